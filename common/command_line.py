@@ -1,0 +1,231 @@
+"""Typed flags from frozen dataclasses, presets as their defaults, and mistakes as one sentence."""
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import logging
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from common.data.prepare import ROOT, resolve_name
+from common.data.splits import PROTOCOLS, folder_name, parse_folder_name
+from common.data.synthetic import SyntheticSettings
+from common.errors import UserError, unknown_name
+
+PRESETS = ROOT / "presets"
+PHASE_CHOICES = ("select", "final")
+WANDB_CHOICES = ("auto", "online", "offline", "disabled")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Flags that every stage has: which data, where files lie, how the run is tracked."""
+
+    dataset: str = "auto"
+    """lastfm-2k, synthetic, or auto: lastfm-2k if its files are there, else synthetic."""
+    split_seed: int = 0
+    """Seed that draws the split; 0 is the published one."""
+    wandb: str = "auto"
+    """auto, online, offline or disabled; auto: WANDB_MODE, else online if a key is configured, else offline."""
+    data_dir: Path = ROOT / "data"
+    """Folder of raw files (raw/) and prepared data."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder that receives every result."""
+    synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    """Size and seed of the generated data set."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        if self.wandb not in WANDB_CHOICES:
+            raise unknown_name("value of --wandb", self.wandb, WANDB_CHOICES)
+        for flag in ("split_seed", "seed"):
+            if getattr(self, flag, 0) < 0:
+                raise UserError(f"--{flag.replace('_', '-')} {getattr(self, flag)}: seeds start at 0")
+
+
+@dataclass(frozen=True)
+class ModelSettings(DataSettings):
+    """Flags that every stage with models has."""
+
+    protocol: str = "listen"
+    """listen, next, next-shuffled, newcomer or temporal: what is hidden and asked for."""
+    seed: int = 0
+    """The model's own seed; it does not touch the split."""
+    preset: str = "tuned"
+    """tuned (chosen on validation), classic (the textbook's settings), or a name from presets/."""
+    phase: str = "final"
+    """final: choose on validation, then refit and score test. select: stop before test."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    tune: int = 0
+    """Search this many settings on validation and write the best into the preset; 0 does not search."""
+    resume: bool = False
+    """Skip models whose results for these very settings are complete."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        if self.phase not in PHASE_CHOICES:
+            raise unknown_name("phase", self.phase, PHASE_CHOICES)
+        if self.protocol not in PROTOCOLS:
+            raise unknown_name("protocol", self.protocol, PROTOCOLS)
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise unknown_name("device", self.device, ("auto", "cpu", "cuda"))
+        if self.tune < 0:
+            raise UserError(f"--tune {self.tune}: give the number of settings to try, or leave it out")
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases that this run goes through."""
+        return ("select",) if self.phase == "select" else ("select", "final")
+
+    @property
+    def split_folder(self) -> str:
+        """Folder name of the split: protocol and split seed."""
+        return folder_name(self.protocol, self.split_seed)
+
+
+S = TypeVar("S", bound=DataSettings)
+
+
+def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type] | None = None) -> S:
+    """Settings of a stage from flags, with the preset's values as the defaults of the models' flags.
+
+    `models` maps a model's name to its settings class; the stage's class has a field of that name for each.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    default = settings()
+    if models:
+        early = _peek(argv, default)
+        chosen = {name: preset_values(*early, name, kind) for name, kind in models.items()}
+        default = dataclasses.replace(default, **chosen)
+    parsed = _parse_flags(settings, argv, default)
+    parsed.check()
+    return parsed
+
+
+def _parse_flags(settings: type[S], argv: list[str], default: S) -> S:
+    """Let tyro parse; its boxed complaint is boiled down to one sentence."""
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(settings, args=argv, default=default, description=settings.__doc__)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise UserError(_one_sentence(complaint.getvalue())) from None
+
+
+def _one_sentence(box: str) -> str:
+    lines = [re.sub(r"[│╭╮╰╯]", "", line).strip() for line in box.splitlines()[1:]]
+    sections = re.split(r"─{5,}", " ".join(lines))
+    sentence = re.sub(r"\s+", " ", sections[0]).strip()
+    near = re.search(r"Perhaps you meant:\s*(--\S+)", " ".join(sections[1:]))
+    hint = f"; perhaps you meant {near[1]}" if near else ""
+    return f"{sentence[:1].lower()}{sentence[1:]}{hint}; --help lists all flags"
+
+
+def _peek(argv: list[str], default: Any) -> tuple[str, str, str]:
+    """Preset, data set and protocol, which decide the defaults of the other flags."""
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("preset", "dataset", "protocol"):
+        reader.add_argument(f"--{name}", nargs="?", default=getattr(default, name))
+    reader.add_argument("--data-dir", "--data_dir", nargs="?", type=Path, default=default.data_dir)
+    known, _ = reader.parse_known_args(argv)
+    values = [getattr(known, name) or getattr(default, name) for name in ("preset", "dataset", "protocol")]
+    if values[1] == "auto":
+        with _quiet():
+            values[1] = resolve_name("auto", known.data_dir or default.data_dir)
+    return values[0], values[1], values[2]
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: type, folder: Path = PRESETS) -> Any:
+    """A model's settings under a preset: the class's defaults, changed by what presets/ says.
+
+    Read in this order, later ones winning: default.toml, then <dataset>.toml; in each the tables
+    [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none).
+    """
+    values: dict[str, Any] = {}
+    known = {"tuned", "classic"}
+    names = {f.name for f in dataclasses.fields(kind)}
+    for path in (folder / "default.toml", folder / f"{dataset}.toml"):
+        presets = read_toml(path)
+        known |= set(presets)
+        table = presets.get(preset, {}).get(model, {})
+        special = table.get(protocol, table.get("next", {}) if protocol == "next-shuffled" else {})
+        found = {k: v for k, v in table.items() if not isinstance(v, dict)} | special
+        found.pop("validation", None)
+        for key in found.keys() - names:
+            raise UserError(
+                f"{path.name}: [{preset}.{model}] has no setting {key!r}; it has {', '.join(sorted(names))}"
+            )
+        values |= found
+    if preset not in known:
+        raise unknown_name("preset", preset, sorted(known))
+    return kind(**values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content, empty where there is none."""
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not readable TOML ({error}); mend or delete it") from error
+
+
+def preset_label(preset: str, used: Any, as_preset: Any) -> str:
+    """The preset's name, or, where flags changed the model's settings, that name with a hash of them.
+
+    So a trial with other flags never overwrites the preset's own results.
+    """
+    if used == as_preset:
+        return preset
+    text = json.dumps(dataclasses.asdict(used), sort_keys=True)
+    return f"{preset}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]:
+    """Make `main(argv=None)` a command: messages to the terminal, a user's mistake to one sentence and exit code 2."""
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str] | None = None) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+        for chatty in ("wandb", "matplotlib", "PIL", "fontTools"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        try:
+            main(argv)
+        except UserError as mistake:
+            sys.stdout.flush()
+            print(f"error: {mistake}", file=sys.stderr)
+            raise SystemExit(2) from None
+        except KeyboardInterrupt:
+            print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
+            raise SystemExit(130) from None
+
+    return guarded
+
+
+__all__ = ["DataSettings", "ModelSettings", "command", "parse", "parse_folder_name", "preset_label", "preset_values"]

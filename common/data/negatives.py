@@ -1,0 +1,71 @@
+"""The 99 sampled negatives that stand beside each hidden item."""
+
+import numpy as np
+import pandas as pd
+
+NEGATIVES = 99
+
+
+def draw_negatives(everything: pd.DataFrame, hidden: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """For each hidden pair 99 distinct items, uniform over the items outside everything the user has.
+
+    `everything` and `hidden` have `user_id, item_id`; the result has `user_id, item_id, negative_id`, 99 rows per
+    hidden pair in the order of `hidden` (fewer only for a user who leaves fewer than 99 items of the catalogue).
+    """
+    items = np.unique(everything["item_id"].to_numpy(dtype=object))
+    users = np.unique(everything["user_id"].to_numpy(dtype=object))
+    owned_users = pd.Index(users).get_indexer(everything["user_id"])
+    owned = np.unique(owned_users * len(items) + pd.Index(items).get_indexer(everything["item_id"]))
+    hidden_users = pd.Index(users).get_indexer(hidden["user_id"])
+    free = len(items) - np.bincount(owned // len(items), minlength=len(users))
+    codes = sample_outside(hidden_users, owned, np.minimum(NEGATIVES, free[hidden_users]), len(items), rng)
+    rows, columns = np.nonzero(codes >= 0)
+    categories = {"user_id": users, "item_id": items, "negative_id": items}
+    item_codes = pd.Index(items).get_indexer(hidden["item_id"])
+    values = {"user_id": hidden_users[rows], "item_id": item_codes[rows], "negative_id": codes[rows, columns]}
+    return pd.DataFrame({name: pd.Categorical.from_codes(values[name], pd.Index(categories[name])) for name in values})
+
+
+def sample_outside(
+    users: np.ndarray, owned: np.ndarray, wanted: np.ndarray, n_items: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Row r: `wanted[r]` distinct item codes outside those of `users[r]`, int64 (rows, 99), padded with -1.
+
+    `owned` holds the sorted keys `user * n_items + item`. Candidates are drawn with replacement and the first
+    distinct ones outside the user's set are kept, which is uniform sampling without replacement.
+    """
+    chosen = np.full((len(users), NEGATIVES), -1, np.int64)
+    todo, width = np.flatnonzero(wanted > 0), NEGATIVES + 40
+    while len(todo):
+        unfinished = []
+        for rows in np.array_split(todo, max(1, len(todo) * width // 4_000_000)):
+            draws = rng.integers(n_items, size=(len(rows), width))
+            keep = _first_occurrence(draws) & ~_contains(owned, users[rows, None] * n_items + draws)
+            place = np.cumsum(keep, axis=1) - 1
+            keep &= place < wanted[rows, None]
+            enough = place[:, -1] + 1 >= wanted[rows]
+            row, column = np.nonzero(keep & enough[:, None])
+            chosen[rows[row], place[row, column]] = draws[row, column]
+            unfinished.append(rows[~enough])
+        todo, width = np.concatenate(unfinished), width * 2
+    return chosen
+
+
+def _contains(sorted_keys: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    places = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    return sorted_keys[places] == keys
+
+
+def _first_occurrence(values: np.ndarray) -> np.ndarray:
+    """Mark in each row the first place of every value.
+
+    >>> _first_occurrence(np.array([[3, 1, 3, 1, 2]])).astype(int)
+    array([[1, 1, 0, 0, 1]])
+    """
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    first = np.ones(values.shape, bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    marks = np.empty_like(first)
+    np.put_along_axis(marks, order, first, axis=1)
+    return marks

@@ -1,0 +1,157 @@
+"""From raw files (or the generator) to prepared tables under `data/<dataset>/`, and back into memory."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.data.lastfm_spotify import read_lastfm_spotify
+from common.data.synthetic import SyntheticSettings, generate
+from common.data.tables import Tables
+from common.errors import UserError, unknown_name
+from common.files import read_json, read_parquet, write_json, write_parquet
+
+ROOT = Path(__file__).resolve().parents[2]
+LASTFM, SYNTHETIC = "lastfm-2k", "synthetic"
+LASTFM_FOLDER, SPOTIFY_FILE = "hetrec2011-lastfm-2k", "spotify/spotify_songs.csv"
+FORMAT = 1
+"""Raised when a reader or a table changes, so that older prepared files are made anew."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared data set: its name, its folder, its manifest, and its tables read when first asked for."""
+
+    name: str
+    folder: Path
+    manifest: dict[str, Any]
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The prepared tables; one that the source lacks is None."""
+        frames: dict[str, Any] = {name: read_parquet(self.folder / f"{name}.parquet") for name in self.manifest["rows"]}
+        return Tables(**frames)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the tables' content."""
+        return self.manifest["sha256"]
+
+    @property
+    def next_core(self) -> int:
+        """Least events per user and per item in protocol `next` (k-core); 1 where no core is applied."""
+        return self.manifest["next_core"]
+
+
+def find_sources(data_dir: Path) -> tuple[Path, Path] | None:
+    """Folder of the Last.fm files and the Spotify file, under `$MUSIC_DATA` or `<data_dir>/raw`; None if absent."""
+    named = os.environ.get("MUSIC_DATA")
+    if named and not Path(named).is_dir():
+        raise UserError(f"MUSIC_DATA names {named}, which is no folder; correct it or unset it")
+    for root in [Path(named)] if named else [data_dir / "raw"]:
+        if (root / LASTFM_FOLDER).is_dir() and (root / SPOTIFY_FILE).is_file():
+            return root / LASTFM_FOLDER, root / SPOTIFY_FILE
+    return None
+
+
+def resolve_name(name: str, data_dir: Path, synthetic: SyntheticSettings | None = None) -> str:
+    """The data set that a `--dataset` value means.
+
+    `auto` is `lastfm-2k` if its files (or its prepared tables) are there, else `synthetic`, with a notice.
+    A generator of another size or seed has a folder of its own, so that two never mix.
+    """
+    if name == "auto":
+        if find_sources(data_dir) or (data_dir / LASTFM / "manifest.json").exists():
+            return LASTFM
+        log.warning(
+            "\n%s\n  NO REAL DATA: neither $MUSIC_DATA nor %s holds %s and %s.\n"
+            "  Going on with the generated data set 'synthetic'. Its figures say nothing about real listeners.\n%s",
+            *("!" * 100, data_dir / "raw", LASTFM_FOLDER, SPOTIFY_FILE, "!" * 100),
+        )
+        name = SYNTHETIC
+    if name not in (LASTFM, SYNTHETIC):
+        raise unknown_name("data set", name, ["auto", LASTFM, SYNTHETIC])
+    if name == SYNTHETIC and synthetic not in (None, SyntheticSettings()):
+        return f"{SYNTHETIC}-{synthetic.users}x{synthetic.items}-{_settings_hash(synthetic)}"
+    return name
+
+
+def load_dataset(name: str, data_dir: Path, synthetic: SyntheticSettings | None = None) -> Dataset:
+    """The prepared data set, made first where it is missing or where its source has changed."""
+    synthetic = synthetic or SyntheticSettings()
+    name = resolve_name(name, data_dir, synthetic)
+    folder = data_dir / name
+    source = _lastfm_source(data_dir) if name == LASTFM else _settings_hash(synthetic)
+    manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else None
+    if manifest and manifest["format"] == FORMAT and source in (None, manifest["source"]):
+        return Dataset(name, folder, manifest)
+    if name == LASTFM:
+        sources = find_sources(data_dir)
+        if sources is None:
+            raise UserError(
+                f"data set {LASTFM!r} needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE}: put them under {data_dir / 'raw'} "
+                "or point MUSIC_DATA at the folder that holds them, or choose --dataset synthetic"
+            )
+        tables = read_lastfm_spotify(*sources)
+    else:
+        tables = generate(synthetic)
+    for warning in tables.notes.get("warnings", []):  # type: ignore[attr-defined]
+        log.warning("%s", warning)
+    return write_dataset(name, folder, tables, source or "", next_core=5 if name == LASTFM else 1)
+
+
+def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_core: int = 1) -> Dataset:
+    """Write the tables and, last, the manifest that makes them valid."""
+    frames = tables.frames()
+    for table, frame in frames.items():
+        write_parquet(folder / f"{table}.parquet", frame)
+    manifest = {
+        "dataset": name,
+        "format": FORMAT,
+        "source": source,
+        "sha256": hash_frames(frames),
+        "next_core": next_core,
+        "rows": {table: len(frame) for table, frame in frames.items()},
+        "repairs": [dataclasses.asdict(repair) for repair in tables.repairs],
+        "notes": tables.notes,
+    }
+    write_json(folder / "manifest.json", manifest)
+    return Dataset(name, folder, read_json(folder / "manifest.json"))
+
+
+def hash_frames(frames: dict[str, pd.DataFrame]) -> str:
+    """SHA-256 over the content of some tables: names, columns and values, whatever the file format.
+
+    >>> hash_frames({"a": pd.DataFrame({"x": ["1"]})}) == hash_frames({"a": pd.DataFrame({"x": ["2"]})})
+    False
+    """
+    digest = hashlib.sha256()
+    for name in sorted(frames):
+        digest.update(f"{name}:{','.join(frames[name].columns)}\n".encode())
+        digest.update(pd.util.hash_pandas_object(frames[name], index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _lastfm_source(data_dir: Path) -> str | None:
+    """Hash of the raw files, or None where only the prepared tables are at hand."""
+    sources = find_sources(data_dir)
+    if sources is None:
+        return None
+    digest = hashlib.sha256()
+    for path in [*sorted(sources[0].glob("*.dat")), sources[1]]:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _settings_hash(settings: SyntheticSettings) -> str:
+    return hashlib.sha256(json.dumps(dataclasses.asdict(settings), sort_keys=True).encode()).hexdigest()[:8]

@@ -1,0 +1,242 @@
+"""The five protocols: which interactions a model may learn from and which it is asked to find.
+
+A protocol's folder is named after it; split seed s > 0 adds `-s<s>`. Rows keep the order that the protocol gives a
+history: event order in `next`, `next-shuffled` and `temporal`, id order in `listen`, where order means nothing.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.data.negatives import draw_negatives
+from common.data.prepare import Dataset
+from common.errors import UserError, unknown_name
+from common.files import read_json, read_parquet, sha256_file, write_json, write_parquet
+
+PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer", "temporal")
+RUNGS = (0, 1, 2, 5, 10, 20)
+"""Sizes of the nested sets of items that a newcomer has given away."""
+NEWCOMER_TARGETS = 10
+PAIR = ["user_id", "item_id"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split as on disk. Every table has `user_id, item_id, weight` and `timestamp` where there are times.
+
+    `given` (newcomers only) adds `position`: rung r gives a newcomer the items at positions below r.
+    `negatives99` has `user_id, item_id, negative_id`: for each hidden item its 99 negatives.
+    """
+
+    train: pd.DataFrame
+    valid: pd.DataFrame
+    test: pd.DataFrame
+    negatives99: pd.DataFrame
+    given: pd.DataFrame | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def parts(self) -> dict[str, pd.DataFrame]:
+        """The tables of interactions that are there, by name."""
+        named = {"train": self.train, "valid": self.valid, "test": self.test, "given": self.given}
+        return {name: frame for name, frame in named.items() if frame is not None}
+
+    def catalogue(self) -> np.ndarray:
+        """All item ids of the protocol, sorted: code i means the i-th of them."""
+        return np.unique(np.concatenate([part["item_id"].to_numpy(dtype=object) for part in self.parts().values()]))
+
+
+def folder_name(protocol: str, split_seed: int = 0) -> str:
+    """Folder of a protocol's split.
+
+    >>> folder_name("listen"), folder_name("listen", 3)
+    ('listen', 'listen-s3')
+    """
+    return protocol if split_seed == 0 else f"{protocol}-s{split_seed}"
+
+
+def parse_folder_name(name: str) -> tuple[str, int]:
+    """Protocol and split seed of a folder name.
+
+    >>> parse_folder_name("next-shuffled-s2")
+    ('next-shuffled', 2)
+    """
+    match = re.fullmatch(r"(.+?)(?:-s([1-9]\d*))?", name)
+    protocol, seed = (match[1], int(match[2] or 0)) if match else (name, 0)
+    if protocol not in PROTOCOLS:
+        raise unknown_name("protocol", protocol, PROTOCOLS)
+    return protocol, seed
+
+
+def load_split(data: Dataset, protocol: str) -> Split:
+    """The split of a protocol folder (`listen`, `next-s2`, ...), drawn first where it is missing or out of date."""
+    name, seed = parse_folder_name(protocol)
+    folder = data.folder / "splits" / protocol
+    info = read_json(folder / "split.json") if (folder / "split.json").exists() else None
+    if info is None or info["data_sha256"] != data.sha256:
+        write_split(folder, draw_split(data, name, seed), data, name, seed)
+        info = read_json(folder / "split.json")
+    for file, expected in info["files"].items():
+        if not (folder / file).exists() or sha256_file(folder / file) != expected:
+            raise UserError(
+                f"{folder / file} is missing or was changed since it was drawn; delete {folder} to redraw it"
+            )
+    return Split(**{file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}, info=info)
+
+
+def write_split(folder: Path, split: Split, data: Dataset, protocol: str, seed: int) -> None:
+    """Write the parts and, last, `split.json` with protocol, seed, counts and hashes."""
+    frames = {**split.parts(), "negatives99": split.negatives99}
+    for name, frame in frames.items():
+        write_parquet(folder / f"{name}.parquet", frame)
+    parts = split.parts().values()
+    info = {
+        "dataset": data.name,
+        "protocol": protocol,
+        "split_seed": seed,
+        "data_sha256": data.sha256,
+        "split_sha256": hash_split(frames),
+        "users": int(pd.concat([part["user_id"] for part in parts]).nunique()),
+        "items": len(split.catalogue()),
+        "rows": {name: len(frame) for name, frame in frames.items()},
+        "files": {f"{name}.parquet": sha256_file(folder / f"{name}.parquet") for name in frames},
+    }
+    write_json(folder / "split.json", info)
+
+
+def hash_split(frames: dict[str, pd.DataFrame]) -> str:
+    """SHA-256 over the ids of all parts, row by row: the same on every machine, whatever wrote the files."""
+    digest = hashlib.sha256()
+    for name in sorted(frames):
+        digest.update(name.encode())
+        for column in (c for c in frames[name].columns if c.endswith("_id")):
+            codes, ids = pd.factorize(frames[name][column], sort=False)
+            digest.update("\n".join(map(str, ids)).encode())
+            digest.update(codes.astype("<i4").tobytes())
+    return digest.hexdigest()
+
+
+def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
+    """Draw a protocol's split. The draw depends on the rows and the seed, not on the order of rows in a table."""
+    rng = np.random.default_rng([seed, PROTOCOLS.index(protocol)])
+    if protocol == "listen":
+        parts: dict[str, Any] = _listen(data, rng)
+    elif protocol == "newcomer":
+        parts = _newcomer(data, rng)
+    elif protocol == "temporal":
+        parts = _temporal(data)
+    else:
+        parts = _next(data, rng if protocol == "next-shuffled" else None)
+    everything = pd.concat([part[PAIR] for part in parts.values()])
+    hidden = pd.concat([parts["valid"], parts["test"]])[PAIR]
+    return Split(**parts, negatives99=draw_negatives(everything, hidden, rng))
+
+
+def _part(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[[c for c in [*PAIR, "weight", "timestamp"] if c in rows]].reset_index(drop=True)
+
+
+def _place_in_random_order(rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """For each row its place 0, 1, ... among the rows of its user in a random order."""
+    order = np.lexsort((rng.random(len(rows)), rows["user_id"].to_numpy(dtype=object)))
+    places = np.empty(len(rows), np.int64)
+    counts = rows.iloc[order].groupby("user_id", sort=False).cumcount().to_numpy()
+    places[order] = counts
+    return places
+
+
+def _listen(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """Of n >= 5 items max(1, floor(n / 5)) are test; of the rest max(1, floor(rest / 10)) are valid."""
+    rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
+    n = rows.groupby("user_id")["item_id"].transform("size").to_numpy()
+    n_test = np.where(n >= 5, np.maximum(1, n // 5), 0)
+    n_valid = np.where(n >= 5, np.maximum(1, (n - n_test) // 10), 0)
+    place = _place_in_random_order(rows, rng)
+    test, valid = place < n_test, (place >= n_test) & (place < n_test + n_valid)
+    return {"train": _part(rows[~test & ~valid]), "valid": _part(rows[valid]), "test": _part(rows[test])}
+
+
+def events_in_time(data: Dataset) -> pd.DataFrame:
+    """Dated events, one per pair, users sorted, each user's events oldest first, ties in file order.
+
+    Interactions where they have times; else (Last.fm-2K) each tagged pair, dated by its first row in the file,
+    reduced to the repeated k-core: every user and every item keeps at least k events.
+    """
+    tables = data.tables
+    if "timestamp" in tables.interactions:
+        events = tables.interactions
+    elif tables.user_item_tags is not None and "timestamp" in tables.user_item_tags:
+        events = tables.user_item_tags.drop_duplicates(PAIR)[[*PAIR, "timestamp"]].assign(weight=1.0)
+        events = _core(events, data.next_core)
+    else:
+        raise UserError(f"data set {data.name!r} has no times, so nothing is next in it; use --protocol listen")
+    return events.sort_values(["user_id", "timestamp"], kind="stable", ignore_index=True)
+
+
+def _core(events: pd.DataFrame, k: int) -> pd.DataFrame:
+    while True:
+        per_user = events.groupby("user_id")["item_id"].transform("size")
+        per_item = events.groupby("item_id")["user_id"].transform("size")
+        keep = (per_user >= k) & (per_item >= k)
+        if keep.all():
+            return events
+        events = events[keep]
+
+
+def _next(data: Dataset, shuffle: np.random.Generator | None) -> dict[str, pd.DataFrame]:
+    """Leave one out: a user's last event is test, the one before valid; users of fewer than 3 stay in train."""
+    events = events_in_time(data)
+    if shuffle is not None:
+        events = events.sort_values(PAIR, ignore_index=True)
+        user, time = events["user_id"].to_numpy(dtype=object), events["timestamp"].to_numpy()
+        events = events.iloc[np.lexsort((shuffle.random(len(events)), time, user))]
+    by_user = events.groupby("user_id", sort=False)["item_id"]
+    from_end = by_user.cumcount(ascending=False).to_numpy()
+    enough = by_user.transform("size").to_numpy() >= 3
+    test, valid = enough & (from_end == 0), enough & (from_end == 1)
+    return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}
+
+
+def _newcomer(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """10% of all users are valid newcomers, 10% test newcomers, drawn from those with enough items for every rung."""
+    rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
+    sizes = rows.groupby("user_id")["item_id"].size()
+    needed = NEWCOMER_TARGETS + max(RUNGS)
+    eligible = sizes.index[sizes >= needed].to_numpy(dtype=object)
+    count = max(1, len(sizes) // 10)
+    if len(eligible) < 2 * count:
+        raise UserError(
+            f"protocol newcomer needs {2 * count} users of at least {needed} items and data set {data.name!r} has "
+            f"{len(eligible)}; use --protocol listen"
+        )
+    drawn = rng.permutation(eligible)
+    place = _place_in_random_order(rows, rng)
+    of_valid, of_test = rows["user_id"].isin(drawn[:count]), rows["user_id"].isin(drawn[count : 2 * count])
+    target = place < NEWCOMER_TARGETS
+    given = rows[(of_valid | of_test) & ~target].assign(
+        position=place[(of_valid | of_test) & ~target] - NEWCOMER_TARGETS
+    )
+    given = given.sort_values(["user_id", "position"], ignore_index=True)
+    return {
+        "train": _part(rows[~of_valid & ~of_test]),
+        "valid": _part(rows[of_valid & target]),
+        "test": _part(rows[of_test & target]),
+        "given": _part(given).assign(position=given["position"].astype("int32")),
+    }
+
+
+def _temporal(data: Dataset) -> dict[str, pd.DataFrame]:
+    """A global cut in time: the first 80% of events train, the next 10% valid, the rest test."""
+    events = data.tables.interactions
+    if "timestamp" not in events:
+        raise UserError(f"data set {data.name!r} has no time of each interaction; use --protocol listen or next")
+    times = np.sort(events["timestamp"].to_numpy())
+    valid_from, test_from = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
+    events = events.sort_values(["user_id", "timestamp", "item_id"], ignore_index=True)
+    test = (events["timestamp"] >= test_from).to_numpy()
+    valid = (events["timestamp"] >= valid_from).to_numpy() & ~test
+    return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}

@@ -1,0 +1,63 @@
+"""Items as vectors of genres, tags and audio: what content models and the diversity measures compare."""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.preprocessing import normalize
+
+from common.data.tables import AUDIO_FEATURES
+from common.data.visible import Visible
+
+SPACES = ("genre", "tag", "audio")
+
+
+def item_vectors(seen: Visible, space: str) -> sparse.csr_array | None:
+    """Unit vectors of all items in one space, float64 (n_items, dimensions); None if the data lacks the space.
+
+    genre: one equal entry per genre of the item; tag: visible assignments per tag; audio: the audio features,
+    standardised over the items that have them. An item without any feature has a row of zeros.
+    """
+    build = {"genre": _genres, "tag": _tags, "audio": _audio}[space]
+    vectors = build(seen)
+    return None if vectors is None else sparse.csr_array(normalize(vectors))
+
+
+def distinct_values(seen: Visible, column: str) -> sparse.csr_array | None:
+    """One-hot (genres: multi-hot) values of an items column, (n_items, values); None if the column is not there."""
+    if column not in seen.items:
+        return None
+    names = seen.items[column].astype(object).str.split("|") if column == "genres" else seen.items[column]
+    exploded = pd.Series(names).explode().dropna()
+    if exploded.empty:
+        return None
+    codes, values = pd.factorize(exploded, sort=True)
+    shape = (seen.n_items, len(values))
+    return sparse.csr_array((np.ones(len(codes)), (exploded.index.to_numpy(), codes)), shape=shape)
+
+
+def _genres(seen: Visible) -> sparse.csr_array | None:
+    return distinct_values(seen, "genres")
+
+
+def _tags(seen: Visible) -> sparse.csr_array | None:
+    if seen.item_tags is None or seen.item_tags.empty:
+        return None
+    tags, names = pd.factorize(seen.item_tags["tag"], sort=True)
+    shape = (seen.n_items, len(names))
+    return sparse.csr_array((seen.item_tags["weight"].to_numpy(float), (seen.item_tags["item"], tags)), shape=shape)
+
+
+def _audio(seen: Visible) -> sparse.csr_array | None:
+    columns = [name for name in AUDIO_FEATURES if name in seen.items]
+    if not columns:
+        return None
+    values = seen.items[columns].to_numpy(float)
+    has_audio = ~np.isnan(values).any(axis=1)
+    if not has_audio.any():
+        return None
+    known = values[has_audio]
+    spread = known.std(axis=0)
+    known = (known - known.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    dense = np.zeros_like(values)
+    dense[has_audio] = known
+    return sparse.csr_array(dense)

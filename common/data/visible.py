@@ -1,0 +1,288 @@
+"""What a model may see in a phase, and (for the evaluation alone) what is hidden from it.
+
+Phase `select` hides the valid and the test part: fit here, choose on valid. Phase `final` hides the test part
+only: fit again on train + valid, report on test. A hidden pair vanishes from every table: interactions, tag
+assignments, and so from every count and friend's history derived from them. A hidden newcomer vanishes whole.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from common.data.histories import Histories
+from common.data.prepare import Dataset
+from common.data.splits import PAIR, RUNGS, Split, load_split
+from common.errors import unknown_name
+
+PHASES = ("select", "final")
+
+
+@dataclass(frozen=True)
+class Visible:
+    """Every table without what the phase hides, ids replaced by int32 codes.
+
+    Code i of an item is the i-th id in sorted order of the protocol's catalogue, code u of a user the u-th id among
+    the users who have visible interactions. `items` and `users` have one row per code. The other tables carry
+    columns `user`, `item`, `friend` of codes instead of ids; a table that the data lacks is None.
+    """
+
+    dataset: str
+    protocol: str
+    phase: str
+    split_sha256: str
+    items: pd.DataFrame
+    users: pd.DataFrame
+    interactions: pd.DataFrame
+    social: pd.DataFrame | None
+    item_tags: pd.DataFrame | None
+    user_item_tags: pd.DataFrame | None
+    songs: pd.DataFrame | None
+
+    @property
+    def n_users(self) -> int:
+        """Number of users a model is fitted on."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items in the catalogue, those without a visible listener included."""
+        return len(self.items)
+
+    @cached_property
+    def histories(self) -> Histories:
+        """The visible items of each user, in the protocol's order."""
+        rows = self.interactions
+        times = rows["timestamp"].to_numpy() if "timestamp" in rows else None
+        return Histories.from_events(
+            rows["user"].to_numpy(),
+            rows["item"].to_numpy(),
+            rows["weight"].to_numpy(),
+            self.n_users,
+            self.n_items,
+            times,
+        )
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Visible listeners of each item, int64 (n_items,)."""
+        return np.bincount(self.interactions["item"], minlength=self.n_items)
+
+    @cached_property
+    def catalogue_sha256(self) -> str:
+        """Hash of the item ids in code order: what a saved model must agree with."""
+        return hash_ids(self.items["item_id"])
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What one phase is scored on. Row r means the r-th evaluated user (on one rung, for newcomers).
+
+    users: object (rows,) ids; codes: int64 (rows,) user codes in the visible data, -1 for people it lacks;
+    given: Histories of what is known of each row's user, masked in the lists; rungs: int64 (rows,) or None;
+    target_rows, target_items: int64 (targets,), sorted by row; negatives: int64 (targets, 99), -1 as padding.
+    """
+
+    users: np.ndarray
+    codes: np.ndarray
+    given: Histories
+    rungs: np.ndarray | None
+    target_rows: np.ndarray
+    target_items: np.ndarray
+    negatives: np.ndarray
+
+
+def hash_ids(ids: pd.Series) -> str:
+    """SHA-256 of ids in order."""
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+
+
+def hidden_pairs(split: Split, phase: str) -> pd.DataFrame:
+    """The pairs (user_id, item_id) that a phase hides; of a hidden newcomer also everything that is given later."""
+    if phase not in PHASES:
+        raise unknown_name("phase", phase, PHASES)
+    parts = [split.test] if phase == "final" else [split.valid, split.test]
+    hidden = pd.concat([part[PAIR] for part in parts])
+    if split.given is not None:
+        given = split.given[split.given["user_id"].isin(hidden["user_id"])]
+        hidden = pd.concat([hidden, given[PAIR]])
+    return hidden
+
+
+def visible(data: Dataset, protocol: str, phase: str) -> Visible:
+    """Every table of `data` without what `phase` of `protocol` (a folder name such as `listen-s3`) hides."""
+    return without_hidden(data, load_split(data, protocol), protocol, phase)
+
+
+def without_hidden(data: Dataset, split: Split, protocol: str, phase: str) -> Visible:
+    """`visible` for a split at hand."""
+    hidden = hidden_pairs(split, phase)
+    shown = _shown_interactions(split, hidden)
+    item_ids = split.catalogue()
+    user_ids = np.unique(shown["user_id"].to_numpy(dtype=object))
+    tables, code = data.tables, _Coder(item_ids, user_ids)
+    assignments = tables.user_item_tags
+    if assignments is not None:
+        assignments = _shown_assignments(assignments, hidden, split, protocol)
+        assignments = code(assignments, {"user_id": "user", "item_id": "item"})
+    return Visible(
+        dataset=data.name,
+        protocol=protocol,
+        phase=phase,
+        split_sha256=split.info.get("split_sha256", ""),
+        items=_rows_of(item_ids, tables.items, "item_id"),
+        users=_rows_of(user_ids, tables.users, "user_id"),
+        interactions=code(shown, {"user_id": "user", "item_id": "item"}),
+        social=code.maybe(tables.social, {"user_id": "user", "friend_id": "friend"}),
+        item_tags=_count_tags(code.maybe(tables.item_tags, {"item_id": "item"}), assignments),
+        user_item_tags=assignments,
+        songs=code.maybe(tables.songs, {"item_id": "item"}),
+    )
+
+
+def hidden(data: Dataset, protocol: str, phase: str) -> Hidden:
+    """What `phase` is scored on: valid in `select`, test in `final`. Only `common/evaluation` may call this."""
+    split, seen = load_split(data, protocol), visible(data, protocol, phase)
+    return hidden_for(split, seen)
+
+
+def hidden_for(split: Split, seen: Visible) -> Hidden:
+    """`hidden` for a split at hand and the visible data of the same phase."""
+    part = split.valid if seen.phase == "select" else split.test
+    items = pd.Index(seen.items["item_id"])
+    users = np.unique(part["user_id"].to_numpy(dtype=object))
+    codes = pd.Index(seen.users["user_id"]).get_indexer(users)
+    target_rows, target_items = pd.Index(users).get_indexer(part["user_id"]), items.get_indexer(part["item_id"])
+    order = np.lexsort((target_items, target_rows))
+    target_rows, target_items = target_rows[order], target_items[order]
+    negatives = _negatives(split.negatives99, users, items, target_rows, target_items)
+    if split.given is None:
+        given = _histories_of(seen.histories, codes)
+        return Hidden(users, codes, given, None, target_rows, target_items, negatives)
+    everything = _given_histories(split.given, users, items)
+    n, rungs = len(users), np.array(RUNGS)
+    return Hidden(
+        users=np.tile(users, len(rungs)),
+        codes=np.tile(codes, len(rungs)),
+        given=_stack([everything.first(rung) for rung in RUNGS]),
+        rungs=np.repeat(rungs, n),
+        target_rows=(target_rows + n * np.arange(len(rungs))[:, None]).ravel(),
+        target_items=np.tile(target_items, len(rungs)),
+        negatives=np.tile(negatives, (len(rungs), 1)),
+    )
+
+
+def codes_of(ids: pd.Series, index: pd.Index) -> np.ndarray:
+    """Codes of a column of ids, int64, -1 for an unknown one; each distinct id is looked up once."""
+    values = ids.astype("category")
+    codes = values.cat.codes.to_numpy()
+    return np.where(codes >= 0, index.get_indexer(pd.Index(values.cat.categories))[codes], -1)
+
+
+class _Coder:
+    """Replaces id columns by int32 codes and drops rows whose id has no code."""
+
+    def __init__(self, item_ids: np.ndarray, user_ids: np.ndarray) -> None:
+        items, users = pd.Index(item_ids), pd.Index(user_ids)
+        self.index = {"item_id": items, "user_id": users, "friend_id": users}
+
+    def __call__(self, frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+        codes = {new: self.index[old].get_indexer(frame[old]).astype(np.int32) for old, new in columns.items()}
+        known = np.logical_and.reduce([values >= 0 for values in codes.values()])
+        rest = frame.drop(columns=list(columns))
+        return pd.concat([pd.DataFrame(codes, index=frame.index), rest], axis=1)[known].reset_index(drop=True)
+
+    def maybe(self, frame: pd.DataFrame | None, columns: dict[str, str]) -> pd.DataFrame | None:
+        """The same for a table that the data may lack."""
+        return None if frame is None else self(frame, columns)
+
+
+def _shown_interactions(split: Split, hidden: pd.DataFrame) -> pd.DataFrame:
+    """Train, and every other part's rows that are not hidden, each user's rows in the protocol's order."""
+    rows = pd.concat([part for part in split.parts().values()])
+    rows = rows.drop(columns="position", errors="ignore")
+    rows = rows[~pair_index(rows).isin(pair_index(hidden))]
+    return rows.sort_values("user_id", kind="stable", ignore_index=True)
+
+
+def pair_index(rows: pd.DataFrame) -> pd.MultiIndex:
+    """The (user_id, item_id) pairs of some rows as an index."""
+    return pd.MultiIndex.from_frame(rows[PAIR].astype(object))
+
+
+def _shown_assignments(rows: pd.DataFrame, hidden: pd.DataFrame, split: Split, protocol: str) -> pd.DataFrame:
+    """Tag assignments without hidden pairs; under a cut in time, without those made after it too."""
+    shown = ~pair_index(rows).isin(pair_index(hidden))
+    if split.given is not None:
+        shown &= ~rows["user_id"].isin(hidden["user_id"]).to_numpy()
+    if protocol.startswith("temporal") and "timestamp" in rows:
+        after = pd.concat([split.valid, split.test]).merge(hidden, on=PAIR)["timestamp"].min()
+        shown &= rows["timestamp"].to_numpy() < after
+    return rows[shown]
+
+
+def _rows_of(ids: np.ndarray, table: pd.DataFrame, key: str) -> pd.DataFrame:
+    return pd.DataFrame({key: ids}).merge(table.astype({key: object}), on=key, how="left")
+
+
+def _count_tags(catalogue: pd.DataFrame | None, assignments: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Tags of items: the catalogue's own weights plus one per visible assignment, sorted by item and tag."""
+    parts = [] if catalogue is None else [catalogue]
+    if assignments is not None:
+        parts.append(assignments[["item", "tag"]].assign(weight=1.0))
+    if not parts:
+        return None
+    return pd.concat(parts).groupby(["item", "tag"])["weight"].sum().reset_index()
+
+
+def _histories_of(known: Histories, codes: np.ndarray) -> Histories:
+    """Histories by user code, empty for -1."""
+    lengths = np.where(codes >= 0, known.lengths[codes], 0)
+    found = known.take(codes[codes >= 0])
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Histories(indptr, found.items, found.weights, found.n_items, found.timestamps)
+
+
+def _given_histories(given: pd.DataFrame, users: np.ndarray, items: pd.Index) -> Histories:
+    rows = pd.Index(users).get_indexer(given["user_id"])
+    given, rows = given[rows >= 0], rows[rows >= 0]
+    order = np.lexsort((given["position"].to_numpy(), rows))
+    given, rows = given.iloc[order], rows[order]
+    times = given["timestamp"].to_numpy() if "timestamp" in given else None
+    codes = codes_of(given["item_id"], items)
+    return Histories.from_events(rows, codes, given["weight"].to_numpy(), len(users), len(items), times)
+
+
+def _stack(histories: list[Histories]) -> Histories:
+    times = [h.timestamps for h in histories if h.timestamps is not None]
+    lengths = np.concatenate([h.lengths for h in histories])
+    return Histories(
+        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        items=np.concatenate([h.items for h in histories]),
+        weights=np.concatenate([h.weights for h in histories]),
+        n_items=histories[0].n_items,
+        timestamps=np.concatenate(times) if times else None,
+    )
+
+
+def _negatives(
+    table: pd.DataFrame, users: np.ndarray, items: pd.Index, target_rows: np.ndarray, target_items: np.ndarray
+) -> np.ndarray:
+    """Negatives of each target, int64 (targets, 99), -1 where the table has fewer."""
+    rows = codes_of(table["user_id"], pd.Index(users))
+    wanted = rows >= 0
+    keys = rows[wanted] * len(items) + codes_of(table["item_id"], items)[wanted]
+    target_keys = target_rows * len(items) + target_items
+    place = np.searchsorted(target_keys, keys)
+    place = np.minimum(place, len(target_keys) - 1)
+    of_target = target_keys[place] == keys
+    place, negatives = place[of_target], codes_of(table["negative_id"], items)[wanted][of_target]
+    order = np.argsort(place, kind="stable")
+    place, negatives = place[order], negatives[order]
+    start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(target_keys)))])
+    width = int(np.diff(start).max(initial=1))
+    result = np.full((len(target_keys), width), -1, np.int64)
+    result[place, np.arange(len(place)) - start[place]] = negatives
+    return result

@@ -1,0 +1,20 @@
+"""The one exception that a user's mistake ends in."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the user can mend.
+
+    The message is one sentence that names the file, line, column or flag and the remedy. The command
+    line prints it on stderr and exits with code 2; nothing on disk has changed.
+    """
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not among the known ones, with the nearest of them suggested."""
+    known = list(known)
+    near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+    return UserError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")

@@ -1,0 +1,108 @@
+"""The leaderboard of a data set and protocol: every finished run under `outputs/`, averaged over model seeds."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.files import read_json, write_json, write_text
+
+COLUMNS = {
+    "ndcg_10": "NDCG@10",
+    "hr_10": "HR@10",
+    "precision_10": "Prec@10",
+    "recall_20": "Recall@20",
+    "hr_5_sampled99": "HR@5 s99",
+    "ndcg_5_sampled99": "NDCG@5 s99",
+    "coverage_10": "Cover@10",
+    "novelty_10": "Novelty@10",
+}
+"""What the short table shows; `leaderboard.csv` and `.json` hold every metric."""
+NOTE = (
+    "Whole catalogue ranked, history masked; s99: ranked among 99 sampled negatives only, not comparable with the "
+    "other columns; val: NDCG@10 on validation, by which settings were chosen; all else on test."
+)
+log = logging.getLogger(__name__)
+
+
+def collect(folder: Path, part: str, split_sha256: str) -> pd.DataFrame:
+    """All `metrics.json` of one part (`valid` or `test`) under `outputs/<dataset>/<protocol>`, one row per run.
+
+    Runs on another drawing of the split are left out, and said to be: their figures compare with nothing here.
+    """
+    records = [read_json(path) for path in sorted(folder.glob(f"*/*/seed*/{part}/metrics.json"))]
+    current = [record for record in records if record["split_sha256"] == split_sha256]
+    if len(current) < len(records):
+        log.warning("%d runs on another split are left out of the leaderboard", len(records) - len(current))
+    return pd.DataFrame([{k: v for k, v in record.items() if not isinstance(v, dict)} for record in current])
+
+
+def leaderboard(folder: Path, split_sha256: str) -> pd.DataFrame:
+    """One row per model and preset: means over model seeds, `seeds`, `ndcg_10_std`, and `valid_ndcg_10`.
+
+    Stages in order, within a stage as they did on validation. Models that have not opened test have NaN there.
+    """
+    valid, test = collect(folder, "valid", split_sha256), collect(folder, "test", split_sha256)
+    if valid.empty:
+        return pd.DataFrame()
+    keys = ["stage", "model", "preset"]
+    rows = valid.groupby(keys).agg(valid_ndcg_10=("ndcg_10", "mean"))
+    if not test.empty:
+        grouped = test.groupby(keys)
+        numbers = [c for c in test.select_dtypes("number") if c not in ("seed", "threads")]
+        spread = grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))
+        rows = rows.join(spread).join(grouped[numbers].mean())
+    return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
+
+
+def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str) -> pd.DataFrame:
+    """Write `leaderboard.csv`, `.json` (all metrics) and `.md` (the short table) anew; returns the table."""
+    table = leaderboard(folder, split_sha256)
+    write_text(folder / "leaderboard.csv", table.to_csv(index=False))
+    content = {"dataset": dataset, "protocol": split, "split_sha256": split_sha256, "rows": table.to_dict("records")}
+    write_json(folder / "leaderboard.json", content)
+    write_text(folder / "leaderboard.md", markdown(table, dataset, split))
+    return table
+
+
+def short_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the short table; `best` values are found by column among the rows shown."""
+    shown = {key: title for key, title in COLUMNS.items() if key in table}
+    header = ["Model", "Preset", "val", *shown.values()]
+    cells = []
+    for _, row in table.iterrows():
+        values = [_number(row["valid_ndcg_10"]), *(_number(row[key]) for key in shown)]
+        cells.append([row["model"], row["preset"], *values])
+    return header, cells
+
+
+def _number(value: Any) -> str:
+    if pd.isna(value):
+        return "-"
+    return f"{value:.2f}" if value >= 2 else f"{value:.4f}"
+
+
+def text(table: pd.DataFrame, dataset: str, split: str) -> str:
+    """The short table for a terminal."""
+    header, cells = short_table(table)
+    widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
+    lines = [
+        "  ".join(v.ljust(w) if i < 2 else v.rjust(w) for i, (v, w) in enumerate(zip(r, widths, strict=True)))
+        for r in [header, *cells]
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join([f"{dataset} / {split}: leaderboard", rule, lines[0], rule, *lines[1:], rule])
+
+
+def markdown(table: pd.DataFrame, dataset: str, split: str) -> str:
+    """The short table as Markdown, the best value of each column in bold."""
+    header, cells = short_table(table)
+    for column in range(2, len(header)):
+        numbers = [float(row[column]) if row[column] != "-" else float("-inf") for row in cells]
+        for row, number in zip(cells, numbers, strict=True):
+            if number == max(numbers) > float("-inf"):
+                row[column] = f"**{row[column]}**"
+    lines = [header, ["---", "---", *["---:"] * (len(header) - 2)], *cells]
+    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return f"**{dataset}, `{split}`**\n\n{body}\n\n{NOTE}\n"

@@ -1,0 +1,212 @@
+"""Every measure as a pure function: per-user values where they exist, formula and example in the docstring.
+
+Two shapes recur. `hits` is bool (users, depth): is the item recommended at place 1, 2, ... hidden for that user?
+`lists` is int (users, depth): item codes, best first, -1 where a list ends early. `k` never exceeds the depth.
+`n_hidden` is int (users,), at least 1: the hidden items of each user, |T|.
+"""
+
+import numpy as np
+from scipy import sparse
+
+
+def hit_rate(hits: np.ndarray, k: int) -> np.ndarray:
+    """HR@k = 1 if any of the first k is hidden, else 0.
+
+    >>> hit_rate(np.array([[False, True], [True, False]]), 1)
+    array([0., 1.])
+    """
+    return hits[:, :k].any(axis=1).astype(float)
+
+
+def precision(hits: np.ndarray, k: int) -> np.ndarray:
+    """Precision@k = hits in the first k / k.
+
+    >>> precision(np.array([[False, True, True, False]]), 4)
+    array([0.5])
+    """
+    return hits[:, :k].sum(axis=1) / k
+
+
+def recall(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+    """Recall@k = hits in the first k / |T|.
+
+    >>> recall(np.array([[False, True, True, False]]), np.array([8]), 4)
+    array([0.25])
+    """
+    return hits[:, :k].sum(axis=1) / n_hidden
+
+
+def f1(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+    """F1@k = 2 P R / (P + R) of the user's own precision and recall, 0 if both are 0.
+
+    >>> f1(np.array([[True, False], [False, False]]), np.array([1, 1]), 2).round(4)
+    array([0.6667, 0.    ])
+    """
+    p, r = precision(hits, k), recall(hits, n_hidden, k)
+    return np.divide(2 * p * r, p + r, out=np.zeros_like(p), where=p + r > 0)
+
+
+def ndcg(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+    """NDCG@k = sum of 1 / log2(rank + 1) over the hits / the same sum over ranks 1..min(k, |T|).
+
+    Binary gain (Jarvelin & Kekalainen 2002).
+
+    >>> ndcg(np.array([[True, False, True]]), np.array([2]), 3).round(4)
+    array([0.9197])
+    """
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.cumsum(discount)[np.minimum(n_hidden, k) - 1]
+    return hits[:, :k] @ discount / ideal
+
+
+def reciprocal_rank(hits: np.ndarray, k: int) -> np.ndarray:
+    """MRR@k's term: 1 / rank of the first hit within k, else 0.
+
+    >>> reciprocal_rank(np.array([[False, True], [False, False]]), 2)
+    array([0.5, 0. ])
+    """
+    first = hits[:, :k].argmax(axis=1)
+    return hits[:, :k].any(axis=1) / (first + 1)
+
+
+def average_precision(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+    """MAP@k's term: sum of precision@r over the ranks r of the hits within k / min(k, |T|).
+
+    >>> average_precision(np.array([[True, False, True]]), np.array([2]), 3).round(4)
+    array([0.8333])
+    """
+    found = hits[:, :k]
+    precisions = np.cumsum(found, axis=1) / np.arange(1, k + 1)
+    return (precisions * found).sum(axis=1) / np.minimum(n_hidden, k)
+
+
+def novelty(lists: np.ndarray, counts: np.ndarray, n_users: int, k: int) -> np.ndarray:
+    """novelty@k = mean of -log2((users who have the item + 1) / (users + 1)) over the list, in bits; NaN if empty.
+
+    `counts`: visible listeners of each item, int (n_items,).
+
+    >>> novelty(np.array([[0, 1]]), np.array([3, 0]), n_users=3, k=2)
+    array([1.])
+    """
+    surprise = -np.log2((counts + 1) / (n_users + 1))
+    return mean_of_list(surprise, lists, k)
+
+
+def popularity_lift(lists: np.ndarray, counts: np.ndarray, history_mean: np.ndarray, k: int) -> np.ndarray:
+    """popularity_lift@k = mean visible count of the list / mean visible count of the history - 1.
+
+    `history_mean`: float (users,), NaN for an empty history, which makes the result NaN.
+
+    >>> popularity_lift(np.array([[0, 1]]), np.array([6, 2]), np.array([2.0]), k=2)
+    array([1.])
+    """
+    return mean_of_list(counts.astype(float), lists, k) / history_mean - 1
+
+
+def serendipity(hits: np.ndarray, lists: np.ndarray, expected: np.ndarray, k: int) -> np.ndarray:
+    """serendipity@k = hits in the first k that are not in the popularity model's own top k for that user / k.
+
+    `expected`: item codes of the popularity model's lists, int (users, depth).
+
+    >>> serendipity(np.array([[True, True]]), np.array([[4, 7]]), np.array([[7, 1]]), k=2)
+    array([0.5])
+    """
+    obvious = np.zeros((len(lists), k), bool)
+    for place in range(k):
+        obvious |= lists[:, :k] == expected[:, place, None]
+    return (hits[:, :k] & ~obvious).sum(axis=1) / k
+
+
+def intra_list_similarity(lists: np.ndarray, vectors: sparse.csr_array, k: int) -> np.ndarray:
+    """ils@k = mean cosine over the pairs of the list whose items both have features; NaN below two such items.
+
+    `vectors`: unit rows, (n_items, dimensions), a row of zeros for an item without features. Since the vectors are
+    unit, the sum over ordered pairs of m of them is |sum of vectors|^2 - m, so no pair is ever formed.
+
+    >>> vectors = sparse.csr_array([[1.0, 0.0], [0.6, 0.8], [0.0, 0.0]])
+    >>> intra_list_similarity(np.array([[0, 1, 2], [0, 2, -1]]), vectors, 3)
+    array([0.6, nan])
+    """
+    total = indicator(lists, vectors.shape[0], k) @ vectors
+    squared = np.asarray(total.multiply(total).sum(axis=1)).ravel()
+    m = count_in_list(vectors.indptr[1:] > vectors.indptr[:-1], lists, k)
+    pairs = np.where(m >= 2, m * (m - 1), np.nan)
+    return (squared - m) / pairs
+
+
+def featured_share(lists: np.ndarray, vectors: sparse.csr_array, k: int) -> np.ndarray:
+    """Share of the list's items that have features; NaN for an empty list.
+
+    >>> featured_share(np.array([[0, 1, 2, -1]]), sparse.csr_array([[1.0], [0.0], [1.0]]), 4).round(4)
+    array([0.6667])
+    """
+    return mean_of_list((vectors.indptr[1:] > vectors.indptr[:-1]).astype(float), lists, k)
+
+
+def distinct_values(lists: np.ndarray, values: sparse.csr_array, k: int) -> np.ndarray:
+    """Distinct values (genres, artists) that occur in the list; `values` is (n_items, values), non-zero where held.
+
+    >>> distinct_values(np.array([[0, 1, 2]]), sparse.csr_array([[1, 1], [0, 1], [0, 0]]), 3)
+    array([2.])
+    """
+    held = indicator(lists, values.shape[0], k) @ values
+    held.eliminate_zeros()
+    return np.diff(sparse.csr_array(held).indptr).astype(float)
+
+
+def coverage(lists: np.ndarray, n_items: int, k: int) -> float:
+    """coverage@k = distinct items recommended to anybody / items of the catalogue.
+
+    >>> coverage(np.array([[0, 1], [1, -1]]), n_items=4, k=2)
+    0.5
+    """
+    return float(np.count_nonzero(_recommendation_counts(lists, n_items, k)) / n_items)
+
+
+def gini(lists: np.ndarray, n_items: int, k: int) -> float:
+    """gini@k of how often each item of the catalogue is recommended: 0 all alike, towards 1 a few take all.
+
+    G = sum over i of (2 i - n - 1) x_i / (n sum x), x sorted ascending, i = 1..n.
+
+    >>> gini(np.array([[0], [0]]), n_items=4, k=1)
+    0.75
+    """
+    return gini_of(_recommendation_counts(lists, n_items, k))
+
+
+def gini_of(values: np.ndarray) -> float:
+    """Gini coefficient of non-negative values, 0 where all of them are 0.
+
+    >>> gini_of(np.array([1, 1, 1, 1])), gini_of(np.array([0, 0, 0, 4]))
+    (0.0, 0.75)
+    """
+    x = np.sort(values)
+    n, total = len(x), x.sum()
+    return float((2 * np.arange(1, n + 1) - n - 1) @ x / (n * total)) if total else 0.0
+
+
+def indicator(lists: np.ndarray, n_items: int, k: int) -> sparse.csr_array:
+    """The first k of each list as a users x items matrix of ones."""
+    top = lists[:, :k]
+    valid = top >= 0
+    indptr = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])
+    return sparse.csr_array((np.ones(indptr[-1]), top[valid], indptr), shape=(len(lists), n_items))
+
+
+def count_in_list(flags: np.ndarray, lists: np.ndarray, k: int) -> np.ndarray:
+    """How many of the first k items carry a flag; `flags` is bool (n_items,)."""
+    top = lists[:, :k]
+    return (flags[top] & (top >= 0)).sum(axis=1)
+
+
+def mean_of_list(values: np.ndarray, lists: np.ndarray, k: int) -> np.ndarray:
+    """Mean of an item's value over the first k of each list, NaN where a list is empty."""
+    top = lists[:, :k]
+    valid = top >= 0
+    length = valid.sum(axis=1)
+    return np.where(valid, values[top], 0).sum(axis=1) / np.where(length > 0, length, np.nan)
+
+
+def _recommendation_counts(lists: np.ndarray, n_items: int, k: int) -> np.ndarray:
+    top = lists[:, :k]
+    return np.bincount(top[top >= 0], minlength=n_items)

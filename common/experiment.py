@@ -1,0 +1,189 @@
+"""One model through both phases: fit, rank, measure, write, track. Every stage with models calls this."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common import machine, tracking
+from common.command_line import ModelSettings, preset_label, preset_values
+from common.data.prepare import Dataset, load_dataset
+from common.data.visible import Visible, visible
+from common.evaluation.evaluate import Evaluation, Scorer
+from common.files import read_json, strict, write_json, write_parquet
+from common.models.contract import Recommender
+
+PARTS = {"select": "valid", "final": "test"}
+"""The folder that holds a phase's results: the part of the split it was scored on."""
+PROBES = 3
+log = logging.getLogger(__name__)
+
+
+class Experiment:
+    """The data, the split and the scorers that the models of one command share."""
+
+    def __init__(self, settings: ModelSettings, stage: str, device: str = "cpu") -> None:
+        self.settings, self.stage = settings, stage
+        self.data: Dataset = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+        self.machine = machine.about_machine(device)
+        self.seen: dict[str, Visible] = {}
+        self.scorers: dict[str, Scorer] = {}
+        for phase in settings.phases:
+            self.seen[phase] = visible(self.data, settings.split_folder, phase)
+            self.scorers[phase] = Scorer(self.data, self.seen[phase])
+        log.info(
+            "%s | %s | %s users x %s items, %s visible interactions | %s",
+            self.data.name,
+            settings.split_folder,
+            *(f"{n:,}" for n in (self.select.n_users, self.select.n_items, len(self.select.interactions))),
+            device,
+        )
+
+    @property
+    def select(self) -> Visible:
+        """What the select phase shows: the data of every choice."""
+        return self.seen["select"]
+
+    @property
+    def folder(self) -> Path:
+        """Folder of this data set's and split's results."""
+        return self.settings.output_dir / self.data.name / self.settings.split_folder
+
+    def run(self, kind: type[Recommender], settings: Any) -> None:
+        """Fit and score a model in every phase, and keep all of it under `outputs/`."""
+        flags = self.settings
+        as_preset = preset_values(flags.preset, self.data.name, flags.protocol, kind.name, kind.Settings)
+        preset = preset_label(flags.preset, settings, as_preset)
+        folder = self.folder / kind.name / preset / f"seed{flags.seed}"
+        config = self._config(kind, settings, preset)
+        if flags.resume and is_complete(folder, config, flags.phases):
+            log.info("%-14s complete already, skipped", kind.name)
+            return
+        identity = tracking.RunIdentity(
+            model=kind.name,
+            stage=self.stage,
+            preset=preset,
+            dataset=self.data.name,
+            split_folder=flags.split_folder,
+            split_sha256=self.select.split_sha256,
+            phase=flags.phase,
+            seed=flags.seed,
+        )
+        tracker = tracking.start(flags.wandb, flags.output_dir, identity, config)
+        try:
+            with log_file(folder / "log.txt"):
+                self._phases(kind(settings, flags.seed), folder, config, tracker)
+        finally:
+            tracker.finish()
+        log.info("  results: %s\n  W&B: %s", folder, tracker.hint)
+
+    def _phases(self, model: Recommender, folder: Path, config: dict, tracker: tracking.NullTracker) -> None:
+        summary: dict[str, Any] = {}
+        for phase in self.settings.phases:
+            evaluation, costs = self._fit_and_score(model, phase)
+            record = evaluation.overall | costs | self._about(config, phase)
+            write_results(folder / PARTS[phase], evaluation, record)
+            shown = ("ndcg_10", "recall_20", "hr_5_sampled99", "coverage_10")
+            figures = "  ".join(f"{key} {record[key]:.4f}" for key in shown)
+            log.info("%-14s %-6s %s  (fit %.1f s)", model.name, phase, figures, record["fit_seconds"])
+            # The summary's own keys are those of the last phase's metrics.json; validation stays beside them.
+            summary = {f"valid/{key}": value for key, value in summary.items() if isinstance(value, float)} | record
+        write_json(folder / "config.json", config)
+        model.save(folder / "model")
+        tracker.summary(strict(summary))
+        tracker.table("top10", top_ten(evaluation.recommendations, self.seen[phase]))
+
+    def _fit_and_score(self, model: Recommender, phase: str) -> tuple[Evaluation, dict[str, float]]:
+        scorer = self.scorers[phase]
+        start = time.perf_counter()
+        model.fit(self.seen[phase])
+        fitted = time.perf_counter()
+        ranking = scorer.rank(model)
+        ranked = time.perf_counter()
+        costs = {
+            "fit_seconds": fitted - start,
+            "recommend_ms_per_user": 1000 * (ranked - fitted) / len(ranking.items),
+            "model_mb": sum(array.nbytes for array in model.arrays().values()) / 2**20,
+            "peak_rss_mb": machine.peak_rss_mb(),
+        }
+        return scorer.evaluate(ranking), costs
+
+    def _config(self, kind: type[Recommender], settings: Any, preset: str) -> dict[str, Any]:
+        return {
+            "model": kind.name,
+            "stage": self.stage,
+            "preset": preset,
+            "dataset": self.data.name,
+            "protocol": self.settings.split_folder,
+            "seed": self.settings.seed,
+            "settings": dataclasses.asdict(settings),
+            "data_sha256": self.data.sha256,
+            "split_sha256": self.select.split_sha256,
+        }
+
+    def _about(self, config: dict[str, Any], phase: str) -> dict[str, Any]:
+        kept = ("model", "stage", "preset", "dataset", "protocol", "seed", "split_sha256")
+        return {key: config[key] for key in kept} | {
+            "phase": phase,
+            "config_sha256": hash_config(config),
+            **self.machine,
+        }
+
+
+def hash_config(config: dict[str, Any]) -> str:
+    """SHA-256 of a run's settings: results with the same hash come from the same command."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def is_complete(folder: Path, config: dict[str, Any], phases: tuple[str, ...]) -> bool:
+    """Whether a folder holds the results of these very settings for every phase."""
+    files = [folder / PARTS[phase] / "metrics.json" for phase in phases]
+    wanted = hash_config(config)
+    return all(file.exists() and read_json(file)["config_sha256"] == wanted for file in files)
+
+
+def write_results(folder: Path, evaluation: Evaluation, record: dict[str, Any]) -> None:
+    """Write one phase's four files beside the old ones, then swap the folders: never a mixture of two runs."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+        fresh, old = Path(name) / "new", Path(name) / "old"
+        write_parquet(fresh / "recommendations.parquet", evaluation.recommendations)
+        write_parquet(fresh / "targets.parquet", evaluation.targets)
+        write_parquet(fresh / "per_user.parquet", evaluation.per_user)
+        write_json(fresh / "metrics.json", record)
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def top_ten(recommendations: pd.DataFrame, seen: Visible) -> pd.DataFrame:
+    """The ten best items of the first few users, by name."""
+    users = recommendations["user_id"].astype(object).drop_duplicates().iloc[:PROBES]
+    top = recommendations[recommendations["user_id"].isin(users) & (recommendations["rank"] <= 10)]
+    names = seen.items.set_index("item_id")["name"] if "name" in seen.items else pd.Series(dtype=object)
+    named = top.assign(user_id=top["user_id"].astype(object), item_id=top["item_id"].astype(object))
+    return named.assign(name=named["item_id"].map(names).fillna(named["item_id"]))
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Copy the messages of a block, with times, into a file that replaces the former one at once, line by line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

@@ -1,0 +1,70 @@
+"""What a figure was measured on: commit, device, threads, versions, memory."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from common.data.prepare import ROOT
+from common.errors import UserError
+
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn")
+
+
+def threads() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_rss_mb() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+@cache
+def commit() -> tuple[str, bool]:
+    """The checkout's commit and whether tracked files differ from it; ("unknown", False) outside a checkout."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head, bool(_git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", False
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def about_machine(device: str) -> dict[str, Any]:
+    """Everything about where a run happened, as it stands in metrics.json."""
+    head, dirty = commit()
+    return {
+        "commit": head,
+        "dirty": dirty,
+        "device": device,
+        "threads": threads(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def choose_device(wanted: str, able: tuple[str, ...] = ("cpu",)) -> str:
+    """The device that `--device` means for a stage whose models run on the devices in `able`."""
+    if wanted == "auto":
+        return "cpu"
+    if wanted not in able:
+        raise UserError(f"--device {wanted}: the models of this stage run on {' or '.join(able)}; use --device auto")
+    return wanted

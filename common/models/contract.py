@@ -1,0 +1,113 @@
+"""The contract that every model keeps, and saving that runs no code when it is read."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from common.data.histories import Histories
+from common.data.visible import Visible
+from common.errors import UserError
+from common.files import atomic, read_json, write_json
+
+NO_FILE = "no saved model"
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """For models that have nothing to set."""
+
+
+class Recommender(ABC):
+    """A model that scores every item of the catalogue for users.
+
+    Life: `Model(settings, seed)`, then `fit(visible)` or `load(folder)`, then `score`, `fold_in`, `similar`.
+    Scores are finite float32, higher is better, comparable only within one user; masking what a user already has
+    is not the model's business. `fit` may be called again and forgets what it learned before.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type] = NoSettings
+
+    def __init__(self, settings: Any = None, seed: int = 0) -> None:
+        self.settings = self.Settings() if settings is None else settings
+        self.seed = seed
+        self.catalogue_sha256 = ""
+
+    @abstractmethod
+    def fit(self, visible: Visible) -> Self:
+        """Learn from what a phase shows; returns itself."""
+
+    @abstractmethod
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Scores of all items for user codes of the fitted data, float32 (len(users), n_items)."""
+
+    @abstractmethod
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores of all items for people the model never saw, float32 (len(histories), n_items).
+
+        A history may be empty. Plain lists of item codes are taken as histories of weight 1.
+        """
+
+    @abstractmethod
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k items most like `item` (at most n_items - 1, never itself): codes int64 and scores, best first."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything learned, as named arrays: what `save` writes and `restore` takes back."""
+
+    @abstractmethod
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays, no pickle)."""
+        with atomic(folder / "model.npz") as temporary, temporary.open("wb") as handle:
+            np.savez(handle, allow_pickle=False, **self.arrays())
+        about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
+        write_json(folder / "model.json", {**about, "catalogue_sha256": self.catalogue_sha256})
+
+    @classmethod
+    def load(cls, folder: Path, catalogue_sha256: str | None = None) -> Self:
+        """Read a saved model; refuses another model's folder and, where a hash is given, another catalogue's."""
+        if not (folder / "model.json").exists():
+            raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")
+        about = read_json(folder / "model.json")
+        if about["model"] != cls.name:
+            raise UserError(
+                f"{folder} holds the model {about['model']!r}, not {cls.name!r}; name the folder of {cls.name}"
+            )
+        if catalogue_sha256 not in (None, about["catalogue_sha256"]):
+            raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
+        model = cls(cls.Settings(**about["settings"]), about["seed"])
+        model.catalogue_sha256 = about["catalogue_sha256"]
+        try:
+            with np.load(folder / "model.npz", allow_pickle=False) as saved:
+                model.restore(dict(saved))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise UserError(f"{folder / 'model.npz'} is missing or damaged; train {cls.name} again") from error
+        return model
+
+
+def as_histories(histories: Histories | Sequence[Sequence[int]], n_items: int) -> Histories:
+    """Histories from either form that `fold_in` takes; refuses those of another catalogue."""
+    if not isinstance(histories, Histories):
+        return Histories.from_lists(histories, n_items)
+    if histories.n_items != n_items:
+        raise ValueError(f"histories over {histories.n_items} items, model over {n_items}")
+    return histories
+
+
+def best(scores: np.ndarray, k: int, leave_out: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k best items of one row of scores but one, ties by code.
+
+    >>> best(np.array([3.0, 9.0, 5.0, 5.0]), 2, leave_out=1)
+    (array([2, 3]), array([5., 5.]))
+    """
+    order = np.argsort(-scores, kind="stable")
+    order = order[order != leave_out][:k]
+    return order, scores[order]

@@ -1,0 +1,90 @@
+"""Two lists that know nobody: chance and popularity. Every model has to beat them."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from common.data.histories import Histories
+from common.data.visible import Visible
+from common.models.contract import Recommender, as_histories, best
+
+
+def popularity_scores(counts: np.ndarray) -> np.ndarray:
+    """Popularity of items from their visible listeners, float32 (n_items,); counts 0 and 1 share one value.
+
+    An item without a visible listener must have a hidden one, or it would not be in the catalogue. A model that
+    could tell 0 from 1 would know something about what is hidden.
+
+    >>> popularity_scores(np.array([0, 1, 7]))
+    array([1., 1., 7.], dtype=float32)
+    """
+    return np.maximum(counts, 1).astype(np.float32)
+
+
+class Popularity(Recommender):
+    """The most listened-to items, the same for everybody (each user's own history is masked in the list)."""
+
+    name = "popularity"
+
+    def fit(self, visible: Visible) -> Self:
+        """Count the visible listeners of each item."""
+        self.popularity = popularity_scores(visible.counts)
+        self.catalogue_sha256 = visible.catalogue_sha256
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """One row of popularity for every user."""
+        return np.tile(self.popularity, (len(users), 1))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Popularity, whatever the history."""
+        return self.score(np.arange(len(as_histories(histories, len(self.popularity)))))
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The most popular other items: this model knows no likeness."""
+        return best(self.popularity, k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The popularity of each item."""
+        return {"popularity": self.popularity}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the popularity of each item."""
+        self.popularity = arrays["popularity"]
+
+
+class Random(Recommender):
+    """Uniform scores that depend on the seed and the user's code alone: what pure chance would reach."""
+
+    name = "random"
+
+    def fit(self, visible: Visible) -> Self:
+        """Remember the size of the catalogue."""
+        self.n_items = visible.n_items
+        self.catalogue_sha256 = visible.catalogue_sha256
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Independent uniform scores for every user and item."""
+        rows = [np.random.default_rng([self.seed, user]).random(self.n_items, np.float32) for user in users]
+        return np.stack(rows) if rows else np.empty((0, self.n_items), np.float32)
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Chance knows no history: row r is drawn from a stream of its own."""
+        rows = range(len(as_histories(histories, self.n_items)))
+        streams = [np.random.default_rng([self.seed, row, 1]) for row in rows]
+        drawn = [stream.random(self.n_items, np.float32) for stream in streams]
+        return np.stack(drawn) if drawn else np.empty((0, self.n_items), np.float32)
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Other items drawn by chance, a list of its own for each item."""
+        return best(np.random.default_rng([self.seed, item, 2]).random(self.n_items), k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The size of the catalogue: there is nothing else to know."""
+        return {"n_items": np.array(self.n_items)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the size of the catalogue."""
+        self.n_items = int(arrays["n_items"])

@@ -1,0 +1,63 @@
+"""The leaderboards of a data set: `python -m common.report`, and `--readme README.md` to put them into a page."""
+
+import logging
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.command_line import DataSettings, command, parse
+from common.data.prepare import load_dataset
+from common.data.splits import PROTOCOLS, folder_name, load_split
+from common.errors import UserError
+from common.evaluation.leaderboard import markdown, text, write_leaderboard
+from common.files import write_text
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(DataSettings):
+    """Print the leaderboards of a data set, and put them into a Markdown page if one is named."""
+
+    readme: Path | None = None
+    """Page whose blocks between <!-- leaderboard PROTOCOL --> and <!-- end --> are written anew."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Rebuild, print and insert the leaderboards of every protocol that has results."""
+    settings = parse(Settings, argv)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    page = settings.readme.read_text(encoding="utf-8") if settings.readme else ""
+    found = False
+    for protocol in PROTOCOLS:
+        split = folder_name(protocol, settings.split_seed)
+        folder = settings.output_dir / data.name / split
+        if not any(folder.glob("*/*/seed*/valid/metrics.json")):
+            continue
+        found = True
+        table = write_leaderboard(folder, data.name, split, load_split(data, split).info["split_sha256"])
+        log.info("\n%s", text(table, data.name, split))
+        page = fill(page, split, markdown(table, data.name, split))
+    if not found:
+        raise UserError(
+            f"no results under {settings.output_dir / data.name}; run a stage first, e.g. 1_knn_baseline.py"
+        )
+    if settings.readme:
+        write_text(settings.readme, page)
+
+
+def fill(page: str, split: str, block: str) -> str:
+    """Replace what stands between a page's markers for a protocol.
+
+    >>> fill("<!-- leaderboard listen -->old<!-- end -->", "listen", "new")
+    '<!-- leaderboard listen -->\\nnew<!-- end -->'
+    """
+    pattern = rf"(<!-- leaderboard {re.escape(split)} -->).*?(<!-- end -->)"
+    return re.sub(pattern, lambda found: f"{found[1]}\n{block}{found[2]}", page, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

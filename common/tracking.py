@@ -1,0 +1,139 @@
+"""Weights & Biases, or nothing: the only module that knows it. A stage calls the same four methods either way."""
+
+import logging
+import netrc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+log = logging.getLogger(__name__)
+
+
+class NullTracker:
+    """Tracks nothing: `outputs/` is complete without it."""
+
+    hint = "tracking is off"
+
+    def log(self, values: dict[str, float], epoch: int) -> None:
+        """Curves: values at an epoch."""
+
+    def summary(self, values: dict[str, Any]) -> None:
+        """Final values."""
+
+    def figure(self, name: str, path: Path) -> None:
+        """A picture."""
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """A table."""
+
+    def finish(self) -> None:
+        """The end of the run."""
+
+
+class WandbTracker(NullTracker):
+    """One W&B run."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+        folder = Path(run.settings.sync_dir)
+        self.hint = run.url or f"wandb leet {folder}   or   wandb sync {folder}"
+        run.define_metric("epoch")
+        for curve in ("train/*", "val/*"):
+            run.define_metric(curve, step_metric="epoch")
+
+    def log(self, values: dict[str, float], epoch: int) -> None:
+        """Curves: `train/loss`, `val/ndcg_10`, ... against `epoch`."""
+        self.run.log({"epoch": epoch, **values})
+
+    def summary(self, values: dict[str, Any]) -> None:
+        """Final values, written to the summary under their own names; None is left out, as W&B does itself."""
+        self.run.summary.update({name: value for name, value in values.items() if value is not None})
+
+    def figure(self, name: str, path: Path) -> None:
+        """A picture from a file."""
+        import wandb
+
+        self.run.log({f"figures/{name}": wandb.Image(str(path))})
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """A table, its strings as plain objects."""
+        import wandb
+
+        plain = frame.astype({c: object for c in frame if not pd.api.types.is_numeric_dtype(frame[c])})
+        self.run.log({f"tables/{name}": wandb.Table(dataframe=plain)})
+
+    def finish(self) -> None:
+        """Close the run; everything is on disk when this returns."""
+        self.run.finish(quiet=True)
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """What makes a run comparable with others: one group per split, one run per model, preset and seed."""
+
+    model: str
+    stage: str
+    preset: str
+    dataset: str
+    split_folder: str
+    split_sha256: str
+    phase: str
+    seed: int
+
+
+def resolve_mode(wanted: str) -> str:
+    """online, offline or disabled. `auto`: WANDB_MODE, else online if a key is configured, else offline."""
+    if wanted != "auto":
+        return wanted
+    named = os.environ.get("WANDB_MODE", "").lower()
+    if named in ("online", "offline", "disabled"):
+        return named
+    return "online" if _has_key() else "offline"
+
+
+def _has_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def start(wanted: str, output_dir: Path, identity: RunIdentity, config: dict[str, Any]) -> NullTracker:
+    """Start tracking one run under `<output_dir>/wandb`. Never prompts, never fails: at worst nothing is tracked."""
+    mode = resolve_mode(wanted)
+    if mode == "disabled":
+        return NullTracker()
+    for variable, folder in (("WANDB_DIR", output_dir), ("WANDB_DATA_DIR", output_dir / "wandb-data")):
+        os.environ.setdefault(variable, str(folder.resolve()))
+        Path(os.environ[variable]).mkdir(parents=True, exist_ok=True)
+    for attempt in [mode] if mode == "offline" else [mode, "offline"]:
+        try:
+            return WandbTracker(_init(attempt, identity, config))
+        except Exception as error:  # whatever goes wrong in a tracker must not cost a training run
+            log.warning("W&B %s: %s", attempt, str(error).splitlines()[0] if str(error) else type(error).__name__)
+    return NullTracker()
+
+
+def _init(mode: Any, identity: RunIdentity, config: dict[str, Any]) -> Any:
+    import wandb
+
+    split = f"{identity.dataset}-{identity.split_folder}-{identity.split_sha256[:8]}"
+    return wandb.init(
+        project=os.environ.get("WANDB_PROJECT", "encore"),
+        mode=mode,
+        name=f"{identity.model}-{identity.preset}-seed{identity.seed}",
+        group=split,
+        job_type=identity.stage,
+        tags=[identity.preset, identity.phase],
+        config=config,
+        reinit="create_new",
+        settings=wandb.Settings(console="off", silent=True, init_timeout=20, x_disable_stats=True),
+    )

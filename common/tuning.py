@@ -1,0 +1,101 @@
+"""Choosing settings on validation: Optuna over the ranges that a settings class declares, best ones into presets/."""
+
+import dataclasses
+import logging
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import tomlkit
+
+from common.command_line import PRESETS, read_toml
+from common.experiment import Experiment
+from common.files import write_text
+from common.models.contract import Recommender
+from common.models.ranges import Range
+
+log = logging.getLogger(__name__)
+
+
+def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: int, presets: Path = PRESETS) -> Any:
+    """Try `trials` settings in all on the select phase and return the best by validation NDCG@10.
+
+    The study lies beside the results and is resumed: asking for 100 after 60 runs 40 more. The first trial is
+    `start`. The best settings are written to `presets/<dataset>.toml` under [tuned.<model>.<protocol>].
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = experiment.folder / kind.name
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{kind.name}-{experiment.select.split_sha256[:16]}"
+    study = optuna.create_study(
+        storage=optuna.storages.JournalStorage(JournalFileBackend(str(folder / "study.jsonl"))),
+        sampler=optuna.samplers.TPESampler(seed=experiment.settings.seed, multivariate=True),
+        study_name=name,
+        direction="maximize",
+        load_if_exists=True,
+    )
+    done = len(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)))
+    if done == 0:
+        study.enqueue_trial(dataclasses.asdict(start))
+
+    def objective(trial: Any) -> float:
+        settings = suggest(trial, kind.Settings)
+        model = kind(settings, experiment.settings.seed).fit(experiment.select)
+        scorer = experiment.scorers["select"]
+        return scorer.ndcg(scorer.rank(model))
+
+    study.optimize(objective, n_trials=max(0, trials - done), callbacks=[_report])
+    best = kind.Settings(**{key: _rounded(value) for key, value in study.best_params.items()})
+    log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, len(study.trials), best)
+    write_preset(presets / f"{experiment.data.name}.toml", kind.name, experiment.settings.protocol, best, study)
+    return best
+
+
+def suggest(trial: Any, kind: type) -> Any:
+    """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool among its values."""
+    values: dict[str, Any] = {}
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        ranges = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Range)]
+        if ranges and typing.get_args(hint)[0] is int:
+            values[field.name] = trial.suggest_int(
+                field.name, int(ranges[0].low), int(ranges[0].high), log=ranges[0].log
+            )
+        elif ranges:
+            values[field.name] = _rounded(
+                trial.suggest_float(field.name, ranges[0].low, ranges[0].high, log=ranges[0].log)
+            )
+        elif typing.get_origin(hint) is Literal:
+            values[field.name] = trial.suggest_categorical(field.name, typing.get_args(hint))
+        elif hint is bool:
+            values[field.name] = trial.suggest_categorical(field.name, (False, True))
+    return kind(**values)
+
+
+def write_preset(path: Path, model: str, protocol: str, best: Any, study: Any) -> None:
+    """Put the best settings under [tuned.<model>.<protocol>] of a TOML file; all else in it stays as it is."""
+    read_toml(path)  # a broken file is refused before anything is written
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    tuned = document.setdefault("tuned", tomlkit.table(is_super_table=True))
+    of_model = tuned.setdefault(model, tomlkit.table(is_super_table=True))
+    entry = tomlkit.table()
+    for key, value in dataclasses.asdict(best).items():
+        entry.add(key, value)
+    entry.add("validation", tomlkit.inline_table())
+    entry["validation"].update({"ndcg_10": round(study.best_value, 5), "trials": len(study.trials)})
+    of_model[protocol] = entry
+    write_text(path, tomlkit.dumps(document))
+
+
+def _rounded(value: Any) -> Any:
+    """Floats to four decimals, so that the file holds exactly what was scored."""
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _report(study: Any, trial: Any) -> None:
+    if trial.number % 10 == 9:
+        log.info("  trial %d: best validation NDCG@10 %.4f", trial.number + 1, study.best_value)
