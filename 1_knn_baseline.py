@@ -16,6 +16,7 @@ from common.command_line import ModelSettings, command, parse
 from common.errors import unknown_name
 from common.evaluation.leaderboard import text, write_leaderboard
 from common.experiment import Experiment
+from common.files import display
 from common.machine import choose_device
 from common.models import ItemKNN, Popularity, Random
 from common.models.contract import NoSettings, Recommender
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         experiment.run(MODELS[name], chosen)
     split = experiment.select.protocol
     table = write_leaderboard(experiment.folder, experiment.data.name, split, experiment.select.split_sha256)
-    log.info("\n%s\n%s", text(table, experiment.data.name, split), experiment.folder / "leaderboard.md")
+    log.info("\n%s\n%s", text(table, experiment.data.name, split), display(experiment.folder / "leaderboard.md"))
 
 
 if __name__ == "__main__":

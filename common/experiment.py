@@ -19,7 +19,7 @@ from common.command_line import ModelSettings, preset_label, preset_values
 from common.data.prepare import Dataset, load_dataset
 from common.data.visible import Visible, visible
 from common.evaluation.evaluate import Evaluation, Scorer
-from common.files import read_json, strict, write_json, write_parquet
+from common.files import display, read_json, strict, write_json, write_parquet
 from common.models.contract import Recommender
 
 PARTS = {"select": "valid", "final": "test"}
@@ -84,7 +84,7 @@ class Experiment:
                 self._phases(kind(settings, flags.seed), folder, config, tracker)
         finally:
             tracker.finish()
-        log.info("  results: %s\n  W&B: %s", folder, tracker.hint)
+        log.info("  results: %s\n  W&B: %s", display(folder), tracker.hint)
 
     def _phases(self, model: Recommender, folder: Path, config: dict, tracker: tracking.NullTracker) -> None:
         summary: dict[str, Any] = {}

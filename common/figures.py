@@ -11,6 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 
 from common.files import atomic
 
@@ -18,13 +20,13 @@ PALETTE = sns.color_palette("colorblind")
 
 
 @contextmanager
-def figure(path: Path, title: str, dataset: str, panels: int = 1) -> Iterator[list[Axes]]:
+def figure(path: Path, title: str, dataset: str, panels: int = 1, width: float = 6.4) -> Iterator[list[Axes]]:
     """Yield the axes of a figure of some panels side by side, and write it as PNG when the block ends.
 
     The data set's name stands beside the title, so that no picture of generated data passes for a real one.
     """
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
-    drawing, axes = plt.subplots(1, panels, figsize=(6.4 * panels, 4.8), layout="constrained", squeeze=False)
+    drawing, axes = plt.subplots(1, panels, figsize=(width * panels, 4.8), layout="constrained", squeeze=False)
     try:
         yield list(axes[0])
         drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
@@ -32,3 +34,18 @@ def figure(path: Path, title: str, dataset: str, panels: int = 1) -> Iterator[li
             drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
     finally:
         plt.close(drawing)
+
+
+def percent_axis(axis: Axis) -> None:
+    """Label an axis of shares 0..1 in whole percent."""
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def plain_log_axis(axis: Axis) -> None:
+    """Label a logarithmic axis 1, 10, 100, 1k instead of powers of ten."""
+    axis.set_major_formatter(EngFormatter(sep=""))
+
+
+def thousands_axis(axis: Axis) -> None:
+    """Label an axis with thousands separated."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

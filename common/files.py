@@ -99,6 +99,12 @@ def strict(value: Any) -> Any:
     return value
 
 
+def display(path: Path) -> str:
+    """A path as a person wants to read it: relative to the working folder where it lies below it."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as handle:

@@ -3,12 +3,16 @@
 import logging
 import netrc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
+
+from common.files import display
 
 log = logging.getLogger(__name__)
 
@@ -39,36 +43,49 @@ class WandbTracker(NullTracker):
 
     def __init__(self, run: Any) -> None:
         self.run = run
-        folder = Path(run.settings.sync_dir)
-        self.hint = run.url or f"wandb leet {folder}   or   wandb sync {folder}"
+        folder = display(Path(run.settings.sync_dir))
+        self.hint = f"wandb leet {folder}   or   wandb sync {folder}" if run.offline else run.url
         run.define_metric("epoch")
         for curve in ("train/*", "val/*"):
             run.define_metric(curve, step_metric="epoch")
 
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        """Whatever goes wrong in a tracker must not cost a training run."""
+        try:
+            yield
+        except Exception as error:
+            log.warning("W&B: %s: %s", type(error).__name__, error)
+
     def log(self, values: dict[str, float], epoch: int) -> None:
         """Curves: `train/loss`, `val/ndcg_10`, ... against `epoch`."""
-        self.run.log({"epoch": epoch, **values})
+        with self._harmless():
+            self.run.log({"epoch": epoch, **values})
 
     def summary(self, values: dict[str, Any]) -> None:
         """Final values, written to the summary under their own names; None is left out, as W&B does itself."""
-        self.run.summary.update({name: value for name, value in values.items() if value is not None})
+        with self._harmless():
+            self.run.summary.update({name: value for name, value in values.items() if value is not None})
 
     def figure(self, name: str, path: Path) -> None:
         """A picture from a file."""
         import wandb
 
-        self.run.log({f"figures/{name}": wandb.Image(str(path))})
+        with self._harmless():
+            self.run.log({f"figures/{name}": wandb.Image(str(path))})
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """A table, its strings as plain objects."""
         import wandb
 
         plain = frame.astype({c: object for c in frame if not pd.api.types.is_numeric_dtype(frame[c])})
-        self.run.log({f"tables/{name}": wandb.Table(dataframe=plain)})
+        with self._harmless():
+            self.run.log({f"tables/{name}": wandb.Table(dataframe=plain)})
 
     def finish(self) -> None:
         """Close the run; everything is on disk when this returns."""
-        self.run.finish(quiet=True)
+        with self._harmless():
+            self.run.finish()
 
 
 @dataclass(frozen=True)

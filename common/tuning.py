@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import sys
 import typing
 from pathlib import Path
 from typing import Any, Literal
@@ -47,7 +48,7 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
         scorer = experiment.scorers["select"]
         return scorer.ndcg(scorer.rank(model))
 
-    study.optimize(objective, n_trials=max(0, trials - done), callbacks=[_report])
+    study.optimize(objective, n_trials=max(0, trials - done), show_progress_bar=sys.stderr.isatty())
     best = kind.Settings(**{key: _rounded(value) for key, value in study.best_params.items()})
     log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, len(study.trials), best)
     write_preset(presets / f"{experiment.data.name}.toml", kind.name, experiment.settings.protocol, best, study)
@@ -94,8 +95,3 @@ def write_preset(path: Path, model: str, protocol: str, best: Any, study: Any) -
 def _rounded(value: Any) -> Any:
     """Floats to four decimals, so that the file holds exactly what was scored."""
     return round(value, 4) if isinstance(value, float) else value
-
-
-def _report(study: Any, trial: Any) -> None:
-    if trial.number % 10 == 9:
-        log.info("  trial %d: best validation NDCG@10 %.4f", trial.number + 1, study.best_value)

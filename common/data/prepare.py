@@ -14,7 +14,7 @@ import pandas as pd
 
 from common.data.lastfm_spotify import read_lastfm_spotify
 from common.data.synthetic import SyntheticSettings, generate
-from common.data.tables import Tables
+from common.data.tables import Repair, Tables
 from common.errors import UserError, unknown_name
 from common.files import read_json, read_parquet, write_json, write_parquet
 
@@ -110,7 +110,8 @@ def load_dataset(name: str, data_dir: Path, synthetic: SyntheticSettings | None 
 
 
 def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_core: int = 1) -> Dataset:
-    """Write the tables and, last, the manifest that makes them valid."""
+    """Write the tables and, last, the manifest that makes them valid. Items that nobody has are left out."""
+    tables = without_unheard_items(tables)
     frames = tables.frames()
     for table, frame in frames.items():
         write_parquet(folder / f"{table}.parquet", frame)
@@ -126,6 +127,15 @@ def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_cor
     }
     write_json(folder / "manifest.json", manifest)
     return Dataset(name, folder, read_json(folder / "manifest.json"))
+
+
+def without_unheard_items(tables: Tables) -> Tables:
+    """The tables without catalogue rows of items that no interaction names, counted as a repair."""
+    heard = tables.items["item_id"].isin(tables.interactions["item_id"])
+    if heard.all():
+        return tables
+    repair = Repair("items", "items that nobody has left out", int((~heard).sum()))
+    return dataclasses.replace(tables, items=tables.items[heard], repairs=[*tables.repairs, repair])
 
 
 def hash_frames(frames: dict[str, pd.DataFrame]) -> str:

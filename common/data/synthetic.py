@@ -49,7 +49,7 @@ class SyntheticSettings:
     max_items_per_user: int = 50
     """Keep only each user's most played tracks; 0 keeps all."""
     tracks_per_user: int = 110
-    """How many tracks a typical user knows before that cut; never more than a third of the catalogue."""
+    """About how many tracks a user knows before that cut; never more than a third of the catalogue."""
     days: int = 730
     """Length of the listening period, which ends with 2023."""
     drift: float = 0.5

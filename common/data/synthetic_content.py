@@ -256,7 +256,7 @@ def _titles(catalogue: Catalogue, credit: np.ndarray, rng: np.random.Generator) 
 
 
 def tags_of(catalogue: Catalogue, audio: dict[str, np.ndarray], years: np.ndarray, rng: np.random.Generator) -> Tags:
-    """Scene, genre, decade, moods by sound, and the artist's town and traits; all but the first two on some tracks only."""
+    """Scene, genre, decade, moods by sound, the artist's town and traits; all but the first two on some tracks only."""
     n = catalogue.tracks
     names = np.array([scene_names(scene) for scene in range(catalogue.scenes)], dtype=object)[catalogue.scene]
     decade = np.array([f"{year % 100 // 10}0s" for year in years.tolist()], dtype=object)

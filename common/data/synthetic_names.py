@@ -20,14 +20,14 @@ Moth Noodle Ocean Octopus Orchard Otter Pancake Parade Pelican Penguin Pigeon Pl
 Sofa Sparrow Staircase Sundial Teapot Thunder Tractor Turnip Umbrella Walrus Window Zeppelin
 """)
 ARTISTS = _listed(
-    """{a} {n}|The {a} {n}s|{a} {n} Club|{a} {n} Orchestra|DJ {a} {n}|{a} {n} Trio|{a} {n} & Sons
+    """{a} {n}|The {a} {n} Five|{a} {n} Club|{a} {n} Orchestra|DJ {a} {n}|{a} {n} Trio|{a} {n} & Sons
 MC {a} {n}|{a} {n} Society|{a} {n} Machine|Saint {n} the {a}""",
     "|",
 )
 TITLES = _listed(
-    """{a} {n}|My {a} {n}|{a} {n} Blues|Waiting for the {a} {n}|{n} on a {a} Day|Dance of the {a} {n}
-{a} {n}, Come Home|No More {a} {n}s|Song for the {a} {n}|{a} as the {n}|Ode to the {a} {n}|Who Left the {a} {n} Out?
-The {n} Was {a}|Under the {a} {n}|Two {a} {n}s|Letters from the {a} {n}|Stay {a}, Little {n}|{a} {n} Lullaby
+    """{a} {n}|My {a} {n}|{a} {n} Blues|Waiting for the {a} {n}|{n} and the {a} Day|Dance of the {a} {n}
+{a} {n}, Come Home|No More {a} {n}|Song for the {a} {n}|{a} as the {n}|Ode to the {a} {n}|Who Left the {a} {n} Out?
+The {n} Was {a}|Under the {a} {n}|Every {a} {n}|Letters from the {a} {n}|Stay {a}, Little {n}|{a} {n} Lullaby
 Never Trust the {a} {n}|Goodbye, {a} {n}|If I Were Your {a} {n}|Slow {n}, {a} Heart|One {a} {n} Too Many""",
     "|",
 )

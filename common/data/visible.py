@@ -201,7 +201,7 @@ class _Coder:
 
 def _shown_interactions(split: Split, hidden: pd.DataFrame) -> pd.DataFrame:
     """Train, and every other part's rows that are not hidden, each user's rows in the protocol's order."""
-    rows = pd.concat([part for part in split.parts().values()])
+    rows = pd.concat(list(split.parts().values()))
     rows = rows.drop(columns="position", errors="ignore")
     rows = rows[~pair_index(rows).isin(pair_index(hidden))]
     return rows.sort_values("user_id", kind="stable", ignore_index=True)

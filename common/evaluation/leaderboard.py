@@ -1,6 +1,7 @@
 """The leaderboard of a data set and protocol: every finished run under `outputs/`, averaged over model seeds."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ COLUMNS = {
     "coverage_10": "Cover@10",
     "novelty_10": "Novelty@10",
 }
-"""What the short table shows; `leaderboard.csv` and `.json` hold every metric."""
+"""What the Markdown table shows; `leaderboard.csv` and `.json` hold every metric."""
+TERMINAL = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "coverage_10")
+"""What fits into 80 columns of a terminal."""
 NOTE = (
     "Whole catalogue ranked, history masked; s99: ranked among 99 sampled negatives only, not comparable with the "
     "other columns; val: NDCG@10 on validation, by which settings were chosen; all else on test."
@@ -66,9 +69,9 @@ def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str)
     return table
 
 
-def short_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the short table; `best` values are found by column among the rows shown."""
-    shown = {key: title for key, title in COLUMNS.items() if key in table}
+def short_table(table: pd.DataFrame, keys: Iterable[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of a table of some metrics."""
+    shown = {key: COLUMNS[key] for key in keys if key in table}
     header = ["Model", "Preset", "val", *shown.values()]
     cells = []
     for _, row in table.iterrows():
@@ -85,7 +88,7 @@ def _number(value: Any) -> str:
 
 def text(table: pd.DataFrame, dataset: str, split: str) -> str:
     """The short table for a terminal."""
-    header, cells = short_table(table)
+    header, cells = short_table(table, TERMINAL)
     widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
     lines = [
         "  ".join(v.ljust(w) if i < 2 else v.rjust(w) for i, (v, w) in enumerate(zip(r, widths, strict=True)))
@@ -97,7 +100,7 @@ def text(table: pd.DataFrame, dataset: str, split: str) -> str:
 
 def markdown(table: pd.DataFrame, dataset: str, split: str) -> str:
     """The short table as Markdown, the best value of each column in bold."""
-    header, cells = short_table(table)
+    header, cells = short_table(table, COLUMNS)
     for column in range(2, len(header)):
         numbers = [float(row[column]) if row[column] != "-" else float("-inf") for row in cells]
         for row, number in zip(cells, numbers, strict=True):

@@ -95,12 +95,13 @@ def novelty(lists: np.ndarray, counts: np.ndarray, n_users: int, k: int) -> np.n
 def popularity_lift(lists: np.ndarray, counts: np.ndarray, history_mean: np.ndarray, k: int) -> np.ndarray:
     """popularity_lift@k = mean visible count of the list / mean visible count of the history - 1.
 
-    `history_mean`: float (users,), NaN for an empty history, which makes the result NaN.
+    `history_mean`: float (users,), NaN for an empty history; the result is NaN there, and where nobody visible
+    has any item of the history (a newcomer's own finds), so that there is nothing to compare with.
 
     >>> popularity_lift(np.array([[0, 1]]), np.array([6, 2]), np.array([2.0]), k=2)
     array([1.])
     """
-    return mean_of_list(counts.astype(float), lists, k) / history_mean - 1
+    return mean_of_list(counts.astype(float), lists, k) / np.where(history_mean > 0, history_mean, np.nan) - 1
 
 
 def serendipity(hits: np.ndarray, lists: np.ndarray, expected: np.ndarray, k: int) -> np.ndarray:

@@ -68,9 +68,11 @@ def check_scores(scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Scores as float32 of the right shape; a model that returns anything else is broken, and says so here."""
     if scores.shape != shape:
         raise ValueError(f"scores of shape {scores.shape} where {shape} was asked for")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+        scores = np.ascontiguousarray(scores, np.float32)
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite: mask nothing in a model, the ranking does it")
-    return np.ascontiguousarray(scores, np.float32)
+    return scores
 
 
 def top_items(

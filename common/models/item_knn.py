@@ -5,7 +5,8 @@ shrinkage of Bell & Koren 2007):
 
     s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    0 where j is not among the k nearest of i
 
-and a user's score of item j is the sum over the history of w_i s(i, j).
+and a user's score of item j is the sum over the history of w_i s(i, j). Items that nothing in the history speaks for
+keep an order below all others: that of their popularity, so that an empty history gets the popular list.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from scipy import sparse
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
+from common.models.popularity import popularity_scores
 from common.models.ranges import Range
 
 
@@ -46,6 +48,7 @@ class ItemKNN(Recommender):
     def fit(self, visible: Visible) -> Self:
         """Find every item's nearest items."""
         self.histories = visible.histories
+        self.popularity = popularity_scores(visible.counts)
         self.similarity = neighbours(weigh(self.histories.matrix(), self.settings.weighting), self.settings)
         self.catalogue_sha256 = visible.catalogue_sha256
         return self
@@ -57,14 +60,15 @@ class ItemKNN(Recommender):
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores from any histories: the model has no parameters of its own for a user."""
         matrix = as_histories(histories, self.similarity.shape[0]).matrix()
-        return (weigh(matrix, self.settings.history) @ self.similarity).toarray().astype(np.float32)
+        scores = (weigh(matrix, self.settings.history) @ self.similarity).toarray().astype(np.float32)
+        return np.where(scores > 0, scores, self.popularity / self.popularity.max() - 1)
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Nearest items by the shrunk cosine; beyond the kept neighbours the score is 0."""
         return best(self.similarity[[item]].toarray()[0], k, leave_out=item)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The neighbours and the histories."""
+        """The neighbours, the histories and the popularity."""
         near, past = self.similarity, self.histories
         return {
             "near_data": near.data,
@@ -73,14 +77,16 @@ class ItemKNN(Recommender):
             "past_indptr": past.indptr,
             "past_items": past.items,
             "past_weights": past.weights,
+            "popularity": self.popularity,
         }
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back the neighbours and the histories."""
+        """Take back the neighbours, the histories and the popularity."""
         n_items = len(arrays["near_indptr"]) - 1
         near = (arrays["near_data"], arrays["near_indices"], arrays["near_indptr"])
         self.similarity = sparse.csr_array(near, shape=(n_items, n_items))
         self.histories = Histories(arrays["past_indptr"], arrays["past_items"], arrays["past_weights"], n_items)
+        self.popularity = arrays["popularity"]
 
 
 def weigh(matrix: sparse.csr_array, weighting: str) -> sparse.csr_array:

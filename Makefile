@@ -1,0 +1,54 @@
+# run: the whole pipeline on the real data (or a generated set)   smoke: the same story on a tiny set
+# test, lint: what every change must pass                         report: the leaderboards once more
+PYTHON ?= python3
+DATASET ?= auto
+FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAGES := $(sort $(wildcard [1-9]_*.py))
+TINY := --dataset synthetic --synthetic.users 300 --synthetic.items 1200
+
+.PHONY: run smoke test lint report clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.ready
+	@$(MAKE) --no-print-directory story FLAGS="--dataset $(DATASET) $(FLAGS)"
+
+smoke: $(VENV)/.ready
+	@$(MAKE) --no-print-directory story FLAGS="$(TINY) $(FLAGS)"
+
+.PHONY: story
+story:
+	$(BIN)/python 0_explore.py $(FLAGS)
+	@set -e; for stage in $(STAGES); do for protocol in listen next; do \
+		echo "$(BIN)/python $$stage --protocol $$protocol $(FLAGS)"; \
+		$(BIN)/python $$stage --protocol $$protocol $(FLAGS); \
+	done; done
+	$(BIN)/python -m common.report $(FLAGS)
+
+report: $(VENV)/.ready
+	$(BIN)/python -m common.report --dataset $(DATASET) $(FLAGS)
+
+test: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: Encore needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 run" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,109 @@
+"""How long the whole evaluation of a ready score matrix takes: ranks, both tables, every metric.
+
+`python -m benchmarks.evaluate_matrix` from the root of the repository; README.md beside this file says what it means.
+"""
+
+import argparse
+import cProfile
+import pstats
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from common.data.histories import Histories
+from common.data.prepare import ROOT, Dataset, load_dataset
+from common.data.visible import Visible, visible
+from common.evaluation.evaluate import Evaluation, Scorer
+from common.machine import threads
+from common.models.contract import Recommender
+
+
+class ReadyScores(Recommender):
+    """A stub whose scores lie in memory already, so that only the evaluation is measured."""
+
+    name = "ready_scores"
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        super().__init__()
+        self.matrix = matrix
+
+    def fit(self, visible: Visible) -> Self:
+        """Nothing to learn."""
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Rows of the matrix."""
+        return self.matrix[users]
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Every user of the benchmark is known."""
+        raise NotImplementedError
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix says nothing of items alone."""
+        raise NotImplementedError
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The matrix."""
+        return {"matrix": self.matrix}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the matrix."""
+        self.matrix = arrays["matrix"]
+
+
+def ready_scores(seen: Visible, seed: int = 0) -> np.ndarray:
+    """Scores float32 (users, items) that favour popular items and differ by user, so that hits occur."""
+    rng = np.random.default_rng(seed)
+    taste = rng.gumbel(size=(seen.n_users, seen.n_items)).astype(np.float32)
+    return taste + np.log1p(seen.counts).astype(np.float32)
+
+
+def evaluate(scorer: Scorer, model: Recommender) -> tuple[Evaluation, tuple[float, float]]:
+    """The evaluation and the seconds that ranking, and tables with metrics, took."""
+    start = time.perf_counter()
+    ranking = scorer.rank(model)
+    ranked = time.perf_counter()
+    evaluation = scorer.evaluate(ranking)
+    return evaluation, (ranked - start, time.perf_counter() - ranked)
+
+
+def measure(data: Dataset, repetitions: int, profile: bool) -> None:
+    """Time the evaluation of the test part of `listen` and print the figures."""
+    seen = visible(data, "listen", "final")
+    start = time.perf_counter()
+    scorer = Scorer(data, seen)
+    prepared = time.perf_counter() - start
+    model = ReadyScores(ready_scores(seen))
+    evaluation, _ = evaluate(scorer, model)
+    rounds = [evaluate(scorer, model)[1] for _ in range(repetitions)]
+    ranking, rest = (statistics.median(part) for part in zip(*rounds, strict=True))
+    total = sorted(sum(parts) for parts in rounds)
+    print(f"{data.name}, listen, test: {seen.n_users:,} users x {seen.n_items:,} items, {threads()} cores")
+    print(f"  {len(evaluation.targets):,} hidden pairs, {len(evaluation.overall)} figures")
+    print(f"  once per phase, for all models: {prepared:.2f} s")
+    print(f"  ranks and lists                 {ranking:.2f} s")
+    print(f"  tables and metrics              {rest:.2f} s")
+    print(
+        f"  together, median of {repetitions}: {statistics.median(total):.2f} s   ({total[0]:.2f} to {total[-1]:.2f})"
+    )
+    if profile:
+        with cProfile.Profile() as profiler:
+            evaluate(scorer, model)
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(15)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure on the real data if it is found, else on the generated one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--profile", action="store_true", help="print where the time goes, too")
+    arguments = parser.parse_args(argv)
+    measure(load_dataset("auto", ROOT / "data"), arguments.repetitions, arguments.profile)
+
+
+if __name__ == "__main__":
+    main()

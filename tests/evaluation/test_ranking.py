@@ -1,0 +1,281 @@
+"""The order of scores, against slow and independent implementations."""
+
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.data.histories import Histories
+from common.data.visible import Hidden
+from common.evaluation import ranking
+from common.evaluation.ranking import DEPTH, check_scores, rank, sort_keys, tie_places, top_items
+
+FLOAT32 = np.finfo(np.float32)
+
+
+def item_ids(n):
+    return np.array([f"{i:05d}" for i in range(n)], object)
+
+
+def hash_of(item):
+    return int.from_bytes(blake2b(item.encode(), digest_size=8).digest(), "big")
+
+
+def slow_order(scores, ids, masked):
+    """All items outside the history by (-score, hash of the id), with Python's own sort."""
+    free = [i for i in range(len(ids)) if i not in set(masked)]
+    return sorted(free, key=lambda i: (-float(scores[i]), hash_of(ids[i])))
+
+
+def make_hidden(n_users, n_items, rng, history=5, targets=3, negatives=9):
+    """Random users, each with a history, hidden items outside it and negatives outside both."""
+    given, target_rows, target_items, sampled = [], [], [], []
+    for user in range(n_users):
+        drawn = rng.permutation(n_items)
+        given.append(drawn[: rng.integers(history + 1)])
+        wanted = np.sort(drawn[history : history + targets])
+        target_rows += [user] * len(wanted)
+        target_items += list(wanted)
+        sampled += [rng.choice(drawn[history + targets :], negatives, replace=False) for _ in wanted]
+    return Hidden(
+        users=np.array([f"u{u:04d}" for u in range(n_users)], object),
+        codes=np.arange(n_users),
+        given=Histories.from_lists(given, n_items),
+        rungs=None,
+        target_rows=np.array(target_rows),
+        target_items=np.array(target_items),
+        negatives=np.array(sampled),
+    )
+
+
+def tied_scores(shape, rng, values=4):
+    """Scores of which most are equal, zeros of both signs among them."""
+    scores = rng.integers(-1, values - 1, shape).astype(np.float32) / 4
+    scores[rng.random(shape) < 0.1] = np.float32(-0.0)
+    return scores
+
+
+# The keys
+
+
+def test_places_follow_the_hash_of_the_id():
+    ids = item_ids(200)
+    assert list(np.argsort(tie_places(ids))) == sorted(range(200), key=lambda i: hash_of(ids[i]))
+
+
+def test_places_are_fixed_for_ever():
+    """Figures of two versions compare only if ties fall alike."""
+    assert tie_places(pd.Series(["1", "2", "51", "abc", "夜の海"])).tolist() == [
+        4,
+        1,
+        2,
+        3,
+        0,
+    ]  # as `b2sum -l 64` orders them
+
+
+def test_keys_order_like_the_floats():
+    rng = np.random.default_rng(0)
+    bits = rng.integers(2**32, size=5000, dtype=np.uint64).astype(np.uint32)
+    scores = bits.view(np.float32)
+    scores = np.concatenate(
+        [
+            scores[np.isfinite(scores)],
+            [0.0, -0.0, FLOAT32.max, FLOAT32.min, FLOAT32.tiny, -FLOAT32.tiny],
+            [FLOAT32.smallest_subnormal, -FLOAT32.smallest_subnormal, 1e-40, -1e-40],
+        ]
+    ).astype(np.float32)
+    places = rng.permutation(len(scores))
+    order = np.argsort(sort_keys(scores[None], places)[0])[::-1]
+    np.testing.assert_array_equal(order, np.lexsort((places, -scores.astype(float))))
+
+
+def test_keys_of_ties_order_by_place_and_all_differ():
+    rng = np.random.default_rng(1)
+    scores, places = tied_scores((20, 300), rng), rng.permutation(300)
+    keys = sort_keys(scores, places)
+    for row in range(20):
+        expected = np.lexsort((places, -scores[row]))
+        np.testing.assert_array_equal(np.argsort(keys[row])[::-1], expected)
+        assert len(np.unique(keys[row])) == 300
+
+
+def test_zero_and_minus_zero_are_equal():
+    assert sort_keys(np.array([[0.0]], np.float32), np.array([0])) == sort_keys(
+        np.array([[-0.0]], np.float32), np.array([0])
+    )
+
+
+def test_no_score_has_the_key_of_a_masked_item():
+    assert sort_keys(np.array([[FLOAT32.min]], np.float32), np.array([0])).min() > 0
+
+
+def test_scores_are_not_changed_in_place():
+    scores = np.array([[-1.0, -0.0, 2.0]], np.float32)
+    sort_keys(scores, np.arange(3))
+    assert scores.tobytes() == np.array([[-1.0, -0.0, 2.0]], np.float32).tobytes()
+
+
+# Lists and ranks
+
+
+@pytest.mark.parametrize(("seed", "n_items"), [(0, 30), (1, 120), (2, 250)])
+@pytest.mark.parametrize("tied", [True, False])
+def test_lists_and_ranks_are_those_of_a_slow_sort(seed, n_items, tied):
+    rng = np.random.default_rng(seed)
+    hidden = make_hidden(25, n_items, rng)
+    shape = (25, n_items)
+    scores = tied_scores(shape, rng) if tied else rng.normal(size=shape).astype(np.float32)
+    ids = item_ids(n_items)
+    result = rank(lambda rows: scores[rows], hidden, tie_places(ids))
+    orders = [slow_order(scores[u], ids, hidden.given[u]) for u in range(25)]
+    for user, order in enumerate(orders):
+        depth = min(DEPTH, len(order))
+        assert result.items[user].tolist() == order[:depth] + [-1] * (DEPTH - depth)
+        np.testing.assert_array_equal(result.scores[user, :depth], scores[user, order[:depth]])
+        assert np.isnan(result.scores[user, depth:]).all()
+    for target, (user, item) in enumerate(zip(hidden.target_rows, hidden.target_items, strict=True)):
+        place = orders[user].index(item)
+        ahead = set(orders[user][:place])
+        assert result.target_ranks[target] == place + 1
+        assert result.target_ranks_sampled[target] == 1 + sum(n in ahead for n in hidden.negatives[target])
+        assert result.target_scores[target] == scores[user, item]
+    assert result.items.dtype == np.int32
+    assert result.scores.dtype == np.float32
+
+
+def test_sampled_ranks_by_hand():
+    """One hidden item with score 5 among its own negatives; -1 pads a short list of them."""
+    hidden = Hidden(
+        users=np.array(["u"], object),
+        codes=np.array([0]),
+        given=Histories.from_lists([[0]], 8),
+        rungs=None,
+        target_rows=np.array([0, 0]),
+        target_items=np.array([3, 6]),
+        negatives=np.array([[1, 2, 4], [5, 7, -1]]),
+    )
+    scores = np.array([[9, 8, 4, 5, 6, 1, 0, 2]], np.float32)
+    result = rank(lambda rows: scores[rows], hidden, tie_places(item_ids(8)))
+    assert result.target_ranks_sampled.tolist() == [3, 3]  # 1 and 4 stand before 3; 5 and 7 before 6
+    assert result.target_ranks.tolist() == [3, 7]  # item 0 is history and stands before nobody
+
+
+def test_a_sampled_tie_is_decided_by_the_hash():
+    ids = item_ids(3)
+    first, second = sorted([1, 2], key=lambda i: hash_of(ids[i]))
+    for target, other, expected in ((first, second, 1), (second, first, 2)):
+        hidden = Hidden(
+            users=np.array(["u"], object),
+            codes=np.array([0]),
+            given=Histories.from_lists([[]], 3),
+            rungs=None,
+            target_rows=np.array([0]),
+            target_items=np.array([target]),
+            negatives=np.array([[other]]),
+        )
+        result = rank(lambda rows: np.zeros((1, 3), np.float32), hidden, tie_places(ids))
+        assert result.target_ranks_sampled.tolist() == [expected]
+
+
+def test_constant_scores_do_not_follow_ids():
+    """A model that gives every item the same score must not profit from low ids, which are the popular ones."""
+    n_users, n_items = 300, 2000
+    targets = np.arange(100)  # everybody's hidden items are among the 100 lowest ids
+    hidden = Hidden(
+        users=item_ids(n_users),
+        codes=np.arange(n_users),
+        given=Histories.from_lists([[]] * n_users, n_items),
+        rungs=None,
+        target_rows=np.repeat(np.arange(n_users), 100),
+        target_items=np.tile(targets, n_users),
+        negatives=np.full((n_users * 100, 1), n_items - 1),
+    )
+    result = rank(lambda rows: np.ones((len(rows), n_items), np.float32), hidden, tie_places(item_ids(n_items)))
+    spread = n_items / np.sqrt(12 * len(targets))  # standard deviation of the mean of 100 uniform ranks
+    assert abs(result.target_ranks.mean() - (n_items + 1) / 2) < 4 * spread
+    assert abs(np.corrcoef(targets, result.target_ranks[:100])[0, 1]) < 0.4
+
+
+def test_ties_go_with_the_id_whatever_the_code():
+    """The same items in another order of rows: every list names the same ids."""
+    rng = np.random.default_rng(5)
+    ids, scores = item_ids(150), tied_scores((10, 150), rng)
+    nobody = Histories.from_lists([[]] * 10, 150)
+    items, _ = top_items(scores, nobody, tie_places(ids))
+    shuffle = rng.permutation(150)
+    moved, _ = top_items(scores[:, shuffle], nobody, tie_places(ids[shuffle]))
+    np.testing.assert_array_equal(ids[items], ids[shuffle][moved])
+
+
+def test_history_is_never_returned():
+    rng = np.random.default_rng(6)
+    histories = Histories.from_lists([rng.choice(40, rng.integers(41), replace=False) for _ in range(50)], 40)
+    scores = rng.normal(size=(50, 40)).astype(np.float32)
+    scores[np.repeat(np.arange(50), histories.lengths), histories.items] = FLOAT32.max
+    items, _ = top_items(scores, histories, tie_places(item_ids(40)), depth=40)
+    for user in range(50):
+        listed = items[user][items[user] >= 0]
+        assert sorted([*listed, *histories[user]]) == list(range(40))
+
+
+def test_more_asked_for_than_exists():
+    scores = np.array([[1.0, 3.0, 2.0]], np.float32)
+    items, values = top_items(scores, Histories.from_lists([[1]], 3), np.arange(3), depth=5)
+    assert items.tolist() == [[2, 0, -1, -1, -1]]
+    np.testing.assert_array_equal(values, [[2.0, 1.0, np.nan, np.nan, np.nan]])
+
+
+def test_a_user_who_has_everything_gets_an_empty_list():
+    items, values = top_items(np.ones((1, 3), np.float32), Histories.from_lists([[0, 1, 2]], 3), np.arange(3), depth=2)
+    assert items.tolist() == [[-1, -1]]
+    assert np.isnan(values).all()
+
+
+@pytest.mark.parametrize(("rows_per_batch", "threads"), [(1, 1), (3, 2), (7, 4)])
+def test_batches_and_threads_do_not_matter(monkeypatch, rows_per_batch, threads):
+    rng = np.random.default_rng(7)
+    hidden, scores, places = make_hidden(30, 130, rng), tied_scores((30, 130), rng), tie_places(item_ids(130))
+    whole = rank(lambda rows: scores[rows], hidden, places, threads=1)
+    monkeypatch.setattr(ranking, "BATCH_BYTES", 8 * 130 * rows_per_batch)
+    seen = []
+    parts = rank(lambda rows: seen.append(len(rows)) or scores[rows], hidden, places, threads=threads)
+    assert max(seen) == rows_per_batch
+    for field in ("items", "scores", "target_scores", "target_ranks", "target_ranks_sampled"):
+        np.testing.assert_array_equal(getattr(whole, field), getattr(parts, field))
+
+
+# Broken models
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_refused(bad):
+    scores = np.ones((2, 3), np.float32)
+    scores[1, 2] = bad
+    with pytest.raises(ValueError, match="finite"):
+        top_items(scores, Histories.from_lists([[], []], 3), np.arange(3))
+
+
+def test_scores_too_large_for_float32_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        check_scores(np.array([[1e300]]), (1, 1))
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 3), (3, 2), (6,)])
+def test_scores_of_the_wrong_shape_are_refused(shape):
+    with pytest.raises(ValueError, match="shape"):
+        check_scores(np.zeros(shape, np.float32), (2, 3))
+
+
+def test_a_broken_model_ends_the_ranking():
+    hidden = make_hidden(5, 50, np.random.default_rng(8))
+    with pytest.raises(ValueError, match="finite"):
+        rank(lambda rows: np.full((len(rows), 50), np.nan, np.float32), hidden, np.arange(50))
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int64, np.float16])
+def test_other_number_types_become_float32(kind):
+    checked = check_scores(np.array([[1, 2]], kind).T.copy().T, (1, 2))
+    assert checked.dtype == np.float32
+    assert checked.flags.c_contiguous
