@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 
 import tyro
 
-from common.data.prepare import ROOT, resolve_name
+from common.data.prepare import LASTFM, ROOT, SYNTHETIC, choose_dataset, is_at_hand, resolve_name
 from common.data.splits import PROTOCOLS, folder_name, parse_folder_name
 from common.data.synthetic import SyntheticSettings
 from common.errors import UserError, unknown_name
+from common.models.contract import setting_parts
 
 PRESETS = ROOT / "presets"
 PHASE_CHOICES = ("select", "final")
@@ -34,7 +35,9 @@ class DataSettings:
     """Flags that every stage has: which data, where files lie, how the run is tracked."""
 
     dataset: str = "auto"
-    """lastfm-2k, synthetic, or auto: lastfm-2k if its files are there, else synthetic."""
+    """lastfm-2k, synthetic, the path of a folder of your own, or auto: lastfm-2k if it can be had, else synthetic."""
+    download: bool = True
+    """Download the files of lastfm-2k where they are missing; --no-download never asks the network for data."""
     split_seed: int = 0
     """Seed that draws the split; 0 is the published one."""
     wandb: str = "auto"
@@ -106,14 +109,22 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type]
     `models` maps a model's name to its settings class; the stage's class has a field of that name for each.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    parsed = _parse_with_presets(settings, argv, models or {})
+    parsed.check()
+    dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download)
+    if dataset == parsed.dataset:
+        return parsed
+    # Only now, with all flags in order, `auto` was decided; a download may have led to other presets.
+    return _parse_with_presets(settings, [*argv, "--dataset", dataset], models or {})
+
+
+def _parse_with_presets(settings: type[S], argv: list[str], models: dict[str, type]) -> S:
     default = settings()
     if models:
         early = _peek(argv, default)
-        chosen = {name: preset_values(*early, name, kind) for name, kind in models.items()}
+        chosen: dict[str, Any] = {name: preset_values(*early, name, kind) for name, kind in models.items()}
         default = dataclasses.replace(default, **chosen)
-    parsed = _parse_flags(settings, argv, default)
-    parsed.check()
-    return parsed
+    return _parse_flags(settings, argv, default)
 
 
 def _parse_flags(settings: type[S], argv: list[str], default: S) -> S:
@@ -130,7 +141,8 @@ def _parse_flags(settings: type[S], argv: list[str], default: S) -> S:
 
 def _one_sentence(box: str) -> str:
     lines = [re.sub(r"[│╭╮╰╯]", "", line).strip() for line in box.splitlines()[1:]]
-    sections = re.split(r"─{5,}", " ".join(lines))
+    # A terminal that has no box characters gets rules of hyphens, one of them under the title.
+    sections = [section for section in re.split(r"[─-]{5,}", " ".join(lines)) if section.strip()]
     sentence = re.sub(r"\s+", " ", sections[0]).strip()
     near = re.search(r"Perhaps you meant:\s*(--\S+)", " ".join(sections[1:]))
     hint = f"; perhaps you meant {near[1]}" if near else ""
@@ -145,30 +157,25 @@ def _peek(argv: list[str], default: Any) -> tuple[str, str, str]:
     reader.add_argument("--data-dir", "--data_dir", nargs="?", type=Path, default=default.data_dir)
     known, _ = reader.parse_known_args(argv)
     values = [getattr(known, name) or getattr(default, name) for name in ("preset", "dataset", "protocol")]
+    data_dir = known.data_dir or default.data_dir
     if values[1] == "auto":
-        with _quiet():
-            values[1] = resolve_name("auto", known.data_dir or default.data_dir)
+        values[1] = LASTFM if is_at_hand(data_dir) else SYNTHETIC
+    elif values[1] not in (LASTFM, SYNTHETIC):
+        values[1] = resolve_name(values[1], data_dir)
     return values[0], values[1], values[2]
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: type, folder: Path = PRESETS) -> Any:
     """A model's settings under a preset: the class's defaults, changed by what presets/ says.
 
     Read in this order, later ones winning: default.toml, then <dataset>.toml; in each the tables
-    [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none).
+    [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none). A field that
+    holds another model's settings bears that model's name and takes that model's values.
     """
-    values: dict[str, Any] = {}
+    parts = setting_parts(kind)
+    values: dict[str, Any] = {n: preset_values(preset, dataset, protocol, n, k, folder) for n, k in parts.items()}
     known = {"tuned", "classic"}
-    names = {f.name for f in dataclasses.fields(kind)}
+    names = {f.name for f in dataclasses.fields(kind)} - parts.keys()
     for path in (folder / "default.toml", folder / f"{dataset}.toml"):
         presets = read_toml(path)
         known |= set(presets)

@@ -18,6 +18,7 @@ from common import machine, tracking
 from common.command_line import ModelSettings, preset_label, preset_values
 from common.data.prepare import Dataset, load_dataset
 from common.data.visible import Visible, visible
+from common.errors import UserError
 from common.evaluation.evaluate import Evaluation, Scorer
 from common.files import display, read_json, strict, write_json, write_parquet
 from common.models.contract import Recommender
@@ -58,12 +59,29 @@ class Experiment:
         """Folder of this data set's and split's results."""
         return self.settings.output_dir / self.data.name / self.settings.split_folder
 
-    def run(self, kind: type[Recommender], settings: Any) -> None:
-        """Fit and score a model in every phase, and keep all of it under `outputs/`."""
+    @property
+    def has_times(self) -> bool:
+        """Whether the interactions of this protocol carry times."""
+        return "timestamp" in self.select.interactions
+
+    def preset(self, kind: type[Recommender], settings: Any) -> str:
+        """Name of the preset folder: the preset's own, or a derived one where flags changed the settings."""
         flags = self.settings
         as_preset = preset_values(flags.preset, self.data.name, flags.protocol, kind.name, kind.Settings)
-        preset = preset_label(flags.preset, settings, as_preset)
-        folder = self.folder / kind.name / preset / f"seed{flags.seed}"
+        return preset_label(flags.preset, settings, as_preset)
+
+    def run_folder(self, kind: type[Recommender], settings: Any) -> Path:
+        """Folder of one model's run."""
+        return self.folder / kind.name / self.preset(kind, settings) / f"seed{self.settings.seed}"
+
+    def load(self, kind: type[Recommender], settings: Any) -> Recommender:
+        """The model that `run` has kept."""
+        return kind.load(self.run_folder(kind, settings) / "model", self.select.catalogue_sha256)
+
+    def run(self, kind: type[Recommender], settings: Any) -> None:
+        """Fit and score a model in every phase, and keep all of it under `outputs/`."""
+        flags, preset = self.settings, self.preset(kind, settings)
+        folder = self.run_folder(kind, settings)
         config = self._config(kind, settings, preset)
         if flags.resume and is_complete(folder, config, flags.phases):
             log.info("%-14s complete already, skipped", kind.name)
@@ -162,7 +180,12 @@ def write_results(folder: Path, evaluation: Evaluation, record: dict[str, Any]) 
         write_json(fresh / "metrics.json", record)
         if folder.exists():
             folder.rename(old)
-        fresh.rename(folder)
+        try:
+            fresh.rename(folder)
+        except BaseException:
+            if old.exists():
+                old.rename(folder)
+            raise
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -178,8 +201,11 @@ def top_ten(recommendations: pd.DataFrame, seen: Visible) -> pd.DataFrame:
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Copy the messages of a block, with times, into a file that replaces the former one at once, line by line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; choose another --output-dir") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(handler)
     try:

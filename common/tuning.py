@@ -40,24 +40,24 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     )
     done = len(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)))
     if done == 0:
-        study.enqueue_trial(dataclasses.asdict(start))
+        study.enqueue_trial(searched(start))
 
     def objective(trial: Any) -> float:
-        settings = suggest(trial, kind.Settings)
+        settings = suggest(trial, start)
         model = kind(settings, experiment.settings.seed).fit(experiment.select)
         scorer = experiment.scorers["select"]
         return scorer.ndcg(scorer.rank(model))
 
     study.optimize(objective, n_trials=max(0, trials - done), show_progress_bar=sys.stderr.isatty())
-    best = kind.Settings(**{key: _rounded(value) for key, value in study.best_params.items()})
+    best = dataclasses.replace(start, **{key: _rounded(value) for key, value in study.best_params.items()})
     log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, len(study.trials), best)
     write_preset(presets / f"{experiment.data.name}.toml", kind.name, experiment.settings.protocol, best, study)
     return best
 
 
-def suggest(trial: Any, kind: type) -> Any:
-    """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool among its values."""
-    values: dict[str, Any] = {}
+def suggest(trial: Any, start: Any) -> Any:
+    """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool among its values, the rest kept."""
+    kind, values = type(start), dict[str, Any]()
     hints = typing.get_type_hints(kind, include_extras=True)
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
@@ -74,7 +74,14 @@ def suggest(trial: Any, kind: type) -> Any:
             values[field.name] = trial.suggest_categorical(field.name, typing.get_args(hint))
         elif hint is bool:
             values[field.name] = trial.suggest_categorical(field.name, (False, True))
-    return kind(**values)
+    return dataclasses.replace(start, **values)
+
+
+def searched(settings: Any) -> dict[str, Any]:
+    """The settings' own values, without those of other models that they hold."""
+    fields = dataclasses.fields(settings)
+    values = {field.name: getattr(settings, field.name) for field in fields}
+    return {name: value for name, value in values.items() if not dataclasses.is_dataclass(value)}
 
 
 def write_preset(path: Path, model: str, protocol: str, best: Any, study: Any) -> None:
@@ -84,7 +91,7 @@ def write_preset(path: Path, model: str, protocol: str, best: Any, study: Any) -
     tuned = document.setdefault("tuned", tomlkit.table(is_super_table=True))
     of_model = tuned.setdefault(model, tomlkit.table(is_super_table=True))
     entry = tomlkit.table()
-    for key, value in dataclasses.asdict(best).items():
+    for key, value in searched(best).items():
         entry.add(key, value)
     entry.add("validation", tomlkit.inline_table())
     entry["validation"].update({"ndcg_10": round(study.best_value, 5), "trials": len(study.trials)})

@@ -11,9 +11,11 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMON = sorted((ROOT / "common").rglob("*.py"))
 STAGES = sorted(ROOT.glob("[0-9]_*.py"))
 EVERYWHERE = [*COMMON, *STAGES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
-ABOVE_MODELS = (
-    *("common.evaluation", "common.tracking", "common.experiment"),
-    *("common.tuning", "common.report", "common.command_line", "common.figures"),
+MODELS_MAY_USE = ("data", "models", "errors", "files", "machine", "training", "retrieval")
+ABOVE_MODELS = tuple(
+    f"common.{path.stem}"
+    for path in (ROOT / "common").iterdir()
+    if path.stem not in MODELS_MAY_USE and (path.suffix == ".py" or (path / "__init__.py").exists())
 )
 ALLOWED_HIDDEN = ("common/evaluation/", "common/data/visible.py")
 

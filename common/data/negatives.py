@@ -3,7 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from common.data.ids import codes_of, sorted_ids
+
 NEGATIVES = 99
+MOST_PAIRS = 200_000
+"""Of more hidden pairs, so many drawn by chance get negatives: 99 for each of millions would fill any memory."""
+NOT_DRAWN = -2
+"""Stands for the negatives of a hidden pair that got none for this reason."""
 
 
 def draw_negatives(everything: pd.DataFrame, hidden: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -12,16 +18,17 @@ def draw_negatives(everything: pd.DataFrame, hidden: pd.DataFrame, rng: np.rando
     `everything` and `hidden` have `user_id, item_id`; the result has `user_id, item_id, negative_id`, 99 rows per
     hidden pair in the order of `hidden` (fewer only for a user who leaves fewer than 99 items of the catalogue).
     """
-    items = np.unique(everything["item_id"].to_numpy(dtype=object))
-    users = np.unique(everything["user_id"].to_numpy(dtype=object))
-    owned_users = pd.Index(users).get_indexer(everything["user_id"])
-    owned = np.unique(owned_users * len(items) + pd.Index(items).get_indexer(everything["item_id"]))
-    hidden_users = pd.Index(users).get_indexer(hidden["user_id"])
+    if len(hidden) > MOST_PAIRS:
+        hidden = hidden.iloc[np.sort(rng.choice(len(hidden), MOST_PAIRS, replace=False))]
+    items, users = sorted_ids(everything["item_id"]), sorted_ids(everything["user_id"])
+    owned_users = codes_of(everything["user_id"], pd.Index(users))
+    owned = np.unique(owned_users * len(items) + codes_of(everything["item_id"], pd.Index(items)))
+    hidden_users = codes_of(hidden["user_id"], pd.Index(users))
     free = len(items) - np.bincount(owned // len(items), minlength=len(users))
     codes = sample_outside(hidden_users, owned, np.minimum(NEGATIVES, free[hidden_users]), len(items), rng)
     rows, columns = np.nonzero(codes >= 0)
     categories = {"user_id": users, "item_id": items, "negative_id": items}
-    item_codes = pd.Index(items).get_indexer(hidden["item_id"])
+    item_codes = codes_of(hidden["item_id"], pd.Index(items))
     values = {"user_id": hidden_users[rows], "item_id": item_codes[rows], "negative_id": codes[rows, columns]}
     return pd.DataFrame({name: pd.Categorical.from_codes(values[name], pd.Index(categories[name])) for name in values})
 

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids
 from common.data.negatives import draw_negatives
 from common.data.prepare import Dataset
+from common.data.ready_made import ready_made_parts
 from common.errors import UserError, unknown_name
 from common.files import read_json, read_parquet, sha256_file, write_json, write_parquet
 
@@ -22,7 +24,6 @@ PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer", "temporal")
 RUNGS = (0, 1, 2, 5, 10, 20)
 """Sizes of the nested sets of items that a newcomer has given away."""
 NEWCOMER_TARGETS = 10
-PAIR = ["user_id", "item_id"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Split:
 
     def catalogue(self) -> np.ndarray:
         """All item ids of the protocol, sorted: code i means the i-th of them."""
-        return np.unique(np.concatenate([part["item_id"].to_numpy(dtype=object) for part in self.parts().values()]))
+        return np.unique(np.concatenate([sorted_ids(part["item_id"]) for part in self.parts().values()]))
 
 
 def folder_name(protocol: str, split_seed: int = 0) -> str:
@@ -123,17 +124,29 @@ def hash_split(frames: dict[str, pd.DataFrame]) -> str:
 def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
     """Draw a protocol's split. The draw depends on the rows and the seed, not on the order of rows in a table."""
     rng = np.random.default_rng([seed, PROTOCOLS.index(protocol)])
-    if protocol == "listen":
-        parts: dict[str, Any] = _listen(data, rng)
+    if data.ready_made:
+        parts: dict[str, Any] = ready_made_parts(data.ready_made, data.name, protocol, rng)
+    elif protocol == "listen":
+        parts = _listen(data, rng)
     elif protocol == "newcomer":
         parts = _newcomer(data, rng)
     elif protocol == "temporal":
         parts = _temporal(data)
     else:
         parts = _next(data, rng if protocol == "next-shuffled" else None)
+    for name in ("train", "valid", "test"):
+        if not len(parts[name]):
+            raise UserError(
+                f"data set {data.name!r} is too small for protocol {protocol}: nothing is left for {name}; use another "
+                "protocol or more data"
+            )
     everything = pd.concat([part[PAIR] for part in parts.values()])
     hidden = pd.concat([parts["valid"], parts["test"]])[PAIR]
-    return Split(**parts, negatives99=draw_negatives(everything, hidden, rng))
+    given = data.ready_made.get("negatives99")
+    if given is not None:
+        hidden = hidden[~among_pairs(hidden, given)]
+    drawn = draw_negatives(everything, hidden, rng)
+    return Split(**parts, negatives99=drawn if given is None else pd.concat([given, drawn], ignore_index=True))
 
 
 def _part(rows: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +155,7 @@ def _part(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _place_in_random_order(rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """For each row its place 0, 1, ... among the rows of its user in a random order."""
-    order = np.lexsort((rng.random(len(rows)), rows["user_id"].to_numpy(dtype=object)))
+    order = np.lexsort((rng.random(len(rows)), codes_of(rows["user_id"], pd.Index(sorted_ids(rows["user_id"])))))
     places = np.empty(len(rows), np.int64)
     counts = rows.iloc[order].groupby("user_id", sort=False).cumcount().to_numpy()
     places[order] = counts
@@ -152,7 +165,7 @@ def _place_in_random_order(rows: pd.DataFrame, rng: np.random.Generator) -> np.n
 def _listen(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     """Of n >= 5 items max(1, floor(n / 5)) are test; of the rest max(1, floor(rest / 10)) are valid."""
     rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
-    n = rows.groupby("user_id")["item_id"].transform("size").to_numpy()
+    n = rows.groupby("user_id", observed=True)["item_id"].transform("size").to_numpy()
     n_test = np.where(n >= 5, np.maximum(1, n // 5), 0)
     n_valid = np.where(n >= 5, np.maximum(1, (n - n_test) // 10), 0)
     place = _place_in_random_order(rows, rng)
@@ -192,7 +205,10 @@ def _next(data: Dataset, shuffle: np.random.Generator | None) -> dict[str, pd.Da
     events = events_in_time(data)
     if shuffle is not None:
         events = events.sort_values(PAIR, ignore_index=True)
-        user, time = events["user_id"].to_numpy(dtype=object), events["timestamp"].to_numpy()
+        user, time = (
+            codes_of(events["user_id"], pd.Index(sorted_ids(events["user_id"]))),
+            events["timestamp"].to_numpy(),
+        )
         events = events.iloc[np.lexsort((shuffle.random(len(events)), time, user))]
     by_user = events.groupby("user_id", sort=False)["item_id"]
     from_end = by_user.cumcount(ascending=False).to_numpy()
@@ -204,7 +220,7 @@ def _next(data: Dataset, shuffle: np.random.Generator | None) -> dict[str, pd.Da
 def _newcomer(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     """10% of all users are valid newcomers, 10% test newcomers, drawn from those with enough items for every rung."""
     rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
-    sizes = rows.groupby("user_id")["item_id"].size()
+    sizes = rows.groupby("user_id", observed=True)["item_id"].size()
     needed = NEWCOMER_TARGETS + max(RUNGS)
     eligible = sizes.index[sizes >= needed].to_numpy(dtype=object)
     count = max(1, len(sizes) // 10)

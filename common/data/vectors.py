@@ -17,7 +17,7 @@ def item_vectors(seen: Visible, space: str) -> sparse.csr_array | None:
     genre: one equal entry per genre of the item; tag: visible assignments per tag; audio: the audio features,
     standardised over the items that have them. An item without any feature has a row of zeros.
     """
-    build = {"genre": _genres, "tag": _tags, "audio": _audio}[space]
+    build = {"genre": _genres, "tag": tag_counts, "audio": _audio}[space]
     vectors = build(seen)
     return None if vectors is None else sparse.csr_array(normalize(vectors))
 
@@ -39,7 +39,8 @@ def _genres(seen: Visible) -> sparse.csr_array | None:
     return distinct_values(seen, "genres")
 
 
-def _tags(seen: Visible) -> sparse.csr_array | None:
+def tag_counts(seen: Visible) -> sparse.csr_array | None:
+    """Visible assignments of each tag to each item, float64 (n_items, tags); None if the data has no tags."""
     if seen.item_tags is None or seen.item_tags.empty:
         return None
     tags, names = pd.factorize(seen.item_tags["tag"], sort=True)

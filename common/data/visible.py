@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from common.data.histories import Histories
+from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids
+from common.data.negatives import MOST_PAIRS, NOT_DRAWN
 from common.data.prepare import Dataset
-from common.data.splits import PAIR, RUNGS, Split, load_split
+from common.data.splits import RUNGS, Split, load_split
 from common.errors import unknown_name
 
 PHASES = ("select", "final")
@@ -82,7 +84,8 @@ class Hidden:
 
     users: object (rows,) ids; codes: int64 (rows,) user codes in the visible data, -1 for people it lacks;
     given: Histories of what is known of each row's user, masked in the lists; rungs: int64 (rows,) or None;
-    target_rows, target_items: int64 (targets,), sorted by row; negatives: int64 (targets, 99), -1 as padding.
+    target_rows, target_items: int64 (targets,), sorted by row; negatives: int32 (targets, 99), -1 as padding,
+    NOT_DRAWN throughout for a target that got none because there are so many.
     """
 
     users: np.ndarray
@@ -121,7 +124,7 @@ def without_hidden(data: Dataset, split: Split, protocol: str, phase: str) -> Vi
     hidden = hidden_pairs(split, phase)
     shown = _shown_interactions(split, hidden)
     item_ids = split.catalogue()
-    user_ids = np.unique(shown["user_id"].to_numpy(dtype=object))
+    user_ids = sorted_ids(shown["user_id"])
     tables, code = data.tables, _Coder(item_ids, user_ids)
     assignments = tables.user_item_tags
     if assignments is not None:
@@ -152,12 +155,14 @@ def hidden_for(split: Split, seen: Visible) -> Hidden:
     """`hidden` for a split at hand and the visible data of the same phase."""
     part = split.valid if seen.phase == "select" else split.test
     items = pd.Index(seen.items["item_id"])
-    users = np.unique(part["user_id"].to_numpy(dtype=object))
+    users = sorted_ids(part["user_id"])
     codes = pd.Index(seen.users["user_id"]).get_indexer(users)
-    target_rows, target_items = pd.Index(users).get_indexer(part["user_id"]), items.get_indexer(part["item_id"])
+    target_rows, target_items = codes_of(part["user_id"], pd.Index(users)), codes_of(part["item_id"], items)
     order = np.lexsort((target_items, target_rows))
     target_rows, target_items = target_rows[order], target_items[order]
     negatives = _negatives(split.negatives99, users, items, target_rows, target_items)
+    if len(split.valid) + len(split.test) > MOST_PAIRS:
+        negatives[(negatives < 0).all(axis=1)] = NOT_DRAWN
     if split.given is None:
         given = _histories_of(seen.histories, codes)
         return Hidden(users, codes, given, None, target_rows, target_items, negatives)
@@ -174,13 +179,6 @@ def hidden_for(split: Split, seen: Visible) -> Hidden:
     )
 
 
-def codes_of(ids: pd.Series, index: pd.Index) -> np.ndarray:
-    """Codes of a column of ids, int64, -1 for an unknown one; each distinct id is looked up once."""
-    values = ids.astype("category")
-    codes = values.cat.codes.to_numpy()
-    return np.where(codes >= 0, index.get_indexer(pd.Index(values.cat.categories))[codes], -1)
-
-
 class _Coder:
     """Replaces id columns by int32 codes and drops rows whose id has no code."""
 
@@ -189,7 +187,7 @@ class _Coder:
         self.index = {"item_id": items, "user_id": users, "friend_id": users}
 
     def __call__(self, frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
-        codes = {new: self.index[old].get_indexer(frame[old]).astype(np.int32) for old, new in columns.items()}
+        codes = {new: codes_of(frame[old], self.index[old]).astype(np.int32) for old, new in columns.items()}
         known = np.logical_and.reduce([values >= 0 for values in codes.values()])
         rest = frame.drop(columns=list(columns))
         return pd.concat([pd.DataFrame(codes, index=frame.index), rest], axis=1)[known].reset_index(drop=True)
@@ -203,7 +201,7 @@ def _shown_interactions(split: Split, hidden: pd.DataFrame) -> pd.DataFrame:
     """Train, and every other part's rows that are not hidden, each user's rows in the protocol's order."""
     rows = pd.concat(list(split.parts().values()))
     rows = rows.drop(columns="position", errors="ignore")
-    rows = rows[~pair_index(rows).isin(pair_index(hidden))]
+    rows = rows[~among_pairs(rows, hidden)]
     return rows.sort_values("user_id", kind="stable", ignore_index=True)
 
 
@@ -214,7 +212,7 @@ def pair_index(rows: pd.DataFrame) -> pd.MultiIndex:
 
 def _shown_assignments(rows: pd.DataFrame, hidden: pd.DataFrame, split: Split, protocol: str) -> pd.DataFrame:
     """Tag assignments without hidden pairs; under a cut in time, without those made after it too."""
-    shown = ~pair_index(rows).isin(pair_index(hidden))
+    shown = ~among_pairs(rows, hidden)
     if split.given is not None:
         shown &= ~rows["user_id"].isin(hidden["user_id"]).to_numpy()
     if protocol.startswith("temporal") and "timestamp" in rows:
@@ -270,7 +268,7 @@ def _stack(histories: list[Histories]) -> Histories:
 def _negatives(
     table: pd.DataFrame, users: np.ndarray, items: pd.Index, target_rows: np.ndarray, target_items: np.ndarray
 ) -> np.ndarray:
-    """Negatives of each target, int64 (targets, 99), -1 where the table has fewer."""
+    """Negatives of each target, int32 (targets, 99), -1 where the table has fewer."""
     rows = codes_of(table["user_id"], pd.Index(users))
     wanted = rows >= 0
     keys = rows[wanted] * len(items) + codes_of(table["item_id"], items)[wanted]
@@ -283,6 +281,6 @@ def _negatives(
     place, negatives = place[order], negatives[order]
     start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(target_keys)))])
     width = int(np.diff(start).max(initial=1))
-    result = np.full((len(target_keys), width), -1, np.int64)
+    result = np.full((len(target_keys), width), -1, np.int32)
     result[place, np.arange(len(place)) - start[place]] = negatives
     return result

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from common.data.histories import Histories
+from common.data.ids import codes_of
 from common.data.vectors import SPACES, distinct_values, item_vectors
-from common.data.visible import Hidden, Visible, codes_of
+from common.data.visible import Hidden, Visible
 from common.evaluation import metrics
 from common.evaluation.ranking import top_items
 from common.models.popularity import popularity_scores
@@ -69,13 +70,19 @@ class Measures:
         return lists
 
     def _sampled(self, targets: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Every hidden item is a list of its own with one hit; a user's value is the mean over the hidden items."""
+        """Every hidden item is a list of its own with one hit; a user's value is the mean over the hidden items.
+
+        Of very large data only some hidden items have negatives; a user without any has NaN.
+        """
+        sampled = targets["rank_sampled99"].to_numpy() > 0
+        targets, rows = targets[sampled], rows[sampled]
         one = np.ones(len(targets), np.int64)
         hits, _ = hits_from_ranks(np.arange(len(targets)), targets["rank_sampled99"].to_numpy(), len(targets), DEEPEST)
         per_target = {f"hr_{k}": metrics.hit_rate(hits, k) for k in CUTOFFS}
         per_target |= {f"ndcg_{k}": metrics.ndcg(hits, one, k) for k in CUTOFFS}
         per_target |= {f"mrr_{k}": metrics.reciprocal_rank(hits, k) for k in CUTOFFS}
         n = np.bincount(rows, minlength=len(self.hidden.users))
+        n = np.where(n > 0, n, np.nan)
         return {f"{name}_sampled99": np.bincount(rows, values, len(n)) / n for name, values in per_target.items()}
 
     def _beyond_accuracy(self, hits: np.ndarray, lists: np.ndarray) -> dict[str, np.ndarray]:
@@ -138,7 +145,8 @@ def found_by_visibility(targets: pd.DataFrame) -> dict[str, float]:
             for k in CUTOFFS:
                 found[f"hr_{k}_{name}"] = float((targets["rank"].to_numpy()[chosen] <= k).mean())
                 sampled = targets["rank_sampled99"].to_numpy()[chosen]
-                found[f"hr_{k}_sampled99_{name}"] = float((sampled <= k).mean())
+                if (sampled > 0).any():
+                    found[f"hr_{k}_sampled99_{name}"] = float((sampled[sampled > 0] <= k).mean())
     return found
 
 

@@ -130,7 +130,7 @@ def intra_list_similarity(lists: np.ndarray, vectors: sparse.csr_array, k: int) 
     """
     total = indicator(lists, vectors.shape[0], k) @ vectors
     squared = np.asarray(total.multiply(total).sum(axis=1)).ravel()
-    m = count_in_list(vectors.indptr[1:] > vectors.indptr[:-1], lists, k)
+    m = count_in_list(has_features(vectors), lists, k)
     pairs = np.where(m >= 2, m * (m - 1), np.nan)
     return (squared - m) / pairs
 
@@ -141,7 +141,7 @@ def featured_share(lists: np.ndarray, vectors: sparse.csr_array, k: int) -> np.n
     >>> featured_share(np.array([[0, 1, 2, -1]]), sparse.csr_array([[1.0], [0.0], [1.0]]), 4).round(4)
     array([0.6667])
     """
-    return mean_of_list((vectors.indptr[1:] > vectors.indptr[:-1]).astype(float), lists, k)
+    return mean_of_list(has_features(vectors).astype(float), lists, k)
 
 
 def distinct_values(lists: np.ndarray, values: sparse.csr_array, k: int) -> np.ndarray:
@@ -184,6 +184,11 @@ def gini_of(values: np.ndarray) -> float:
     x = np.sort(values)
     n, total = len(x), x.sum()
     return float((2 * np.arange(1, n + 1) - n - 1) @ x / (n * total)) if total else 0.0
+
+
+def has_features(vectors: sparse.csr_array) -> np.ndarray:
+    """Which items have a feature that is not 0, bool (n_items,); zeros that happen to be stored do not count."""
+    return vectors.count_nonzero(axis=1) > 0
 
 
 def indicator(lists: np.ndarray, n_items: int, k: int) -> sparse.csr_array:

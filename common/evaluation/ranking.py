@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.histories import Histories
+from common.data.negatives import NOT_DRAWN
 from common.data.visible import Hidden
 
 DEPTH = 100
@@ -28,7 +29,7 @@ class Ranking:
 
     items: int32 (rows, DEPTH) codes, best first, -1 where a list ends early; scores: float32 alike, NaN there.
     target_scores: float32 (targets,); target_ranks: int64 (targets,), 1 is best, among all items outside the history;
-    target_ranks_sampled: int64 (targets,), among the target and its own negatives.
+    target_ranks_sampled: int64 (targets,), among the target and its own negatives, 0 where none were drawn.
     """
 
     items: np.ndarray
@@ -53,7 +54,7 @@ def sort_keys(scores: np.ndarray, places: np.ndarray) -> np.ndarray:
     A float32's bits, with the sign bit flipped (all bits, for negative numbers), order like the number itself.
 
     >>> keys = sort_keys(np.array([[1.5, -2.0, 1.5]], np.float32), np.array([2, 0, 1]))
-    >>> np.argsort(-keys.astype(float))
+    >>> np.argsort(keys)[:, ::-1]
     array([[2, 0, 1]])
     """
     bits = (scores + np.float32(0)).view(np.uint32)  # + 0 turns -0.0 into 0.0
@@ -144,6 +145,7 @@ def _top_of_sorted(
 
 
 def _sampled_ranks(keys: np.ndarray, rows: np.ndarray, items: np.ndarray, negatives: np.ndarray) -> np.ndarray:
-    """Rank of each target among itself and its negatives, 1 is best."""
+    """Rank of each target among itself and its negatives, 1 is best, 0 where none were drawn."""
     others = np.where(negatives >= 0, keys[rows[:, None], negatives], 0)
-    return 1 + (others > keys[rows, items][:, None]).sum(axis=1)
+    ranks = 1 + (others > keys[rows, items][:, None]).sum(axis=1)
+    return np.where(negatives[:, 0] == NOT_DRAWN, 0, ranks)

@@ -1,8 +1,12 @@
 """The models, one file per family; `MODELS` names them all."""
 
+from common.models.content_knn import ContentKNN, TagKNN
 from common.models.contract import Recommender
+from common.models.hybrid_knn import HybridKNN
 from common.models.item_knn import ItemKNN
-from common.models.popularity import Popularity, Random
+from common.models.popularity import Popularity, Random, Trending
+from common.models.user_knn import UserKNN
 
-MODELS: dict[str, type[Recommender]] = {model.name: model for model in (Random, Popularity, ItemKNN)}
-STAGES = {"random": 1, "popularity": 1, "item_knn": 1}
+MODELS: dict[str, type[Recommender]] = {
+    model.name: model for model in (Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN)
+}

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -77,20 +78,36 @@ class Recommender(ABC):
         if not (folder / "model.json").exists():
             raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")
         about = read_json(folder / "model.json")
-        if about["model"] != cls.name:
-            raise UserError(
-                f"{folder} holds the model {about['model']!r}, not {cls.name!r}; name the folder of {cls.name}"
-            )
-        if catalogue_sha256 not in (None, about["catalogue_sha256"]):
-            raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
-        model = cls(cls.Settings(**about["settings"]), about["seed"])
-        model.catalogue_sha256 = about["catalogue_sha256"]
         try:
-            with np.load(folder / "model.npz", allow_pickle=False) as saved:
+            name, catalogue = about["model"], about["catalogue_sha256"]
+            model = cls(build_settings(cls.Settings, about["settings"]), about["seed"]) if name == cls.name else None
+        except (TypeError, KeyError) as error:
+            damaged = f"{folder / 'model.json'} is damaged or of another version"
+            raise UserError(f"{damaged}; train {cls.name} again") from error
+        if model is None:
+            raise UserError(f"{folder} holds the model {name!r}, not {cls.name!r}; name the folder of {cls.name}")
+        if catalogue_sha256 not in (None, catalogue):
+            raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
+        model.catalogue_sha256 = catalogue
+        path = folder / "model.npz"
+        try:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
                 model.restore(dict(saved))
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise UserError(f"{folder / 'model.npz'} is missing or damaged; train {cls.name} again") from error
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise UserError(f"{path} is missing or damaged; train {cls.name} again") from error
         return model
+
+
+def setting_parts(kind: type) -> dict[str, type]:
+    """Fields of a settings class that hold another model's settings, with that model's settings class."""
+    factories = {f.name: f.default_factory for f in fields(kind)}
+    return {name: factory for name, factory in factories.items() if isinstance(factory, type) and is_dataclass(factory)}
+
+
+def build_settings(kind: type, values: dict[str, Any]) -> Any:
+    """Settings from what `asdict` made of them."""
+    parts = setting_parts(kind)
+    return kind(**{name: build_settings(parts[name], v) if name in parts else v for name, v in values.items()})
 
 
 def as_histories(histories: Histories | Sequence[Sequence[int]], n_items: int) -> Histories:

@@ -1,13 +1,16 @@
 """Two lists that know nobody: chance and popularity. Every model has to beat them."""
 
 from collections.abc import Sequence
-from typing import Self
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
 
 from common.data.histories import Histories
 from common.data.visible import Visible
+from common.errors import UserError
 from common.models.contract import Recommender, as_histories, best
+from common.models.ranges import Range
 
 
 def popularity_scores(counts: np.ndarray) -> np.ndarray:
@@ -52,6 +55,36 @@ class Popularity(Recommender):
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the popularity of each item."""
         self.popularity = arrays["popularity"]
+
+
+@dataclass(frozen=True)
+class TrendingSettings:
+    """How fast the past fades."""
+
+    half_life_days: Annotated[float, Range(1.0, 3000.0, log=True)] = 30.0
+    """Days after which an interaction counts for half."""
+
+
+class Trending(Popularity):
+    """Popularity with time decay: an interaction of age a days, seen from the newest one, counts 2^(-a / half life).
+
+    Items with 0 and with 1 visible listener share the lowest score, as in `popularity_scores`.
+    """
+
+    name = "trending"
+    Settings = TrendingSettings
+
+    def fit(self, visible: Visible) -> Self:
+        """Sum the faded listeners of each item; data without times are refused."""
+        if "timestamp" not in visible.interactions:
+            raise UserError(f"model trending needs times, and {visible.dataset!r} has none in {visible.protocol!r}")
+        times = visible.interactions["timestamp"].to_numpy()
+        age_days = (times.max() - times) / 86_400
+        faded = np.exp2(-age_days / self.settings.half_life_days)
+        total = np.bincount(visible.interactions["item"], faded, minlength=visible.n_items)
+        self.popularity = np.where(visible.counts > 1, total, 0).astype(np.float32)
+        self.catalogue_sha256 = visible.catalogue_sha256
+        return self
 
 
 class Random(Recommender):

@@ -63,13 +63,19 @@ def test_changed_raw_files_are_prepared_anew(tmp_path):
     path.write_text(path.read_text() + "8\t7\t3\n")
     second = load_dataset("lastfm-2k", tmp_path)
     assert second.sha256 != first.sha256
-    assert len(second.tables.interactions) == len(first.tables.interactions) + 1
+    assert second.manifest["rows"]["interactions"] == first.manifest["rows"]["interactions"] + 1
+    assert len(second.tables.interactions) == second.manifest["rows"]["interactions"]
 
 
 def test_another_format_is_prepared_anew(tmp_path, monkeypatch):
     load_dataset("synthetic", tmp_path, TINY)
     calls = []
-    monkeypatch.setattr(prepare, "generate", lambda settings: calls.append(settings) or rich_tables())
+
+    def generate(settings):
+        calls.append(settings)
+        return rich_tables()
+
+    monkeypatch.setattr(prepare, "generate", generate)
     load_dataset("synthetic", tmp_path, TINY)
     assert calls == []
     monkeypatch.setattr(prepare, "FORMAT", prepare.FORMAT + 1)

@@ -90,7 +90,9 @@ def test_without_listening_times_a_tagged_pair_is_dated_by_its_first_row(tmp_pat
 
 def test_the_core_is_repeated_until_nothing_falls_out(tmp_path):
     # w has one listener and falls; then c has one item left and falls; then z has one listener left and falls.
-    text = "\n".join(f"{u} {i} t {t}" for t, (u, i) in enumerate(["ax", "ay", "bx", "by", "bz", "cz", "cw"]))
+    text = "\n".join(
+        f"{u} {i} t {t}" for t, (u, i) in enumerate(map(tuple, ["ax", "ay", "bx", "by", "bz", "cz", "cw"]))
+    )
     data = dataset(tmp_path, pairs(a="x"), next_core=2, user_item_tags=tagged(text))
     assert as_pairs(events_in_time(data)) == {("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")}
 

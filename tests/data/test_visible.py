@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def test_select_hides_valid_and_test_and_final_hides_test(world, protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("phase", ["select", "final"])
 def test_no_table_holds_a_hidden_pair(world, protocol, phase):
-    seen = visible(world, protocol, phase)
+    seen: Any = visible(world, protocol, phase)
     secret = pairs_of(hidden_pairs(load_split(world, protocol), phase))
     tagged = pairs_of(world.tables.user_item_tags)
     assert secret & tagged, "hidden pairs were tagged, else this shows nothing"
@@ -52,7 +53,7 @@ def test_no_table_holds_a_hidden_pair(world, protocol, phase):
 
 
 def test_codes_stand_for_sorted_ids_and_keep_every_column(world):
-    seen = visible(world, "listen", "select")
+    seen: Any = visible(world, "listen", "select")
     assert seen.items["item_id"].is_monotonic_increasing
     assert seen.users["user_id"].is_monotonic_increasing
     assert set(seen.items["item_id"]) == set(world.tables.items["item_id"])
@@ -69,12 +70,13 @@ def test_codes_stand_for_sorted_ids_and_keep_every_column(world):
     pd.testing.assert_frame_equal(rows[columns].astype({"user_id": "str", "item_id": "str"}), expected)
     merged = seen.items.merge(world.tables.items, on="item_id", suffixes=("", "_raw"))
     assert merged["name"].eq(merged["name_raw"]).all()
-    friends = {(seen.users["user_id"][u], seen.users["user_id"][f]) for u, f in seen.social[["user", "friend"]].values}
+    codes = seen.social["user"], seen.social["friend"]
+    friends = {(seen.users["user_id"][u], seen.users["user_id"][f]) for u, f in zip(*codes, strict=True)}
     assert friends == set(world.tables.social.itertuples(index=False, name=None))
 
 
 def test_tags_are_counted_again_from_what_is_visible(world):
-    seen = visible(world, "listen", "select")
+    seen: Any = visible(world, "listen", "select")
     counted = seen.user_item_tags.groupby(["item", "tag"]).size().astype(float)
     own = world.tables.item_tags.set_index("item_id")["weight"]
     for row in seen.item_tags.itertuples():
@@ -94,14 +96,15 @@ def test_a_tag_that_only_a_hidden_pair_has_is_gone(tmp_path):
         columns=["user_id", "item_id", "tag", "timestamp"],
     )
     data = dataset(tmp_path, events, user_item_tags=tags)
-    select, final = (visible(data, "next", phase).item_tags for phase in ("select", "final"))
+    seen: list[Any] = [visible(data, "next", phase) for phase in ("select", "final")]
+    select, final = (phase.item_tags for phase in seen)
     assert select.to_dict("records") == [{"item": 0, "tag": "open", "weight": 2.0}]
     assert final["tag"].tolist() == ["open", "later"]
 
 
 def test_items_without_a_visible_listener_stay_in_the_catalogue(tmp_path):
     data = dataset(tmp_path, pairs(a="p@1 q@2 r@3 s@4"))
-    seen = visible(data, "next", "select")
+    seen: Any = visible(data, "next", "select")
     assert seen.n_items == 4
     assert seen.counts.tolist() == [1, 1, 0, 0]
 
@@ -116,7 +119,7 @@ def test_hidden_newcomers_vanish_whole_and_valid_ones_return_in_final(world):
     for phase, absent in (("select", valid | test), ("final", test)):
         assert absent & tagged, "the absent had tagged"
         assert absent & befriended, "the absent had friends"
-        seen = visible(world, "newcomer", phase)
+        seen: Any = visible(world, "newcomer", phase)
         ids = seen.users["user_id"]
         assert set(ids) == everybody - absent
         assert {ids[code] for code in seen.user_item_tags["user"]} == tagged - absent
@@ -132,7 +135,7 @@ def test_temporal_hides_tags_given_after_the_cut(world):
     raw = world.tables.user_item_tags
     for phase, part in (("select", split.valid), ("final", split.test)):
         cut = part["timestamp"].min()
-        seen = visible(world, "temporal", phase)
+        seen: Any = visible(world, "temporal", phase)
         before = raw[(raw["timestamp"] < cut).to_numpy()]
         secret = pairs_of(hidden_pairs(split, phase))
         expected = {p for p in pairs_of(before) - secret if p[0] in set(seen.users["user_id"])}
@@ -142,11 +145,11 @@ def test_temporal_hides_tags_given_after_the_cut(world):
 
 
 def test_next_shows_no_listens_where_events_come_from_tags(tmp_path):
-    tables = rich_tables()
+    tables: Any = rich_tables()
     listens = tables.interactions.drop(columns="timestamp").assign(weight=777.0)
     data = dataset(tmp_path, listens, user_item_tags=tables.user_item_tags, next_core=2)
     for protocol in ("next", "next-shuffled"):
-        seen = visible(data, protocol, "final")
+        seen: Any = visible(data, protocol, "final")
         assert shown_pairs(seen) <= pairs_of(tables.user_item_tags)
         assert shown_pairs(seen) - pairs_of(listens), "tagged, not listened to"
         assert (seen.interactions["weight"] == 1).all()
@@ -154,22 +157,23 @@ def test_next_shows_no_listens_where_events_come_from_tags(tmp_path):
 
 def test_a_history_keeps_the_protocols_order(tmp_path):
     data = dataset(tmp_path, pairs(a="z@1 q@2 y@3 b@4 a@5", b="a@9 z@8 b@7"))
-    seen = visible(data, "next", "final")
+    seen: Any = visible(data, "next", "final")
     ids = seen.items["item_id"].to_numpy()
     assert [" ".join(ids[seen.histories[row]]) for row in (0, 1)] == ["z q y b", "b z"]
     assert seen.histories.timestamps.tolist() == [1, 2, 3, 4, 7, 8]
 
 
 def test_tables_that_the_data_lacks_are_none(tmp_path):
-    seen = visible(dataset(tmp_path, pairs(a="p q r s t u")), "listen", "select")
+    seen: Any = visible(dataset(tmp_path, pairs(a="p q r s t u")), "listen", "select")
     assert seen.social is seen.item_tags is seen.user_item_tags is seen.songs is None
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("phase", "part"), [("select", "valid"), ("final", "test")])
 def test_what_is_scored_is_the_part_that_the_phase_names(world, protocol, phase, part):
-    split, seen = load_split(world, protocol), visible(world, protocol, phase)
-    asked = hidden(world, protocol, phase)
+    split = load_split(world, protocol)
+    seen: Any = visible(world, protocol, phase)
+    asked: Any = hidden(world, protocol, phase)
     items = seen.items["item_id"].to_numpy(object)
     first_rung = asked.target_rows < len(np.unique(asked.users))
     found = list(zip(asked.users[asked.target_rows], items[asked.target_items], strict=True))
@@ -204,6 +208,6 @@ def test_an_unknown_phase_is_refused(world):
 
 
 def test_the_catalogue_hash_knows_the_items_and_their_order(world, tmp_path):
-    seen = visible(world, "listen", "select")
+    seen: Any = visible(world, "listen", "select")
     turned = dataclasses.replace(seen, items=seen.items.iloc[::-1])
     assert visible(world, "listen", "final").catalogue_sha256 == seen.catalogue_sha256 != turned.catalogue_sha256

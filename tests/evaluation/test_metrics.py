@@ -24,7 +24,7 @@ N_HIDDEN = np.array([n for _, n in USERS])
 # The discounts 1 / log2(rank + 1) of ranks 1..5.
 D1, D2, D3, D4, D5 = 1.0, 1 / log2(3), 1 / 2, 1 / log2(5), 1 / log2(6)
 
-BY_HAND = {
+BY_HAND: dict[tuple[str, int], list[float]] = {
     ("hit_rate", 1): [1, 0, 0, 0, 1],
     ("hit_rate", 3): [1, 1, 0, 0, 1],
     ("hit_rate", 5): [1, 1, 0, 1, 1],
@@ -154,6 +154,15 @@ VECTORS = sparse.csr_array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.0, 0.0]])
 )
 def test_intra_list_similarity_by_hand(items, k, expected):
     np.testing.assert_allclose(metrics.intra_list_similarity(np.array([items]), VECTORS, k), [expected])
+
+
+def test_a_stored_zero_is_no_feature():
+    """Items 0 and 1 are alike; item 2 has a tag of weight 0, which says nothing about it."""
+    vectors = sparse.csr_array(([1.0, 1.0, 0.0], ([0, 1, 2], [0, 0, 0])), shape=(3, 1))
+    assert vectors.nnz == 3
+    lists = np.array([[0, 1, 2]])
+    np.testing.assert_allclose(metrics.intra_list_similarity(lists, vectors, 3), [1.0])
+    np.testing.assert_allclose(metrics.featured_share(lists, vectors, 3), [2 / 3])
 
 
 def test_intra_list_similarity_of_alike_items_is_one():

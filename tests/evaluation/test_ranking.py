@@ -211,7 +211,7 @@ def test_ties_go_with_the_id_whatever_the_code():
 
 def test_history_is_never_returned():
     rng = np.random.default_rng(6)
-    histories = Histories.from_lists([rng.choice(40, rng.integers(41), replace=False) for _ in range(50)], 40)
+    histories = Histories.from_lists([rng.permutation(40)[: rng.integers(41)].tolist() for _ in range(50)], 40)
     scores = rng.normal(size=(50, 40)).astype(np.float32)
     scores[np.repeat(np.arange(50), histories.lengths), histories.items] = FLOAT32.max
     items, _ = top_items(scores, histories, tie_places(item_ids(40)), depth=40)
@@ -239,9 +239,14 @@ def test_batches_and_threads_do_not_matter(monkeypatch, rows_per_batch, threads)
     hidden, scores, places = make_hidden(30, 130, rng), tied_scores((30, 130), rng), tie_places(item_ids(130))
     whole = rank(lambda rows: scores[rows], hidden, places, threads=1)
     monkeypatch.setattr(ranking, "BATCH_BYTES", 8 * 130 * rows_per_batch)
-    seen = []
-    parts = rank(lambda rows: seen.append(len(rows)) or scores[rows], hidden, places, threads=threads)
-    assert max(seen) == rows_per_batch
+    sizes = []
+
+    def score(rows):
+        sizes.append(len(rows))
+        return scores[rows]
+
+    parts = rank(score, hidden, places, threads=threads)
+    assert max(sizes) == rows_per_batch
     for field in ("items", "scores", "target_scores", "target_ranks", "target_ranks_sampled"):
         np.testing.assert_array_equal(getattr(whole, field), getattr(parts, field))
 

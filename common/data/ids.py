@@ -1,0 +1,50 @@
+"""Ids as numbers: what makes millions of string ids fast to sort and to compare."""
+
+import numpy as np
+import pandas as pd
+
+PAIR = ["user_id", "item_id"]
+
+
+def sorted_ids(ids: pd.Series) -> np.ndarray:
+    """The distinct ids of a column, sorted, as an object array.
+
+    >>> sorted_ids(pd.Series(["b", "a", "b"]))
+    array(['a', 'b'], dtype=object)
+    """
+    return np.sort(np.asarray(ids.unique(), dtype=object))
+
+
+def codes_of(ids: pd.Series, index: pd.Index) -> np.ndarray:
+    """Codes of a column of ids, int64, -1 for an unknown one; each distinct id is looked up once.
+
+    >>> codes_of(pd.Series(["b", "x", "a"]), pd.Index(["a", "b"]))
+    array([ 1, -1,  0])
+    """
+    values = ids.astype("category")
+    codes = values.cat.codes.to_numpy()
+    if not len(values.cat.categories):
+        return np.full(len(codes), -1, np.int64)
+    return np.where(codes >= 0, index.get_indexer(pd.Index(values.cat.categories))[codes], -1)
+
+
+def pair_keys(rows: pd.DataFrame) -> np.ndarray:
+    """One number per (user, item) pair, int64, for tables whose ids are categoricals of the same categories."""
+    users, items = (rows[column].cat for column in PAIR)
+    return users.codes.to_numpy(np.int64) * len(items.categories) + items.codes.to_numpy(np.int64)
+
+
+def among_pairs(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
+    """Which rows' (user_id, item_id) stands in `pairs`, bool (rows,).
+
+    >>> table = pd.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"]})
+    >>> among_pairs(table, table.iloc[1:])
+    array([False,  True])
+    """
+    users, items = (pd.Index(sorted_ids(pairs[column])) for column in PAIR)
+
+    def keys(frame: pd.DataFrame) -> np.ndarray:
+        user, item = codes_of(frame["user_id"], users), codes_of(frame["item_id"], items)
+        return np.where((user >= 0) & (item >= 0), user * len(items) + item, -1)
+
+    return np.isin(keys(rows), keys(pairs))

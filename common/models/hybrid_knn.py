@@ -1,0 +1,120 @@
+"""Hybrid kNN: popularity, content neighbours and collaborative neighbours in one weighted sum.
+
+    score = sum over parts m of  weight_m * score_m / scale_m
+
+`scale_m` is the mean over users of part m's best score, one number per part. It makes the weights comparable, and it
+is not taken per user on purpose: a part's scores are sums over a history, so that with a short history the neighbours
+have little to say and popularity leads, as it should.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Self
+
+import numpy as np
+import tyro
+
+from common.data.histories import Histories
+from common.data.visible import Visible
+from common.models.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
+from common.models.contract import Recommender, as_histories, best
+from common.models.item_knn import ItemKNN, ItemKNNSettings
+from common.models.neighbours import order_rest_by_popularity
+from common.models.popularity import popularity_scores
+from common.models.ranges import Range
+from common.models.user_knn import UserKNN, UserKNNSettings
+
+SAMPLE = 1000
+"""Users whose best scores make the scale."""
+PARTS: dict[str, type[Recommender]] = {part.name: part for part in (ItemKNN, UserKNN, TagKNN, ContentKNN)}
+Weight = Annotated[float, Range(0.0, 1.0)]
+
+
+@dataclass(frozen=True)
+class HybridKNNSettings:
+    """What each part weighs. The parts' own settings are those of the models of the same names."""
+
+    collaborative_items: Weight = 0.4
+    """Weight of item kNN."""
+    collaborative_users: Weight = 0.2
+    """Weight of user kNN."""
+    tags: Weight = 0.2
+    """Weight of tag kNN."""
+    audio: Weight = 0.1
+    """Weight of content kNN."""
+    popularity: Weight = 0.1
+    """Weight of log popularity."""
+    item_knn: tyro.conf.Suppress[ItemKNNSettings] = field(default_factory=ItemKNNSettings)
+    user_knn: tyro.conf.Suppress[UserKNNSettings] = field(default_factory=UserKNNSettings)
+    tag_knn: tyro.conf.Suppress[TagKNNSettings] = field(default_factory=TagKNNSettings)
+    content_knn: tyro.conf.Suppress[ContentKNNSettings] = field(default_factory=ContentKNNSettings)
+
+    def weights(self) -> dict[str, float]:
+        """Weight of each part by its model's name."""
+        values = (self.collaborative_items, self.collaborative_users, self.tags, self.audio)
+        return dict(zip(PARTS, values, strict=True))
+
+
+class HybridKNN(Recommender):
+    """The weighted sum of the module's formula; items that no part speaks for are ordered by popularity."""
+
+    name = "hybrid_knn"
+    Settings = HybridKNNSettings
+
+    def fit(self, visible: Visible) -> Self:
+        """Fit the parts that weigh anything, and find their scales."""
+        self.popularity = popularity_scores(visible.counts)
+        self.catalogue_sha256 = visible.catalogue_sha256
+        sample = np.unique(np.linspace(0, visible.n_users - 1, min(SAMPLE, visible.n_users)).astype(int))
+        self.parts = {name: part.fit(visible) for name, part in self._new_parts().items()}
+        self.scales = {name: _mean_best(part, sample) for name, part in self.parts.items()}
+        return self
+
+    def _new_parts(self) -> dict[str, Recommender]:
+        weights = self.settings.weights()
+        return {n: kind(getattr(self.settings, n), self.seed) for n, kind in PARTS.items() if weights[n] > 0}
+
+    def _blend(self, scores: dict[str, np.ndarray], rows: int) -> np.ndarray:
+        weights, popularity = self.settings.weights(), np.log(self.popularity)
+        total = np.tile(self.settings.popularity * popularity / max(popularity.max(), 1), (rows, 1)).astype(np.float32)
+        for name, part in scores.items():
+            total += np.float32(weights[name] / self.scales[name]) * np.maximum(part, 0)
+        return order_rest_by_popularity(total, self.popularity)
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Blend of the parts' scores of known users."""
+        return self._blend({name: part.score(users) for name, part in self.parts.items()}, len(users))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Blend of the parts' scores from histories."""
+        histories = as_histories(histories, len(self.popularity))
+        return self._blend({name: part.fold_in(histories) for name, part in self.parts.items()}, len(histories))
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items whose likeness, part by part in units of the part's largest and weighed like the parts, is highest."""
+        n_items, weights = len(self.popularity), self.settings.weights()
+        total = np.zeros(n_items)
+        for name, part in self.parts.items():
+            items, likeness = part.similar(item, n_items)
+            total[items] += weights[name] * likeness / max(likeness.max(initial=0), 1e-12)
+        return best(total, k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parts' arrays under the parts' names, and the scales."""
+        own = {f"{name}/{key}": array for name, part in self.parts.items() for key, array in part.arrays().items()}
+        return own | {"popularity": self.popularity, "scales": np.array(list(self.scales.values()))}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the parts and the scales."""
+        self.popularity = arrays["popularity"]
+        self.parts = self._new_parts()
+        self.scales = dict(zip(self.parts, arrays["scales"].tolist(), strict=True))
+        for name, part in self.parts.items():
+            prefix = f"{name}/"
+            part.restore({key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)})
+
+
+def _mean_best(part: Recommender, users: np.ndarray) -> float:
+    """Mean over users of the best score; 1 for a part that has nothing to say to anybody."""
+    largest = np.concatenate([part.score(rows).max(axis=1) for rows in np.array_split(users, 4)])
+    return float(np.maximum(largest, 0).mean()) or 1.0

@@ -1,0 +1,143 @@
+"""What all item-neighbour models share: a sparse item x item likeness, and scores summed over the history."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from common.data.histories import Histories
+from common.data.visible import Visible
+from common.models.contract import Recommender, as_histories, best
+from common.models.popularity import popularity_scores
+
+
+class ItemNeighbours(Recommender):
+    """A user's score of item j is the sum over the history of w_i s(i, j), s a sparse likeness of items.
+
+    Items that nothing in the history speaks for keep an order below all others: that of their popularity, so that an
+    empty history gets the popular list. A subclass finds `similarity` in `fit` and has a setting `history`.
+    """
+
+    similarity: sparse.csr_array
+
+    def remember(self, visible: Visible) -> None:
+        """Keep what scoring needs beside the likeness."""
+        self.histories = visible.histories
+        self.popularity = popularity_scores(visible.counts)
+        self.catalogue_sha256 = visible.catalogue_sha256
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Scores from the histories seen in `fit`."""
+        return self.fold_in(self.histories.take(users))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores from any histories: the model has no parameters of its own for a user."""
+        matrix = as_histories(histories, self.similarity.shape[0]).matrix()
+        scores = (weigh(matrix, self.settings.history) @ self.similarity).toarray()
+        return order_rest_by_popularity(scores.astype(np.float32), self.popularity)
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Nearest items by this model's likeness; beyond the kept neighbours the score is 0."""
+        return best(self.similarity[[item]].toarray()[0], k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The neighbours, the histories and the popularity."""
+        return {"popularity": self.popularity, **pack_csr("near", self.similarity), **pack_histories(self.histories)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the neighbours, the histories and the popularity."""
+        self.popularity = arrays["popularity"]
+        self.similarity = unpack_csr("near", arrays, len(self.popularity))
+        self.histories = unpack_histories(arrays, len(self.popularity))
+
+
+def order_rest_by_popularity(scores: np.ndarray, popularity: np.ndarray) -> np.ndarray:
+    """Replace scores of 0 and less by negative ones that order like popularity.
+
+    >>> order_rest_by_popularity(np.array([[2.0, 0.0, 0.0]], np.float32), np.array([1, 4, 2], np.float32))
+    array([[ 2. ,  0. , -0.5]], dtype=float32)
+    """
+    return np.where(scores > 0, scores, popularity / popularity.max() - 1)
+
+
+def weigh(matrix: sparse.csr_array, weighting: str) -> sparse.csr_array:
+    """Replace plays by what counts: 1, log(1 + plays), or log(items / length of the history).
+
+    >>> weigh(sparse.csr_array([[3.0, 0.0], [1.0, 7.0]]), "log").toarray().round(2)
+    array([[1.39, 0.  ],
+           [0.69, 2.08]])
+    """
+    weighed = matrix.astype(np.float64)
+    if weighting == "log":
+        weighed.data = np.log1p(weighed.data)
+        return weighed
+    weighed.data = np.ones_like(weighed.data)
+    if weighting == "idf":
+        lengths = np.diff(weighed.indptr)
+        weighed.data = np.repeat(np.log(matrix.shape[1] / np.maximum(lengths, 1)), lengths)
+    return weighed
+
+
+def shrunk_cosines(
+    matrix: sparse.csr_array, keep: int, shrinkage: float = 0.0, asymmetry: float = 0.5, block: int = 2048
+) -> sparse.csr_array:
+    """Likeness of the columns of a matrix: the `keep` largest of each, row i holding those nearest to i, zero diagonal.
+
+        s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    a = asymmetry
+
+    Works through blocks of columns, so that memory holds one block's products and the neighbours kept.
+    """
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
+    own, other = squares**asymmetry, squares ** (1 - asymmetry)
+    columns = matrix.tocsc()
+    kept = []
+    for start in range(0, matrix.shape[1], block):
+        rows = np.arange(start, min(start + block, matrix.shape[1]))
+        products = sparse.coo_array(columns[:, rows].T @ matrix)
+        row, item = products.coords
+        cosine = products.data / (own[rows[row]] * other[item] + shrinkage)
+        cosine[rows[row] == item] = 0
+        near = sparse.csr_array((cosine, (row, item)), shape=(len(rows), matrix.shape[1]))
+        kept.append(keep_largest(near, keep))
+    return sparse.csr_array(sparse.vstack(kept, format="csr"))
+
+
+def keep_largest(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
+    """Keep the k largest positive entries of every row, ties by column.
+
+    >>> keep_largest(sparse.csr_array([[1.0, 3.0, 3.0, -2.0]]), 2).toarray()
+    array([[0., 3., 3., 0.]])
+    """
+    matrix.data[matrix.data < 0] = 0
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    keep = np.ones(matrix.nnz, bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > k):
+        values = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
+        threshold = np.partition(values, len(values) - k)[len(values) - k]
+        larger, equal = values > threshold, values == threshold
+        equal &= np.cumsum(equal) <= k - larger.sum()
+        keep[matrix.indptr[row] : matrix.indptr[row + 1]] = larger | equal
+    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def pack_csr(name: str, matrix: sparse.csr_array) -> dict[str, np.ndarray]:
+    """A sparse matrix as three named arrays."""
+    return {f"{name}_data": matrix.data, f"{name}_indices": matrix.indices, f"{name}_indptr": matrix.indptr}
+
+
+def unpack_csr(name: str, arrays: dict[str, np.ndarray], columns: int) -> sparse.csr_array:
+    """The sparse matrix that `pack_csr` took apart."""
+    parts = (arrays[f"{name}_data"], arrays[f"{name}_indices"], arrays[f"{name}_indptr"])
+    return sparse.csr_array(parts, shape=(len(parts[2]) - 1, columns))
+
+
+def pack_histories(histories: Histories) -> dict[str, np.ndarray]:
+    """Histories as named arrays."""
+    return {"past_indptr": histories.indptr, "past_items": histories.items, "past_weights": histories.weights}
+
+
+def unpack_histories(arrays: dict[str, np.ndarray], n_items: int) -> Histories:
+    """The histories that `pack_histories` took apart."""
+    return Histories(arrays["past_indptr"], arrays["past_items"], arrays["past_weights"], n_items)

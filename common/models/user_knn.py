@@ -1,0 +1,100 @@
+"""User kNN: what the people most like you listen to (Herlocker et al. 1999, on implicit feedback)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from scipy import sparse
+
+from common.data.histories import Histories
+from common.data.visible import Visible
+from common.models.contract import Recommender, as_histories, best
+from common.models.neighbours import (
+    keep_largest,
+    order_rest_by_popularity,
+    pack_histories,
+    unpack_histories,
+    weigh,
+)
+from common.models.popularity import popularity_scores
+from common.models.ranges import Range
+
+
+@dataclass(frozen=True)
+class UserKNNSettings:
+    """The defaults are the textbook's: plain cosine of yes-or-no histories, 100 neighbours."""
+
+    neighbours: Annotated[int, Range(5, 1000, log=True)] = 100
+    """How many of the nearest people vote."""
+    shrinkage: Annotated[float, Range(0.0, 100.0)] = 0.0
+    """Added to the cosine's denominator, so that few common items count for less."""
+    power: Annotated[float, Range(1.0, 5.0)] = 1.0
+    """The likeness is raised to this power, so that the very nearest count for more."""
+    rarity: Annotated[float, Range(0.0, 1.0)] = 0.0
+    """Common items count for less in the likeness: each weighs 1 / listeners to this power."""
+    weighting: Literal["binary", "log"] = "binary"
+    """What an item weighs in a history: 1 or log(1 + plays)."""
+
+
+class UserKNN(Recommender):
+    """A user's score of item j: the sum of the likeness of those among the k nearest people who have j.
+
+    Items that no neighbour has are ordered below by popularity.
+    """
+
+    name = "user_knn"
+    Settings = UserKNNSettings
+
+    def fit(self, visible: Visible) -> Self:
+        """Remember everybody's history."""
+        self.histories = visible.histories
+        self.popularity = popularity_scores(visible.counts)
+        self.catalogue_sha256 = visible.catalogue_sha256
+        self._prepare()
+        return self
+
+    def _prepare(self) -> None:
+        self.has = weigh(self.histories.matrix(), "binary")
+        self.vectors = self._vectors(self.histories)
+        self.squares = np.asarray(self.vectors.multiply(self.vectors).sum(axis=1)).ravel()
+
+    def _vectors(self, histories: Histories) -> sparse.csr_array:
+        vectors = weigh(histories.matrix(), self.settings.weighting)
+        vectors.data = vectors.data / self.popularity[vectors.indices] ** (self.settings.rarity / 2)
+        return vectors
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Scores from the histories seen in `fit`; nobody votes for themselves."""
+        return self._vote(self.vectors[users], leave_out=users)
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores of people who are not among the voters."""
+        return self._vote(self._vectors(as_histories(histories, self.has.shape[1])), leave_out=None)
+
+    def _vote(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> np.ndarray:
+        products = sparse.coo_array(vectors @ self.vectors.T)
+        row, voter = products.coords
+        own = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
+        likeness = products.data / (np.sqrt(own[row] * self.squares[voter]) + self.settings.shrinkage)
+        if leave_out is not None:
+            likeness[leave_out[row] == voter] = 0
+        near = keep_largest(sparse.csr_array((likeness, (row, voter)), shape=products.shape), self.settings.neighbours)
+        near.data = near.data**self.settings.power
+        return order_rest_by_popularity((near @ self.has).toarray().astype(np.float32), self.popularity)
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items with the most listeners in common, by cosine."""
+        listeners = self.has[:, [item]]
+        common = np.asarray((self.has.T @ listeners).todense()).ravel()
+        return best(common / np.sqrt(self.popularity[item] * self.popularity), k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The histories and the popularity."""
+        return {"popularity": self.popularity, **pack_histories(self.histories)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the histories and the popularity."""
+        self.popularity = arrays["popularity"]
+        self.histories = unpack_histories(arrays, len(self.popularity))
+        self._prepare()

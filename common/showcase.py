@@ -1,0 +1,76 @@
+"""What a reader can judge by ear: the most popular items, and the nearest neighbours of a few that everybody knows."""
+
+import difflib
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from common.data.visible import Visible
+from common.errors import UserError
+from common.models.content_knn import nearest_songs
+from common.models.contract import Recommender
+
+NEIGHBOURS = 5
+log = logging.getLogger(__name__)
+
+
+def names_of(seen: Visible) -> pd.Series:
+    """The name of each item by code; its id where it has none."""
+    ids = seen.items["item_id"].astype(object)
+    return seen.items["name"].astype(object).fillna(ids) if "name" in seen.items else ids
+
+
+def most_popular(seen: Visible, k: int) -> np.ndarray:
+    """Codes of the k items with the most visible listeners, ties by code."""
+    return np.argsort(-seen.counts, kind="stable")[:k]
+
+
+def find(seen: Visible, wanted: Sequence[str]) -> list[int]:
+    """Codes of items by name, whatever the case; of several items of one name the most popular."""
+    names = names_of(seen).str.casefold()
+    codes = []
+    for name in wanted:
+        found = np.flatnonzero(names == name.casefold())
+        if not len(found):
+            raise UserError(f"--show {name!r}: no item bears that name{_nearest(name, names)}")
+        codes.append(int(found[np.argmax(seen.counts[found])]))
+    return codes
+
+
+def _nearest(name: str, names: pd.Series) -> str:
+    near = difflib.get_close_matches(name.casefold(), names.drop_duplicates().tolist(), n=3)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "; check the spelling"
+
+
+def show_popular(seen: Visible) -> None:
+    """Print the most popular items and their visible listeners."""
+    names = names_of(seen)
+    top = ", ".join(f"{names[code]} ({seen.counts[code]:,})" for code in most_popular(seen, 10))
+    log.info("\nmost popular (visible listeners): %s", top)
+
+
+def show_similar(models: Sequence[Recommender], seen: Visible, codes: Sequence[int]) -> None:
+    """Print the nearest items of a few, model by model."""
+    names = names_of(seen)
+    for code in codes:
+        log.info("\nlike %s:", names[code])
+        for model in models:
+            items, likeness = model.similar(code, NEIGHBOURS)
+            near = ", ".join(str(names[i]) for i, value in zip(items, likeness, strict=True) if value > 0)
+            log.info("  %-12s %s", model.name, near or "(knows nothing of it)")
+
+
+def show_similar_songs(seen: Visible) -> None:
+    """Print what sounds most like the best-known song of each of the three most popular artists that have songs."""
+    if seen.songs is None or "popularity" not in seen.songs:
+        return
+    known = seen.songs.dropna(subset=["name", "tempo"]).sort_values("popularity", ascending=False)
+    best_known = known.drop_duplicates("item").set_index("item", drop=False)
+    famous = [code for code in most_popular(seen, 100) if code in best_known.index][:3]
+    for code in famous:
+        song = best_known.loc[code]
+        near = nearest_songs(seen.songs, song["track_id"], NEIGHBOURS)
+        sounds = ", ".join(f"{row['name']} by {row['artist']}" for _, row in near.iterrows())
+        log.info("\nsounds like %s by %s:\n  %s", song["name"], song["artist"], sounds)

@@ -1,0 +1,293 @@
+"""What every model has to keep, as a mixin: `class TestMyModel(ContractTests): kind = MyModel`.
+
+The catalogue is a toy in blocks: everybody listens to one block alone, and their friends, tags, genres and audio say
+the same, so that the right recommendations are known: the rest of one's own block.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.data.histories import Histories
+from common.data.prepare import Dataset, write_dataset
+from common.data.splits import Split
+from common.data.tables import AUDIO_FEATURES, Tables
+from common.data.visible import Visible, without_hidden
+from common.errors import UserError
+from common.evaluation.ranking import top_items
+from common.models.contract import Recommender
+
+BLOCKS, BLOCK, USERS_OF_BLOCK, HEARD = 4, 12, 10, 9
+N_ITEMS, N_USERS = BLOCKS * BLOCK, BLOCKS * USERS_OF_BLOCK
+UNHEARD = BLOCK - HEARD
+QUICK: dict[str, dict[str, Any]] = {}
+"""Settings by model name that make a slow model quick on toy data; all others run with their defaults."""
+
+
+def make(kind: type[Recommender], seed: int = 0, **changed: Any) -> Any:
+    """A model with settings for toy data."""
+    return kind(kind.Settings(**QUICK.get(kind.name, {}) | changed), seed)
+
+
+def block_world(folder: Path, seed: int = 0) -> Dataset:
+    """The toy data set; `seed` draws who heard what of their block, and in which order."""
+    rng = np.random.default_rng(seed)
+    items = pd.DataFrame({"item_id": [f"i{item:02}" for item in range(N_ITEMS)]})
+    block = np.arange(N_ITEMS) // BLOCK
+    items["name"] = "Song " + items["item_id"].astype(str)
+    items["artist"] = [f"artist {item // 3}" for item in range(N_ITEMS)]
+    items["genres"] = [f"genre {b}" for b in block]
+    for feature in AUDIO_FEATURES:
+        items[feature] = rng.random(BLOCKS)[block] + 0.01 * rng.random(N_ITEMS)
+    users = [f"u{user:02}" for user in range(N_USERS)]
+    rows = [
+        (user, f"i{item:02}", float(rng.integers(1, 20)), 86_400 * time)
+        for code, user in enumerate(users)
+        for time, item in enumerate(rng.permutation(BLOCK)[:HEARD] + BLOCK * (code % BLOCKS))
+    ]
+    interactions = pd.DataFrame(rows, columns=["user_id", "item_id", "weight", "timestamp"])
+    by_block = [f"block {int(item[1:]) // BLOCK}" for item in interactions["item_id"]]
+    by_artist = [f"artist {int(item[1:]) // 3}" for item in interactions["item_id"]]
+    columns = ["user_id", "item_id", "tag", "timestamp"]
+    tags = pd.concat([interactions.assign(tag=by_block), interactions.assign(tag=by_artist).iloc[::3]])[columns]
+    other = [users[(code + BLOCKS) % N_USERS] for code in range(N_USERS)]
+    social = pd.DataFrame({"user_id": users + other, "friend_id": other + users})
+    people = pd.DataFrame({"user_id": users})
+    return write_dataset("blocks", folder, Tables(interactions, items, people, social, None, tags), "made by a test")
+
+
+def block_visible(folder: Path, seed: int = 0) -> Visible:
+    """All of the toy data, nothing hidden."""
+    data = block_world(folder, seed)
+    rows = data.tables.interactions
+    negatives = pd.DataFrame(columns=["user_id", "item_id", "negative_id"], dtype="str")
+    split = Split(train=rows, valid=rows[:0], test=rows[:0], negatives99=negatives)
+    return without_hidden(data, split, "listen", "select")
+
+
+class ContractTests:
+    """Tests that a model's own test class inherits."""
+
+    kind: ClassVar[type[Recommender]]
+    settings: ClassVar[dict[str, Any]] = {}
+    """Settings for toy data, beside those in QUICK."""
+    other_settings: ClassVar[dict[str, Any]] = {}
+    """Settings each of which must change the scores; empty for models that have none."""
+    personalised: ClassVar[bool] = True
+    """Whether the lists claim to know the user."""
+    likeness: ClassVar[bool] = True
+    """Whether `similar` claims to know the items."""
+    folds_as_it_scores: ClassVar[bool] = False
+    """Whether the history of a known user, folded in, gives the very scores of that user."""
+
+    everybody = np.arange(N_USERS)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def seen(cls, tmp_path_factory) -> Visible:
+        return block_visible(tmp_path_factory.mktemp("blocks"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def other_seen(cls, tmp_path_factory) -> Visible:
+        return block_visible(tmp_path_factory.mktemp("blocks"), seed=1)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fitted(cls, seen) -> Any:
+        return cls.make().fit(seen)
+
+    @classmethod
+    def make(cls, seed: int = 0, **changed: Any) -> Any:
+        return make(cls.kind, seed, **cls.settings | changed)
+
+    def lists(self, scores: np.ndarray, histories: Histories, depth: int = 100) -> np.ndarray:
+        return top_items(scores, histories, np.arange(N_ITEMS), depth)[0]
+
+    def same(self, one: Any, other: Any) -> None:
+        """Both models score known and unknown people and items the same, bit for bit."""
+        np.testing.assert_array_equal(one.score(self.everybody), other.score(self.everybody))
+        histories = [[3, 1], [], [40, 41, 42, 45]]
+        np.testing.assert_array_equal(one.fold_in(histories), other.fold_in(histories))
+        for left, right in zip(one.similar(5, 9), other.similar(5, 9), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+    def test_fit_returns_the_model(self, seen):
+        model = self.make()
+        assert model.fit(seen) is model
+
+    def test_scores_are_finite_float32_of_the_right_shape(self, fitted):
+        for users in (self.everybody, np.array([7, 3, 3]), np.array([], np.int64)):
+            scores = fitted.score(users)
+            assert scores.dtype == np.float32
+            assert scores.shape == (len(users), N_ITEMS)
+            assert np.isfinite(scores).all()
+
+    def test_a_users_scores_do_not_depend_on_the_company(self, fitted):
+        together = fitted.score(self.everybody)
+        for user in (0, 17, 39):
+            np.testing.assert_allclose(fitted.score(np.array([user]))[0], together[user], rtol=1e-5, atol=1e-6)
+
+    def test_the_rest_of_the_own_block_comes_first(self, fitted, seen):
+        if not self.personalised:
+            pytest.skip("claims to know nobody")
+        top = self.lists(fitted.score(self.everybody), seen.histories)[:, :UNHEARD]
+        assert (top // BLOCK == (self.everybody % BLOCKS)[:, None]).all()
+
+    def test_people_never_seen_get_the_rest_of_their_block(self, fitted):
+        if not self.personalised:
+            pytest.skip("claims to know nobody")
+        histories = Histories.from_lists([[BLOCK * b + k for k in (5, 0, 3, 8, 2, 7)] for b in range(BLOCKS)], N_ITEMS)
+        top = self.lists(fitted.fold_in(histories), histories)[:, : BLOCK - 6]
+        assert (top // BLOCK == np.arange(BLOCKS)[:, None]).all()
+
+    def test_masked_items_are_never_returned_and_more_can_be_asked_for_than_there_is(self, fitted, seen):
+        lists = self.lists(fitted.score(self.everybody), seen.histories, depth=3 * N_ITEMS)
+        assert lists.shape == (N_USERS, 3 * N_ITEMS)
+        for user, items in enumerate(lists):
+            returned = items[items >= 0]
+            assert sorted([*returned, *seen.histories[user]]) == list(range(N_ITEMS)), "each item once, or masked"
+            assert (items[len(returned) :] == -1).all()
+
+    def test_refit_equals_fit(self, fitted, seen):
+        again = self.make().fit(seen)
+        self.same(fitted, again)
+        self.same(fitted, again.fit(seen))
+
+    def test_a_second_fit_forgets_the_first(self, seen, other_seen):
+        model = self.make().fit(other_seen)
+        self.same(model.fit(seen), self.make().fit(seen))
+
+    def test_fit_changes_nothing_it_was_given(self, seen, tmp_path):
+        self.make().fit(seen)
+        fresh = block_visible(tmp_path)
+        for field in dataclasses.fields(Visible):
+            before, after = getattr(fresh, field.name), getattr(seen, field.name)
+            if isinstance(before, pd.DataFrame):
+                pd.testing.assert_frame_equal(before, after)
+        np.testing.assert_array_equal(fresh.histories.weights, seen.histories.weights)
+
+    def test_scoring_changes_nothing(self, fitted, seen):
+        histories = seen.histories.take(self.everybody)
+        weights = histories.weights.copy()
+        fitted.score(self.everybody)[:] = -1
+        fitted.fold_in(histories)[:] = -1
+        np.testing.assert_array_equal(weights, histories.weights)
+        self.same(fitted, self.make().fit(seen))
+
+    def test_the_very_history_of_a_known_user_gives_their_scores(self, fitted, seen):
+        if not self.folds_as_it_scores:
+            pytest.skip("has something of its own for known users")
+        np.testing.assert_array_equal(fitted.fold_in(seen.histories), fitted.score(self.everybody))
+
+    def test_fold_in_takes_lists_and_histories_and_empty_ones(self, fitted):
+        lists = [[3, 1], [], [40, 41, 42, 45]]
+        scores = fitted.fold_in(lists)
+        assert scores.dtype == np.float32
+        assert scores.shape == (3, N_ITEMS)
+        assert np.isfinite(scores).all()
+        np.testing.assert_array_equal(fitted.fold_in(Histories.from_lists(lists, N_ITEMS)), scores)
+        assert fitted.fold_in([]).shape == (0, N_ITEMS)
+        assert np.isfinite(fitted.fold_in([[]])).all()
+
+    def test_histories_of_another_catalogue_are_refused(self, fitted):
+        with pytest.raises(ValueError, match="items"):
+            fitted.fold_in(Histories.from_lists([[0]], N_ITEMS + 1))
+        with pytest.raises(ValueError, match="item"):
+            fitted.fold_in([[N_ITEMS]])
+
+    @pytest.mark.parametrize("k", [1, 5, N_ITEMS - 1, N_ITEMS, 3 * N_ITEMS])
+    def test_similar_items_are_other_items_best_first(self, fitted, k):
+        for item in (0, 20, N_ITEMS - 1):
+            items, scores = fitted.similar(item, k)
+            assert items.dtype == np.int64
+            assert len(items) == len(scores) == min(k, N_ITEMS - 1)
+            assert item not in items
+            assert len(set(items)) == len(items)
+            assert set(items) <= set(range(N_ITEMS))
+            assert np.isfinite(scores).all()
+            assert (np.diff(scores) <= 0).all()
+
+    def test_similar_items_are_of_the_same_block(self, fitted):
+        if not self.likeness:
+            pytest.skip("claims to know no likeness")
+        for item in (1, 13, 30, 47):
+            assert (fitted.similar(item, BLOCK // 2)[0] // BLOCK == item // BLOCK).all()
+
+    def test_settings_are_honoured(self, fitted, seen):
+        if not self.other_settings:
+            assert not dataclasses.fields(self.kind.Settings), "name settings that change the scores in other_settings"
+        for name, value in self.other_settings.items():
+            other = self.make(**{name: value}).fit(seen)
+            assert not np.array_equal(other.score(self.everybody), fitted.score(self.everybody)), name
+
+    def test_a_saved_model_is_the_same_bit_for_bit(self, fitted, seen, tmp_path):
+        fitted.save(tmp_path)
+        loaded = self.kind.load(tmp_path, seen.catalogue_sha256)
+        self.same(fitted, loaded)
+        assert (loaded.settings, loaded.seed) == (fitted.settings, fitted.seed)
+        assert loaded.catalogue_sha256 == seen.catalogue_sha256
+
+    def test_a_saved_model_holds_no_pickle(self, fitted, tmp_path):
+        fitted.save(tmp_path)
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert {path.suffix for path in files} <= {".json", ".npz", ".safetensors", ".skops"}
+        for path in files:
+            if path.suffix == ".npz":
+                with np.load(path, allow_pickle=False) as arrays:
+                    assert not any(array.dtype.hasobject for array in arrays.values())
+
+    def test_another_models_folder_is_refused(self, fitted, tmp_path):
+        fitted.save(tmp_path)
+        about = json.loads((tmp_path / "model.json").read_text())
+        (tmp_path / "model.json").write_text(json.dumps(about | {"model": "another"}))
+        with pytest.raises(UserError, match=r"holds the model 'another'.*; name the folder"):
+            self.kind.load(tmp_path)
+
+    def test_another_catalogue_is_refused(self, fitted, tmp_path):
+        fitted.save(tmp_path)
+        with pytest.raises(UserError, match=r"another catalogue.*train it again"):
+            self.kind.load(tmp_path, "0" * 64)
+
+    def test_a_folder_without_a_model_is_refused(self, tmp_path):
+        with pytest.raises(UserError, match=r"no saved model.*run the stage"):
+            self.kind.load(tmp_path)
+
+    @pytest.mark.parametrize("damage", ["missing", "empty", "noise", "cut off", "inside"])
+    def test_a_damaged_file_is_refused(self, fitted, tmp_path, damage):
+        fitted.save(tmp_path)
+        for path in [path for path in tmp_path.iterdir() if path.suffix != ".json"]:
+            content = path.read_bytes()
+            middle = len(content) // 2
+            flipped = bytes(255 - byte for byte in content[middle - 20 : middle])
+            broken = {
+                "empty": b"",
+                "noise": b"\x93noise" * 20,
+                "cut off": content[:middle],
+                "inside": content[: middle - 20] + flipped + content[middle:],
+            }
+            if damage == "missing":
+                path.unlink()
+            else:
+                path.write_bytes(broken[damage])
+        with pytest.raises(UserError, match="missing or damaged; train"):
+            self.kind.load(tmp_path)
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+    def test_a_damaged_description_is_refused(self, fitted, tmp_path, text):
+        fitted.save(tmp_path)
+        (tmp_path / "model.json").write_text(text)
+        with pytest.raises(UserError, match=r"model\.json"):
+            self.kind.load(tmp_path)
+
+    def test_settings_of_another_version_are_refused(self, fitted, tmp_path):
+        fitted.save(tmp_path)
+        about = json.loads((tmp_path / "model.json").read_text())
+        (tmp_path / "model.json").write_text(json.dumps(about | {"settings": {"no_such_setting": 1}}))
+        with pytest.raises(UserError, match=r"model\.json"):
+            self.kind.load(tmp_path)

@@ -1,0 +1,36 @@
+"""Running a stage script in this process, since a numbered file cannot be imported by name."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@cache
+def stage(file: str) -> Callable[..., Any]:
+    """The `main(argv)` of a stage. The script stays in `sys.modules`: flags take their help from its source."""
+    name = f"stage_{file.removesuffix('.py')}"
+    spec = importlib.util.spec_from_file_location(name, ROOT / file)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].main
+
+
+def complaint(capsys: pytest.CaptureFixture[str], main: Callable[..., Any], *argv: str) -> str:
+    """What a mistaken command says, made sure of: exit code 2 and one line `error: ...` on stderr, no traceback."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main(list(argv))
+    said = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert said.err.startswith("error: "), said.err
+    assert said.err.count("\n") == 1, said.err
+    assert "Traceback" not in said.out + said.err
+    return said.err
