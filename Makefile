@@ -21,13 +21,13 @@ smoke: $(VENV)/.ready
 story:
 	$(BIN)/python 0_explore.py $(FLAGS)
 	@set -e; for stage in $(STAGES); do for protocol in listen next; do \
-		echo "$(BIN)/python $$stage --protocol $$protocol $(FLAGS)"; \
-		$(BIN)/python $$stage --protocol $$protocol $(FLAGS); \
+		echo "$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS)"; \
+		$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS); \
 	done; done
-	$(BIN)/python -m common.report $(FLAGS)
+	$(BIN)/python -m common.report --no-download $(FLAGS)
 
 report: $(VENV)/.ready
-	$(BIN)/python -m common.report --dataset $(DATASET) $(FLAGS)
+	$(BIN)/python -m common.report --no-download --dataset $(DATASET) $(FLAGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest

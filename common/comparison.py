@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from common.evaluation import metrics
 from common.evaluation.measures import hits_from_ranks
 from common.evaluation.ranking import DEPTH
-from common.figures import PALETTE, figure, plain_log_axis
+from common.figures import PALETTE, figure, plain_log_axis, times_axis
 from common.files import read_parquet
 
 log = logging.getLogger(__name__)
@@ -110,11 +110,11 @@ def draw_popularity(results: dict[str, Path], title: str, path: Path) -> None:
         )
         axes.axvline(1, color="grey", linestyle="--")
         axes.set(
-            xlabel="Mean listeners of the top 10 / of the history (1 = as popular; box: half of the users)",
+            xlabel="Mean listeners of the top 10 / of the history (box: half of the users)",
             xscale="log",
         )
         axes.invert_yaxis()
-        plain_log_axis(axes.xaxis)
+        times_axis(axes.xaxis)
 
 
 def style(place: int) -> dict:

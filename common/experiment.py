@@ -67,7 +67,7 @@ class Experiment:
     def preset(self, kind: type[Recommender], settings: Any) -> str:
         """Name of the preset folder: the preset's own, or a derived one where flags changed the settings."""
         flags = self.settings
-        as_preset = preset_values(flags.preset, self.data.name, flags.protocol, kind.name, kind.Settings)
+        as_preset = preset_values(flags.preset, self.data.presets, flags.protocol, kind.name, kind.Settings)
         return preset_label(flags.preset, settings, as_preset)
 
     def run_folder(self, kind: type[Recommender], settings: Any) -> Path:
@@ -193,8 +193,10 @@ def top_ten(recommendations: pd.DataFrame, seen: Visible) -> pd.DataFrame:
     """The ten best items of the first few users, by name."""
     users = recommendations["user_id"].astype(object).drop_duplicates().iloc[:PROBES]
     top = recommendations[recommendations["user_id"].isin(users) & (recommendations["rank"] <= 10)]
-    names = seen.items.set_index("item_id")["name"] if "name" in seen.items else pd.Series(dtype=object)
     named = top.assign(user_id=top["user_id"].astype(object), item_id=top["item_id"].astype(object))
+    if "name" not in seen.items:
+        return named.assign(name=named["item_id"])
+    names = seen.items.set_index("item_id")["name"].astype(object)
     return named.assign(name=named["item_id"].map(names).fillna(named["item_id"]))
 
 

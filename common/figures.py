@@ -20,15 +20,23 @@ PALETTE = sns.color_palette("colorblind")
 
 
 @contextmanager
-def figure(path: Path, title: str, dataset: str, panels: int = 1, width: float = 6.4) -> Iterator[list[Axes]]:
-    """Yield the axes of a figure of some panels side by side, and write it as PNG when the block ends.
+def figure(
+    path: Path, title: str, dataset: str, panels: int = 1, rows: int = 1, width: float = 6.4, height: float = 4.8
+) -> Iterator[list[Axes]]:
+    """Yield the axes of a figure of `panels` side by side in each row, and write it as PNG when the block ends.
 
     The data set's name stands beside the title, so that no picture of generated data passes for a real one.
     """
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
-    drawing, axes = plt.subplots(1, panels, figsize=(width * panels, 4.8), layout="constrained", squeeze=False)
+    drawing, axes = plt.subplots(
+        rows,
+        panels,
+        figsize=(width * panels, (height if rows == 1 else 3.4) * rows),
+        layout="constrained",
+        squeeze=False,
+    )
     try:
-        yield list(axes[0])
+        yield list(axes.ravel())
         drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
         with atomic(path) as temporary:
             drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
@@ -44,6 +52,11 @@ def percent_axis(axis: Axis) -> None:
 def plain_log_axis(axis: Axis) -> None:
     """Label a logarithmic axis 1, 10, 100, 1k instead of powers of ten."""
     axis.set_major_formatter(EngFormatter(sep=""))
+
+
+def times_axis(axis: Axis) -> None:
+    """Label an axis of ratios 0.1x, 1x, 10x."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
 
 
 def thousands_axis(axis: Axis) -> None:

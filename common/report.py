@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Rebuild, print and insert the leaderboards of every protocol that has results."""
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-    page = settings.readme.read_text(encoding="utf-8") if settings.readme else ""
+    page = _read_page(settings.readme) if settings.readme else ""
     found = False
     for protocol in PROTOCOLS:
         split = folder_name(protocol, settings.split_seed)
@@ -47,6 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     if settings.readme:
         write_text(settings.readme, page)
+
+
+def _read_page(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"--readme {path} cannot be read ({error}); name a Markdown page that exists") from error
 
 
 def fill(page: str, split: str, block: str) -> str:

@@ -128,15 +128,19 @@ def start(wanted: str, output_dir: Path, identity: RunIdentity, config: dict[str
     mode = resolve_mode(wanted)
     if mode == "disabled":
         return NullTracker()
-    for variable, folder in (("WANDB_DIR", output_dir), ("WANDB_DATA_DIR", output_dir / "wandb-data")):
-        os.environ.setdefault(variable, str(folder.resolve()))
-        Path(os.environ[variable]).mkdir(parents=True, exist_ok=True)
     for attempt in [mode] if mode == "offline" else [mode, "offline"]:
         try:
+            _make_folders(output_dir)
             return WandbTracker(_init(attempt, identity, config))
         except Exception as error:  # whatever goes wrong in a tracker must not cost a training run
             log.warning("W&B %s: %s", attempt, str(error).splitlines()[0] if str(error) else type(error).__name__)
     return NullTracker()
+
+
+def _make_folders(output_dir: Path) -> None:
+    for variable, folder in (("WANDB_DIR", output_dir), ("WANDB_DATA_DIR", output_dir / "wandb-data")):
+        os.environ.setdefault(variable, str(folder.resolve()))
+        Path(os.environ[variable]).mkdir(parents=True, exist_ok=True)
 
 
 def _init(mode: Any, identity: RunIdentity, config: dict[str, Any]) -> Any:

@@ -51,7 +51,7 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     study.optimize(objective, n_trials=max(0, trials - done), show_progress_bar=sys.stderr.isatty())
     best = dataclasses.replace(start, **{key: _rounded(value) for key, value in study.best_params.items()})
     log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, len(study.trials), best)
-    write_preset(presets / f"{experiment.data.name}.toml", kind.name, experiment.settings.protocol, best, study)
+    write_preset(presets / f"{experiment.data.presets}.toml", kind.name, experiment.settings.protocol, best, study)
     return best
 
 

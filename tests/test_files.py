@@ -11,6 +11,10 @@ from common.files import atomic, display, read_json, read_parquet, sha256_file, 
 from common.files import write_text as write
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def fill_up(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -20,7 +24,7 @@ def test_a_written_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
     write(path, "old")
     write(path, "ný")
     assert path.read_bytes() == "ný".encode()
-    assert os.listdir(path.parent) == ["note.txt"]
+    assert names(path.parent) == ["note.txt"]
     assert path.stat().st_mode & 0o777 == 0o666 & ~current_umask(), "readable like any other file"
 
 
@@ -40,7 +44,7 @@ def test_an_error_leaves_the_old_file_and_nothing_temporary(tmp_path, error):
         assert temporary.parent == tmp_path, "a rename must not cross disks"
         raise error
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["note.txt"]
+    assert names(tmp_path) == ["note.txt"]
 
 
 def test_a_full_disk_is_the_users_to_mend_and_costs_nothing(tmp_path, monkeypatch):
@@ -59,7 +63,7 @@ def test_a_full_disk_is_the_users_to_mend_and_costs_nothing(tmp_path, monkeypatc
             write_parquet(table, pd.DataFrame({"x": [2]}))
     assert path.read_text() == "old"
     assert read_parquet(table)["x"].tolist() == [1]
-    assert sorted(os.listdir(tmp_path)) == ["note.txt", "table.parquet"]
+    assert names(tmp_path) == ["note.txt", "table.parquet"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -25,10 +25,11 @@ from common.errors import UserError
 from common.files import display
 
 LASTFM_FOLDER, SPOTIFY_FILE = "hetrec2011-lastfm-2k", "spotify/spotify_songs.csv"
-PATIENCE = 8.0
+PATIENCE = 6.0
 """Seconds without a byte after which a transfer is given up."""
 MOST_BYTES = 200 * 2**20
 """More than any of the files, packed or unpacked; what is larger is not what was asked for."""
+SILENT = "the server fell silent"
 MOST_MEMBERS, MOST_RATIO = 100, 100
 """An archive of more files, or one that grows by a larger factor, is made to do harm."""
 
@@ -154,11 +155,11 @@ def fetch(url: str, path: Path, patience: float = PATIENCE) -> None:
         thread.join(min(0.1, patience / 10))
         if time.monotonic() - progress.last_arrival > patience and thread.is_alive():
             progress.given_up = True
-            failures.append(f"nothing came for {patience:g} s")
+            failures.append(SILENT)
             break
     progress.close()
     if failures:
-        raise UserError(f"cannot download {url}: {failures[-1]}")
+        raise UserError(f"the download of {url} failed: {failures[-1]}")
 
 
 def _reason(error: Exception) -> str:
@@ -167,7 +168,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code}"
     if isinstance(error, exceptions.Timeout) or "timed out" in str(error):
-        return "the server did not answer in time"
+        return SILENT
     if isinstance(error, exceptions.ChunkedEncodingError | exceptions.ContentDecodingError):
         return "the transfer broke off"
     if isinstance(error, exceptions.ConnectionError):

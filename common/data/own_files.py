@@ -60,10 +60,19 @@ class OwnTable:
         names = np.array(column_of_ids.dictionary.to_pylist(), dtype=object)
         empty = np.array([not name.strip() or name in NO_IDS for name in names], bool)
         self.refuse((codes < 0) | np.append(empty, True)[codes], column, "is no id; give every row one")
+        self._refuse_two_spellings(column, names, codes)
         order = np.argsort(names)
         place = np.empty(len(order), np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
         return pd.Categorical.from_codes(place[codes], pd.Index(names[order]))
+
+    def _refuse_two_spellings(self, column: str, names: np.ndarray, codes: np.ndarray) -> None:
+        """A column that went through a table with gaps holds 7 and 7.0 for the same thing."""
+        spelled = set(names)
+        twice = np.array([name.endswith(".0") and name[:-2] in spelled for name in names], bool)
+        if twice.any():
+            plain = names[twice][0][:-2]
+            self.refuse(twice[codes], column, f"is spelled {plain!r} elsewhere; spell every id in one way")
 
     def numbers(self, column: str, may_lack: bool = False) -> np.ndarray:
         """A column as float64; anything but finite numbers is refused, unless it is missing and may be."""
@@ -85,6 +94,22 @@ class OwnTable:
         return seconds_of_column(self.columns[column], lambda bad, reason: self.refuse(bad, column, reason))
 
 
+def refuse_mixed_ids(paths: Sequence[Path]) -> None:
+    """Refuse ids that one parquet file holds as numbers and another as text: 7 and "007" would not meet."""
+    first: dict[str, tuple[str, Path]] = {}
+    for path in (path for path in paths if path.suffix == ".parquet"):
+        for name, kind in _parquet_schema(path):
+            if name in ("user_id", "item_id", "friend_id", "negative_id"):
+                held = "whole numbers" if pa.types.is_integer(kind) else "text"
+                of_user = "user_id" if name == "friend_id" else "item_id" if name == "negative_id" else name
+                other, where = first.setdefault(of_user, (held, path))
+                if other != held:
+                    raise UserError(
+                        f"{path.parent}: {name} holds {other} in {where.name} and {held} in {path.name}; "
+                        "save both alike"
+                    )
+
+
 def find_table(folder: Path, name: str) -> Path | None:
     """The file of a table in a folder, None where there is none; two of one table are refused."""
     found = [folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file()]
@@ -98,12 +123,9 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
 
     Raises UserError for a file that is unreadable, empty or not UTF-8, and for a missing or doubled column.
     """
+    read = _read_parquet if path.suffix == ".parquet" else _read_text
     try:
-        table = (
-            _read_parquet(path, required, optional)
-            if path.suffix == ".parquet"
-            else _read_text(path, required, optional)
-        )
+        table = read(path, required, optional)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; check the file") from error
     if not len(table):
@@ -143,11 +165,18 @@ def _read_text(path: Path, required: Sequence[str], optional: Sequence[str]) -> 
         raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]}); correct it") from error
 
 
-def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) -> pa.Table:
+def _parquet_schema(path: Path) -> list[tuple[str, pa.DataType]]:
     try:
-        file = pyarrow.parquet.ParquetFile(path)
-        wanted = _choose_columns(path, file.schema_arrow.names, required, optional)
-        texts = [name for name in wanted if name.endswith("_id")]
+        schema = pyarrow.parquet.read_schema(path)
+    except pa.ArrowException as error:
+        raise UserError(f"{path} is not a readable parquet file; write it anew") from error
+    return [(field.name, field.type) for field in schema]
+
+
+def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) -> pa.Table:
+    wanted = _choose_columns(path, [name for name, _ in _parquet_schema(path)], required, optional)
+    texts = [name for name in wanted if name.endswith("_id")]
+    try:
         table = pyarrow.parquet.read_table(path, columns=wanted, read_dictionary=texts)
     except pa.ArrowException as error:
         raise UserError(f"{path} is not a readable parquet file; write it anew") from error

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import PAIR, codes_of, pair_keys
-from common.data.own_files import SUFFIXES, OwnTable, find_table, read_table
+from common.data.own_files import SUFFIXES, OwnTable, find_table, read_table, refuse_mixed_ids
 from common.data.tables import AUDIO_FEATURES, Repair, Tables
 from common.errors import UserError, unknown_name
 from common.files import sha256_file
@@ -62,6 +62,7 @@ def read_own_folder(folder: Path) -> Tables:
     """Read and check a folder. Raises UserError naming file, line, column and remedy."""
     paths = own_tables(folder)
     _check_what_is_there(folder, paths)
+    refuse_mixed_ids(list(paths.values()))
     repairs: list[Repair] = []
     rows = {part: _interactions(paths[part], repairs) for part in (INTERACTIONS, *PARTS) if part in paths}
     _share_categories(rows)

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from common.data.download import LASTFM_FOLDER, SPOTIFY_FILE, download
+from common.data.ids import sorted_ids
 from common.data.lastfm_spotify import read_lastfm_spotify
 from common.data.own_folder import fingerprint, own_name, read_own_folder
 from common.data.synthetic import SyntheticSettings, generate
@@ -53,6 +54,11 @@ class Dataset:
         }
 
     @property
+    def presets(self) -> str:
+        """Name of the file in presets/: generated data share one, whatever their size."""
+        return SYNTHETIC if self.name.startswith(f"{SYNTHETIC}-") else self.name
+
+    @property
     def sha256(self) -> str:
         """Hash of the tables' content."""
         return self.manifest["sha256"]
@@ -87,7 +93,7 @@ def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str
     """
     if name not in ("auto", LASTFM) or is_at_hand(data_dir):
         return LASTFM if name == "auto" else name
-    reason = "downloading is switched off"
+    reason = "nothing was to be downloaded"
     if may_download:
         try:
             download(data_dir)
@@ -106,7 +112,7 @@ def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str
 
 def _missing_sources(data_dir: Path, reason: str) -> UserError:
     return UserError(
-        f"data set {LASTFM!r} needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE}, and {reason}: put them under "
+        f"data set {LASTFM!r} needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE} ({reason}): put them under "
         f"{data_dir / 'raw'} or point MUSIC_DATA at the folder that holds them, or choose --dataset synthetic"
     )
 
@@ -187,7 +193,7 @@ def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_cor
 
 def without_unheard_items(tables: Tables) -> Tables:
     """The tables without catalogue rows of items that no interaction names, counted as a repair."""
-    heard = tables.items["item_id"].isin(tables.interactions["item_id"])
+    heard = tables.items["item_id"].isin(sorted_ids(tables.interactions["item_id"]))
     if heard.all():
         return tables
     repair = Repair("items", "items that nobody has left out", int((~heard).sum()))

@@ -26,8 +26,10 @@ def distinct_values(seen: Visible, column: str) -> sparse.csr_array | None:
     """One-hot (genres: multi-hot) values of an items column, (n_items, values); None if the column is not there."""
     if column not in seen.items:
         return None
-    names = seen.items[column].astype(object).str.split("|") if column == "genres" else seen.items[column]
-    exploded = pd.Series(names).explode().dropna()
+    names = seen.items[column].astype(object)
+    if column == "genres":  # each distinct string is split once
+        names = names.map({joined: joined.split("|") for joined in names.dropna().unique()})
+    exploded = names.explode().dropna()
     if exploded.empty:
         return None
     codes, values = pd.factorize(exploded, sort=True)

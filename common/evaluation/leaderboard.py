@@ -49,6 +49,11 @@ def leaderboard(folder: Path, split_sha256: str) -> pd.DataFrame:
     valid, test = collect(folder, "valid", split_sha256), collect(folder, "test", split_sha256)
     if valid.empty:
         return pd.DataFrame()
+    if not test.empty:
+        same = test["config_sha256"].isin(valid["config_sha256"])
+        if not same.all():
+            log.warning("%d test results of other settings than the newest validation are left out", (~same).sum())
+        test = test[same]
     keys = ["stage", "model", "preset"]
     rows = valid.groupby(keys).agg(valid_ndcg_10=("ndcg_10", "mean"))
     if not test.empty:

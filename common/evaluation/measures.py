@@ -172,7 +172,7 @@ def popular_lists(counts: np.ndarray, histories: Histories, places: np.ndarray, 
     rows = np.repeat(np.arange(len(histories)), histories.lengths)
     place = place_in_head[histories.items]
     free[rows[place >= 0], place[place >= 0]] = False
-    at = np.cumsum(free, axis=1) - 1
+    at = np.cumsum(free, axis=1, dtype=np.int32) - 1
     row, column = np.nonzero(free & (at < depth))
     lists = np.full((len(histories), depth), -1, np.int64)
     lists[row, at[row, column]] = head[column]

@@ -94,6 +94,8 @@ def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
 def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.csr_array:
     """The `keep` largest positive cosines of each row with the others; rows of zeros have none."""
     known = np.flatnonzero(vectors.any(axis=1))
+    if not len(known):
+        return sparse.csr_array((len(vectors), len(vectors)))
     unit = normalize(vectors[known]).astype(np.float32)
     kept = []
     for start in range(0, len(known), block):
@@ -107,8 +109,6 @@ def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.c
         kept.append(sparse.coo_array(keep_largest(near, keep)))
     rows = [start * block + part.coords[0] for start, part in enumerate(kept)]
     shape = (len(vectors), len(vectors))
-    if not kept:
-        return sparse.csr_array(shape)
     coordinates = known[np.concatenate(rows)], known[np.concatenate([part.coords[1] for part in kept])]
     return sparse.csr_array((np.concatenate([part.data for part in kept]), coordinates), shape=shape)
 

@@ -2,11 +2,12 @@
 
     min over B with zero diagonal of |X - X B|^2 + l |B|^2     =>     B = I - P / diag(P),   P = (X'X + l I)^-1
 
-P is items x items. Where there are fewer users than items it is never formed: with M = (X X' + l I)^-1 (users x users)
+A history h (row vector) is scored h B = h - h P / diag(P). P is items x items; where there are fewer users than items
+it is never formed. With M = (X X' + l I)^-1, which is users x users,
 
-    X P = M X,     P_jj = (1 - x_j' M x_j) / l,     h P = (h - (h X') M X) / l   for any history h
+    P = (I - X' M X) / l,     h P = (h - (h X') M X) / l,     P_jj = (1 - x_j' M x_j) / l
 
-so that the smaller side alone is inverted, exactly.
+so that the smaller side alone is inverted, and the result is the same.
 """
 
 from collections.abc import Sequence
@@ -19,20 +20,20 @@ from scipy import linalg, sparse
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
-from common.models.neighbours import pack_histories, unpack_histories, weigh
+from common.models.neighbours import history_matrix, pack_histories, unpack_histories, weigh
 from common.models.ranges import Range
 
 
 @dataclass(frozen=True)
 class EASESettings:
-    """The defaults are the paper's for data of this kind."""
+    """The defaults are the paper's for data of this size: binary X, no decay."""
 
     regularisation: Annotated[float, Range(1.0, 10_000.0, log=True)] = 500.0
     """l of the formula."""
     weighting: Literal["binary", "log"] = "binary"
     """What stands in X: 1 or log(1 + plays)."""
-    half_life: Annotated[float, Range(1.0, 1000.0, log=True)] = 1000.0
-    """For histories in order: events after which an item of the history counts for half when scoring."""
+    decay: Annotated[float, Range(0.0, 0.2)] = 0.0
+    """For histories in order: when scoring, an item n events before the last weighs exp(-decay n); 0 is off."""
 
 
 class EASE(Recommender):
@@ -40,28 +41,67 @@ class EASE(Recommender):
 
     name = "ease"
     Settings = EASESettings
-    dual: bool
 
     def fit(self, visible: Visible) -> Self:
         """Invert the smaller Gram matrix."""
         self.histories = visible.histories
         self.catalogue_sha256 = visible.catalogue_sha256
-        self._prepare()
-        l = self.settings.regularisation
-        gram = (self.matrix @ self.matrix.T if self.dual else self.matrix.T @ self.matrix).toarray()
-        gram[np.diag_indices_from(gram)] += l
+        matrix = self._matrix()
+        gram = (matrix @ matrix.T if self.dual else matrix.T @ matrix).toarray()
+        gram[np.diag_indices_from(gram)] += self.settings.regularisation
         self.inverse = linalg.inv(gram, overwrite_a=True, check_finite=False)
-        return self._finish()
+        self._finish()
+        return self
 
-    def _prepare(self) -> None:
-        self.matrix = weigh(self.histories.matrix(), self.settings.weighting)
-        self.dual = self.matrix.shape[0] < self.matrix.shape[1]
+    @property
+    def dual(self) -> bool:
+        """Whether the users are the smaller side."""
+        return len(self.histories) < self.histories.n_items
 
-    def _finish(self) -> Self:
+    def _matrix(self) -> sparse.csr_array:
+        return weigh(self.histories.matrix(), self.settings.weighting)
+
+    def _finish(self) -> None:
+        """What scoring needs beside the inverse: M X and the diagonal of P."""
+        self.matrix = self._matrix()
         if self.dual:
-            self.rebuilt = np.asarray((self.matrix.T @ self.inverse).T)  # M X, users x items
+            self.rebuilt = (self.matrix.T @ self.inverse).T.astype(np.float32)
             explained = np.asarray(self.matrix.multiply(self.rebuilt).sum(axis=0)).ravel()
             self.diagonal = (1 - explained) / self.settings.regularisation
         else:
             self.diagonal = np.diag(self.inverse).copy()
-        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Scores from the histories seen in `fit`."""
+        return self.fold_in(self.histories.take(users))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores of any histories, h B: the model has no parameters of its own for a user."""
+        histories = as_histories(histories, self.histories.n_items)
+        return self._through_b(history_matrix(histories, self.settings.weighting, self.settings.decay))
+
+    def _through_b(self, rows: sparse.csr_array) -> np.ndarray:
+        """Rows times B, float32: h - h P / diag(P)."""
+        dense = rows.toarray().astype(np.float32)
+        if self.dual:
+            through_p = dense - (rows @ self.matrix.T).toarray().astype(np.float32) @ self.rebuilt
+            through_p /= np.float32(self.settings.regularisation)
+        else:
+            through_p = (rows @ self.inverse).astype(np.float32)
+        return dense - through_p / self.diagonal.astype(np.float32)
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items for which this one speaks most: row `item` of B."""
+        row = sparse.csr_array(([1.0], ([0], [item])), shape=(1, self.histories.n_items))
+        return best(self._through_b(row)[0], k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The inverse of the smaller Gram matrix and the histories."""
+        n_items = np.array(self.histories.n_items)
+        return {"inverse": self.inverse, "n_items": n_items, **pack_histories(self.histories)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the inverse and the histories."""
+        self.inverse = arrays["inverse"]
+        self.histories = unpack_histories(arrays, int(arrays["n_items"]))
+        self._finish()

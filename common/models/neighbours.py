@@ -78,6 +78,20 @@ def weigh(matrix: sparse.csr_array, weighting: str) -> sparse.csr_array:
     return weighed
 
 
+def history_matrix(histories: Histories, weighting: str, decay: float = 0.0) -> sparse.csr_array:
+    """Users x items matrix of what an item of a history weighs; n events before the last it fades by exp(-decay n).
+
+    >>> history_matrix(Histories.from_lists([[0, 2]], 3), "binary", decay=0.5).toarray().round(3)
+    array([[0.607, 0.   , 1.   ]])
+    """
+    matrix = weigh(histories.matrix(), weighting)
+    if decay == 0:
+        return matrix
+    age = np.repeat(histories.indptr[1:], histories.lengths) - 1 - np.arange(len(histories.items))
+    faded = sparse.csr_array((np.exp(-decay * age), histories.items, histories.indptr), shape=matrix.shape)
+    return sparse.csr_array(matrix.multiply(faded))
+
+
 def shrunk_cosines(
     matrix: sparse.csr_array, keep: int, shrinkage: float = 0.0, asymmetry: float = 0.5, block: int = 2048
 ) -> sparse.csr_array:

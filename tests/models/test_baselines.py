@@ -8,9 +8,10 @@ import pytest
 import tests.models
 from common.models import MODELS
 from common.models.content_knn import ContentKNN, TagKNN
-from common.models.item_knn import ItemKNN
+from common.models.hybrid_knn import HybridKNN
+from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neighbours import shrunk_cosines
-from common.models.popularity import Popularity, Random
+from common.models.popularity import Popularity, Random, Trending
 from common.models.user_knn import UserKNN
 from tests.models.contract_tests import BLOCK, N_USERS, ContractTests
 
@@ -36,6 +37,13 @@ class TestPopularity(ContractTests):
     def test_scores_are_the_visible_listeners(self, seen, fitted):
         assert (fitted.score(np.array([0, 5])) == seen.counts).all()
         assert (fitted.fold_in([[], [3]]) == seen.counts).all()
+
+
+class TestTrending(ContractTests):
+    kind = Trending
+    personalised = False
+    likeness = False
+    other_settings: ClassVar = {"half_life_days": 1.0}
 
 
 class TestItemKNN(ContractTests):
@@ -95,6 +103,14 @@ class TestTagKNN(ContractTests):
 class TestUserKNN(ContractTests):
     kind = UserKNN
     other_settings: ClassVar = {"neighbours": 2, "shrinkage": 5.0, "power": 2.0, "rarity": 0.8, "weighting": "log"}
+
+
+class TestHybridKNN(ContractTests):
+    kind = HybridKNN
+    other_settings: ClassVar = {
+        **{"collaborative_items": 1.0, "collaborative_users": 0.0, "tags": 1.0, "audio": 1.0, "popularity": 1.0},
+        "item_knn": ItemKNNSettings(neighbours=2),
+    }
 
 
 def test_every_model_keeps_the_contract():

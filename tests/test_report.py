@@ -1,0 +1,73 @@
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from common.files import read_json
+from common.report import fill, main
+from tests.stages import complaint, stage
+
+
+@pytest.fixture
+def ran(small_flags, small_data, tmp_path, capsys):
+    """The folder of a leaderboard, after a run."""
+    stage("1_knn_baseline.py")([*small_flags, "--models", "popularity", "item_knn"])
+    capsys.readouterr()
+    return tmp_path / "out" / small_data.name / "listen"
+
+
+def test_leaderboards_are_written_and_printed(ran, small_flags, capsys):
+    for path in ran.glob("leaderboard.*"):
+        path.unlink()
+    main(small_flags)
+    assert {path.name for path in ran.glob("leaderboard.*")} == {
+        f"leaderboard.{kind}" for kind in ("csv", "json", "md")
+    }
+    table = pd.read_csv(ran / "leaderboard.csv").set_index("model")
+    content = json.loads((ran / "leaderboard.json").read_text())
+    assert [row["model"] for row in content["rows"]] == list(table.index) == ["popularity", "item_knn"]
+    for model in table.index:
+        folder = ran / model / "tuned" / "seed0"
+        assert table.loc[model, "ndcg_10"] == read_json(folder / "test" / "metrics.json")["ndcg_10"]
+        assert table.loc[model, "valid_ndcg_10"] == read_json(folder / "valid" / "metrics.json")["ndcg_10"]
+    said = capsys.readouterr().out
+    assert ran.parent.name in said
+    assert "item_knn" in said
+
+
+def test_the_block_of_a_page_is_filled_and_the_rest_left_alone(ran, small_flags, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(
+        "# Title\n<!-- leaderboard listen -->\nold\n<!-- end -->\nbetween\n<!-- leaderboard next -->kept<!-- end -->\n"
+    )
+    for _ in range(2):  # writing it again changes nothing
+        main([*small_flags, "--readme", str(page)])
+        text = page.read_text()
+        assert text.startswith("# Title\n<!-- leaderboard listen -->\n")
+        assert text.endswith("<!-- end -->\nbetween\n<!-- leaderboard next -->kept<!-- end -->\n")
+        assert "old" not in text
+        assert text.count("| item_knn | tuned |") == 1
+    best = f"{read_json(ran / 'item_knn' / 'tuned' / 'seed0' / 'test' / 'metrics.json')['ndcg_10']:.4f}"
+    assert f"**{best}**" in page.read_text()
+
+
+def test_no_results_and_no_page_are_the_users_to_mend(small_flags, tmp_path, capsys):
+    assert "no results under" in complaint(capsys, main, *small_flags)
+    missing = str(tmp_path / "missing.md")
+    assert missing in complaint(capsys, main, *small_flags, "--readme", missing)
+
+
+def test_runs_on_another_split_are_left_out_and_said_to_be(ran, small_flags, capsys):
+    path = ran / "popularity" / "tuned" / "seed0"
+    for part in ("valid", "test"):
+        record = read_json(path / part / "metrics.json")
+        (path / part / "metrics.json").write_text(json.dumps(record | {"split_sha256": "0" * 64}))
+    main(small_flags)
+    assert "left out" in capsys.readouterr().out
+    assert "popularity" not in (ran / "leaderboard.md").read_text()
+
+
+def test_a_page_without_the_markers_stays_as_it_is():
+    assert fill("no markers", "listen", "new") == "no markers"
+    assert re.search("new", fill("<!-- leaderboard next-s2 -->x<!-- end -->", "next-s2", "new"))
