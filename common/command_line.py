@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import re
 import sys
 import tomllib
@@ -228,6 +229,9 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
             sys.stdout.flush()
             print(f"error: {mistake}", file=sys.stderr)
             raise SystemExit(2) from None
+        except BrokenPipeError:  # the reader of our output (head, less) has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(141) from None
         except KeyboardInterrupt:
             print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
             raise SystemExit(130) from None

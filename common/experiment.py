@@ -33,7 +33,7 @@ class Experiment:
     """The data, the split and the scorers that the models of one command share."""
 
     def __init__(self, settings: ModelSettings, stage: str, device: str = "cpu") -> None:
-        self.settings, self.stage = settings, stage
+        self.settings, self.stage, self.device = settings, stage, device
         self.data: Dataset = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
         self.machine = machine.about_machine(device)
         self.seen: dict[str, Visible] = {}
@@ -99,7 +99,9 @@ class Experiment:
         tracker = tracking.start(flags.wandb, flags.output_dir, identity, config)
         try:
             with log_file(folder / "log.txt"):
-                self._phases(kind(settings, flags.seed), folder, config, tracker)
+                model = kind(settings, flags.seed)
+                model.device = self.device
+                self._phases(model, folder, config, tracker)
         finally:
             tracker.finish()
         log.info("  results: %s\n  W&B: %s", display(folder), tracker.hint)
@@ -117,6 +119,10 @@ class Experiment:
             summary = {f"valid/{key}": value for key, value in summary.items() if isinstance(value, float)} | record
         write_json(folder / "config.json", config)
         model.save(folder / "model")
+        if model.curves:
+            write_json(folder / "curves.json", model.curves)
+            for epoch, values in enumerate(zip(*model.curves.values(), strict=True), start=1):
+                tracker.log(dict(zip(model.curves, values, strict=True)), epoch)
         tracker.summary(strict(summary))
         tracker.table("top10", top_ten(evaluation.recommendations, self.seen[phase]))
 

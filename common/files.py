@@ -77,13 +77,17 @@ def read_json(path: Path) -> Any:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a table; a missing or broken file is the user's to mend."""
+    """Read a table, categories sorted; a missing or broken file is the user's to mend."""
     try:
-        return pd.read_parquet(path)
+        frame = pd.read_parquet(path)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the step that writes it again") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not a readable parquet file; delete it and run the step again") from error
+    for name in frame.select_dtypes("category"):
+        # Large ones come back in the order of their first rows, and sorting rows goes by this order.
+        frame[name] = frame[name].cat.set_categories(sorted(frame[name].cat.categories))
+    return frame
 
 
 def strict(value: Any) -> Any:

@@ -22,7 +22,7 @@ class Settings(DataSettings):
     """Print the leaderboards of a data set, and put them into a Markdown page if one is named."""
 
     readme: Path | None = None
-    """Page whose blocks between <!-- leaderboard PROTOCOL --> and <!-- end --> are written anew."""
+    """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew."""
 
 
 @command
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = True
         table = write_leaderboard(folder, data.name, split, load_split(data, split).info["split_sha256"])
         log.info("\n%s", text(table, data.name, split))
-        page = fill(page, split, markdown(table, data.name, split))
+        page = fill(page, f"{data.name} {split}", markdown(table, data.name, split, note=False))
     if not found:
         raise UserError(
             f"no results under {settings.output_dir / data.name}; run a stage first, e.g. 1_knn_baseline.py"
@@ -56,13 +56,13 @@ def _read_page(path: Path) -> str:
         raise UserError(f"--readme {path} cannot be read ({error}); name a Markdown page that exists") from error
 
 
-def fill(page: str, split: str, block: str) -> str:
-    """Replace what stands between a page's markers for a protocol.
+def fill(page: str, name: str, block: str) -> str:
+    """Replace what stands between a page's markers for a data set and protocol.
 
-    >>> fill("<!-- leaderboard listen -->old<!-- end -->", "listen", "new")
-    '<!-- leaderboard listen -->\\nnew<!-- end -->'
+    >>> fill("<!-- leaderboard synthetic listen -->old<!-- end -->", "synthetic listen", "new")
+    '<!-- leaderboard synthetic listen -->\\nnew<!-- end -->'
     """
-    pattern = rf"(<!-- leaderboard {re.escape(split)} -->).*?(<!-- end -->)"
+    pattern = rf"(<!-- leaderboard {re.escape(name)} -->).*?(<!-- end -->)"
     return re.sub(pattern, lambda found: f"{found[1]}\n{block}{found[2]}", page, flags=re.DOTALL)
 
 

@@ -36,16 +36,16 @@ def test_leaderboards_are_written_and_printed(ran, small_flags, capsys):
     assert "item_knn" in said
 
 
-def test_the_block_of_a_page_is_filled_and_the_rest_left_alone(ran, small_flags, tmp_path):
+def test_the_block_of_a_page_is_filled_and_the_rest_left_alone(ran, small_data, small_flags, tmp_path):
     page = tmp_path / "README.md"
-    page.write_text(
-        "# Title\n<!-- leaderboard listen -->\nold\n<!-- end -->\nbetween\n<!-- leaderboard next -->kept<!-- end -->\n"
-    )
+    head = f"# Title\n<!-- leaderboard {small_data.name} listen -->\n"
+    tail = "<!-- end -->\nbetween\n<!-- leaderboard lastfm-2k listen -->of other data<!-- end -->\n"
+    page.write_text(f"{head}old\n{tail}")
     for _ in range(2):  # writing it again changes nothing
         main([*small_flags, "--readme", str(page)])
         text = page.read_text()
-        assert text.startswith("# Title\n<!-- leaderboard listen -->\n")
-        assert text.endswith("<!-- end -->\nbetween\n<!-- leaderboard next -->kept<!-- end -->\n")
+        assert text.startswith(head)
+        assert text.endswith(tail)
         assert "old" not in text
         assert text.count("| item_knn | tuned |") == 1
     best = f"{read_json(ran / 'item_knn' / 'tuned' / 'seed0' / 'test' / 'metrics.json')['ndcg_10']:.4f}"

@@ -1,5 +1,7 @@
 """Ids as numbers: what makes millions of string ids fast to sort and to compare."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -26,6 +28,23 @@ def codes_of(ids: pd.Series, index: pd.Index) -> np.ndarray:
     if not len(values.cat.categories):
         return np.full(len(codes), -1, np.int64)
     return np.where(codes >= 0, index.get_indexer(pd.Index(values.cat.categories))[codes], -1)
+
+
+def stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other, row labels kept; id columns that are categoricals in all of them stay so.
+
+    >>> parts = [pd.DataFrame({"user_id": pd.Categorical([user])}) for user in "ba"]
+    >>> stack(parts)["user_id"].cat.categories.tolist()
+    ['a', 'b']
+    """
+    frames = [frame.copy(deep=False) for frame in frames]
+    for column in PAIR:
+        if all(column in frame and isinstance(frame[column].dtype, pd.CategoricalDtype) for frame in frames):
+            named = [frame[column].cat.categories.to_numpy(object) for frame in frames]
+            everyone = pd.Index(np.unique(np.concatenate(named)))
+            for frame in frames:
+                frame[column] = frame[column].cat.set_categories(everyone)
+    return pd.concat(frames)
 
 
 def pair_keys(rows: pd.DataFrame) -> np.ndarray:

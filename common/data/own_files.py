@@ -181,17 +181,26 @@ def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) 
     except pa.ArrowException as error:
         raise UserError(f"{path} is not a readable parquet file; write it anew") from error
     for place, name in enumerate(table.column_names):
-        if name.endswith("_id"):
-            table = table.set_column(place, name, _encode_ids(path, name, table[name]))
+        table = table.set_column(place, name, _plain(path, name, table[name]))
     return table
+
+
+def _plain(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Ids dictionary-encoded, anything else not."""
+    if name.endswith("_id"):
+        return _encode_ids(path, name, column)
+    if pa.types.is_nested(column.type):
+        raise UserError(f"{path}, column {name}: cells are of type {column.type}; save text or numbers")
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _encode_ids(path: Path, name: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = ids.type.value_type if pa.types.is_dictionary(ids.type) else ids.type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise UserError(f"{path}, column {name}: ids are of type {kind}; save them as text or as whole numbers")
-    texts = ids.cast(pa.string()) if pa.types.is_integer(ids.type) else ids.cast(pa.dictionary(pa.int32(), pa.string()))
-    return texts.dictionary_encode().unify_dictionaries()
+    texts = ids.cast(kind) if pa.types.is_dictionary(ids.type) and not pa.types.is_string(kind) else ids
+    texts = texts if pa.types.is_dictionary(texts.type) else texts.cast(pa.string()).dictionary_encode()
+    return texts.unify_dictionaries()
 
 
 def _text_type(column: str) -> pa.DataType:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.data.ids import PAIR, codes_of, pair_keys
+from common.data.ids import PAIR, codes_of, pair_keys, stack
 from common.data.own_files import SUFFIXES, OwnTable, find_table, read_table, refuse_mixed_ids
 from common.data.tables import AUDIO_FEATURES, Repair, Tables
 from common.errors import UserError, unknown_name
@@ -65,11 +65,12 @@ def read_own_folder(folder: Path) -> Tables:
     refuse_mixed_ids(list(paths.values()))
     repairs: list[Repair] = []
     rows = {part: _interactions(paths[part], repairs) for part in (INTERACTIONS, *PARTS) if part in paths}
-    _share_categories(rows)
-    if "test" in rows:
-        _check_parts(rows, paths)
+    _check_times(rows, paths)
+    together = stack(list(rows.values()))
+    rows = dict(zip(rows, _cut(together, [len(part) for part in rows.values()]), strict=True))
+    together = together.reset_index(drop=True)
+    _check_overlaps(rows, paths)
     side = {name: _side_table(name, paths[name]) for name in SIDE_TABLES if name in paths}
-    together = pd.concat(list(rows.values()), ignore_index=True)
     ready = dict(rows) if "test" in rows else {}
     if NEGATIVES in paths:
         ready[NEGATIVES] = _negatives(paths[NEGATIVES], rows, repairs)
@@ -129,22 +130,21 @@ def _weights(table: OwnTable) -> np.ndarray:
     return weights
 
 
-def _share_categories(rows: dict[str, pd.DataFrame]) -> None:
-    """Give the ids of all parts one set of categories, so that they stay categoricals when put together."""
-    for column in PAIR:
-        named = [part[column].cat.categories.to_numpy(object) for part in rows.values()]
-        everyone = pd.Index(np.unique(np.concatenate(named)))
-        for part in rows.values():
-            part[column] = part[column].cat.set_categories(everyone)
+def _cut(rows: pd.DataFrame, sizes: Sequence[int]) -> list[pd.DataFrame]:
+    """The parts that were stacked, their ids now of the same categories."""
+    ends = np.cumsum(sizes)
+    return [rows.iloc[end - size : end].reset_index(drop=True) for size, end in zip(sizes, ends, strict=True)]
 
 
-def _check_parts(rows: dict[str, pd.DataFrame], paths: dict[str, Path]) -> None:
-    dated = [name for name in PARTS if name in rows and "timestamp" in rows[name]]
-    if dated and len(dated) < len(rows):
-        bare = next(name for name in rows if name not in dated)
+def _check_times(rows: dict[str, pd.DataFrame], paths: dict[str, Path]) -> None:
+    dated, bare = ([name for name in rows if ("timestamp" in rows[name]) is has] for has in (True, False))
+    if dated and bare:
         raise UserError(
-            f"{paths[dated[0]]} has a timestamp and {paths[bare]} has none; give it to all parts or to none"
+            f"{paths[dated[0]]} has a timestamp and {paths[bare[0]].name} has none; give it to all parts or to none"
         )
+
+
+def _check_overlaps(rows: dict[str, pd.DataFrame], paths: dict[str, Path]) -> None:
     names = [name for name in PARTS if name in rows]
     for place, name in enumerate(names):
         for later in names[place + 1 :]:

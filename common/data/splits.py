@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids
+from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
 from common.data.negatives import draw_negatives
 from common.data.prepare import Dataset
 from common.data.ready_made import ready_made_parts
@@ -101,7 +101,7 @@ def write_split(folder: Path, split: Split, data: Dataset, protocol: str, seed: 
         "split_seed": seed,
         "data_sha256": data.sha256,
         "split_sha256": hash_split(frames),
-        "users": int(pd.concat([part["user_id"] for part in parts]).nunique()),
+        "users": len(np.unique(np.concatenate([sorted_ids(part["user_id"]) for part in parts]))),
         "items": len(split.catalogue()),
         "rows": {name: len(frame) for name, frame in frames.items()},
         "files": {f"{name}.parquet": sha256_file(folder / f"{name}.parquet") for name in frames},
@@ -140,8 +140,8 @@ def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
                 f"data set {data.name!r} is too small for protocol {protocol}: nothing is left for {name}; use another "
                 "protocol or more data"
             )
-    everything = pd.concat([part[PAIR] for part in parts.values()])
-    hidden = pd.concat([parts["valid"], parts["test"]])[PAIR]
+    everything = stack([part[PAIR] for part in parts.values()])
+    hidden = stack([parts["valid"][PAIR], parts["test"][PAIR]])
     given = data.ready_made.get("negatives99")
     if given is not None:
         hidden = hidden[~among_pairs(hidden, given)]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.histories import Histories
-from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids
+from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
 from common.data.negatives import MOST_PAIRS, NOT_DRAWN
 from common.data.prepare import Dataset
 from common.data.splits import RUNGS, Split, load_split
@@ -107,7 +107,7 @@ def hidden_pairs(split: Split, phase: str) -> pd.DataFrame:
     if phase not in PHASES:
         raise unknown_name("phase", phase, PHASES)
     parts = [split.test] if phase == "final" else [split.valid, split.test]
-    hidden = pd.concat([part[PAIR] for part in parts])
+    hidden = stack([part[PAIR] for part in parts])
     if split.given is not None:
         given = split.given[split.given["user_id"].isin(hidden["user_id"])]
         hidden = pd.concat([hidden, given[PAIR]])
@@ -199,7 +199,7 @@ class _Coder:
 
 def _shown_interactions(split: Split, hidden: pd.DataFrame) -> pd.DataFrame:
     """Train, and every other part's rows that are not hidden, each user's rows in the protocol's order."""
-    rows = pd.concat(list(split.parts().values()))
+    rows = stack(list(split.parts().values()))
     rows = rows.drop(columns="position", errors="ignore")
     rows = rows[~among_pairs(rows, hidden)]
     return rows.sort_values("user_id", kind="stable", ignore_index=True)

@@ -1,12 +1,12 @@
 """The leaderboard of a data set and protocol: every finished run under `outputs/`, averaged over model seeds."""
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from common.data.splits import RUNGS
 from common.files import read_json, write_json, write_text
 
 COLUMNS = {
@@ -20,8 +20,12 @@ COLUMNS = {
     "novelty_10": "Novelty@10",
 }
 """What the Markdown table shows; `leaderboard.csv` and `.json` hold every metric."""
+LADDER = {"ndcg_10": "NDCG@10", **{f"ndcg_10_given{rung}": f"{rung} given" for rung in RUNGS}}
+"""What the tables of newcomers show: NDCG@10 over all rungs, and on each."""
 TERMINAL = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "coverage_10")
 """What fits into 80 columns of a terminal."""
+NOT_BETTER = ("Cover@10", "Novelty@10")
+"""Columns in which more is not simply better: chance wins them."""
 NOTE = (
     "Whole catalogue ranked, history masked; s99: ranked among 99 sampled negatives only, not comparable with the "
     "other columns; val: NDCG@10 on validation, by which settings were chosen; all else on test."
@@ -74,9 +78,11 @@ def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str)
     return table
 
 
-def short_table(table: pd.DataFrame, keys: Iterable[str]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of a table of some metrics."""
-    shown = {key: COLUMNS[key] for key in keys if key in table}
+def short_table(table: pd.DataFrame, columns: dict[str, str]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of a table of some metrics; newcomers have columns of their own."""
+    if "ndcg_10_given0" in table:
+        columns = LADDER
+    shown = {key: title for key, title in columns.items() if key in table}
     header = ["Model", "Preset", "val", *shown.values()]
     cells = []
     for _, row in table.iterrows():
@@ -93,7 +99,7 @@ def _number(value: Any) -> str:
 
 def text(table: pd.DataFrame, dataset: str, split: str) -> str:
     """The short table for a terminal."""
-    header, cells = short_table(table, TERMINAL)
+    header, cells = short_table(table, {key: COLUMNS[key] for key in TERMINAL})
     widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
     lines = [
         "  ".join(v.ljust(w) if i < 2 else v.rjust(w) for i, (v, w) in enumerate(zip(r, widths, strict=True)))
@@ -103,14 +109,14 @@ def text(table: pd.DataFrame, dataset: str, split: str) -> str:
     return "\n".join([f"{dataset} / {split}: leaderboard", rule, lines[0], rule, *lines[1:], rule])
 
 
-def markdown(table: pd.DataFrame, dataset: str, split: str) -> str:
-    """The short table as Markdown, the best value of each column in bold."""
+def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:
+    """The short table as Markdown, the best value of each accuracy column in bold."""
     header, cells = short_table(table, COLUMNS)
-    for column in range(2, len(header)):
+    for column in (place for place, title in enumerate(header) if place > 1 and title not in NOT_BETTER):
         numbers = [float(row[column]) if row[column] != "-" else float("-inf") for row in cells]
         for row, number in zip(cells, numbers, strict=True):
             if number == max(numbers) > float("-inf"):
                 row[column] = f"**{row[column]}**"
     lines = [header, ["---", "---", *["---:"] * (len(header) - 2)], *cells]
     body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
-    return f"**{dataset}, `{split}`**\n\n{body}\n\n{NOTE}\n"
+    return f"**{dataset}, `{split}`**\n\n{body}\n" + (f"\n{NOTE}\n" if note else "")

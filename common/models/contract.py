@@ -36,6 +36,10 @@ class Recommender(ABC):
     def __init__(self, settings: Any = None, seed: int = 0) -> None:
         self.settings = self.Settings() if settings is None else settings
         self.seed = seed
+        self.device = "cpu"
+        """cpu or cuda; the same for every method."""
+        self.curves: dict[str, list[float]] = {}
+        """What `fit` notes of each epoch, first epoch first: `train/loss`, `val/ndcg_10`, ..."""
         self.catalogue_sha256 = ""
 
     @abstractmethod
@@ -111,11 +115,13 @@ def build_settings(kind: type, values: dict[str, Any]) -> Any:
 
 
 def as_histories(histories: Histories | Sequence[Sequence[int]], n_items: int) -> Histories:
-    """Histories from either form that `fold_in` takes; refuses those of another catalogue."""
+    """Histories from either form that `fold_in` takes; refuses those of another catalogue and senseless weights."""
     if not isinstance(histories, Histories):
         return Histories.from_lists(histories, n_items)
     if histories.n_items != n_items:
         raise ValueError(f"histories over {histories.n_items} items, model over {n_items}")
+    if not (np.isfinite(histories.weights) & (histories.weights >= 0)).all():
+        raise ValueError("weights of a history must be finite and not negative")
     return histories
 
 

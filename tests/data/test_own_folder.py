@@ -87,6 +87,30 @@ def test_whole_number_ids_of_parquet_are_text(tmp_path):
     assert data.tables.users["user_id"].tolist() == ["20", "3"], "sorted as text"
 
 
+@pytest.mark.parametrize("dtype", ["category", "object", "str", "string[pyarrow]"])
+def test_every_way_in_which_parquet_holds_text_is_read(tmp_path, dtype):
+    rows = pd.DataFrame({"user_id": ["b", "a"], "item_id": ["x", "x"]}, dtype=dtype)
+    times = pd.Series(["2024-01-02", "2024-01-01"], dtype=dtype)
+    data = load(tmp_path, interactions=rows.assign(timestamp=times))
+    assert data.tables.interactions["user_id"].astype(str).tolist() == ["b", "a"]
+    assert data.tables.interactions["timestamp"].diff().tolist()[1] == -86_400
+    numbers = pd.DataFrame({"user_id": [2, 1], "item_id": ["x", "x"]}).astype({"user_id": "category"})
+    assert load(tmp_path / "n", interactions=numbers).tables.users["user_id"].tolist() == ["1", "2"]
+
+
+def test_cells_that_are_lists_are_refused(tmp_path):
+    rows = pd.DataFrame({"user_id": ["u"], "item_id": ["x"], "weight": [[1, 2]]})
+    assert "column weight: cells are of type list" in refusal(tmp_path, interactions=rows)
+
+
+def test_the_draw_does_not_depend_on_the_order_of_rows(tmp_path):
+    rows = listens()
+    one = draw_split(load(tmp_path / "1", interactions=csv(*rows)), "listen")
+    two = draw_split(load(tmp_path / "2", interactions=csv(*reversed(rows))), "listen")
+    assert one.test.astype(str).equals(two.test.astype(str))
+    assert one.negatives99.astype(str).equals(two.negatives99.astype(str))
+
+
 def test_a_folder_with_everything_is_read_whole(tmp_path):
     tables = rich_tables()
     frames = {name: frame for name, frame in tables.frames().items() if name != "users"}
