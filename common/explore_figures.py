@@ -132,12 +132,13 @@ def draw_timeline(data: Dataset, path: Path) -> bool:
     if dated is None or "timestamp" not in dated:
         return False
     what = "interactions" if dated is tables.interactions else "tag assignments"
-    times = pd.to_datetime(dated["timestamp"], unit="s")
+    times = pd.Series(pd.to_datetime(dated["timestamp"], unit="s"))
     # A handful of impossible dates would stretch the axis over decades: the ends hold one event in a thousand.
-    usual = times[(times >= times.quantile(0.0005)) & (times <= times.quantile(0.9995))]
-    months = usual.dt.to_period("M").value_counts().sort_index()
+    first, last = np.quantile(dated["timestamp"], [0.0005, 0.9995])
+    usual = times[dated["timestamp"].between(first, last)]
+    months = usual.dt.to_period("M").dt.to_timestamp().value_counts().sort_index()
     with figure(path, f"When: {what} per month", data.name, width=10) as (axes,):
-        axes.bar(months.index.to_timestamp(), months.to_numpy(), width=timedelta(days=25), color=PALETTE[0])
+        axes.bar(months.index, months.to_numpy(), width=timedelta(days=25), color=PALETTE[0])
         left_out = len(times) - len(usual)
         axes.set(xlabel=f"Month ({left_out:,} earliest and latest events not shown)", ylabel=what.capitalize())
         thousands_axis(axes.yaxis)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -10,7 +11,6 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 
@@ -22,9 +22,10 @@ PALETTE = sns.color_palette("colorblind")
 @contextmanager
 def figure(
     path: Path, title: str, dataset: str, panels: int = 1, rows: int = 1, width: float = 6.4, height: float = 4.8
-) -> Iterator[list[Axes]]:
+) -> Iterator[list[Any]]:
     """Yield the axes of a figure of `panels` side by side in each row, and write it as PNG when the block ends.
 
+    The axes are not typed: matplotlib's annotations refuse the arrays and dates that it takes.
     The data set's name stands beside the title, so that no picture of generated data passes for a real one.
     """
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")

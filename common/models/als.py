@@ -142,9 +142,7 @@ class ALS(Recommender):
                 factors[rows] = np.linalg.solve(system, turned @ confidence[:, :, None])[:, :, 0]
         return factors
 
-    def _of_equal_length(
-        self, confidences: sparse.csr_matrix
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _of_equal_length(self, confidences: sparse.csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Rows (b,) whose histories have n items, with the items (b, n) and their confidences float64 (b, n).
 
         Users of one length are solved together, which is fast, and without padding, so that nobody's result depends

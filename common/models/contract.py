@@ -104,7 +104,7 @@ class Recommender(ABC):
 
 def setting_parts(kind: type) -> dict[str, type]:
     """Fields of a settings class that hold another model's settings, with that model's settings class."""
-    factories = {f.name: f.default_factory for f in fields(kind)}
+    factories: dict[str, Any] = {f.name: f.default_factory for f in fields(kind)}
     return {name: factory for name, factory in factories.items() if isinstance(factory, type) and is_dataclass(factory)}
 
 

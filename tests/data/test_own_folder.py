@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.data import negatives
+from common.data import visible as visible_module
 from common.data.own_folder import own_name
 from common.data.prepare import Dataset, load_dataset, resolve_name
 from common.data.splits import draw_split, load_split
@@ -397,3 +399,19 @@ def test_ids_stay_categories_from_end_to_end(tmp_path, caplog):
     for frame in (data.tables.interactions, *split.parts().values(), split.negatives99):
         assert all(isinstance(frame[c].dtype, pd.CategoricalDtype) for c in frame.columns if str(c).endswith("_id"))
     assert caplog.text == ""
+
+
+def test_of_very_many_hidden_pairs_some_get_negatives_and_only_these_count(tmp_path, monkeypatch):
+    for module in (negatives, visible_module):
+        monkeypatch.setattr(module, "MOST_PAIRS", 5)
+    data = load(tmp_path, interactions=csv(*listens(20)))
+    drawn = load_split(data, "listen").negatives99
+    assert len(drawn[["user_id", "item_id"]].drop_duplicates()) == 5
+    seen = visible(data, "listen", "final")
+    scorer = Scorer(data, seen)
+    evaluation = scorer.evaluate(scorer.rank(Popularity().fit(seen)))
+    sampled = evaluation.targets["rank_sampled99"] > 0
+    assert 0 < sampled.sum() < len(sampled)
+    found = float((evaluation.targets["rank_sampled99"][sampled] <= 5).mean())
+    assert evaluation.overall["hr_5_sampled99"] == pytest.approx(found), "one hidden item each"
+    assert evaluation.per_user["ndcg_10"].notna().all()

@@ -1,5 +1,7 @@
 """Hand-computed values for the neighbour models; the contract is tested beside them in test_baselines.py."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,7 +66,7 @@ def test_dense_cosines_equal_scikit_learns_and_leave_featureless_items_out():
 
 def test_the_past_fades_from_its_end():
     faded = history_matrix(Histories.from_lists([[2, 0, 1], []], 3), "binary", decay=np.log(2)).toarray()
-    np.testing.assert_allclose(faded, [[0.5, 1, 0.25], [0, 0, 0]])
+    np.testing.assert_allclose(faded, [[0.5, 1.0, 0.25], [0.0, 0.0, 0.0]])
 
 
 def test_trending_halves_with_the_half_life(tmp_path):
@@ -123,7 +125,13 @@ def test_without_content_the_content_models_give_the_popular_list(tmp_path, mode
 
 def test_the_hybrid_is_the_weighted_sum_of_its_scaled_parts(tmp_path):
     seen = seen_in_full(tmp_path, pairs(a="p q", b="p q r", c="q s", d="r s t", e="p t"))
-    weights = {"collaborative_items": 0.6, "collaborative_users": 0.3, "tags": 0.0, "audio": 0.0, "popularity": 0.2}
+    weights: dict[str, Any] = {
+        "collaborative_items": 0.6,
+        "collaborative_users": 0.3,
+        "tags": 0.0,
+        "audio": 0.0,
+        "popularity": 0.2,
+    }
     hybrid = HybridKNN(HybridKNNSettings(**weights)).fit(seen)
     assert set(hybrid.parts) == {"item_knn", "user_knn"}  # parts that weigh nothing are not fitted
     everybody = np.arange(seen.n_users)
