@@ -11,6 +11,7 @@ import pytest
 from common.command_line import ModelSettings
 from common.data.prepare import LASTFM, SYNTHETIC, Dataset, find_sources, load_dataset
 from common.data.synthetic import SyntheticSettings
+from common.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = SyntheticSettings(users=60, items=200, seed=1)
@@ -33,7 +34,11 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
             return connect(self, address)
         raise OSError(f"a test tried to reach {address}")
 
+    def no_download(data_dir: Path) -> None:
+        raise UserError("a test does not download")
+
     monkeypatch.setattr(socket.socket, "connect", refuse_others)
+    monkeypatch.setattr("common.data.prepare.download", no_download)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

@@ -28,10 +28,10 @@ def test_the_best_settings_are_at_least_as_good_as_the_start_and_are_written(exp
     best = tune(experiment, ItemKNN, START, 8, tmp_path)
     found = validation(experiment, best)
     assert found >= validation(experiment, START)
-    written = tomllib.loads((tmp_path / f"{experiment.data.name}.toml").read_text())["tuned"]["item_knn"]["listen"]
+    written = tomllib.loads((tmp_path / f"{experiment.data.presets}.toml").read_text())["tuned"]["item_knn"]["listen"]
     assert written.pop("validation") == {"ndcg_10": round(found, 5), "trials": 8}
     assert ItemKNNSettings(**written) == best
-    read = preset_values("tuned", experiment.data.name, "listen", "item_knn", ItemKNNSettings, tmp_path)
+    read = preset_values("tuned", experiment.data.presets, "listen", "item_knn", ItemKNNSettings, tmp_path)
     assert read == best, "the next run takes what was written"
 
 
@@ -78,7 +78,7 @@ def test_only_validation_is_looked_at(small_settings, tmp_path, monkeypatch):
 
 
 def test_all_else_in_the_file_stays(experiment, tmp_path):
-    path: Path = tmp_path / f"{experiment.data.name}.toml"
+    path: Path = tmp_path / f"{experiment.data.presets}.toml"
     path.write_text(
         "# a remark of ours\n[mine.item_knn]\nneighbours = 3  # by hand\n\n"
         "[tuned.als.listen]\nfactors = 8\n\n[tuned.item_knn.next]\nneighbours = 7\n\n"
@@ -96,7 +96,7 @@ def test_all_else_in_the_file_stays(experiment, tmp_path):
 
 
 def test_a_broken_file_is_refused_and_kept(experiment, tmp_path):
-    path = tmp_path / f"{experiment.data.name}.toml"
+    path = tmp_path / f"{experiment.data.presets}.toml"
     path.write_text("[tuned")
     with pytest.raises(UserError, match="not readable TOML"):
         tune(experiment, ItemKNN, START, 1, tmp_path)

@@ -1,7 +1,7 @@
 """The contract that every model keeps, and saving that runs no code when it is read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -123,6 +123,18 @@ def as_histories(histories: Histories | Sequence[Sequence[int]], n_items: int) -
     if not (np.isfinite(histories.weights) & (histories.weights >= 0)).all():
         raise ValueError("weights of a history must be finite and not negative")
     return histories
+
+
+def pack_parts(parts: Mapping[str, Recommender]) -> dict[str, np.ndarray]:
+    """The arrays of several models as those of one, `<part>/<array>`."""
+    return {f"{name}/{key}": array for name, part in parts.items() for key, array in part.arrays().items()}
+
+
+def restore_parts(parts: Mapping[str, Recommender], arrays: dict[str, np.ndarray]) -> None:
+    """Give several models back what `pack_parts` took."""
+    for name, part in parts.items():
+        prefix = f"{name}/"
+        part.restore({key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)})
 
 
 def best(scores: np.ndarray, k: int, leave_out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
 from common.models.neighbours import history_matrix, pack_histories, unpack_histories, weigh
+from common.models.popularity import popularity_scores
 from common.models.ranges import Range
 
 
@@ -64,6 +65,7 @@ class EASE(Recommender):
     def _finish(self) -> None:
         """What scoring needs beside the inverse: M X and the diagonal of P."""
         self.matrix = self._matrix()
+        self.popularity = popularity_scores(np.bincount(self.histories.items, minlength=self.histories.n_items))
         if self.dual:
             self.rebuilt = (self.matrix.T @ self.inverse).T.astype(np.float32)
             explained = np.asarray(self.matrix.multiply(self.rebuilt).sum(axis=0)).ravel()
@@ -76,9 +78,14 @@ class EASE(Recommender):
         return self.fold_in(self.histories.take(users))
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
-        """Scores of any histories, h B: the model has no parameters of its own for a user."""
+        """Scores of any histories, h B: the model has no parameters of its own for a user.
+
+        An empty history, for which B says nothing, gets the popular list.
+        """
         histories = as_histories(histories, self.histories.n_items)
-        return self._through_b(history_matrix(histories, self.settings.weighting, self.settings.decay))
+        scores = self._through_b(history_matrix(histories, self.settings.weighting, self.settings.decay))
+        scores[histories.lengths == 0] = self.popularity / self.popularity.max() - 1
+        return scores
 
     def _through_b(self, rows: sparse.csr_array) -> np.ndarray:
         """Rows times B, float32: h - h P / diag(P)."""

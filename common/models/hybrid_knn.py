@@ -17,7 +17,7 @@ import tyro
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
-from common.models.contract import Recommender, as_histories, best
+from common.models.contract import Recommender, as_histories, best, pack_parts, restore_parts
 from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neighbours import order_rest_by_popularity
 from common.models.popularity import popularity_scores
@@ -101,17 +101,14 @@ class HybridKNN(Recommender):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The parts' arrays under the parts' names, and the scales."""
-        own = {f"{name}/{key}": array for name, part in self.parts.items() for key, array in part.arrays().items()}
-        return own | {"popularity": self.popularity, "scales": np.array(list(self.scales.values()))}
+        return pack_parts(self.parts) | {"popularity": self.popularity, "scales": np.array(list(self.scales.values()))}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the parts and the scales."""
         self.popularity = arrays["popularity"]
         self.parts = self._new_parts()
         self.scales = dict(zip(self.parts, arrays["scales"].tolist(), strict=True))
-        for name, part in self.parts.items():
-            prefix = f"{name}/"
-            part.restore({key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)})
+        restore_parts(self.parts, arrays)
 
 
 def _mean_best(part: Recommender, users: np.ndarray) -> float:

@@ -1,0 +1,222 @@
+"""The adaptive ensemble: ALS, content and popularity, weighed by how much is known of the user.
+
+    score(u, i) = sum over parts m of  w_m(length of u's history) * s_m(u, i) / scale_m(u)
+
+`scale_m(u)` is part m's best score among the items that u does not have yet. So every part's best candidate is worth
+1 before it is weighed, and a weight says what it seems to say: without the scale, the sums of neighbours (tens), the
+predicted preferences of ALS (below 1) and the popularity would mix in proportions that nobody chose, different for
+every user. A scale and no offset, because then the score stays a sum of what the single items of the history say.
+
+Content is the neighbours by tags and by audio, mixed in the same way. Nobody's history is taken for everybody's:
+content then prefers what lies close to all that people listen to, each item weighed by its listeners. Popularity is
+the logarithm of the listeners.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Self
+
+import numpy as np
+import tyro
+
+from common.data.histories import Histories
+from common.data.visible import Visible
+from common.errors import UserError
+from common.models.als import ALS, ALSSettings
+from common.models.content_knn import ContentKNN, ContentKNNSettings, ContentNeighbours, TagKNN, TagKNNSettings
+from common.models.contract import Recommender, as_histories, best, pack_parts, restore_parts
+from common.models.explanation import Explanation
+from common.models.neighbours import pack_histories, unpack_histories, weigh
+from common.models.popularity import popularity_scores
+from common.models.ranges import Range
+
+RUNGS = (0, 1, 5, 10, 20)
+"""Least length of a history on each rung: 0, 1-4, 5-9, 10-19, 20 and more."""
+VOICES = ("als", "content", "popularity")
+"""What is weighed on each rung."""
+Weight = Annotated[float, Range(0.0, 1.0)]
+
+
+@dataclass(frozen=True)
+class EnsembleSettings:
+    """Weights by length of the history; those of a rung are divided by their sum.
+
+    The defaults are a rule of thumb. The parts' own settings are those of the models of the same names.
+    """
+
+    content_0: Weight = 0.7
+    """Weight of content for people without a history."""
+    popularity_0: Weight = 0.3
+    """Weight of popularity for people without a history."""
+    als_1: Weight = 0.5
+    """Weight of ALS for histories of 1 to 4."""
+    content_1: Weight = 0.5
+    """Weight of content for histories of 1 to 4."""
+    popularity_1: Weight = 0.0
+    """Weight of popularity for histories of 1 to 4."""
+    als_5: Weight = 0.6
+    """Weight of ALS for histories of 5 to 9."""
+    content_5: Weight = 0.3
+    """Weight of content for histories of 5 to 9."""
+    popularity_5: Weight = 0.1
+    """Weight of popularity for histories of 5 to 9."""
+    als_10: Weight = 0.6
+    """Weight of ALS for histories of 10 to 19."""
+    content_10: Weight = 0.3
+    """Weight of content for histories of 10 to 19."""
+    popularity_10: Weight = 0.1
+    """Weight of popularity for histories of 10 to 19."""
+    als_20: Weight = 0.6
+    """Weight of ALS for histories of 20 and more."""
+    content_20: Weight = 0.3
+    """Weight of content for histories of 20 and more."""
+    popularity_20: Weight = 0.1
+    """Weight of popularity for histories of 20 and more."""
+    audio: Weight = 0.2
+    """Share of the audio neighbours in content; the rest is the tags'."""
+    als: tyro.conf.Suppress[ALSSettings] = field(default_factory=ALSSettings)
+    tag_knn: tyro.conf.Suppress[TagKNNSettings] = field(default_factory=TagKNNSettings)
+    content_knn: tyro.conf.Suppress[ContentKNNSettings] = field(default_factory=ContentKNNSettings)
+
+    def __post_init__(self) -> None:
+        """Refuse weights that mean nothing."""
+        weights = self._raw_weights()
+        if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights.sum(axis=1) > 0).all():
+            raise UserError("weights of the ensemble must be finite, not negative, and not all 0 on a rung; mend them")
+        if not 0 <= self.audio <= 1:
+            raise UserError(f"audio = {self.audio} of the ensemble must be a share between 0 and 1; mend it")
+
+    def _raw_weights(self) -> np.ndarray:
+        return np.array([[getattr(self, f"{voice}_{rung}", 0.0) for voice in VOICES] for rung in RUNGS])
+
+    def weights(self) -> np.ndarray:
+        """Weights of the parts, float64 (rungs, [als, tags, audio, popularity]); every rung sums to 1."""
+        raw = self._raw_weights()
+        als, content, popularity = (raw / raw.sum(axis=1, keepdims=True)).T
+        return np.stack([als, (1 - self.audio) * content, self.audio * content, popularity], axis=1)
+
+
+class Ensemble(Recommender):
+    """The weighted sum of the module's formula."""
+
+    name = "ensemble"
+    Settings = EnsembleSettings
+
+    def fit(self, visible: Visible) -> Self:
+        """Fit the three models."""
+        self.histories = visible.histories
+        self.catalogue_sha256 = visible.catalogue_sha256
+        self.popularity = popularity_scores(visible.counts)
+        self._new_parts()
+        for part in self.parts.values():
+            part.device = self.device
+            part.fit(visible)
+        self.curves = self.als.curves
+        self._prepare()
+        return self
+
+    def _new_parts(self) -> None:
+        self.als = ALS(self.settings.als, self.seed)
+        self.content: dict[str, ContentNeighbours] = {
+            "tag_knn": TagKNN(self.settings.tag_knn, self.seed),
+            "content_knn": ContentKNN(self.settings.content_knn, self.seed),
+        }
+        self.parts: dict[str, Recommender] = {"als": self.als, **self.content}
+
+    def _prepare(self) -> None:
+        """What is the same for everybody: log popularity, and content's word on the crowd's taste."""
+        self.log_popularity = np.log(self.popularity) / max(float(np.log(self.popularity.max())), 1e-12)
+        self.crowd = {name: self.popularity @ part.similarity for name, part in self.content.items()}
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Scores from the histories seen in `fit`."""
+        return self.fold_in(self.histories.take(users))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores of any histories, with the weights of their lengths."""
+        histories = as_histories(histories, len(self.popularity))
+        total = np.zeros((len(histories), histories.n_items), np.float32)
+        for _, part in self.scaled_parts(histories):
+            total += part
+        return total
+
+    def scaled_parts(self, histories: Histories, weights: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
+        """What each part adds to the scores: name and float32 (len(histories), n_items); they sum to the score.
+
+        `weights`, float (len(histories), 4) in the order of the result, take the place of the settings' own.
+        """
+        if weights is None:
+            rungs = np.searchsorted(RUNGS, histories.lengths, side="right") - 1
+            weights = self.settings.weights()[rungs]
+        parts = list(self._parts_in_own_units(histories).items())
+        owned = np.repeat(np.arange(len(histories)), histories.lengths), histories.items
+        for (_, scores), weight in zip(parts, weights.T, strict=True):
+            scores *= (weight / best_among_the_rest(scores, owned)).astype(np.float32)[:, None]
+        return parts
+
+    def _parts_in_own_units(self, histories: Histories) -> dict[str, np.ndarray]:
+        """Scores of each part, 0 where it has nothing to say."""
+        empty = histories.lengths == 0
+        scores = {name: np.maximum(part.fold_in(histories), 0) for name, part in self.content.items()}
+        for name, of_content in scores.items():
+            of_content[empty] = self.crowd[name]
+        als = self.als.fold_in(histories)
+        als[empty] = 0
+        popularity = np.tile(self.log_popularity.astype(np.float32), (len(histories), 1))
+        return {"als": als, **scores, "popularity": popularity}
+
+    def explain(self, history: Histories, item: int) -> Explanation:
+        """Why one history, of a known user or not, gets its score of an item: by part and by item of the history.
+
+        What the items of the history say adds up to the share of ALS and content; the rest is popularity. Without a
+        history nobody speaks.
+        """
+        history = as_histories(history, len(self.popularity)).take(np.array([0]))
+        unscaled = {name: float(scores[0, item]) for name, scores in self._parts_in_own_units(history).items()}
+        parts = {name: float(scores[0, item]) for name, scores in self.scaled_parts(history)}
+        if not history.lengths[0]:
+            return Explanation(parts, np.array([], np.int32), np.array([]))
+        items, voices = self.als.explain(history, item)
+        said = {"als": voices} | {name: _say(part, history, items, item) for name, part in self.content.items()}
+        factors = {name: parts[name] / unscaled[name] if unscaled[name] else 0.0 for name in said}
+        return Explanation(parts, items, np.sum([factors[name] * voice for name, voice in said.items()], axis=0))
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items like this one, each part's likeness in units of its largest, weighed as for long histories."""
+        n_items = len(self.popularity)
+        total = np.zeros(n_items)
+        for weight, part in zip(self.settings.weights()[-1], self.parts.values(), strict=False):
+            items, likeness = part.similar(item, n_items)
+            total[items] += weight * likeness / max(likeness.max(initial=0), 1e-12)
+        return best(total, k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parts' arrays under the parts' names, the histories and the popularity."""
+        return pack_parts(self.parts) | {"popularity": self.popularity, **pack_histories(self.histories)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the parts, the histories and the popularity."""
+        self.popularity = arrays["popularity"]
+        self.histories = unpack_histories(arrays, len(self.popularity))
+        self._new_parts()
+        restore_parts(self.parts, arrays)
+        self._prepare()
+
+
+def best_among_the_rest(scores: np.ndarray, owned: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Best score of each row but for the entries (rows, columns) that are owned; 1 where nothing is above 0.
+
+    >>> best_among_the_rest(np.array([[9.0, 2.0], [0.0, -1.0]]), (np.array([0]), np.array([0])))
+    array([2., 1.])
+    """
+    kept = scores[owned]
+    scores[owned] = -np.inf
+    largest = scores.max(axis=1, initial=0)
+    scores[owned] = kept
+    return np.where(largest > 0, largest, 1)
+
+
+def _say(part: ContentNeighbours, history: Histories, items: np.ndarray, item: int) -> np.ndarray:
+    """What each of some items of a history adds to the content score of an item, float64 (len(items),)."""
+    said = np.asarray(part.similarity[items][:, [item]].todense()).ravel()
+    return said * weigh(history.matrix(), part.settings.history)[[0]].data
