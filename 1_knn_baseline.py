@@ -7,29 +7,23 @@ Reads the prepared data and the split, fits each model on what the phase shows, 
     python 1_knn_baseline.py --models item_knn --item-knn.neighbours 50 --phase select
 """
 
-import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from common.command_line import ModelSettings, command, parse
-from common.comparison import draw_comparison
-from common.errors import unknown_name
-from common.evaluation.leaderboard import text, write_leaderboard
 from common.experiment import Experiment
-from common.files import display
 from common.machine import choose_device
 from common.models import ContentKNN, HybridKNN, ItemKNN, Popularity, Random, TagKNN, Trending, UserKNN
 from common.models.content_knn import ContentKNNSettings, TagKNNSettings
-from common.models.contract import NoSettings, Recommender, setting_parts
+from common.models.contract import Recommender
 from common.models.hybrid_knn import HybridKNNSettings
 from common.models.item_knn import ItemKNNSettings
 from common.models.popularity import TrendingSettings
 from common.models.user_knn import UserKNNSettings
 from common.showcase import find, most_popular, show_popular, show_similar, show_similar_songs
-from common.tuning import tune
+from common.stage import check_names, conclude, run_models, settings_classes
 
 STAGE = "1_knn_baseline"
 FAMILIES = (Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN)
@@ -56,45 +50,26 @@ class Settings(ModelSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        for name in self.models:
-            if name not in MODELS:
-                raise unknown_name("model", name, MODELS)
+        check_names(self.models, MODELS)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
-    families = {name: model.Settings for name, model in MODELS.items() if model.Settings is not NoSettings}
-    settings = parse(Settings, argv, families)
-    device = choose_device(settings.device)
-    experiment = Experiment(settings, STAGE, device)
+    settings = parse(Settings, argv, settings_classes(MODELS))
+    experiment = Experiment(settings, STAGE, choose_device(settings.device))
     shown = find(experiment.select, settings.show)
-    chosen: dict[str, Any] = {name: getattr(settings, name) for name in families}
     models = [name for name in settings.models if name != "trending" or experiment.has_times]
     if len(models) < len(settings.models):
         log.info("trending is left out: nothing has a time here")
-    for name in models:
-        chosen[name] = with_parts(getattr(settings, name, NoSettings()), chosen)
-        if settings.tune and name in families:
-            chosen[name] = tune(experiment, MODELS[name], chosen[name], settings.tune)
-        experiment.run(MODELS[name], chosen[name])
+    chosen = run_models(experiment, MODELS, models)
 
     show_popular(experiment.select)
     show_similar_songs(experiment.select)
     fitted = [experiment.load(MODELS[name], chosen[name]) for name in SHOWN if name in models]
     show_similar(fitted, experiment.select, shown or list(most_popular(experiment.select, 3)))
 
-    split = experiment.select.protocol
-    table = write_leaderboard(experiment.folder, experiment.data.name, split, experiment.select.split_sha256)
-    figures = draw_comparison(experiment.folder, table, f"{experiment.data.name}, {split}")
-    log.info("\n%s", text(table, experiment.data.name, split))
-    log.info("%s\n%s", display(experiment.folder / "leaderboard.md"), "\n".join(map(display, figures)))
-
-
-def with_parts(settings: Any, chosen: dict[str, Any]) -> Any:
-    """A hybrid's settings with those of the models that it is made of, as this run has chosen them."""
-    names = setting_parts(type(settings)).keys() & chosen.keys()
-    return dataclasses.replace(settings, **{name: chosen[name] for name in names})
+    conclude(experiment)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,9 @@ def _version(name: str) -> str:
 
 
 def choose_device(wanted: str, able: tuple[str, ...] = ("cpu",)) -> str:
-    """The device that `--device` means for a stage whose models run on the devices in `able`."""
+    """The device that `--device` means for a stage whose models run on the devices in `able`, the best first."""
     if wanted == "auto":
-        return "cpu"
+        return able[0]
     if wanted not in able:
         raise UserError(f"--device {wanted}: the models of this stage run on {' or '.join(able)}; use --device auto")
     return wanted

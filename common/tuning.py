@@ -7,6 +7,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import tomlkit
 
 from common.command_line import PRESETS, read_toml
@@ -28,11 +29,10 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder = experiment.folder / kind.name
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{kind.name}-{experiment.select.split_sha256[:16]}"
+    path, name = _study_of(experiment, kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(JournalFileBackend(str(folder / "study.jsonl"))),
+        storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))),
         sampler=optuna.samplers.TPESampler(seed=experiment.settings.seed, multivariate=True),
         study_name=name,
         direction="maximize",
@@ -53,6 +53,26 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, len(study.trials), best)
     write_preset(presets / f"{experiment.data.presets}.toml", kind.name, experiment.settings.protocol, best, study)
     return best
+
+
+def trials_of(experiment: Experiment, kind: type[Recommender]) -> pd.DataFrame:
+    """The finished trials of a model's study on this split: a column per setting and `ndcg_10`; empty without one."""
+    path, name = _study_of(experiment, kind)
+    if not path.exists():
+        return pd.DataFrame()
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+    if name not in optuna.study.get_all_study_names(storage):
+        return pd.DataFrame()
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    return pd.DataFrame([trial.params | {"ndcg_10": trial.value} for trial in trials])
+
+
+def _study_of(experiment: Experiment, kind: type[Recommender]) -> tuple[Path, str]:
+    """File and name of the study of a model on this split."""
+    return experiment.folder / kind.name / "study.jsonl", f"{kind.name}-{experiment.select.split_sha256[:16]}"
 
 
 def suggest(trial: Any, start: Any) -> Any:

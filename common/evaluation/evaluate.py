@@ -4,11 +4,13 @@ Two tables carry everything: `recommendations` (top lists) and `targets` (every 
 metrics are computed from these two and the visible data alone, so they can be computed again without the model.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from common.data.histories import Histories
 from common.data.prepare import Dataset
 from common.data.visible import Hidden, Visible, hidden
 from common.evaluation import metrics
@@ -55,12 +57,37 @@ class Scorer:
                 scores[known] = model.score(codes[rows[known]])
             return scores
 
+        return self.rank_scores(score)
+
+    @property
+    def given(self) -> Histories:
+        """What is known of the user of each evaluated row."""
+        return self.hidden.given
+
+    def rank_scores(self, score: Callable[[np.ndarray], np.ndarray]) -> Ranking:
+        """Lists and ranks from `score(rows)`, which gives evaluated rows their scores, float32 (len(rows), n_items)."""
         return rank(score, self.hidden, self.places)
+
+    def ndcg_per_row(self, ranking: Ranking, k: int = 10) -> np.ndarray:
+        """NDCG@k of each evaluated row, float64 (rows,)."""
+        hits, n_hidden = hits_from_ranks(self.hidden.target_rows, ranking.target_ranks, len(self.hidden.users), k)
+        return metrics.ndcg(hits, n_hidden, k)
 
     def ndcg(self, ranking: Ranking, k: int = 10) -> float:
         """Mean NDCG@k: the one number by which settings are chosen."""
-        hits, n_hidden = hits_from_ranks(self.hidden.target_rows, ranking.target_ranks, len(self.hidden.users), k)
-        return float(metrics.ndcg(hits, n_hidden, k).mean())
+        return float(self.ndcg_per_row(ranking, k).mean())
+
+    def sample_scores(self, model: Recommender, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of hidden items, and of all other items that are not in the history, of at most `rows` rows."""
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.permutation(len(self.hidden.users))[:rows])
+        given = self.given.take(chosen)
+        scores = model.fold_in(given)
+        others = given.matrix().toarray() == 0
+        among = np.isin(self.hidden.target_rows, chosen)
+        places = np.searchsorted(chosen, self.hidden.target_rows[among]), self.hidden.target_items[among]
+        others[places] = False
+        return scores[places], scores[others]
 
     def evaluate(self, ranking: Ranking) -> Evaluation:
         """The two tables of a ranking and the metrics computed from them."""

@@ -69,6 +69,13 @@ def one_blas_thread() -> Iterator[Any]:
         yield implicit
 
 
+def devices() -> tuple[str, ...]:
+    """The devices that ALS can be trained on here, the best first: cuda where `implicit` was built for it."""
+    from implicit import gpu
+
+    return ("cuda", "cpu") if gpu.HAS_CUDA and getattr(gpu, "HAS_RMM", False) else ("cpu",)
+
+
 class ALS(Recommender):
     """Scores are the predicted preferences x_u . y_i; an empty history gets the popular list."""
 

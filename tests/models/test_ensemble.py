@@ -28,7 +28,9 @@ class TestEnsemble(ContractTests):
         "content_knn": ContentKNNSettings(neighbours=2),
     }
 
-    @pytest.mark.parametrize(("length", "rung"), [(0, 0), (1, 1), (4, 1), (5, 2), (9, 2), (10, 3), (19, 3), (20, 4), (40, 4)])
+    @pytest.mark.parametrize(
+        ("length", "rung"), [(0, 0), (1, 1), (4, 1), (5, 2), (9, 2), (10, 3), (19, 3), (20, 4), (40, 4)]
+    )
     def test_the_length_of_the_history_decides_the_weights(self, fitted, length, rung):
         history = Histories.from_lists([range(length)], N_ITEMS)
         weights = fitted.settings.weights()[rung][None]

@@ -1,0 +1,96 @@
+"""An index of similar items, from three points of view: the factors, who listens, and the content."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from common.data.visible import Visible
+from common.models.content_knn import dense_cosines
+from common.models.ensemble import Ensemble
+from common.models.item_knn import ItemKNN
+from common.showcase import names_of
+
+KEPT = 10
+"""Similar items per item and point of view."""
+SPARE = 3
+"""So many times more are looked at, since versions of one track are dropped."""
+log = logging.getLogger(__name__)
+
+
+def points_of_view(ensemble: Ensemble, neighbours: ItemKNN, keep: int = SPARE * KEPT) -> dict[str, sparse.csr_array]:
+    """Likeness of items, (n_items, n_items) each: by ALS factors, by common listeners, by tags, else by audio."""
+    tags, audio = (ensemble.content[name].similarity for name in ("tag_knn", "content_knn"))
+    untagged = sparse.diags_array((np.diff(tags.indptr) == 0).astype(float), format="csr")
+    return {
+        "factors": dense_cosines(ensemble.als.item_factors, keep),
+        "listening": neighbours.similarity,
+        "content": sparse.csr_array(tags + untagged @ audio),
+    }
+
+
+def groups_of(items: pd.DataFrame) -> np.ndarray:
+    """The group of each item, int64 (n_items,): its `group_id` (versions of one track), else a group of its own.
+
+    >>> groups_of(pd.DataFrame({"item_id": ["a", "b", "c"], "group_id": ["x", "x", None]}))
+    array([0, 0, 1])
+    """
+    ids = "item " + items["item_id"].astype(object)
+    if "group_id" in items:
+        ids = ("group " + items["group_id"].astype(object)).fillna(ids)
+    return pd.factorize(ids)[0]
+
+
+def one_per_group(items: np.ndarray, groups: np.ndarray, taken: Sequence[int] = ()) -> np.ndarray:
+    """Which items of a list, best first, are the first of their group; bool alike. Groups in `taken` are over.
+
+    >>> one_per_group(np.array([4, 0, 2]), groups=np.array([7, 1, 7, 2, 3]))
+    array([ True,  True, False])
+    """
+    of_list = groups[items]
+    first = np.zeros(len(items), bool)
+    first[np.unique(of_list, return_index=True)[1]] = True
+    return first & ~np.isin(of_list, taken)
+
+
+def similar_items(views: Mapping[str, sparse.csr_array], seen: Visible, k: int = KEPT) -> pd.DataFrame:
+    """The index: item_id, by (the point of view), rank, similar_id, likeness; at most k rows per item and view.
+
+    Of the versions of one track a list holds one at most, and none of the item's own track.
+    """
+    groups, ids = groups_of(seen.items), pd.Index(seen.items["item_id"])
+    tables = []
+    for view, likeness in views.items():
+        item, other = likeness.nonzero()
+        found = pd.DataFrame({"item": item, "other": other, "likeness": likeness[item, other]})
+        found = found[(found["likeness"] > 0) & (groups[item] != groups[other])]
+        found = found.sort_values(["item", "likeness", "other"], ascending=[True, False, True], kind="stable")
+        found = found[~found.assign(group=groups[found["other"]]).duplicated(["item", "group"])]
+        found["rank"] = found.groupby("item").cumcount().to_numpy(np.int32) + 1
+        found = found[found["rank"] <= k]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "item_id": pd.Categorical.from_codes(found["item"], categories=ids),
+                    "by": pd.Categorical.from_codes(np.full(len(found), len(tables)), categories=list(views)),
+                    "rank": found["rank"].to_numpy(np.int32),
+                    "similar_id": pd.Categorical.from_codes(found["other"], categories=ids),
+                    "likeness": found["likeness"].to_numpy(np.float32),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def show_index(index: pd.DataFrame, seen: Visible, codes: Sequence[int], k: int = 5) -> None:
+    """Print the most similar items of a few, from every point of view."""
+    names = names_of(seen).set_axis(seen.items["item_id"])
+    top = index[index["rank"] <= k]
+    for code in codes:
+        item = seen.items["item_id"].iloc[code]
+        log.info("\nlike %s:", names[item])
+        for view in index["by"].cat.categories:
+            near = top[(top["item_id"] == item) & (top["by"] == view)]["similar_id"]
+            log.info("  by %-10s %s", view, ", ".join(str(names[i]) for i in near) or "(knows nothing of it)")
