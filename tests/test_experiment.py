@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from common import experiment as module
+from common.command_line import preset_values
 from common.data.visible import hidden, visible
 from common.experiment import Experiment, hash_config, is_complete, log_file, top_ten, write_results
 from common.files import read_json
@@ -24,11 +25,16 @@ COSTS = {"fit_seconds", "recommend_ms_per_user", "peak_rss_mb", "model_mb"}
 PARTS = ("metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
 
 
+def as_preset(model) -> Any:
+    """The settings that the tuned preset gives a model on generated data."""
+    return preset_values("tuned", "synthetic", "listen", model.name, model.Settings)
+
+
 def run(settings, model=ItemKNN, model_settings=None, **changed: Any) -> Path:
     """Run one model and give the folder of its results."""
     changed_settings = dataclasses.replace(settings, **changed)
     experiment = Experiment(changed_settings, STAGE)
-    experiment.run(model, model.Settings() if model_settings is None else model_settings)
+    experiment.run(model, as_preset(model) if model_settings is None else model_settings)
     [folder] = experiment.folder.glob(f"{model.name}/*/seed{changed_settings.seed}")
     return folder
 
@@ -68,7 +74,7 @@ def test_metrics_say_who_what_where_and_at_what_cost(small_settings, small_data)
         assert {"hr_5_sampled99", "ndcg_5_sampled99", "ils_tag_10", "serendipity_10"} <= set(record)
         assert 0 < record["ndcg_10"] < 1
     config = read_json(folder / "config.json")
-    assert config["settings"] == dataclasses.asdict(ItemKNNSettings())
+    assert config["settings"] == dataclasses.asdict(as_preset(ItemKNN))
     assert config["data_sha256"] == small_data.sha256
 
 

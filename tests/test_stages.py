@@ -29,7 +29,7 @@ def test_stage_0_prepares_splits_describes_and_draws(small_flags, small_data, tm
     assert statistics["interactions"] == len(small_data.tables.interactions)
     assert set(statistics["splits"]) == set(PROTOCOLS)
     figures = list((folder / "figures").glob("*.png"))
-    assert len(figures) == 3
+    assert len(figures) == 10
     assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000 for path in figures)
     before = (folder / "statistics.json").read_bytes()
     stage("0_explore.py")(flags)

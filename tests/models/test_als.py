@@ -64,13 +64,10 @@ class TestALS(ContractTests):
 
     def test_confidence_is_one_plus_alpha_times_the_weighed_plays(self):
         history = Histories(np.array([0, 2]), np.array([1, 4], np.int32), np.array([3.0, 7.0], np.float32), N_ITEMS)
-        for weighting, expected in {
-            "binary": [3.0, 3.0],
-            "log": 1 + 2 * np.log([4.0, 8.0]),
-            "raw": [7.0, 15.0],
-        }.items():
+        expectations = {"binary": [3.0, 3.0], "log": 1 + 2 * np.log([4.0, 8.0]), "raw": [7.0, 15.0]}
+        for weighting, expected in expectations.items():
             confidences = self.make(alpha=2.0, weighting=weighting).confidences(history)
-            np.testing.assert_allclose(confidences.data, expected, rtol=1e-6)
+            np.testing.assert_allclose(confidences.data, np.array(expected), rtol=1e-6)
             assert confidences.indices.tolist() == [1, 4]
 
     def test_the_loss_falls_and_is_noted_for_every_iteration(self, fitted):
