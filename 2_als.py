@@ -23,14 +23,14 @@ from common.command_line import ModelSettings, command, parse, preset_values
 from common.comparison import run_folders
 from common.evaluation.leaderboard import leaderboard
 from common.experiment import Experiment
-from common.files import display, read_parquet, write_parquet
+from common.files import display, read_json, read_parquet, write_parquet
 from common.machine import choose_device
 from common.models import ALS, EASE, Ensemble, ItemKNN
 from common.models.als import ALSSettings, devices
 from common.models.contract import Recommender
 from common.models.ease import EASESettings
 from common.models.ensemble import EnsembleSettings
-from common.score_figures import draw_precision_recall, draw_scores, draw_sensitivity
+from common.score_figures import draw_loss, draw_precision_recall, draw_scores, draw_sensitivity
 from common.showcase import find, most_popular
 from common.similar_items import points_of_view, show_index, similar_items
 from common.stage import check_names, conclude, run_models, settings_classes
@@ -71,16 +71,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = run_models(experiment, MODELS, settings.models, {"ensemble": tune_weights})
 
     fitted = {name: experiment.load(MODELS[name], chosen[name]) for name in settings.models}
+    if settings.phase == "select":  # beside results on test lies the model of the final phase, which knows validation
+        folders = {name: experiment.run_folder(MODELS[name], chosen[name]) for name in fitted}
+        fitted = {name: model for name, model in fitted.items() if not (folders[name] / "test").exists()}
     if isinstance(ensemble := fitted.get("ensemble"), Ensemble):
         path = experiment.run_folder(Ensemble, chosen["ensemble"]) / "similar_items.parquet"
         index_similar_items(experiment, ensemble, shown, path)
-    conclude(experiment, [*draw(experiment, fitted), *draw_settings(experiment, chosen["als"], settings.sensitivity)])
+    figures = [*draw(experiment, fitted), *draw_training(experiment, chosen["als"])]
+    conclude(experiment, [*figures, *draw_settings(experiment, chosen["als"], settings.sensitivity)])
 
 
 def index_similar_items(experiment: Experiment, ensemble: Ensemble, shown: Sequence[int], path: Path) -> None:
     """Write the index of similar items and print that of a few."""
     flags, seen = experiment.settings, experiment.seen[experiment.settings.phases[-1]]
-    settings = preset_values(flags.preset, experiment.data.name, flags.protocol, ItemKNN.name, ItemKNN.Settings)
+    settings = preset_values(flags.preset, experiment.data.presets, flags.protocol, ItemKNN.name, ItemKNN.Settings)
     index = similar_items(points_of_view(ensemble, ItemKNN(settings).fit(seen)), seen)
     write_parquet(path, index)
     show_index(index, seen, shown)
@@ -93,8 +97,20 @@ def draw(experiment: Experiment, fitted: dict[str, Recommender]) -> list[Path]:
     results = run_folders(experiment.folder, leaderboard(experiment.folder, experiment.select.split_sha256))
     paths = [folder / "precision_recall.png", folder / "scores.png"]
     draw_precision_recall(results, title, paths[0])
+    if not fitted:
+        return paths[:1]
     draw_scores(fitted, experiment.scorers[experiment.settings.phases[-1]], title, paths[1])
     return paths
+
+
+def draw_training(experiment: Experiment, settings: ALSSettings) -> list[Path]:
+    """The loss of ALS, where this run or a former one has trained it."""
+    curves = experiment.run_folder(ALS, settings) / "curves.json"
+    if not curves.exists():
+        return []
+    path = experiment.folder / "figures" / "als_loss.png"
+    draw_loss(read_json(curves)["train/loss"], f"{experiment.data.name}, {experiment.select.protocol}", path)
+    return [path]
 
 
 def draw_settings(experiment: Experiment, start: ALSSettings, grid: bool) -> list[Path]:

@@ -2,17 +2,19 @@
 # test, lint: what every change must pass                         report: the leaderboards once more
 PYTHON ?= python3
 DATASET ?= auto
+# FLAGS go to every script, STAGE_FLAGS to the stages with models: make run STAGE_FLAGS="--preset classic"
 FLAGS ?=
+STAGE_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
-TINY := --dataset synthetic --synthetic.users 300 --synthetic.items 1200
+TINY := --dataset synthetic --synthetic.users 200 --synthetic.items 800
 
 .PHONY: run smoke test lint report clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
-	@$(MAKE) --no-print-directory story FLAGS="--dataset $(DATASET) $(FLAGS)"
+	@$(MAKE) --no-print-directory story FLAGS="--dataset '$(DATASET)' $(FLAGS)"
 
 smoke: $(VENV)/.ready
 	@$(MAKE) --no-print-directory story FLAGS="$(TINY) $(FLAGS)"
@@ -21,13 +23,13 @@ smoke: $(VENV)/.ready
 story:
 	$(BIN)/python 0_explore.py $(FLAGS)
 	@set -e; for stage in $(STAGES); do for protocol in listen next; do \
-		echo "$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS)"; \
-		$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS); \
+		echo "$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS)"; \
+		$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS); \
 	done; done
 	$(BIN)/python -m common.report --no-download $(FLAGS)
 
 report: $(VENV)/.ready
-	$(BIN)/python -m common.report --no-download --dataset $(DATASET) $(FLAGS)
+	$(BIN)/python -m common.report --no-download --dataset '$(DATASET)' $(FLAGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest

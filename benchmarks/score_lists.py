@@ -145,6 +145,7 @@ def prepare(tables: dict[str, pd.DataFrame], genres: bool) -> Any:
         protocol="listen",
         phase="final",
         split_sha256="",
+        count_floor=1,
         items=catalogue,
         users=pd.DataFrame({"user_id": users}),
         interactions=pd.DataFrame({"user": history["user_id"], "item": history["item_id"], "weight": 1.0}),

@@ -9,6 +9,7 @@ import logging
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,17 +28,19 @@ from common.tuning import write_preset
 
 MOST_BYTES = 2 * 2**30
 """The parts' scores of all newcomers are kept while they take no more than this, else made anew for every trial."""
+BOOTSTRAPS = 1000
+"""How often users are drawn anew when weights are chosen."""
 log = logging.getLogger(__name__)
 
 
 def tune_weights(
     experiment: Experiment, kind: type[Recommender], start: EnsembleSettings, trials: int, presets: Path = PRESETS
 ) -> EnsembleSettings:
-    """Try `trials` mixtures of ALS, content and popularity on every rung, keep the best of each by NDCG@10.
+    """Try `trials` mixtures of ALS, content and popularity on every rung and choose among them by NDCG@10.
 
-    The parts keep their settings. A mixture is tried on all rungs at once, since no rung depends on another; the
-    start's own come first and win ties. All values go to `ensemble/weights.parquet` beside the results, the best ones
-    to `presets/<dataset>.toml` under [tuned.ensemble.<protocol>]. Data without newcomers keep the start's weights.
+    The parts keep their settings. A mixture is tried on all rungs at once, since no rung depends on another. NDCG@10
+    of all goes to `ensemble/weights.parquet` beside the results, the chosen weights to `presets/<dataset>.toml`
+    under [tuned.ensemble.<protocol>]. Data without newcomers keep the start's weights.
     """
     try:
         seen = visible(experiment.data, folder_name("newcomer", experiment.settings.split_seed), "select")
@@ -47,17 +50,20 @@ def tune_weights(
         return start
     model = Ensemble(start, experiment.settings.seed)
     model.device = experiment.device
-    trial_scores = _Trials(model.fit(seen), scorer)
-    mixtures = np.concatenate([_weights(start), simplex(trials)])
-    tried = [trial_scores(weights) for weights in tqdm(mixtures, "mixtures", disable=not sys.stderr.isatty())]
-    table = pd.DataFrame(tried, columns=[str(rung) for rung in RUNGS])
-    table = pd.concat([pd.DataFrame(mixtures, columns=list(VOICES)), table], axis=1)
+    trial = Trials(model.fit(seen), scorer)
+    mixtures = simplex(trials)
+    values = np.stack([trial(weights) for weights in tqdm(mixtures, "mixtures", disable=not sys.stderr.isatty())])
+    by_rung = {str(rung): values[:, trial.rung_of_row == place].mean(axis=1) for place, rung in enumerate(RUNGS)}
+    table = pd.concat([pd.DataFrame(mixtures, columns=list(VOICES)), pd.DataFrame(by_rung)], axis=1)
     write_parquet(experiment.folder / kind.name / "weights.parquet", table)
-    best = best_weights(start, table)
-    value = float(np.mean(trial_scores.by_rung(_weights(best))))
-    log.info("ensemble: best validation NDCG@10 of newcomers %.4f of %d mixtures: %s", value, len(table), best)
+    best = choose_weights(start, mixtures, values, trial.rung_of_row)
+    value = float(trial(best.voices()).mean())
+    log.info("ensemble: validation NDCG@10 of newcomers %.4f with %s", value, best)
+    if experiment.settings.split_seed:
+        log.info("not written to presets/: validation pairs of one split are test pairs of another")
+        return best
     found = SimpleNamespace(best_value=value, trials=mixtures)
-    write_preset(presets / f"{experiment.data.name}.toml", kind.name, experiment.settings.protocol, best, found)
+    write_preset(presets / f"{experiment.data.presets}.toml", kind.name, experiment.settings.protocol, best, found)
     return best
 
 
@@ -75,26 +81,28 @@ def simplex(most: int) -> np.ndarray:
     return np.array([(a, b, n - a - b) for a in range(n + 1) for b in range(n + 1 - a)]) / n
 
 
-def best_weights(start: EnsembleSettings, table: pd.DataFrame) -> EnsembleSettings:
-    """The settings with each rung's best mixture of a table of trials; of equal ones the first."""
-    values = {}
-    for rung in RUNGS:
-        allowed = table[table["content"] + table["popularity"] > 0] if rung == 0 else table  # nobody's ALS is silent
-        best = allowed.loc[allowed[str(rung)].idxmax()]
-        own = [voice for voice in VOICES if hasattr(start, f"{voice}_{rung}")]
-        total = sum(best[voice] for voice in own)
-        values |= {f"{voice}_{rung}": round(float(best[voice] / total), 4) for voice in own}
-    return dataclasses.replace(start, **values)
+def choose_weights(
+    start: EnsembleSettings, mixtures: np.ndarray, values: np.ndarray, rung_of_row: np.ndarray
+) -> EnsembleSettings:
+    """The settings with the weights of every rung chosen from trials, `values` (mixtures, rows).
+
+    The users of a rung are drawn anew many times (bootstrap), each time the best mixture wins, and the mean of the
+    winners is taken: where the validation users decide, that is the best mixture, and where chance would decide, it
+    lies between those that might be.
+    """
+    rng, chosen = np.random.default_rng(0), dict[str, Any]()
+    for place, rung in enumerate(RUNGS):
+        spoken_for = mixtures[:, 1:].sum(axis=1) > 0 if rung == 0 else np.ones(len(mixtures), bool)
+        rows = values[spoken_for][:, rung_of_row == place]
+        drawn = rng.multinomial(rows.shape[1], np.full(rows.shape[1], 1 / rows.shape[1]), size=BOOTSTRAPS)
+        mixture = mixtures[spoken_for][(rows @ drawn.T).argmax(axis=0)].mean(axis=0)
+        own = {v: float(w) for v, w in zip(VOICES, mixture, strict=True) if hasattr(start, f"{v}_{rung}")}
+        chosen |= {f"{voice}_{rung}": round(weight / sum(own.values()), 4) for voice, weight in own.items()}
+    return dataclasses.replace(start, **chosen)
 
 
-def _weights(settings: EnsembleSettings) -> np.ndarray:
-    """Weights (als, content, popularity) of every rung, float64 (rungs, 3)."""
-    als, tags, audio, popularity = settings.weights().T
-    return np.stack([als, tags + audio, popularity], axis=1)
-
-
-class _Trials:
-    """NDCG@10 of a mixture on every rung of the ensemble, from part scores that are made once."""
+class Trials:
+    """NDCG@10 of newcomers under any weights, from part scores that are made once."""
 
     def __init__(self, model: Ensemble, scorer: Scorer) -> None:
         self.model, self.scorer = model, scorer
@@ -107,20 +115,17 @@ class _Trials:
         """The parts' scores of some rows in units of their best, each with weight 1."""
         return [part for _, part in self.model.scaled_parts(self.scorer.given.take(rows), np.ones((len(rows), 4)))]
 
-    def __call__(self, weights: np.ndarray) -> list[float]:
-        """NDCG@10 of each rung, all with the same weights (3,)."""
-        return self.by_rung(np.tile(weights, (len(RUNGS), 1)))
-
-    def by_rung(self, weights: np.ndarray) -> list[float]:
-        """NDCG@10 of each rung with its own weights (rungs, 3)."""
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """NDCG@10 of each row, float64 (rows,), for weights of ALS, content and popularity: (3,) or (rungs, 3)."""
         audio = self.model.settings.audio
-        als, content, popularity = weights.T
+        als, content, popularity = np.broadcast_to(weights, (len(RUNGS), len(VOICES))).T
         of_parts = np.stack([als, (1 - audio) * content, audio * content, popularity], axis=1).astype(np.float32)
 
         def score(rows: np.ndarray) -> np.ndarray:
             parts = [part[rows] for part in self.kept] if self.kept else self._parts(rows)
-            shares = of_parts[self.rung_of_row[rows]]
-            return np.sum([shares[:, [m]] * part for m, part in enumerate(parts)], axis=0)
+            total, shares = np.zeros_like(parts[0]), of_parts[self.rung_of_row[rows]]
+            for m, part in enumerate(parts):
+                total += shares[:, [m]] * part
+            return total
 
-        per_row = self.scorer.ndcg_per_row(self.scorer.rank_scores(score))
-        return [float(per_row[self.rung_of_row == rung].mean()) for rung in range(len(RUNGS))]
+        return self.scorer.ndcg_per_row(self.scorer.rank_scores(score))

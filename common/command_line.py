@@ -24,6 +24,7 @@ from common.data.splits import PROTOCOLS, folder_name, parse_folder_name
 from common.data.synthetic import SyntheticSettings
 from common.errors import UserError, unknown_name
 from common.models.contract import setting_parts
+from common.models.ranges import check_ranges
 
 PRESETS = ROOT / "presets"
 PHASE_CHOICES = ("select", "final")
@@ -112,6 +113,8 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type]
     argv = list(sys.argv[1:] if argv is None else argv)
     parsed = _parse_with_presets(settings, argv, models or {})
     parsed.check()
+    for name in models or {}:
+        check_ranges(name, getattr(parsed, name))
     dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download)
     if dataset == parsed.dataset:
         return parsed

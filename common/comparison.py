@@ -14,6 +14,7 @@ from common.figures import PALETTE, figure, plain_log_axis, times_axis
 from common.files import read_parquet
 
 log = logging.getLogger(__name__)
+NEEDED = ("metrics.json", "per_user.parquet", "targets.parquet")
 MARKERS = "osD^vPX*<>hd"
 
 
@@ -23,6 +24,7 @@ def run_folders(folder: Path, rows: pd.DataFrame) -> dict[str, Path]:
     for _, row in rows.iterrows():
         for part in ("test", "valid"):
             results = sorted((folder / row["model"] / row["preset"]).glob(f"seed*/{part}"))
+            results = [result for result in results if all((result / name).exists() for name in NEEDED)]
             if results:
                 found[label(row)] = results[0]
                 break
@@ -45,6 +47,13 @@ def draw_comparison(folder: Path, rows: pd.DataFrame, title: str) -> list[Path]:
     draw_accuracy_against_diversity(folder, rows, title, paths[1])
     draw_popularity(results, title, paths[2])
     return paths
+
+
+def draw_accuracy(folder: Path, title: str) -> Path:
+    """One run's NDCG and recall against k, on each part of the split that it was scored on."""
+    parts = {part: folder / part for part in ("valid", "test") if (folder / part / "targets.parquet").exists()}
+    draw_curves(parts, title, folder / "figures" / "accuracy_by_k.png")
+    return folder / "figures" / "accuracy_by_k.png"
 
 
 def curves(targets: pd.DataFrame) -> dict[str, np.ndarray]:

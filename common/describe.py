@@ -110,10 +110,3 @@ def lorenz(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ordered = np.sort(values)
     shares = np.concatenate([[0.0], np.cumsum(ordered) / ordered.sum()])
     return np.linspace(0, 1, len(shares)), shares
-
-
-def tied_dates(events: pd.DataFrame) -> float:
-    """Share of a user's neighbouring events that carry the same time, for events in order of user and time."""
-    same_user = events["user_id"].to_numpy(dtype=object)[1:] == events["user_id"].to_numpy(dtype=object)[:-1]
-    same_time = np.diff(events["timestamp"].to_numpy()) == 0
-    return float((same_user & same_time).sum() / max(1, same_user.sum()))

@@ -16,15 +16,17 @@ import pandas as pd
 
 from common import machine, tracking
 from common.command_line import ModelSettings, preset_label, preset_values
+from common.comparison import draw_accuracy
 from common.data.prepare import Dataset, load_dataset
 from common.data.visible import Visible, visible
 from common.errors import UserError
 from common.evaluation.evaluate import Evaluation, Scorer
-from common.files import display, read_json, strict, write_json, write_parquet
-from common.models.contract import Recommender
+from common.files import read_json, strict, write_json, write_parquet
+from common.models.contract import MODEL_FILES, Recommender
 
 PARTS = {"select": "valid", "final": "test"}
 """The folder that holds a phase's results: the part of the split it was scored on."""
+RESULTS = ("metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
 PROBES = 3
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Experiment:
         for phase in settings.phases:
             self.seen[phase] = visible(self.data, settings.split_folder, phase)
             self.scorers[phase] = Scorer(self.data, self.seen[phase])
+        self.hint = ""
         log.info(
             "%s | %s | %s users x %s items, %s visible interactions | %s",
             self.data.name,
@@ -104,7 +107,7 @@ class Experiment:
                 self._phases(model, folder, config, tracker)
         finally:
             tracker.finish()
-        log.info("  results: %s\n  W&B: %s", display(folder), tracker.hint)
+        self.hint = tracker.hint
 
     def _phases(self, model: Recommender, folder: Path, config: dict, tracker: tracking.NullTracker) -> None:
         summary: dict[str, Any] = {}
@@ -117,8 +120,10 @@ class Experiment:
             log.info("%-14s %-6s %s  (fit %.1f s)", model.name, phase, figures, record["fit_seconds"])
             # The summary's own keys are those of the last phase's metrics.json; validation stays beside them.
             summary = {f"valid/{key}": value for key, value in summary.items() if isinstance(value, float)} | record
-        write_json(folder / "config.json", config)
-        model.save(folder / "model")
+        if phase == "final" or not (folder / "test").exists():  # a final model stays beside the test results it gave
+            write_json(folder / "config.json", config)
+            model.save(folder / "model")
+        tracker.figure("accuracy_by_k", draw_accuracy(folder, f"{model.name}, {self.data.name}, {config['protocol']}"))
         if model.curves:
             write_json(folder / "curves.json", model.curves)
             for epoch, values in enumerate(zip(*model.curves.values(), strict=True), start=1):
@@ -147,7 +152,8 @@ class Experiment:
             "stage": self.stage,
             "preset": preset,
             "dataset": self.data.name,
-            "protocol": self.settings.split_folder,
+            "protocol": self.settings.protocol,
+            "split_seed": self.settings.split_seed,
             "seed": self.settings.seed,
             "settings": dataclasses.asdict(settings),
             "data_sha256": self.data.sha256,
@@ -155,7 +161,7 @@ class Experiment:
         }
 
     def _about(self, config: dict[str, Any], phase: str) -> dict[str, Any]:
-        kept = ("model", "stage", "preset", "dataset", "protocol", "seed", "split_sha256")
+        kept = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")
         return {key: config[key] for key in kept} | {
             "phase": phase,
             "config_sha256": hash_config(config),
@@ -170,9 +176,12 @@ def hash_config(config: dict[str, Any]) -> str:
 
 def is_complete(folder: Path, config: dict[str, Any], phases: tuple[str, ...]) -> bool:
     """Whether a folder holds the results of these very settings for every phase."""
-    files = [folder / PARTS[phase] / "metrics.json" for phase in phases]
+    parts = [folder / PARTS[phase] for phase in phases]
+    needed = [part / name for part in parts for name in RESULTS] + [folder / "model" / name for name in MODEL_FILES]
     wanted = hash_config(config)
-    return all(file.exists() and read_json(file)["config_sha256"] == wanted for file in files)
+    return all(file.exists() for file in needed) and all(
+        read_json(part / "metrics.json")["config_sha256"] == wanted for part in parts
+    )
 
 
 def write_results(folder: Path, evaluation: Evaluation, record: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
     page = _read_page(settings.readme) if settings.readme else ""
-    found = False
+    found, changed = False, list[str]()
     for protocol in PROTOCOLS:
         split = folder_name(protocol, settings.split_seed)
         folder = settings.output_dir / data.name / split
@@ -40,13 +40,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = True
         table = write_leaderboard(folder, data.name, split, load_split(data, split).info["split_sha256"])
         log.info("\n%s", text(table, data.name, split))
-        page = fill(page, f"{data.name} {split}", markdown(table, data.name, split, note=False))
+        filled = fill(page, f"{data.name} {split}", markdown(table, data.name, split, note=False))
+        changed += [split] if settings.readme and f"<!-- leaderboard {data.name} {split} -->" in page else []
+        page = filled
     if not found:
         raise UserError(
             f"no results under {settings.output_dir / data.name}; run a stage first, e.g. 1_knn_baseline.py"
         )
     if settings.readme:
+        if not changed:
+            raise UserError(f"{settings.readme} has no line <!-- leaderboard {data.name} PROTOCOL -->; add one to fill")
         write_text(settings.readme, page)
+        log.info("\n%s: %s written anew", settings.readme, ", ".join(changed))
 
 
 def _read_page(path: Path) -> str:

@@ -1,10 +1,11 @@
 """Figures of how well scores tell the hidden items from the others, and of what two settings of ALS do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullFormatter
 
 from common.comparison import legend, style
 from common.evaluation import metrics
@@ -54,6 +55,13 @@ def draw_scores(models: Mapping[str, Recommender], scorer: Scorer, title: str, p
         legend(axes[-1])
 
 
+def draw_loss(losses: Sequence[float], title: str, path: Path) -> None:
+    """Training loss after every iteration."""
+    with figure(path, "Training loss of ALS", title, width=8) as (axes,):
+        axes.plot(np.arange(1, len(losses) + 1), losses, marker="o", color=PALETTE[0])
+        axes.set(xlabel="Iteration", ylabel="Loss per cell of users x items", yscale="log")
+
+
 def draw_sensitivity(trials: pd.DataFrame, title: str, path: Path) -> None:
     """Validation NDCG@10 against the factors and the regularisation, one dot per trial."""
     with figure(path, "What factors and regularisation do to ALS", title, panels=2) as axes:
@@ -64,5 +72,6 @@ def draw_sensitivity(trials: pd.DataFrame, title: str, path: Path) -> None:
             panel.set(xlabel=own.capitalize(), ylabel="Validation NDCG@10", xscale="log")
             if own == "factors":
                 plain_log_axis(panel.xaxis)
+                panel.xaxis.set_minor_formatter(NullFormatter())
             ticks = panel.figure.colorbar(dots, ax=panel, label=other.capitalize())
             ticks.ax.yaxis.set_major_formatter(lambda exponent, _: f"{10**exponent:.3g}")

@@ -62,7 +62,7 @@ def similar_items(views: Mapping[str, sparse.csr_array], seen: Visible, k: int =
     """
     groups, ids = groups_of(seen.items), pd.Index(seen.items["item_id"])
     tables = []
-    for view, likeness in views.items():
+    for place, likeness in enumerate(views.values()):
         item, other = likeness.nonzero()
         found = pd.DataFrame({"item": item, "other": other, "likeness": likeness[item, other]})
         found = found[(found["likeness"] > 0) & (groups[item] != groups[other])]
@@ -74,7 +74,7 @@ def similar_items(views: Mapping[str, sparse.csr_array], seen: Visible, k: int =
             pd.DataFrame(
                 {
                     "item_id": pd.Categorical.from_codes(found["item"], categories=ids),
-                    "by": pd.Categorical.from_codes(np.full(len(found), len(tables)), categories=list(views)),
+                    "by": pd.Categorical.from_codes(np.full(len(found), place), categories=pd.Index(list(views))),
                     "rank": found["rank"].to_numpy(np.int32),
                     "similar_id": pd.Categorical.from_codes(found["other"], categories=ids),
                     "likeness": found["likeness"].to_numpy(np.float32),

@@ -60,6 +60,8 @@ def conclude(experiment: Experiment, figures: Iterable[Path] = ()) -> None:
     """Write the leaderboard and the figures that compare its rows; print it and where everything is."""
     split = experiment.select.protocol
     table = write_leaderboard(experiment.folder, experiment.data.name, split, experiment.select.split_sha256)
-    drawn = [*draw_comparison(experiment.folder, table, f"{experiment.data.name}, {split}"), *figures]
     log.info("\n%s", text(table, experiment.data.name, split))
-    log.info("%s\n%s", display(experiment.folder / "leaderboard.md"), "\n".join(map(display, drawn)))
+    drawn = [*draw_comparison(experiment.folder, table, f"{experiment.data.name}, {split}"), *figures]
+    log.info("results: %s\nfigures: %s", display(experiment.folder), ", ".join(path.name for path in drawn))
+    if experiment.hint:
+        log.info("the last run in W&B: %s", experiment.hint)

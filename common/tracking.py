@@ -15,6 +15,8 @@ import pandas as pd
 from common.files import display
 
 log = logging.getLogger(__name__)
+_failed: list[str] = []
+"""What has failed in this process: the next run does not wait for the network again."""
 
 
 class NullTracker:
@@ -128,11 +130,12 @@ def start(wanted: str, output_dir: Path, identity: RunIdentity, config: dict[str
     mode = resolve_mode(wanted)
     if mode == "disabled":
         return NullTracker()
-    for attempt in [mode] if mode == "offline" else [mode, "offline"]:
+    for attempt in ["offline"] if mode == "offline" or _failed else [mode, "offline"]:
         try:
             _make_folders(output_dir)
             return WandbTracker(_init(attempt, identity, config))
         except Exception as error:  # whatever goes wrong in a tracker must not cost a training run
+            _failed.append(attempt)
             log.warning("W&B %s: %s", attempt, str(error).splitlines()[0] if str(error) else type(error).__name__)
     return NullTracker()
 
@@ -156,5 +159,5 @@ def _init(mode: Any, identity: RunIdentity, config: dict[str, Any]) -> Any:
         tags=[identity.preset, identity.phase],
         config=config,
         reinit="create_new",
-        settings=wandb.Settings(console="off", silent=True, init_timeout=20, x_disable_stats=True),
+        settings=wandb.Settings(console="off", silent=True, init_timeout=10, x_disable_stats=True),
     )

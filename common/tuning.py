@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import tomlkit
 
 from common.command_line import PRESETS, read_toml
 from common.experiment import Experiment
 from common.files import write_text
 from common.models.contract import Recommender
-from common.models.ranges import Range
+from common.models.ranges import ranges_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +50,9 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     study.optimize(objective, n_trials=max(0, trials - done), show_progress_bar=sys.stderr.isatty())
     best = dataclasses.replace(start, **{key: _rounded(value) for key, value in study.best_params.items()})
     log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, len(study.trials), best)
+    if experiment.settings.split_seed:
+        log.info("not written to presets/: validation pairs of one split are test pairs of another")
+        return best
     write_preset(presets / f"{experiment.data.presets}.toml", kind.name, experiment.settings.protocol, best, study)
     return best
 
@@ -78,22 +80,17 @@ def _study_of(experiment: Experiment, kind: type[Recommender]) -> tuple[Path, st
 def suggest(trial: Any, start: Any) -> Any:
     """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool among its values, the rest kept."""
     kind, values = type(start), dict[str, Any]()
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for field in dataclasses.fields(kind):
-        hint = hints[field.name]
-        ranges = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Range)]
-        if ranges and typing.get_args(hint)[0] is int:
-            values[field.name] = trial.suggest_int(
-                field.name, int(ranges[0].low), int(ranges[0].high), log=ranges[0].log
-            )
-        elif ranges:
-            values[field.name] = _rounded(
-                trial.suggest_float(field.name, ranges[0].low, ranges[0].high, log=ranges[0].log)
-            )
-        elif typing.get_origin(hint) is Literal:
-            values[field.name] = trial.suggest_categorical(field.name, typing.get_args(hint))
+    for name, searched_range in ranges_of(kind).items():
+        low, high, log_scale = searched_range.low, searched_range.high, searched_range.log
+        if isinstance(getattr(start, name), int):
+            values[name] = trial.suggest_int(name, int(low), int(high), log=log_scale)
+        else:
+            values[name] = _rounded(trial.suggest_float(name, low, high, log=log_scale))
+    for name, hint in typing.get_type_hints(kind).items():
+        if typing.get_origin(hint) is Literal:
+            values[name] = trial.suggest_categorical(name, typing.get_args(hint))
         elif hint is bool:
-            values[field.name] = trial.suggest_categorical(field.name, (False, True))
+            values[name] = trial.suggest_categorical(name, (False, True))
     return dataclasses.replace(start, **values)
 
 
@@ -106,6 +103,8 @@ def searched(settings: Any) -> dict[str, Any]:
 
 def write_preset(path: Path, model: str, protocol: str, best: Any, study: Any) -> None:
     """Put the best settings under [tuned.<model>.<protocol>] of a TOML file; all else in it stays as it is."""
+    import tomlkit
+
     read_toml(path)  # a broken file is refused before anything is written
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     tuned = document.setdefault("tuned", tomlkit.table(is_super_table=True))

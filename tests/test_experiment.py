@@ -55,7 +55,13 @@ def test_a_run_leaves_the_promised_files_and_nothing_else(small_settings, small_
     folder = run(small_settings, seed=3)
     assert folder == small_settings.output_dir / small_data.name / "listen" / "item_knn" / "tuned" / "seed3"
     expected = {f"{part}/{file}" for part in ("valid", "test") for file in PARTS}
-    assert set(contents(folder)) == expected | {"config.json", "log.txt", "model/model.json", "model/model.npz"}
+    assert set(contents(folder)) == expected | {
+        "config.json",
+        "log.txt",
+        "figures/accuracy_by_k.png",
+        "model/model.json",
+        "model/model.npz",
+    }
 
 
 def test_metrics_say_who_what_where_and_at_what_cost(small_settings, small_data):
@@ -239,7 +245,7 @@ def test_results_are_swapped_whole_or_not_at_all(small_settings, monkeypatch, br
     with pytest.raises(KeyboardInterrupt):
         write_results(folder / "test", evaluation, {"a": 1})
     assert contents(folder / "test") == before
-    assert names(folder) == {"valid", "test", "model", "config.json", "log.txt"}
+    assert names(folder) == {"valid", "test", "model", "figures", "config.json", "log.txt"}
 
 
 def test_a_swap_that_fails_brings_the_old_results_back(small_settings, monkeypatch):
@@ -300,3 +306,19 @@ def test_the_config_hash_knows_every_setting():
     config = {"settings": {"a": 1}, "seed": 0}
     assert hash_config(config) == hash_config(json.loads(json.dumps(config)))
     assert hash_config(config) != hash_config({"settings": {"a": 2}, "seed": 0})
+
+
+def test_select_leaves_the_model_of_the_test_results_alone(small_settings):
+    folder = run(small_settings)
+    before = contents(folder / "model")
+    run(small_settings, phase="select")
+    assert contents(folder / "model") == before
+
+
+@pytest.mark.parametrize("lost", ["model/model.npz", "test/targets.parquet", "valid/metrics.json"])
+def test_resume_does_again_what_is_incomplete(small_settings, fits, lost):
+    folder = run(small_settings)
+    (folder / lost).unlink()
+    run(small_settings, resume=True)
+    assert (folder / lost).exists()
+    assert fits == ["select", "final"] * 2

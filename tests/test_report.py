@@ -71,3 +71,10 @@ def test_runs_on_another_split_are_left_out_and_said_to_be(ran, small_flags, cap
 def test_a_page_without_the_markers_stays_as_it_is():
     assert fill("no markers", "listen", "new") == "no markers"
     assert re.search("new", fill("<!-- leaderboard next-s2 -->x<!-- end -->", "next-s2", "new"))
+
+
+def test_a_page_without_a_place_for_these_tables_is_refused(ran, small_flags, tmp_path, capsys):
+    page = tmp_path / "README.md"
+    page.write_text("no markers\n")
+    assert "has no line <!-- leaderboard" in complaint(capsys, main, *small_flags, "--readme", str(page))
+    assert page.read_text() == "no markers\n"

@@ -56,7 +56,8 @@ def test_stage_1_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
             assert records[model, part]["protocol"] == protocol
         assert f"{model:<14} select" in said.out
         assert f"{model:<14} final" in said.out
-    assert "leaderboard.md" in said.out
+    assert f"results: {folder}" in said.out
+    assert "metrics_by_k.png" in said.out
     assert "error" not in said.err
     if protocol == "newcomer":
         grown = records["item_knn", "test"]

@@ -101,3 +101,9 @@ def test_a_broken_file_is_refused_and_kept(experiment, tmp_path):
     with pytest.raises(UserError, match="not readable TOML"):
         tune(experiment, ItemKNN, START, 1, tmp_path)
     assert path.read_text() == "[tuned"
+
+
+def test_another_splits_choice_is_not_written_to_the_presets(small_settings, tmp_path):
+    other = Experiment(dataclasses.replace(small_settings, phase="select", split_seed=3), "1_knn_baseline")
+    tune(other, ItemKNN, START, 1, tmp_path / "presets")
+    assert not (tmp_path / "presets").exists()

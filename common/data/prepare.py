@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LASTFM, SYNTHETIC = "lastfm-2k", "synthetic"
 READY_MADE = "ready_made"
 """Folder of the parts of a split that the user has made."""
-FORMAT = 1
+FORMAT = 2
 """Raised when a reader or a table changes, so that older prepared files are made anew."""
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,10 @@ def load_dataset(name: str, data_dir: Path, synthetic: SyntheticSettings | None 
 def _prepared(folder: Path) -> dict[str, Any] | None:
     """The manifest of prepared tables, None where there are none of today's format."""
     manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else None
-    return manifest if manifest and manifest["format"] == FORMAT else None
+    if not manifest or manifest["format"] != FORMAT:
+        return None
+    whole = all((folder / f"{table}.parquet").exists() for table in manifest["rows"])
+    return manifest if whole else None
 
 
 def _read(kind: str, data_dir: Path, synthetic: SyntheticSettings) -> Tables:

@@ -20,6 +20,8 @@ from common.data.ready_made import ready_made_parts
 from common.errors import UserError, unknown_name
 from common.files import read_json, read_parquet, sha256_file, write_json, write_parquet
 
+FORMAT = 2
+"""Raised when a protocol changes, so that older splits are drawn anew."""
 PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer", "temporal")
 RUNGS = (0, 1, 2, 5, 10, 20)
 """Sizes of the nested sets of items that a newcomer has given away."""
@@ -77,15 +79,14 @@ def load_split(data: Dataset, protocol: str) -> Split:
     """The split of a protocol folder (`listen`, `next-s2`, ...), drawn first where it is missing or out of date."""
     name, seed = parse_folder_name(protocol)
     folder = data.folder / "splits" / protocol
-    info = read_json(folder / "split.json") if (folder / "split.json").exists() else None
-    if info is None or info["data_sha256"] != data.sha256:
+    info = read_json(folder / "split.json") if (folder / "split.json").exists() else {}
+    whole = all((folder / file).exists() for file in info.get("files", {}))
+    if not whole or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256):
         write_split(folder, draw_split(data, name, seed), data, name, seed)
         info = read_json(folder / "split.json")
     for file, expected in info["files"].items():
-        if not (folder / file).exists() or sha256_file(folder / file) != expected:
-            raise UserError(
-                f"{folder / file} is missing or was changed since it was drawn; delete {folder} to redraw it"
-            )
+        if sha256_file(folder / file) != expected:
+            raise UserError(f"{folder / file} was changed since it was drawn; delete {folder} to redraw it")
     return Split(**{file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}, info=info)
 
 
@@ -97,6 +98,7 @@ def write_split(folder: Path, split: Split, data: Dataset, protocol: str, seed: 
     parts = split.parts().values()
     info = {
         "dataset": data.name,
+        "format": FORMAT,
         "protocol": protocol,
         "split_seed": seed,
         "data_sha256": data.sha256,
@@ -177,7 +179,8 @@ def events_in_time(data: Dataset) -> pd.DataFrame:
     """Dated events, one per pair, users sorted, each user's events oldest first, ties in file order.
 
     Interactions where they have times; else (Last.fm-2K) each tagged pair, dated by its first row in the file,
-    reduced to the repeated k-core: every user and every item keeps at least k events.
+    reduced to the repeated k-core: every user and every item keeps at least k events. An event weighs 1: plays are
+    summed over all times, those after the event included.
     """
     tables = data.tables
     if "timestamp" in tables.interactions:
@@ -187,7 +190,7 @@ def events_in_time(data: Dataset) -> pd.DataFrame:
         events = _core(events, data.next_core)
     else:
         raise UserError(f"data set {data.name!r} has no times, so nothing is next in it; use --protocol listen")
-    return events.sort_values(["user_id", "timestamp"], kind="stable", ignore_index=True)
+    return events.assign(weight=1.0).sort_values(["user_id", "timestamp"], kind="stable", ignore_index=True)
 
 
 def _core(events: pd.DataFrame, k: int) -> pd.DataFrame:
@@ -246,13 +249,13 @@ def _newcomer(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame
 
 
 def _temporal(data: Dataset) -> dict[str, pd.DataFrame]:
-    """A global cut in time: the first 80% of events train, the next 10% valid, the rest test."""
+    """A global cut in time: the first 80% of events train, the next 10% valid, the rest test; an event weighs 1."""
     events = data.tables.interactions
     if "timestamp" not in events:
         raise UserError(f"data set {data.name!r} has no time of each interaction; use --protocol listen or next")
     times = np.sort(events["timestamp"].to_numpy())
     valid_from, test_from = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
-    events = events.sort_values(["user_id", "timestamp", "item_id"], ignore_index=True)
+    events = events.assign(weight=1.0).sort_values(["user_id", "timestamp", "item_id"], ignore_index=True)
     test = (events["timestamp"] >= test_from).to_numpy()
     valid = (events["timestamp"] >= valid_from).to_numpy() & ~test
     return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}

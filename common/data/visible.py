@@ -35,6 +35,9 @@ class Visible:
     protocol: str
     phase: str
     split_sha256: str
+    count_floor: int
+    """Counts up to this one say nothing but "few" and share one value in every feature of popularity: an item of the
+    catalogue with fewer listeners must have hidden ones (1; in `next` of a k-core, k)."""
     items: pd.DataFrame
     users: pd.DataFrame
     interactions: pd.DataFrame
@@ -71,6 +74,11 @@ class Visible:
     def counts(self) -> np.ndarray:
         """Visible listeners of each item, int64 (n_items,)."""
         return np.bincount(self.interactions["item"], minlength=self.n_items)
+
+    @cached_property
+    def popularity(self) -> np.ndarray:
+        """Popularity of each item, float32 (n_items,): its visible listeners, but never below `count_floor`."""
+        return np.maximum(self.counts, self.count_floor).astype(np.float32)
 
     @cached_property
     def catalogue_sha256(self) -> str:
@@ -135,6 +143,7 @@ def without_hidden(data: Dataset, split: Split, protocol: str, phase: str) -> Vi
         protocol=protocol,
         phase=phase,
         split_sha256=split.info.get("split_sha256", ""),
+        count_floor=data.next_core if protocol.startswith("next") else 1,
         items=_rows_of(item_ids, tables.items, "item_id"),
         users=_rows_of(user_ids, tables.users, "user_id"),
         interactions=code(shown, {"user_id": "user", "item_id": "item"}),
@@ -203,11 +212,6 @@ def _shown_interactions(split: Split, hidden: pd.DataFrame) -> pd.DataFrame:
     rows = rows.drop(columns="position", errors="ignore")
     rows = rows[~among_pairs(rows, hidden)]
     return rows.sort_values("user_id", kind="stable", ignore_index=True)
-
-
-def pair_index(rows: pd.DataFrame) -> pd.MultiIndex:
-    """The (user_id, item_id) pairs of some rows as an index."""
-    return pd.MultiIndex.from_frame(rows[PAIR].astype(object))
 
 
 def _shown_assignments(rows: pd.DataFrame, hidden: pd.DataFrame, split: Split, protocol: str) -> pd.DataFrame:

@@ -20,8 +20,8 @@ COLUMNS = {
     "novelty_10": "Novelty@10",
 }
 """What the Markdown table shows; `leaderboard.csv` and `.json` hold every metric."""
-LADDER = {"ndcg_10": "NDCG@10", **{f"ndcg_10_given{rung}": f"{rung} given" for rung in RUNGS}}
-"""What the tables of newcomers show: NDCG@10 over all rungs, and on each."""
+LADDER = {"ndcg_10": "NDCG@10", **{f"ndcg_10_given{rung}": f"@{rung}" for rung in RUNGS}}
+"""What the tables of newcomers show: NDCG@10 over all rungs, and on each, @r with r items given."""
 TERMINAL = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "coverage_10")
 """What fits into 80 columns of a terminal."""
 NOT_BETTER = ("Cover@10", "Novelty@10")

@@ -14,7 +14,6 @@ from common.data.vectors import SPACES, distinct_values, item_vectors
 from common.data.visible import Hidden, Visible
 from common.evaluation import metrics
 from common.evaluation.ranking import top_items
-from common.models.popularity import popularity_scores
 
 CUTOFFS = (5, 10, 20)
 DEEPEST = max(CUTOFFS)
@@ -28,7 +27,7 @@ class Measures:
     def __init__(self, seen: Visible, hidden: Hidden, places: np.ndarray) -> None:
         self.seen, self.hidden = seen, hidden
         self.history_mean = mean_count_of_histories(hidden.given, seen.counts)
-        self.popular = popular_lists(seen.counts, hidden.given, places, DEEPEST)
+        self.popular = popular_lists(seen.popularity, hidden.given, places, DEEPEST)
         spaces = {space: item_vectors(seen, space) for space in SPACES}
         self.spaces = {space: vectors for space, vectors in spaces.items() if vectors is not None}
         values = {"genre": distinct_values(seen, "genres"), "artist": distinct_values(seen, "artist")}
@@ -157,16 +156,16 @@ def mean_count_of_histories(histories: Histories, counts: np.ndarray) -> np.ndar
     return total / np.where(histories.lengths > 0, histories.lengths, np.nan)
 
 
-def popular_lists(counts: np.ndarray, histories: Histories, places: np.ndarray, depth: int) -> np.ndarray:
+def popular_lists(popularity: np.ndarray, histories: Histories, places: np.ndarray, depth: int) -> np.ndarray:
     """The popularity model's own lists, int64 (rows, depth): the most popular items outside each history.
 
     Nobody's list reaches past the `depth` + longest history most popular items, so only those are looked at.
     """
     longest = int(histories.lengths.max(initial=0))
-    nobody = Histories.from_lists([[]], len(counts))
-    order, _ = top_items(popularity_scores(counts)[None], nobody, places, min(len(counts), depth + longest))
+    nobody = Histories.from_lists([[]], len(popularity))
+    order, _ = top_items(popularity[None], nobody, places, min(len(popularity), depth + longest))
     head = order[0]
-    place_in_head = np.full(len(counts), -1)
+    place_in_head = np.full(len(popularity), -1)
     place_in_head[head] = np.arange(len(head))
     free = np.ones((len(histories), len(head)), bool)
     rows = np.repeat(np.arange(len(histories)), histories.lengths)

@@ -31,25 +31,27 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.machine import threads
 from common.models.contract import Recommender, as_histories, best
+from common.models.explanation import Explanation
 from common.models.neighbours import weigh
-from common.models.popularity import popularity_scores
 from common.models.ranges import Range
 
 BLOCK_BYTES = 2**26
 """Memory that solving one block of users may take."""
+LOSS_USERS = 500
+"""Users whose loss is noted after every iteration."""
 
 
 @dataclass(frozen=True)
 class ALSSettings:
     """The defaults are the textbook's; `binary`, because raw plays in the thousands drown everything at alpha 40."""
 
-    factors: Annotated[int, Range(16, 512, log=True)] = 64
+    factors: Annotated[int, Range(16, 512, log=True, least=1)] = 64
     """Length of the vectors of users and items."""
-    iterations: Annotated[int, Range(5, 30)] = 15
+    iterations: Annotated[int, Range(5, 30, least=1)] = 15
     """How often users and items are solved in turn."""
-    regularisation: Annotated[float, Range(0.001, 100.0, log=True)] = 0.01
+    regularisation: Annotated[float, Range(0.001, 300.0, log=True, least=1e-6)] = 0.01
     """l of the formula."""
-    alpha: Annotated[float, Range(0.5, 100.0, log=True)] = 40.0
+    alpha: Annotated[float, Range(0.5, 100.0, log=True, least=0.0)] = 40.0
     """How much the plays add to the confidence of 1."""
     weighting: Literal["binary", "log", "raw"] = "binary"
     """f of the formula: 1, log(1 + plays), or the plays themselves."""
@@ -82,25 +84,41 @@ class ALS(Recommender):
     name = "als"
     Settings = ALSSettings
 
+    histories: Histories
+    _user_factors: np.ndarray | None
+
     def fit(self, visible: Visible) -> Self:
-        """Train the item factors, then solve every user once more, exactly."""
+        """Train the item factors."""
         self.catalogue_sha256 = visible.catalogue_sha256
-        self.popularity = popularity_scores(visible.counts)
+        self.popularity = visible.popularity
         self.item_factors = self._train(self.confidences(visible.histories))
         self._prepare()
-        self.user_factors = self.solve(visible.histories)
+        self.histories, self._user_factors = visible.histories, None
         return self
 
+    @property
+    def user_factors(self) -> np.ndarray:
+        """Factors of the users known from `fit`, float32 (users, factors): the last half step, when first needed."""
+        if self._user_factors is None:
+            self._user_factors = self.solve(self.histories)
+        return self._user_factors
+
     def _train(self, confidences: sparse.csr_matrix) -> np.ndarray:
-        """Item factors float32 (n_items, factors); the loss of every iteration goes to `curves`."""
-        losses = self.curves["train/loss"] = []
+        """Item factors float32 (n_items, factors); the loss of every iteration goes to `curves`.
+
+        It is the loss of the first LOSS_USERS users, in one thread: everybody's would take a fifth of the time again,
+        and several threads add up in another order each time.
+        """
+        losses: list[float] = []
+        self.curves = {"train/loss": losses}
+        sample = confidences[:LOSS_USERS]
         with one_blas_thread() as implicit:
             model = self._new_model(implicit)
 
             def note(iteration: int, seconds: float, loss: float | None) -> None:
-                if loss is None:  # one thread: several would add up in another order each time
-                    factors = (model.user_factors, model.item_factors, model.regularization)
-                    loss = implicit.cpu.als.calculate_loss(confidences, *factors, num_threads=1)
+                if loss is None:
+                    factors = (model.user_factors[: sample.shape[0]], model.item_factors, model.regularization)
+                    loss = implicit.cpu.als.calculate_loss(sample, *factors, num_threads=1)
                 losses.append(float(loss))
 
             model.fit(confidences, show_progress=sys.stderr.isatty(), callback=note)
@@ -177,17 +195,18 @@ class ALS(Recommender):
         scores[~factors.any(axis=1)] = self.popularity / self.popularity.max() - 1
         return scores
 
-    def explain(self, history: Histories, item: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which items of one user's history speak for an item, and by how much.
+    def explain(self, history: Histories, item: int) -> Explanation:
+        """Which items of one user's history speak for an item, and by how much: section 5 of the paper.
 
-        Returns the distinct items of the history, int32 (n,), and their contributions, float64 (n,), which add up to
-        the predicted preference of `item`.
+        The contributions of the history's distinct items add up to the predicted preference of `item`.
         """
-        row = self.confidences(history)[[0]]
+        row = self.confidences(as_histories(history, len(self.item_factors)))[[0]]
         own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
         system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
-        speaking = np.linalg.solve(system.T, projected @ self.item_factors[item].astype(np.float64))
-        return row.indices, speaking * row.data
+        speaking = np.linalg.solve(system.T, projected @ self.item_factors[item].astype(np.float64)) * row.data
+        if row.nnz:
+            return Explanation({"als": float(speaking.sum())}, row.indices, speaking)
+        return Explanation({"popularity": float(self._predict(self.solve(history))[0, item])}, row.indices, speaking)
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose factors point the same way: cosine."""
@@ -202,6 +221,6 @@ class ALS(Recommender):
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the factors."""
-        self.user_factors, self.item_factors = arrays["user_factors"], arrays["item_factors"]
+        self._user_factors, self.item_factors = arrays["user_factors"], arrays["item_factors"]
         self.popularity = arrays["popularity"]
         self._prepare()

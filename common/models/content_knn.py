@@ -1,5 +1,6 @@
 """Content neighbours: items that sound alike, or are tagged alike, whoever listens to them."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -19,9 +20,9 @@ from common.models.ranges import Range
 class ContentKNNSettings:
     """Neighbours by sound."""
 
-    neighbours: Annotated[int, Range(5, 2000, log=True)] = 100
+    neighbours: Annotated[int, Range(5, 2000, log=True, least=1)] = 100
     """How many nearest items each item keeps."""
-    power: Annotated[float, Range(1.0, 30.0, log=True)] = 1.0
+    power: Annotated[float, Range(1.0, 30.0, log=True, least=0.1)] = 1.0
     """The cosine is raised to this power, so that the very nearest count for more."""
     popularity: Annotated[float, Range(0.0, 2.0)] = 0.0
     """The score of an item is multiplied by its listeners to this power."""
@@ -116,12 +117,22 @@ def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.c
 def nearest_songs(songs: pd.DataFrame, track_id: str, k: int) -> pd.DataFrame:
     """The k songs that sound most like one of them: cosine of standardised audio features.
 
-    One song of a title and artist is kept, since the same recording stands on several albums. Adds `cosine`.
+    One version of a title is kept per artist: the same song stands on several albums. Adds `cosine` and `title`.
     """
     known = songs[songs[list(AUDIO_FEATURES)].notna().all(axis=1)].reset_index(drop=True)
     unit = normalize(StandardScaler().fit_transform(known[list(AUDIO_FEATURES)]))
     row = int(np.flatnonzero(known["track_id"] == track_id)[0])
     own = known.loc[row]
     ranked = known.assign(cosine=unit @ unit[row]).sort_values(["cosine", "track_id"], ascending=[False, True])
-    ranked = ranked[(ranked["name"] != own["name"]) | (ranked["artist"] != own["artist"])]
-    return ranked.drop_duplicates(["name", "artist"]).head(k)
+    ranked = ranked.assign(title=ranked["name"].astype(str).map(plain_title))
+    ranked = ranked[(ranked["title"] != plain_title(str(own["name"]))) | (ranked["artist"] != own["artist"])]
+    return ranked.drop_duplicates(["title", "artist"]).head(k)
+
+
+def plain_title(name: str) -> str:
+    """A title without what marks a version: "Shallow - Radio Edit" and "Shallow (Live)" are "shallow".
+
+    >>> plain_title("Shallow - Radio Edit"), plain_title("Shallow (Live) [Remastered]")
+    ('shallow', 'shallow')
+    """
+    return re.split(r" - | \(| \[", name)[0].strip().casefold()

@@ -15,6 +15,7 @@ from common.errors import UserError
 from common.files import atomic, read_json, write_json
 
 NO_FILE = "no saved model"
+MODEL_FILES = ("model.json", "model.npz")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
 from common.models.neighbours import history_matrix, pack_histories, unpack_histories, weigh
-from common.models.popularity import popularity_scores
 from common.models.ranges import Range
 
 
@@ -29,7 +28,7 @@ from common.models.ranges import Range
 class EASESettings:
     """The defaults are the paper's for data of this size: binary X, no decay."""
 
-    regularisation: Annotated[float, Range(1.0, 10_000.0, log=True)] = 500.0
+    regularisation: Annotated[float, Range(1.0, 10_000.0, log=True, least=1e-3)] = 500.0
     """l of the formula."""
     weighting: Literal["binary", "log"] = "binary"
     """What stands in X: 1 or log(1 + plays)."""
@@ -46,6 +45,7 @@ class EASE(Recommender):
     def fit(self, visible: Visible) -> Self:
         """Invert the smaller Gram matrix."""
         self.histories = visible.histories
+        self.popularity = visible.popularity
         self.catalogue_sha256 = visible.catalogue_sha256
         matrix = self._matrix()
         gram = (matrix @ matrix.T if self.dual else matrix.T @ matrix).toarray()
@@ -65,7 +65,6 @@ class EASE(Recommender):
     def _finish(self) -> None:
         """What scoring needs beside the inverse: M X and the diagonal of P."""
         self.matrix = self._matrix()
-        self.popularity = popularity_scores(np.bincount(self.histories.items, minlength=self.histories.n_items))
         if self.dual:
             self.rebuilt = (self.matrix.T @ self.inverse).T.astype(np.float32)
             explained = np.asarray(self.matrix.multiply(self.rebuilt).sum(axis=0)).ravel()
@@ -105,10 +104,15 @@ class EASE(Recommender):
     def arrays(self) -> dict[str, np.ndarray]:
         """The inverse of the smaller Gram matrix and the histories."""
         n_items = np.array(self.histories.n_items)
-        return {"inverse": self.inverse, "n_items": n_items, **pack_histories(self.histories)}
+        return {
+            "inverse": self.inverse,
+            "n_items": n_items,
+            "popularity": self.popularity,
+            **pack_histories(self.histories),
+        }
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the inverse and the histories."""
-        self.inverse = arrays["inverse"]
+        self.inverse, self.popularity = arrays["inverse"], arrays["popularity"]
         self.histories = unpack_histories(arrays, int(arrays["n_items"]))
         self._finish()

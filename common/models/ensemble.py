@@ -27,7 +27,6 @@ from common.models.content_knn import ContentKNN, ContentKNNSettings, ContentNei
 from common.models.contract import Recommender, as_histories, best, pack_parts, restore_parts
 from common.models.explanation import Explanation
 from common.models.neighbours import pack_histories, unpack_histories, weigh
-from common.models.popularity import popularity_scores
 from common.models.ranges import Range
 
 RUNGS = (0, 1, 5, 10, 20)
@@ -89,10 +88,14 @@ class EnsembleSettings:
     def _raw_weights(self) -> np.ndarray:
         return np.array([[getattr(self, f"{voice}_{rung}", 0.0) for voice in VOICES] for rung in RUNGS])
 
+    def voices(self) -> np.ndarray:
+        """Weights float64 (rungs, [als, content, popularity]); every rung sums to 1."""
+        raw = self._raw_weights()
+        return raw / raw.sum(axis=1, keepdims=True)
+
     def weights(self) -> np.ndarray:
         """Weights of the parts, float64 (rungs, [als, tags, audio, popularity]); every rung sums to 1."""
-        raw = self._raw_weights()
-        als, content, popularity = (raw / raw.sum(axis=1, keepdims=True)).T
+        als, content, popularity = self.voices().T
         return np.stack([als, (1 - self.audio) * content, self.audio * content, popularity], axis=1)
 
 
@@ -106,7 +109,7 @@ class Ensemble(Recommender):
         """Fit the three models."""
         self.histories = visible.histories
         self.catalogue_sha256 = visible.catalogue_sha256
-        self.popularity = popularity_scores(visible.counts)
+        self.popularity = visible.popularity
         self._new_parts()
         for part in self.parts.values():
             part.device = self.device
@@ -176,8 +179,9 @@ class Ensemble(Recommender):
         parts = {name: float(scores[0, item]) for name, scores in self.scaled_parts(history)}
         if not history.lengths[0]:
             return Explanation(parts, np.array([], np.int32), np.array([]))
-        items, voices = self.als.explain(history, item)
-        said = {"als": voices} | {name: _say(part, history, items, item) for name, part in self.content.items()}
+        own = self.als.explain(history, item)
+        items, said = own.items, {"als": own.contributions}
+        said |= {name: _say(part, history, items, item) for name, part in self.content.items()}
         factors = {name: parts[name] / unscaled[name] if unscaled[name] else 0.0 for name in said}
         return Explanation(parts, items, np.sum([factors[name] * voice for name, voice in said.items()], axis=0))
 

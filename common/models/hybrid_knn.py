@@ -20,7 +20,6 @@ from common.models.content_knn import ContentKNN, ContentKNNSettings, TagKNN, Ta
 from common.models.contract import Recommender, as_histories, best, pack_parts, restore_parts
 from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neighbours import order_rest_by_popularity
-from common.models.popularity import popularity_scores
 from common.models.ranges import Range
 from common.models.user_knn import UserKNN, UserKNNSettings
 
@@ -63,7 +62,7 @@ class HybridKNN(Recommender):
 
     def fit(self, visible: Visible) -> Self:
         """Fit the parts that weigh anything, and find their scales."""
-        self.popularity = popularity_scores(visible.counts)
+        self.popularity = visible.popularity
         self.catalogue_sha256 = visible.catalogue_sha256
         sample = np.unique(np.linspace(0, visible.n_users - 1, min(SAMPLE, visible.n_users)).astype(int))
         self.parts = {name: part.fit(visible) for name, part in self._new_parts().items()}

@@ -18,11 +18,11 @@ from common.models.ranges import Range
 class ItemKNNSettings:
     """The defaults are the textbook's: plain cosine over yes-or-no listening, 100 neighbours."""
 
-    neighbours: Annotated[int, Range(5, 2000, log=True)] = 100
+    neighbours: Annotated[int, Range(5, 2000, log=True, least=1)] = 100
     """How many nearest items each item keeps."""
     shrinkage: Annotated[float, Range(0.0, 100.0)] = 0.0
     """Added to the cosine's denominator, so that few common listeners count for less."""
-    asymmetry: Annotated[float, Range(0.0, 1.0)] = 0.5
+    asymmetry: Annotated[float, Range(0.0, 1.0, most=1.0)] = 0.5
     """Exponent a of the formula: 0.5 is the cosine, towards 0 popular candidates are held back, towards 1 favoured."""
     weighting: Literal["binary", "log", "idf"] = "binary"
     """What stands in X: 1, log(1 + plays), or the inverse frequency of the user (long histories count for less)."""

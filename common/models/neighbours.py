@@ -8,7 +8,6 @@ from scipy import sparse
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
-from common.models.popularity import popularity_scores
 
 
 class ItemNeighbours(Recommender):
@@ -23,7 +22,7 @@ class ItemNeighbours(Recommender):
     def remember(self, visible: Visible) -> None:
         """Keep what scoring needs beside the likeness."""
         self.histories = visible.histories
-        self.popularity = popularity_scores(visible.counts)
+        self.popularity = visible.popularity
         self.catalogue_sha256 = visible.catalogue_sha256
 
     def score(self, users: np.ndarray) -> np.ndarray:

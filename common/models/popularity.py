@@ -13,18 +13,6 @@ from common.models.contract import Recommender, as_histories, best
 from common.models.ranges import Range
 
 
-def popularity_scores(counts: np.ndarray) -> np.ndarray:
-    """Popularity of items from their visible listeners, float32 (n_items,); counts 0 and 1 share one value.
-
-    An item without a visible listener must have a hidden one, or it would not be in the catalogue. A model that
-    could tell 0 from 1 would know something about what is hidden.
-
-    >>> popularity_scores(np.array([0, 1, 7]))
-    array([1., 1., 7.], dtype=float32)
-    """
-    return np.maximum(counts, 1).astype(np.float32)
-
-
 class Popularity(Recommender):
     """The most listened-to items, the same for everybody (each user's own history is masked in the list)."""
 
@@ -32,7 +20,7 @@ class Popularity(Recommender):
 
     def fit(self, visible: Visible) -> Self:
         """Count the visible listeners of each item."""
-        self.popularity = popularity_scores(visible.counts)
+        self.popularity = visible.popularity
         self.catalogue_sha256 = visible.catalogue_sha256
         return self
 
@@ -61,14 +49,14 @@ class Popularity(Recommender):
 class TrendingSettings:
     """How fast the past fades."""
 
-    half_life_days: Annotated[float, Range(1.0, 3000.0, log=True)] = 30.0
+    half_life_days: Annotated[float, Range(1.0, 3000.0, log=True, least=0.01)] = 30.0
     """Days after which an interaction counts for half."""
 
 
 class Trending(Popularity):
     """Popularity with time decay: an interaction of age a days, seen from the newest one, counts 2^(-a / half life).
 
-    Items with 0 and with 1 visible listener share the lowest score, as in `popularity_scores`.
+    Items of so few visible listeners that they must have hidden ones (`Visible.count_floor`) share the lowest score.
     """
 
     name = "trending"
@@ -82,7 +70,7 @@ class Trending(Popularity):
         age_days = (times.max() - times) / 86_400
         faded = np.exp2(-age_days / self.settings.half_life_days)
         total = np.bincount(visible.interactions["item"], faded, minlength=visible.n_items)
-        self.popularity = np.where(visible.counts > 1, total, 0).astype(np.float32)
+        self.popularity = np.where(visible.counts > visible.count_floor, total, 0).astype(np.float32)
         self.catalogue_sha256 = visible.catalogue_sha256
         return self
 

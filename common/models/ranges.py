@@ -1,12 +1,54 @@
 """Search ranges that a settings class declares on its fields."""
 
+import dataclasses
+import math
+import typing
 from dataclasses import dataclass
+from typing import Any
+
+from common.errors import UserError
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number between `low` and `high`, both included, searched on a log scale if asked."""
+    """A number that is searched between `low` and `high`, both included, on a log scale if asked.
+
+    By hand it may be anything from `least` (`low`, where that is not given) to `most`.
+    """
 
     low: float
     high: float
     log: bool = False
+    least: float | None = None
+    most: float = math.inf
+
+    def allows(self, value: float) -> bool:
+        """Whether a value given by hand makes sense.
+
+        >>> Range(5, 100, least=1).allows(2), Range(0.0, 1.0, most=1.0).allows(7), Range(0.0, 1.0).allows(math.nan)
+        (True, False, False)
+        """
+        return math.isfinite(value) and self.smallest <= value <= self.most
+
+    @property
+    def smallest(self) -> float:
+        """The smallest value that may be given by hand."""
+        return self.low if self.least is None else self.least
+
+
+def ranges_of(kind: type) -> dict[str, Range]:
+    """The ranges that a settings class declares, by field."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    marks = {f.name: getattr(hints[f.name], "__metadata__", ()) for f in dataclasses.fields(kind)}
+    found = {name: [mark for mark in of_field if isinstance(mark, Range)] for name, of_field in marks.items()}
+    return {name: ranges[0] for name, ranges in found.items() if ranges}
+
+
+def check_ranges(model: str, settings: Any) -> None:
+    """Raise a UserError for the first setting of a model that lies outside what makes sense."""
+    for name, allowed in ranges_of(type(settings)).items():
+        value = getattr(settings, name)
+        if not allowed.allows(value):
+            flag = f"--{model}.{name}".replace("_", "-")
+            upper = f" to {allowed.most:g}" if math.isfinite(allowed.most) else " or more"
+            raise UserError(f"{flag} {value}: give {allowed.smallest:g}{upper}")

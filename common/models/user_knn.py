@@ -17,7 +17,6 @@ from common.models.neighbours import (
     unpack_histories,
     weigh,
 )
-from common.models.popularity import popularity_scores
 from common.models.ranges import Range
 
 
@@ -25,11 +24,11 @@ from common.models.ranges import Range
 class UserKNNSettings:
     """The defaults are the textbook's: plain cosine of yes-or-no histories, 100 neighbours."""
 
-    neighbours: Annotated[int, Range(5, 1000, log=True)] = 100
+    neighbours: Annotated[int, Range(5, 1000, log=True, least=1)] = 100
     """How many of the nearest people vote."""
     shrinkage: Annotated[float, Range(0.0, 100.0)] = 0.0
     """Added to the cosine's denominator, so that few common items count for less."""
-    power: Annotated[float, Range(1.0, 5.0)] = 1.0
+    power: Annotated[float, Range(1.0, 5.0, least=0.1)] = 1.0
     """The likeness is raised to this power, so that the very nearest count for more."""
     rarity: Annotated[float, Range(0.0, 1.0)] = 0.0
     """Common items count for less in the likeness: each weighs 1 / listeners to this power."""
@@ -49,7 +48,7 @@ class UserKNN(Recommender):
     def fit(self, visible: Visible) -> Self:
         """Remember everybody's history."""
         self.histories = visible.histories
-        self.popularity = popularity_scores(visible.counts)
+        self.popularity = visible.popularity
         self.catalogue_sha256 = visible.catalogue_sha256
         self._prepare()
         return self

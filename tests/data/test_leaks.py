@@ -12,7 +12,7 @@ from common.data.prepare import Dataset, write_dataset
 from common.data.splits import PAIR, PROTOCOLS, Split, draw_split
 from common.data.tables import Tables
 from common.data.vectors import SPACES, distinct_values, item_vectors
-from common.data.visible import Hidden, Visible, hidden_for, hidden_pairs, pair_index, without_hidden
+from common.data.visible import Hidden, Visible, hidden_for, hidden_pairs, without_hidden
 from common.evaluation.ranking import Ranking, rank, tie_places
 from common.models import MODELS
 from common.models.contract import Recommender
@@ -22,6 +22,11 @@ from tests.models.contract_tests import make
 
 PHASES = ("select", "final")
 HIDDEN_PARTS = ("valid", "test", "given")
+
+
+def pairs_of(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (user_id, item_id) pairs of some rows."""
+    return list(zip(rows["user_id"].astype(str), rows["item_id"].astype(str), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,7 @@ def permute_hidden(
     rng = np.random.default_rng(0)
     secret = set(hidden_pairs(split, phase).itertuples(index=False, name=None))
     listened = data.tables.interactions[PAIR]
-    taken = set(pair_index(listened)) | set(pair_index(tags_of(data)))
+    taken = set(pairs_of(listened)) | set(pairs_of(tags_of(data)))
     new_user: dict[tuple[str, str], str] = {}
     for part in parts:
         table = split.parts().get(part, listened[:0])
@@ -93,7 +98,7 @@ def plant(data: Dataset, split: Split, phase: str, folder: Path) -> tuple[Datase
     seen = without_hidden(data, split, "any", phase)
     people = split.test["user_id"].unique()[:4]
     by_count = seen.items["item_id"].to_numpy(object)[np.argsort(seen.counts, kind="stable")]
-    taken = set(pair_index(data.tables.interactions)) | set(pair_index(tags_of(data)))
+    taken = set(pairs_of(data.tables.interactions)) | set(pairs_of(tags_of(data)))
     new = []
     for person in people:
         free = [item for item in by_count if (person, item) not in taken]

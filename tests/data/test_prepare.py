@@ -7,7 +7,7 @@ import pytest
 
 from common.data import prepare
 from common.data.prepare import find_sources, hash_frames, load_dataset, resolve_name
-from common.data.synthetic import SyntheticSettings
+from common.data.synthetic import SyntheticSettings, generate
 from common.errors import UserError
 from tests.data.handwritten import write_lastfm, write_songs
 from tests.data.worlds import rich, rich_tables
@@ -140,15 +140,16 @@ def test_an_unknown_data_set_gets_a_suggestion(tmp_path):
         load_dataset("lastm-2k", tmp_path)
 
 
-def test_a_missing_or_broken_table_is_named(tmp_path):
+def test_a_broken_table_is_named_and_a_missing_one_is_made_again(tmp_path):
     data = load_dataset("synthetic", tmp_path, TINY)
     path = data.folder / "items.parquet"
     path.write_bytes(b"no parquet")
     with pytest.raises(UserError, match=r"items\.parquet is not a readable parquet"):
         _ = load_dataset("synthetic", tmp_path, TINY).tables
     path.unlink()
-    with pytest.raises(UserError, match=r"items\.parquet is missing"):
-        _ = load_dataset("synthetic", tmp_path, TINY).tables
+    again = load_dataset("synthetic", tmp_path, TINY)
+    assert again.sha256 == data.sha256
+    pd.testing.assert_frame_equal(again.tables.items, generate(TINY).items)
 
 
 def test_the_hash_sees_values_columns_names_and_order():

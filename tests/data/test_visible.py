@@ -211,3 +211,15 @@ def test_the_catalogue_hash_knows_the_items_and_their_order(world, tmp_path):
     seen: Any = visible(world, "listen", "select")
     turned = dataclasses.replace(seen, items=seen.items.iloc[::-1])
     assert visible(world, "listen", "final").catalogue_sha256 == seen.catalogue_sha256 != turned.catalogue_sha256
+
+
+def test_in_a_k_core_counts_below_k_share_one_popularity(tmp_path):
+    """Every item of a k-core has k events, so a smaller visible count would tell that some are hidden."""
+    tables = rich_tables()
+    listens = tables.interactions.drop(columns="timestamp")
+    data = dataset(tmp_path, listens, next_core=5, user_item_tags=tables.user_item_tags)
+    seen = visible(data, "next", "select")
+    assert seen.count_floor == 5
+    assert seen.counts.min() < 5 <= seen.popularity.min()
+    assert (seen.popularity[seen.counts > 5] == seen.counts[seen.counts > 5]).all()
+    assert visible(data, "listen", "select").count_floor == 1

@@ -74,3 +74,4 @@ class _With:
 
     def __init__(self, histories: Histories) -> None:
         self.histories = histories
+        self.popularity = np.ones(histories.n_items, np.float32)

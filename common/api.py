@@ -1,0 +1,165 @@
+"""Encore from Python: load data, fit a model, recommend with names and reasons, measure.
+
+music = load("lastfm-2k").fit("ensemble")
+music.recommend(music.users[0])
+music.recommend_for(["Radiohead", "Muse"])
+music.evaluate()["ndcg_10"]
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from common.command_line import preset_values
+from common.data.histories import Histories
+from common.data.prepare import ROOT, Dataset, load_dataset
+from common.data.synthetic import SyntheticSettings
+from common.data.visible import Visible, visible
+from common.errors import UserError, unknown_name
+from common.evaluation.evaluate import Scorer
+from common.evaluation.ranking import tie_places, top_items
+from common.models import ALS, MODELS, Ensemble
+from common.models.contract import Recommender
+from common.models.explanation import Explanation
+from common.showcase import names_of
+from common.similar_items import groups_of, one_per_group
+
+REASONS = 3
+"""Items of the history that stand in a recommendation's reasons."""
+
+
+def load(
+    dataset: str = "auto",
+    protocol: str = "listen",
+    phase: str = "select",
+    data_dir: Path = ROOT / "data",
+    synthetic: SyntheticSettings | None = None,
+) -> "Music":
+    """A data set and what a phase of a protocol shows of it; prepared first where that has not been done.
+
+    `select` leaves the validation part to be found by `evaluate`; `final` shows it, and `evaluate` opens test.
+    """
+    data = load_dataset(dataset, data_dir, synthetic)
+    return Music(data, visible(data, protocol, phase))
+
+
+class Music:
+    """A data set and, once `fit` or `open` was called, a model that answers in names."""
+
+    def __init__(self, data: Dataset, seen: Visible) -> None:
+        self.data, self.seen = data, seen
+        self.users: list[str] = seen.users["user_id"].tolist()
+        self.names = names_of(seen)
+        self.fitted: Recommender | None = None
+
+    def fit(self, model: str = "ensemble", preset: str = "tuned", seed: int = 0, **changes: Any) -> Self:
+        """Fit a model with the settings of a preset, some of them changed; returns itself."""
+        kind = _model(model)
+        settings = preset_values(preset, self.data.presets, self.seen.protocol, model, kind.Settings)
+        fields = {field.name for field in dataclasses.fields(settings)}
+        for name in changes.keys() - fields:
+            raise unknown_name(f"setting of {model}", name, sorted(fields))
+        self.fitted = kind(dataclasses.replace(settings, **changes), seed).fit(self.seen)
+        return self
+
+    def open(self, model: str, folder: Path) -> Self:
+        """Take a model that a stage has saved (`.../seed0/model`); refused if its catalogue is another one."""
+        self.fitted = _model(model).load(folder, self.seen.catalogue_sha256)
+        return self
+
+    @property
+    def model(self) -> Recommender:
+        """The model; refused before there is one."""
+        if self.fitted is None:
+            raise UserError("there is no model yet; call fit() or open() first")
+        return self.fitted
+
+    def recommend(self, user_id: str, k: int = 10) -> pd.DataFrame:
+        """The k best items that a known user does not have yet; see `recommend_for` for the columns."""
+        if user_id not in self.users:
+            near = difflib.get_close_matches(str(user_id), self.users, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UserError(f"unknown user {user_id!r}{hint}; the known ones are in .users")
+        code = np.array([self.users.index(user_id)])
+        return self._table(self.model.score(code), self.seen.histories.take(code), k)
+
+    def recommend_for(self, liked: Sequence[str] | Mapping[str, float], k: int = 10) -> pd.DataFrame:
+        """The k best items for somebody new, who likes some items (ids or names), perhaps with plays; none is fine.
+
+        Columns: item_id, name, score; of models that can explain themselves also a column per part, which add up to
+        the score, and `because`: the liked items that speak most for it, with what each adds. Of several versions of
+        one track the best alone is listed. Fewer than k rows where the catalogue ends.
+        """
+        history = self.history(liked)
+        return self._table(self.model.fold_in(history), history, k)
+
+    def history(self, liked: Sequence[str] | Mapping[str, float]) -> Histories:
+        """One history from ids or names, and plays if they are given."""
+        plays = liked if isinstance(liked, Mapping) else dict.fromkeys(liked, 1.0)
+        if not all(np.isfinite(value) and value > 0 for value in plays.values()):
+            raise UserError("plays of liked items must be finite numbers above 0")
+        history = Histories.from_lists([[self.code(item) for item in plays]], self.seen.n_items)
+        return dataclasses.replace(history, weights=np.array(list(plays.values()), np.float32))
+
+    def code(self, item: str) -> int:
+        """The code of an item by its id, else by its name in any case; of several of one name the most popular."""
+        found = np.flatnonzero(self.seen.items["item_id"] == item)
+        if not len(found):
+            found = np.flatnonzero(self.names.str.casefold() == str(item).casefold())
+        if not len(found):
+            near = difflib.get_close_matches(str(item), self.names.drop_duplicates().tolist(), n=3)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the spelling"
+            raise UserError(f"unknown item {item!r}; {hint}")
+        return int(found[np.argmax(self.seen.counts[found])])
+
+    def similar(self, item: str, k: int = 10) -> pd.DataFrame:
+        """The k items most like one of them (id or name), one version of each track: item_id, name, likeness."""
+        code, groups = self.code(item), groups_of(self.seen.items)
+        items, likeness = self.model.similar(code, self.seen.n_items)
+        kept = one_per_group(items, groups, taken=[groups[code]])
+        return self._named(items[kept][: _count(k)], likeness=likeness[kept][: _count(k)])
+
+    def explain(self, history: Histories, item: int) -> Explanation | None:
+        """What a score is made of; None if the model cannot say."""
+        return self.model.explain(history, item) if isinstance(self.model, ALS | Ensemble) else None
+
+    def evaluate(self) -> dict[str, float]:
+        """All metrics on what the phase hides: validation, unless `load` was asked for `final`."""
+        scorer = Scorer(self.data, self.seen)
+        return scorer.evaluate(scorer.rank(self.model)).overall
+
+    def _table(self, scores: np.ndarray, history: Histories, k: int) -> pd.DataFrame:
+        k = _count(k)
+        items, values = top_items(scores, history, tie_places(self.seen.items["item_id"]), self.seen.n_items)
+        items, values = items[0][items[0] >= 0], values[0][items[0] >= 0]
+        kept = one_per_group(items, groups_of(self.seen.items))
+        table = self._named(items[kept][:k], score=values[kept][:k])
+        explained = [why for item in items[kept][:k] if (why := self.explain(history, int(item)))]
+        if not explained:
+            return table
+        parts = pd.DataFrame([why.parts for why in explained])
+        return pd.concat([table, parts, pd.Series([self._because(why) for why in explained], name="because")], axis=1)
+
+    def _named(self, items: np.ndarray, **columns: np.ndarray) -> pd.DataFrame:
+        ids = self.seen.items["item_id"].to_numpy(object)
+        return pd.DataFrame({"item_id": ids[items], "name": self.names.to_numpy(object)[items], **columns})
+
+    def _because(self, why: Explanation) -> str:
+        return ", ".join(f"{self.names[item]} {value:+.3f}" for item, value in why.strongest(REASONS) if value > 0)
+
+
+def _model(name: str) -> type[Recommender]:
+    if name not in MODELS:
+        raise unknown_name("model", name, MODELS)
+    return MODELS[name]
+
+
+def _count(k: int) -> int:
+    if k < 1:
+        raise UserError(f"k is {k}; ask for at least 1 item")
+    return k
