@@ -7,13 +7,13 @@
 predicted preferences of ALS (below 1) and the popularity would mix in proportions that nobody chose, different for
 every user. A scale and no offset, because then the score stays a sum of what the single items of the history say.
 
-Content is the neighbours by tags and by audio, mixed in the same way. Nobody's history is taken for everybody's:
-content then prefers what lies close to all that people listen to, each item weighed by its listeners. Popularity is
-the logarithm of the listeners.
+Content is the neighbours by tags and by audio, mixed in the same way, without their lean to the popular. Nobody's
+history is taken for everybody's: content then prefers what lies close to all that people listen to, each item weighed
+by its listeners. Popularity is the logarithm of the listeners.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
 
 import numpy as np
@@ -119,10 +119,11 @@ class Ensemble(Recommender):
         return self
 
     def _new_parts(self) -> None:
+        """The models, unfitted. Popularity has a weight of its own here, so the content models do not lean to it."""
         self.als = ALS(self.settings.als, self.seed)
         self.content: dict[str, ContentNeighbours] = {
-            "tag_knn": TagKNN(self.settings.tag_knn, self.seed),
-            "content_knn": ContentKNN(self.settings.content_knn, self.seed),
+            "tag_knn": TagKNN(replace(self.settings.tag_knn, popularity=0.0), self.seed),
+            "content_knn": ContentKNN(replace(self.settings.content_knn, popularity=0.0), self.seed),
         }
         self.parts: dict[str, Recommender] = {"als": self.als, **self.content}
 

@@ -76,6 +76,10 @@ class TestEnsemble(ContractTests):
         share = fitted.settings.weights()[0, 1]
         np.testing.assert_allclose(parts["tag_knn"][0], share * crowd / crowd.max(), rtol=1e-5)
 
+    def test_content_does_not_lean_to_the_popular_a_second_time(self, seen, fitted):
+        leaning = self.make(tag_knn=TagKNNSettings(popularity=1.0)).fit(seen)
+        np.testing.assert_array_equal(leaning.score(np.arange(5)), fitted.score(np.arange(5)))
+
     def test_who_has_everything_is_still_scored(self, fitted):
         scores = fitted.fold_in([range(N_ITEMS)])
         assert np.isfinite(scores).all()
