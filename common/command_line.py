@@ -191,10 +191,21 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
             raise UserError(
                 f"{path.name}: [{preset}.{model}] has no setting {key!r}; it has {', '.join(sorted(names))}"
             )
+        where = f"{path.name}: [{preset}.{model}]"
+        found = {key: typed(value, getattr(kind(), key), f"{where} {key}") for key, value in found.items()}
         values |= found
     if preset not in known:
         raise unknown_name("preset", preset, sorted(known))
     return kind(**values)
+
+
+def typed(value: Any, default: Any, where: str) -> Any:
+    """A preset's value in the type of the setting's default; whole numbers do for numbers."""
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        raise UserError(f"{where} = {value!r}: give a value like {default!r}")
+    return value
 
 
 def read_toml(path: Path) -> dict[str, Any]:

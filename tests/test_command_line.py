@@ -213,3 +213,11 @@ def test_overriding_a_flag_leaves_the_presets_results_alone(small_flags, small_d
 def test_flags_and_the_equals_sign_and_underscores_are_taken():
     settings = parse(DataSettings, ["--split_seed=3", "--wandb=offline"])
     assert (settings.split_seed, settings.wandb) == (3, "offline")
+
+
+def test_values_of_a_preset_have_the_type_of_their_setting(tmp_path):
+    presets(tmp_path, music="[tuned.item_knn]\nshrinkage = 3\n")
+    assert type(values(tmp_path).shrinkage) is float
+    presets(tmp_path, music='[tuned.item_knn]\nneighbours = "many"\n')
+    with pytest.raises(UserError, match=r"music.toml: \[tuned.item_knn\] neighbours = 'many'"):
+        values(tmp_path)
