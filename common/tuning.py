@@ -81,6 +81,8 @@ def suggest(trial: Any, start: Any) -> Any:
     """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool among its values, the rest kept."""
     kind, values = type(start), dict[str, Any]()
     for name, searched_range in ranges_of(kind).items():
+        if not searched_range.search:
+            continue
         low, high, log_scale = searched_range.low, searched_range.high, searched_range.log
         if isinstance(getattr(start, name), int):
             values[name] = trial.suggest_int(name, int(low), int(high), log=log_scale)

@@ -39,6 +39,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
 
     monkeypatch.setattr(socket.socket, "connect", refuse_others)
     monkeypatch.setattr("common.data.prepare.download", no_download)
+    monkeypatch.setattr("common.tracking._failed", [])
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

@@ -32,7 +32,7 @@ class EASESettings:
     """l of the formula."""
     weighting: Literal["binary", "log"] = "binary"
     """What stands in X: 1 or log(1 + plays)."""
-    decay: Annotated[float, Range(0.0, 0.2)] = 0.0
+    decay: Annotated[float, Range(0.0, 0.2, search=False)] = 0.0
     """For histories in order: when scoring, an item n events before the last weighs exp(-decay n); 0 is off."""
 
 

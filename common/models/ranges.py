@@ -21,6 +21,8 @@ class Range:
     log: bool = False
     least: float | None = None
     most: float = math.inf
+    search: bool = True
+    """Whether tuning tries other values than the one it starts from."""
 
     def allows(self, value: float) -> bool:
         """Whether a value given by hand makes sense.
