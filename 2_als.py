@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from common.blending import tune_weights
 from common.command_line import ModelSettings, command, parse, preset_values
-from common.comparison import run_folders
+from common.comparison import on_part, run_folders
 from common.evaluation.leaderboard import leaderboard
 from common.experiment import Experiment
 from common.files import display, read_json, read_parquet, write_parquet
@@ -96,7 +96,7 @@ def draw(experiment: Experiment, fitted: dict[str, Recommender]) -> list[Path]:
     folder, title = experiment.folder / "figures", f"{experiment.data.name}, {experiment.select.protocol}"
     results = run_folders(experiment.folder, leaderboard(experiment.folder, experiment.select.split_sha256))
     paths = [folder / "precision_recall.png", folder / "scores.png"]
-    draw_precision_recall(results, title, paths[0])
+    draw_precision_recall(results, on_part(title, results), paths[0])
     if not fitted:
         return paths[:1]
     draw_scores(fitted, experiment.scorers[experiment.settings.phases[-1]], title, paths[1])

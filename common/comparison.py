@@ -19,16 +19,26 @@ MARKERS = "osD^vPX*<>hd"
 
 
 def run_folders(folder: Path, rows: pd.DataFrame) -> dict[str, Path]:
-    """Folder of the first seed's results of each leaderboard row: test where it was opened, else validation."""
-    found = {}
-    for _, row in rows.iterrows():
-        for part in ("test", "valid"):
-            results = sorted((folder / row["model"] / row["preset"]).glob(f"seed*/{part}"))
-            results = [result for result in results if all((result / name).exists() for name in NEEDED)]
-            if results:
-                found[label(row)] = results[0]
-                break
+    """Folder of the first seed's results of each leaderboard row, all on one part of the split.
+
+    Test, if every row has opened it, else validation for all: a figure never mixes the two.
+    """
+    found: dict[str, Path] = {}
+    for part in ("test", "valid"):
+        found = {label(row): path for _, row in rows.iterrows() if (path := _first(folder, row, part))}
+        if len(found) == len(rows):
+            break
     return found
+
+
+def _first(folder: Path, row: pd.Series, part: str) -> Path | None:
+    results = sorted((folder / row["model"] / row["preset"]).glob(f"seed*/{part}"))
+    return next((result for result in results if all((result / name).exists() for name in NEEDED)), None)
+
+
+def on_part(title: str, results: dict[str, Path]) -> str:
+    """A title that says which part of the split its figures come from."""
+    return f"{title}, {'test' if next(iter(results.values())).name == 'test' else 'validation'}"
 
 
 def label(row: pd.Series) -> str:
@@ -42,6 +52,7 @@ def draw_comparison(folder: Path, rows: pd.DataFrame, title: str) -> list[Path]:
     results = run_folders(folder, rows)
     if not results:
         return []
+    title = on_part(title, results)
     paths = [folder / "figures" / name for name in ("metrics_by_k.png", "accuracy_diversity.png", "popularity.png")]
     draw_curves(results, title, paths[0])
     draw_accuracy_against_diversity(folder, rows, title, paths[1])

@@ -71,7 +71,9 @@ def draw_sensitivity(trials: pd.DataFrame, title: str, path: Path) -> None:
             dots = panel.scatter(trials[own], trials["ndcg_10"], c=np.log10(trials[other]), cmap="viridis", s=60)
             panel.set(xlabel=own.capitalize(), ylabel="Validation NDCG@10", xscale="log")
             if own == "factors":
-                plain_log_axis(panel.xaxis)
+                powers = 2 ** np.arange(0, 12)
+                inside = (powers >= trials[own].min() / 1.5) & (powers <= trials[own].max() * 1.5)
+                panel.set_xticks(powers[inside], [str(power) for power in powers[inside]])
                 panel.xaxis.set_minor_formatter(NullFormatter())
             ticks = panel.figure.colorbar(dots, ax=panel, label=other.capitalize())
             ticks.ax.yaxis.set_major_formatter(lambda exponent, _: f"{10**exponent:.3g}")

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.comparison import curves, draw_comparison, run_folders
+from common.comparison import curves, draw_comparison, on_part, run_folders
 from common.evaluation.leaderboard import leaderboard
 from tests.stages import stage
 
@@ -30,6 +30,10 @@ def test_figures_are_drawn_from_what_the_runs_wrote(small_flags, small_data, tmp
         "popularity": "test",
         "item_knn": "test",
     }
+    stage("1_knn_baseline.py")([*small_flags, "--models", "user_knn", "--phase", "select"])
+    mixed = leaderboard(folder, split)
+    assert {path.name for path in run_folders(folder, mixed).values()} == {"valid"}  # never validation beside test
+    assert on_part("small", run_folders(folder, mixed)) == "small, validation"
     for path in (folder / "figures").iterdir():
         path.unlink()
     drawn = draw_comparison(folder, rows, "small")
