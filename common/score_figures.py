@@ -12,7 +12,7 @@ from common.evaluation import metrics
 from common.evaluation.evaluate import Scorer
 from common.evaluation.measures import hits_from_ranks
 from common.evaluation.ranking import DEPTH
-from common.figures import PALETTE, figure, plain_log_axis
+from common.figures import PALETTE, figure
 from common.files import read_parquet
 from common.models.contract import Recommender
 
