@@ -139,7 +139,8 @@ def draw_popularity(results: dict[str, Path], title: str, path: Path) -> None:
 
 def style(place: int) -> dict:
     """Colour and marker of the n-th model: told apart without colour, too."""
-    return {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)], "linestyle": "-"}
+    line = ("-", "--", ":")[place // len(PALETTE) % 3]
+    return {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)], "linestyle": line}
 
 
 def legend(axes: Axes) -> None:
