@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from common.data.histories import Histories
 from common.data.negatives import NOT_DRAWN
@@ -112,7 +113,7 @@ def rank(score: Callable[[np.ndarray], np.ndarray], hidden: Hidden, places: np.n
     with ThreadPoolExecutor(workers) as pool:
         pending: list = []
         done: list = []
-        for rows in batches:
+        for rows in tqdm(batches, "ranking", delay=2, leave=False, disable=None):
             scores = check_scores(score(rows), (len(rows), n_items))
             pending.append(pool.submit(order, rows, scores))
             if len(pending) > workers:

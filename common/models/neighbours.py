@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
+from tqdm import tqdm
 
 from common.data.histories import Histories
 from common.data.visible import Visible
@@ -104,7 +105,7 @@ def shrunk_cosines(
     own, other = squares**asymmetry, squares ** (1 - asymmetry)
     columns = matrix.tocsc()
     kept = []
-    for start in range(0, matrix.shape[1], block):
+    for start in tqdm(range(0, matrix.shape[1], block), "neighbours", delay=2, leave=False, disable=None):
         rows = np.arange(start, min(start + block, matrix.shape[1]))
         products = sparse.coo_array(columns[:, rows].T @ matrix)
         row, item = products.coords
