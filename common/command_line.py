@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import tyro
 
 from common.data.prepare import LASTFM, ROOT, SYNTHETIC, choose_dataset, is_at_hand, resolve_name
-from common.data.splits import PROTOCOLS, folder_name, parse_folder_name
+from common.data.splits import PROTOCOLS, folder_name
 from common.data.synthetic import SyntheticSettings
 from common.errors import UserError, unknown_name
 from common.models.contract import setting_parts
@@ -251,6 +251,3 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
             raise SystemExit(130) from None
 
     return guarded
-
-
-__all__ = ["DataSettings", "ModelSettings", "command", "parse", "parse_folder_name", "preset_label", "preset_values"]

@@ -1,6 +1,7 @@
 """Figures that compare the models of a leaderboard, drawn from what their runs wrote."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +61,9 @@ def draw_comparison(folder: Path, rows: pd.DataFrame, title: str) -> list[Path]:
     return paths
 
 
-def draw_accuracy(folder: Path, title: str) -> Path:
+def draw_accuracy(folder: Path, parts: Iterable[str], title: str) -> Path:
     """One run's NDCG and recall against k, on each part of the split that it was scored on."""
-    parts = {part: folder / part for part in ("valid", "test") if (folder / part / "targets.parquet").exists()}
-    draw_curves(parts, title, folder / "figures" / "accuracy_by_k.png")
+    draw_curves({part: folder / part for part in parts}, title, folder / "figures" / "accuracy_by_k.png")
     return folder / "figures" / "accuracy_by_k.png"
 
 

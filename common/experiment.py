@@ -123,7 +123,9 @@ class Experiment:
         if phase == "final" or not (folder / "test").exists():  # a final model stays beside the test results it gave
             write_json(folder / "config.json", config)
             model.save(folder / "model")
-        tracker.figure("accuracy_by_k", draw_accuracy(folder, f"{model.name}, {self.data.name}, {config['protocol']}"))
+        title = f"{model.name}, {self.data.name}, {self.settings.split_folder}"
+        parts = [PARTS[phase] for phase in self.settings.phases]
+        tracker.figure("accuracy_by_k", draw_accuracy(folder, parts, title))
         if model.curves:
             write_json(folder / "curves.json", model.curves)
             for epoch, values in enumerate(zip(*model.curves.values(), strict=True), start=1):

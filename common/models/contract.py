@@ -1,7 +1,7 @@
 """The contract that every model keeps, and saving that runs no code when it is read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -136,6 +136,17 @@ def restore_parts(parts: Mapping[str, Recommender], arrays: dict[str, np.ndarray
     for name, part in parts.items():
         prefix = f"{name}/"
         part.restore({key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)})
+
+
+def similar_by_parts(
+    parts: Iterable[tuple[Recommender, float]], item: int, k: int, n_items: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k items most like one by several models: each one's likeness in units of its largest, times its weight."""
+    total = np.zeros(n_items)
+    for part, weight in parts:
+        items, likeness = part.similar(item, n_items)
+        total[items] += weight * likeness / max(likeness.max(initial=0), 1e-12)
+    return best(total, k, leave_out=item)
 
 
 def best(scores: np.ndarray, k: int, leave_out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from common.data.visible import Visible
 from common.errors import UserError
 from common.models.als import ALS, ALSSettings
 from common.models.content_knn import ContentKNN, ContentKNNSettings, ContentNeighbours, TagKNN, TagKNNSettings
-from common.models.contract import Recommender, as_histories, best, pack_parts, restore_parts
+from common.models.contract import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
 from common.models.neighbours import pack_histories, unpack_histories, weigh
 from common.models.ranges import Range
@@ -188,12 +188,9 @@ class Ensemble(Recommender):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items like this one, each part's likeness in units of its largest, weighed as for long histories."""
-        n_items = len(self.popularity)
-        total = np.zeros(n_items)
-        for weight, part in zip(self.settings.weights()[-1], self.parts.values(), strict=False):
-            items, likeness = part.similar(item, n_items)
-            total[items] += weight * likeness / max(likeness.max(initial=0), 1e-12)
-        return best(total, k, leave_out=item)
+        of_models = self.settings.weights()[-1, : len(self.parts)]  # popularity, the last weight, likes nothing
+        weighed = zip(self.parts.values(), of_models, strict=True)
+        return similar_by_parts(weighed, item, k, len(self.popularity))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The parts' arrays under the parts' names, the histories and the popularity."""

@@ -17,7 +17,7 @@ import tyro
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
-from common.models.contract import Recommender, as_histories, best, pack_parts, restore_parts
+from common.models.contract import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neighbours import order_rest_by_popularity
 from common.models.ranges import Range
@@ -91,12 +91,9 @@ class HybridKNN(Recommender):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose likeness, part by part in units of the part's largest and weighed like the parts, is highest."""
-        n_items, weights = len(self.popularity), self.settings.weights()
-        total = np.zeros(n_items)
-        for name, part in self.parts.items():
-            items, likeness = part.similar(item, n_items)
-            total[items] += weights[name] * likeness / max(likeness.max(initial=0), 1e-12)
-        return best(total, k, leave_out=item)
+        weights = self.settings.weights()
+        weighed = [(part, weights[name]) for name, part in self.parts.items()]
+        return similar_by_parts(weighed, item, k, len(self.popularity))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The parts' arrays under the parts' names, and the scales."""
