@@ -22,7 +22,7 @@ from common.data.visible import Visible, visible
 from common.errors import UserError
 from common.evaluation.evaluate import Evaluation, Scorer
 from common.files import read_json, strict, write_json, write_parquet
-from common.models.contract import MODEL_FILES, Recommender
+from common.models.contract import Recommender
 
 PARTS = {"select": "valid", "final": "test"}
 """The folder that holds a phase's results: the part of the split it was scored on."""
@@ -86,7 +86,7 @@ class Experiment:
         flags, preset = self.settings, self.preset(kind, settings)
         folder = self.run_folder(kind, settings)
         config = self._config(kind, settings, preset)
-        if flags.resume and is_complete(folder, config, flags.phases):
+        if flags.resume and is_complete(folder, kind, config, flags.phases):
             log.info("%-14s complete already, skipped", kind.name)
             return
         identity = tracking.RunIdentity(
@@ -141,9 +141,9 @@ class Experiment:
         ranking = scorer.rank(model)
         ranked = time.perf_counter()
         costs = {
-            "fit_seconds": fitted - start,
+            "fit_seconds": fitted - start + model.shared_seconds,
             "recommend_ms_per_user": 1000 * (ranked - fitted) / len(ranking.items),
-            "model_mb": sum(array.nbytes for array in model.arrays().values()) / 2**20,
+            "model_mb": model.nbytes() / 2**20,
             "peak_rss_mb": machine.peak_rss_mb(),
         }
         return scorer.evaluate(ranking), costs
@@ -176,10 +176,10 @@ def hash_config(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def is_complete(folder: Path, config: dict[str, Any], phases: tuple[str, ...]) -> bool:
+def is_complete(folder: Path, kind: type[Recommender], config: dict[str, Any], phases: tuple[str, ...]) -> bool:
     """Whether a folder holds the results of these very settings for every phase."""
     parts = [folder / PARTS[phase] for phase in phases]
-    needed = [part / name for part in parts for name in RESULTS] + [folder / "model" / name for name in MODEL_FILES]
+    needed = [part / name for part in parts for name in RESULTS] + [folder / "model" / name for name in kind.files]
     wanted = hash_config(config)
     return all(file.exists() for file in needed) and all(
         read_json(part / "metrics.json")["config_sha256"] == wanted for part in parts

@@ -15,7 +15,6 @@ from common.errors import UserError
 from common.files import atomic, read_json, write_json
 
 NO_FILE = "no saved model"
-MODEL_FILES = ("model.json", "model.npz")
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Recommender(ABC):
 
     name: ClassVar[str]
     Settings: ClassVar[type] = NoSettings
+    files: ClassVar[tuple[str, ...]] = ("model.json", "model.npz")
+    """What `save` writes."""
 
     def __init__(self, settings: Any = None, seed: int = 0) -> None:
         self.settings = self.Settings() if settings is None else settings
@@ -42,6 +43,8 @@ class Recommender(ABC):
         self.curves: dict[str, list[float]] = {}
         """What `fit` notes of each epoch, first epoch first: `train/loss`, `val/ndcg_10`, ..."""
         self.catalogue_sha256 = ""
+        self.shared_seconds = 0.0
+        """Seconds of the last `fit` that a model before had already spent for both of them."""
 
     @abstractmethod
     def fit(self, visible: Visible) -> Self:
@@ -69,6 +72,10 @@ class Recommender(ABC):
     @abstractmethod
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `arrays` gave."""
+
+    def nbytes(self) -> int:
+        """Bytes of everything learned."""
+        return sum(array.nbytes for array in self.arrays().values())
 
     def save(self, folder: Path) -> None:
         """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays, no pickle)."""

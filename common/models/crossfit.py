@@ -1,0 +1,168 @@
+"""What a second stage learns from: labelled candidates of cross-fitted sources, shared by all that learn from them.
+
+The sources are fitted once on everything visible, for use, and once per fold without the fold's pairs (see
+`common/data/folds.py`), for learning: what is held out and proposed is a wanted candidate, every other proposed item
+is not. All wanted candidates are kept and, since they are few, `negatives` times as many of the others, drawn evenly.
+"""
+
+import logging
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from common.data.folds import FOLDS, Asked, Fold, folds
+from common.data.visible import Visible
+from common.models.feature_tables import FeatureTables, feature_tables
+from common.models.features import Columns, make_features
+from common.models.first_stage import FirstStage, FirstStageSettings, Proposals
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The fitted sources and the tables of one state of the visible data: proposals and features come from here."""
+
+    stage: FirstStage
+    tables: FeatureTables
+    columns: dict[str, list[str]]
+    """The features that these data feed: group -> names."""
+
+    def describe(self, asked: Asked, rows: np.ndarray, items: np.ndarray, proposals: Proposals) -> np.ndarray:
+        """Features of pairs (row of `asked`, item), sorted by row, float32 (pairs, columns)."""
+        made = make_features(self.tables, self.stage, asked, rows, items, proposals)
+        return aligned(made, self.columns, len(rows))
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What there is to learn.
+
+    features float32 (n, columns) and wanted bool (n,) of candidates; pair_features float32 (m, columns) and log_plays
+    float32 (m,) of all held-out pairs, m = 0 where every interaction weighs the same; n_held: the held-out pairs that
+    were asked for, candidates or not.
+    """
+
+    features: np.ndarray
+    wanted: np.ndarray
+    pair_features: np.ndarray
+    log_plays: np.ndarray
+    n_held: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything before the learning itself, and the seconds that sources and features took."""
+
+    bench: Bench
+    lessons: Lessons
+    source_seconds: float
+    feature_seconds: float
+
+
+_kept: list[tuple[tuple, Prepared]] = []
+"""The last two preparations: both phases of a run, for the next model that learns from the same."""
+
+
+def prepare(seen: Visible, settings: FirstStageSettings, negatives: int, seed: int, device: str) -> tuple[Prepared, bool]:
+    """The preparation for some visible data, and whether a model before this one has left it behind."""
+    asked_for = (settings, negatives, seed, device)
+    for (whose, *key), kept in _kept:
+        if whose is seen and tuple(key) == asked_for:
+            return kept, True
+    prepared = _prepare(seen, settings, negatives, seed, device)
+    _kept.append(((seen, *asked_for), prepared))
+    del _kept[:-2]
+    return prepared, False
+
+
+def _prepare(seen: Visible, settings: FirstStageSettings, negatives: int, seed: int, device: str) -> Prepared:
+    clock = Clock()
+    bench = set_up(seen, settings, seed, device, clock)
+    rng = np.random.default_rng([seed, negatives])
+    parts = []
+    for fold in tqdm(folds(seen, seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
+        of_fold = set_up(fold.seen, settings, seed, device, clock, bench.columns)
+        for rows in of_fold.stage.blocks(fold.asked):
+            parts.append(lessons(of_fold, fold, rows, negatives, rng, clock))
+    return Prepared(bench, join(parts), clock.seconds["sources"], clock.seconds["features"])
+
+
+def set_up(
+    seen: Visible,
+    settings: FirstStageSettings,
+    seed: int,
+    device: str,
+    clock: "Clock",
+    columns: dict[str, list[str]] | None = None,
+) -> Bench:
+    """Fit the sources and gather the tables; `columns` are those of the whole data, for a fold of it."""
+    stage = FirstStage(settings, seed, device).fit(seen)
+    clock.lap("sources")
+    tables = feature_tables(seen)
+    if columns is None:
+        anybody = Asked(np.array([0]), seen.histories.take(np.array([0])))
+        pair = np.array([0])
+        made = make_features(tables, stage, anybody, pair, pair, stage.propose(anybody))
+        columns = {group: list(names) for group, names in made.items()}
+    clock.lap("features")
+    return Bench(stage, tables, columns)
+
+
+def lessons(
+    bench: Bench, fold: Fold, rows: np.ndarray, negatives: int, rng: np.random.Generator, clock: "Clock"
+) -> Lessons:
+    """The lessons of some consecutive rows of a fold."""
+    asked, n_items = fold.asked.take(rows), bench.stage.n_items
+    proposals = bench.stage.propose(asked)
+    clock.lap("sources")
+    mine = slice(*np.searchsorted(fold.rows, [rows[0], rows[-1] + 1]))
+    held, wanted_held = (fold.rows[mine] - rows[0]) * n_items + fold.items[mine], fold.wanted[mine]
+    keys = proposals.rows * n_items + proposals.items
+    wanted, others = np.isin(keys, held[wanted_held]), ~np.isin(keys, held)
+    share = negatives * wanted.sum() / max(1, others.sum())
+    chosen = np.flatnonzero(wanted | (others & (rng.random(len(keys)) < share)))
+    pairs = held[wanted_held] if bench.tables.has_plays else held[:0]
+    described = np.union1d(keys[chosen], pairs)
+    features = bench.describe(asked, described // n_items, described % n_items, proposals)
+    clock.lap("features")
+    return Lessons(
+        features=features[np.searchsorted(described, keys[chosen])],
+        wanted=wanted[chosen],
+        pair_features=features[np.searchsorted(described, pairs)],
+        log_plays=fold.log_weights[mine][wanted_held][: len(pairs)],
+        n_held=int(wanted_held.sum()),
+    )
+
+
+def join(parts: list[Lessons]) -> Lessons:
+    """The lessons of all parts."""
+    arrays = ("features", "wanted", "pair_features", "log_plays")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+    return Lessons(**joined, n_held=sum(part.n_held for part in parts))
+
+
+def aligned(made: dict[str, Columns], columns: dict[str, list[str]], n: int) -> np.ndarray:
+    """Columns in the order asked for, float32 (n, columns); NaN for one that these data cannot feed."""
+    values = np.full((n, sum(map(len, columns.values()))), np.nan, np.float32)
+    for place, (group, name) in enumerate((group, name) for group, names in columns.items() for name in names):
+        if (column := made.get(group, {}).get(name)) is not None:
+            values[:, place] = column
+    return values
+
+
+class Clock:
+    """Seconds by name; a lap ends what has run since the last one."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {"sources": 0.0, "features": 0.0}
+        self.last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Count the time since the last lap under a name."""
+        now = time.perf_counter()
+        self.seconds[name] += now - self.last
+        self.last = now

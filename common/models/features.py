@@ -1,0 +1,368 @@
+"""The features of a (person, item) pair that the second stage learns from; FEATURES names and explains each.
+
+A feature is made from what the phase shows and from what is known of the person, never from the pair itself. What
+cannot be known is NaN, and groups of features for which the data have no table are left out. Items of so few visible
+listeners that they must have hidden ones (`Visible.count_floor`) share one popularity, and nothing is said of their
+listeners. Whether the person has tagged the item without listening is no feature: the tags of hidden pairs are
+hidden too, so that a visible tag would only betray what is not hidden.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+
+from common.data.folds import Asked
+from common.models.feature_tables import DAY, FeatureTables, ratio
+from common.models.first_stage import FirstStage, Proposals
+from common.models.neighbours import weigh
+
+Columns = dict[str, np.ndarray]
+MAINSTREAM = 0.01
+"""The share of the catalogue that counts as mainstream."""
+RECENT = (1, 5, 15)
+"""How many of the last items count as recent."""
+MONTH = 31
+"""Days around somebody's last event that count as the same time."""
+
+FEATURES: dict[str, dict[str, str]] = {
+    "user": {
+        "user_items": "log(1 + items of the history)",
+        "user_mainstream": "mean log listeners of the history",
+        "user_mainstream_share": "share of the history among the most popular 1% of the catalogue",
+    },
+    "item": {
+        "item_listeners": "log listeners",
+        "item_popularity_rank": "place by listeners as a share of the catalogue; equal counts share a place",
+        "item_mainstream": "mean of the listeners' user_mainstream",
+        "popularity_gap": "item_listeners - user_mainstream",
+        "mainstream_gap": "item_mainstream - user_mainstream",
+    },
+    "plays": {
+        "user_log_plays": "mean log(1 + plays) of the history",
+        "user_total_plays": "log(1 + all plays)",
+        "user_top_share": "share of the most played item in all plays",
+        "user_concentration": "sum of the squared shares of plays (Herfindahl index)",
+        "item_log_plays": "mean log(1 + plays) of the listeners",
+        "item_intensity": "item_log_plays - mean of the listeners' user_log_plays",
+        "relative_activity": "user_log_plays - mean of the listeners' user_log_plays",
+        "interaction_strength": "mean log(1 + plays) of the history, weighed by likeness to the item (item kNN)",
+    },
+    "sources": {
+        "<source>_rank": "candidates that the source puts before the item",
+        "<source>_score": "the source's score in units of the person's best",
+        "<source>_strength": "the source's score in units of the mean of all people's best",
+        "votes": "sources that propose the item",
+    },
+    "content": {
+        "genre_max": "largest cosine of genres with an item of the history",
+        "genre_mean": "mean cosine of genres with the history",
+        "user_genre_entropy": "entropy of the history's genres",
+        "audio_max": "largest cosine of standardised audio with an item of the history",
+        "audio_mean": "mean cosine of standardised audio with the history",
+        "audio_distance": "distance of standardised audio from the history's mean",
+        "year_gap": "release year - mean release year of the history",
+    },
+    "tags": {
+        "tag_max": "largest cosine of TF-IDF tags with an item of the history",
+        "tag_mean": "mean cosine of TF-IDF tags with the history",
+        "tag_overlap": "share of the item's tag assignments whose tag stands in the history",
+        "user_tag_entropy": "entropy of the history's tags",
+        "user_tag_diversity": "log(1 + distinct tags of the history)",
+    },
+    "friends": {
+        "friends_listening": "friends who have the item",
+        "friends_share": "the same as a share of the friends",
+        "user_friends": "log(1 + friends)",
+    },
+    "order": {
+        "tag_last_<n>": "mean cosine of TF-IDF tags with the last n = 1, 5, 15 items",
+        "listening_last_<n>": "mean likeness (item kNN) to the last n = 1, 5, 15 items",
+    },
+    "time": {
+        "days_since_last": "days from the person's last event to the newest of all",
+        "events_of_last_day": "log(1 + the person's events on their last day)",
+        "item_time_gap": "days from the person's last event to the item's mean event",
+        "item_newest_gap": "days from the person's last event to the item's newest event",
+        "item_now_share": "share of the item's events within a month of the person's last event",
+        "item_later_share": "share of the item's events more than a day after the person's last event",
+    },
+    "people": {
+        "user_age": "age in years",
+        "age_gap": "age - mean age of the item's listeners",
+        "gender_share": "share of the listeners that have the person's gender",
+        "country_share": "share of the listeners that have the person's country",
+    },
+}
+"""Group -> feature -> what it is. <source> and <n> stand for several columns."""
+
+
+class Pairs:
+    """Pairs (row of `asked`, item), sorted by row, and what the features of several groups need of them."""
+
+    def __init__(
+        self, tables: FeatureTables, stage: FirstStage, asked: Asked, rows: np.ndarray, items: np.ndarray
+    ) -> None:
+        self.tables, self.stage, self.asked, self.rows, self.items = tables, stage, asked, rows, items
+        self.plays = asked.given.matrix()
+        self.has = weigh(self.plays, "binary")
+        self.lengths = np.asarray(self.has.sum(axis=1)).ravel()
+        self.starts = np.searchsorted(rows, np.arange(len(asked) + 1))
+        self.user_mainstream = ratio(self.has @ tables.log_listeners, self.lengths)
+        self.user_log_plays = ratio(weigh(self.plays, "log").sum(axis=1), self.lengths)
+
+    def by_person(self, column: Callable[[np.ndarray, np.ndarray], Columns], names: list[str]) -> Columns:
+        """Columns made person by person from their items and their history, float32 (pairs,), NaN where none are."""
+        made = {name: np.full(len(self.rows), np.nan, np.float32) for name in names}
+        for person in np.flatnonzero(np.diff(self.starts)):
+            own = slice(self.starts[person], self.starts[person + 1])
+            history = self.asked.given[person]
+            for name, values in column(self.items[own], history).items() if len(history) else ():
+                made[name][own] = values
+        return made
+
+
+def make_features(
+    tables: FeatureTables, stage: FirstStage, asked: Asked, rows: np.ndarray, items: np.ndarray, proposals: Proposals
+) -> dict[str, Columns]:
+    """Features of pairs (row of `asked`, item) sorted by row: group -> name -> float (pairs,)."""
+    pairs = Pairs(tables, stage, asked, rows, items)
+    made = {"user": _user(pairs), "item": _item(pairs)}
+    if tables.has_plays:
+        made["plays"] = _plays(pairs)
+    made["sources"] = _sources(pairs, proposals)
+    makers = {"content": _content, "tags": _tags, "friends": _friends, "order": _order, "time": _time, "people": _people}
+    made |= {group: columns for group, make in makers.items() if (columns := make(pairs))}
+    return made
+
+
+def _user(pairs: Pairs) -> Columns:
+    head = pairs.tables.popularity_rank < MAINSTREAM
+    share = ratio(pairs.has @ head.astype(float), pairs.lengths)
+    own = {
+        "user_items": np.log1p(pairs.lengths),
+        "user_mainstream": pairs.user_mainstream,
+        "user_mainstream_share": share,
+    }
+    return {name: values[pairs.rows] for name, values in own.items()}
+
+
+def _item(pairs: Pairs) -> Columns:
+    tables, items = pairs.tables, pairs.items
+    mainstream = pairs.user_mainstream[pairs.rows]
+    return {
+        "item_listeners": tables.log_listeners[items],
+        "item_popularity_rank": tables.popularity_rank[items],
+        "item_mainstream": tables.item_mainstream[items],
+        "popularity_gap": tables.log_listeners[items] - mainstream,
+        "mainstream_gap": tables.item_mainstream[items] - mainstream,
+    }
+
+
+def _plays(pairs: Pairs) -> Columns:
+    tables, rows, items = pairs.tables, pairs.rows, pairs.items
+    total = np.asarray(pairs.plays.sum(axis=1), float).ravel()
+    largest = pairs.plays.max(axis=1).toarray().ravel() if pairs.plays.shape[0] else total
+    squares = np.asarray(pairs.plays.multiply(pairs.plays).sum(axis=1), float).ravel()
+    likeness = pairs.stage.sources["item_knn"].similarity
+    weighed, weights = (sparse.csr_array(m @ likeness)[rows, items] for m in (weigh(pairs.plays, "log"), pairs.has))
+    return {
+        "user_log_plays": pairs.user_log_plays[rows],
+        "user_total_plays": np.log1p(total)[rows],
+        "user_top_share": ratio(largest, total)[rows],
+        "user_concentration": ratio(squares, total**2)[rows],
+        "item_log_plays": tables.item_log_plays[items],
+        "item_intensity": (tables.item_log_plays - tables.item_activity)[items],
+        "relative_activity": pairs.user_log_plays[rows] - tables.item_activity[items],
+        "interaction_strength": ratio(weighed, weights),
+    }
+
+
+def _sources(pairs: Pairs, proposals: Proposals) -> Columns:
+    rows, items, made = pairs.rows, pairs.items, dict[str, np.ndarray]()
+    ranks, scores = proposals.ranks(rows, items), proposals.of_pairs(rows, items)
+    for place, name in enumerate(pairs.stage.sources):
+        made[f"{name}_rank"] = ranks[:, place]
+        made[f"{name}_score"] = scores[:, place] / proposals.best[place][rows]
+        made[f"{name}_strength"] = scores[:, place] / pairs.stage.scales[place]
+    made["votes"] = (ranks < pairs.stage.settings.top).sum(axis=1) if len(rows) else np.zeros(0)
+    return made
+
+
+def _content(pairs: Pairs) -> Columns:
+    made: Columns = {}
+    for space, name in (("genre", "genres"), ("audio", "audio_vectors")):
+        if (vectors := pairs.tables.arrays.get(name)) is not None:
+            made |= _likeness(pairs, vectors, space)
+    if (genres := pairs.tables.arrays.get("genres")) is not None:
+        made["user_genre_entropy"] = entropy(pairs.has @ genres)[pairs.rows]
+    if (audio := pairs.tables.arrays.get("audio")) is not None:
+        centre = _known_mean(pairs.has, audio)
+        made["audio_distance"] = np.linalg.norm(audio[pairs.items] - centre[pairs.rows], axis=1)
+    if (years := pairs.tables.arrays.get("years")) is not None:
+        made["year_gap"] = years[pairs.items] - _known_mean(pairs.has, years[:, None])[pairs.rows, 0]
+    return made
+
+
+def _likeness(pairs: Pairs, vectors: np.ndarray | sparse.csr_array, space: str) -> Columns:
+    """Largest and mean cosine of unit vectors with the history's items that have one; NaN where the item has none."""
+    has_vector = np.asarray((vectors != 0).sum(axis=1)).ravel() > 0
+
+    def compare(items: np.ndarray, history: np.ndarray) -> Columns:
+        known = history[has_vector[history]]
+        if not len(known):
+            return {}
+        cosine = vectors[items] @ vectors[known].T
+        cosine = cosine.toarray() if sparse.issparse(cosine) else cosine
+        cosine[~has_vector[items]] = np.nan
+        return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
+
+    return pairs.by_person(compare, [f"{space}_max", f"{space}_mean"])
+
+
+def _tags(pairs: Pairs) -> Columns:
+    if "tags" not in pairs.tables:
+        return {}
+    counts = pairs.tables.matrices["tags"]
+    profile = sparse.csr_array(pairs.has @ counts)
+    distinct = np.diff(profile.indptr)
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    stands_in_history = np.zeros(counts.shape[1])
+
+    def overlap(items: np.ndarray, history: np.ndarray) -> Columns:
+        tags = counts[history].indices
+        stands_in_history[tags] = 1
+        known = counts[items] @ stands_in_history
+        stands_in_history[tags] = 0
+        return {"tag_overlap": ratio(known, totals[items])}
+
+    return {
+        **_likeness(pairs, pairs.tables.matrices["tag_vectors"], "tag"),
+        **pairs.by_person(overlap, ["tag_overlap"]),
+        "user_tag_entropy": entropy(profile)[pairs.rows],
+        "user_tag_diversity": np.log1p(distinct)[pairs.rows],
+    }
+
+
+def _friends(pairs: Pairs) -> Columns:
+    """NaN for people who are unknown."""
+    if "friends" not in pairs.tables:
+        return {}
+    friends, known = pairs.tables.matrices["friends"], pairs.asked.users >= 0
+    own = friends[np.where(known, pairs.asked.users, 0)]
+    listening = sparse.csr_array(own @ pairs.tables.has)[pairs.rows, pairs.items]
+    number = np.asarray(own.sum(axis=1)).ravel()
+    known_pair = known[pairs.rows]
+    columns = {
+        "friends_listening": listening,
+        "friends_share": ratio(listening, number[pairs.rows]),
+        "user_friends": np.log1p(number)[pairs.rows],
+    }
+    return {name: np.where(known_pair, np.asarray(values, float), np.nan) for name, values in columns.items()}
+
+
+def _order(pairs: Pairs) -> Columns:
+    if not pairs.tables.arrays["ordered"]:
+        return {}
+    spaces = {"listening": pairs.stage.sources["item_knn"].similarity}
+    if "tags" in pairs.tables:
+        spaces["tag"] = pairs.tables.matrices["tag_vectors"]
+
+    def recent(items: np.ndarray, history: np.ndarray) -> Columns:
+        last, made = history[::-1][: max(RECENT)], dict[str, np.ndarray]()
+        for space, matrix in spaces.items():
+            near = matrix[last] if space == "listening" else matrix[last] @ matrix[items].T
+            near = (near[:, items] if space == "listening" else near).toarray()
+            made |= {f"{space}_last_{n}": near[:n].mean(axis=0) for n in RECENT}
+        return made
+
+    return pairs.by_person(recent, [f"{space}_last_{n}" for space in spaces for n in RECENT])
+
+
+def _time(pairs: Pairs) -> Columns:
+    """Times relative to the last event of the history; NaN where that has no times."""
+    given, arrays = pairs.asked.given, pairs.tables.arrays
+    if "event_days" not in pairs.tables or given.timestamps is None:
+        return {}
+    days, items, n_items = arrays["event_days"], arrays["event_items"], len(arrays["popularity"])
+    last, busy = np.full(len(given), np.nan), np.full(len(given), np.nan)
+    owner, own_days = np.repeat(np.arange(len(given)), given.lengths), given.timestamps / DAY
+    np.fmax.at(last, owner, own_days)
+    busy[given.lengths > 0] = 0
+    np.add.at(busy, owner, own_days > last[owner] - 0.5)
+    counts = np.bincount(items, minlength=n_items)
+    newest = np.full(n_items, -np.inf)
+    np.maximum.at(newest, items, days)
+    mean, newest = (np.where(arrays["spoken_of"], v, np.nan) for v in (ratio(np.bincount(items, days, n_items), counts), newest))
+    order = np.lexsort((days, items))
+    own_last = last[pairs.rows]
+
+    def before(day: np.ndarray) -> np.ndarray:
+        """Events of each pair's item before a day."""
+        return _count_before(items[order], days[order], pairs.items, day)
+
+    def share(events: np.ndarray) -> np.ndarray:
+        return np.where(arrays["spoken_of"][pairs.items] & ~np.isnan(own_last), ratio(events, counts[pairs.items]), np.nan)
+
+    return {
+        "days_since_last": days.max(initial=-np.inf) - own_last,
+        "events_of_last_day": np.log1p(busy)[pairs.rows],
+        "item_time_gap": mean[pairs.items] - own_last,
+        "item_newest_gap": newest[pairs.items] - own_last,
+        "item_now_share": share(before(own_last + MONTH) - before(own_last - MONTH)),
+        "item_later_share": share(counts[pairs.items] - before(own_last + 1)),
+    }
+
+
+def _count_before(items: np.ndarray, days: np.ndarray, asked: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """How many events (sorted by item, then day) of each asked item lie before a day, int64 (len(asked),)."""
+    if not len(days):
+        return np.zeros(len(asked), np.int64)
+    low, width = days.min() - 1, days.max() - days.min() + 3
+    keys = items * width + (days - low)
+    limit = np.clip(np.nan_to_num(day, nan=low), low, low + width - 0.5)
+    return np.searchsorted(keys, asked * width + (limit - low)) - np.searchsorted(items, asked)
+
+
+def _people(pairs: Pairs) -> Columns:
+    """NaN for people who are unknown, or of whom the data do not say."""
+    tables, users, made = pairs.tables, pairs.asked.users, dict[str, np.ndarray]()
+    for column in ("age", "gender", "country"):
+        if (values := tables.arrays.get(f"user_{column}")) is None:
+            continue
+        own = np.where(users >= 0, values[np.maximum(users, 0)], np.nan)[pairs.rows]
+        told = ~np.isnan(values)
+        telling = tables.has.T @ told.astype(float)
+        if column == "age":
+            mean = np.where(tables.arrays["spoken_of"], ratio(tables.has.T @ np.nan_to_num(values), telling), np.nan)
+            made |= {"user_age": own, "age_gap": own - mean[pairs.items]}
+            continue
+        kinds = np.unique(values[told])
+        like = tables.has.T @ (values[:, None] == kinds).astype(float)
+        share = like / np.where(telling > 0, telling, np.nan)[:, None]
+        place = np.searchsorted(kinds, np.where(np.isnan(own), kinds[0], own)).clip(max=len(kinds) - 1)
+        of_pair = np.where(tables.arrays["spoken_of"][pairs.items], share[pairs.items, place], np.nan)
+        made[f"{column}_share"] = np.where(np.isnan(own), np.nan, of_pair)
+    return made
+
+
+def _known_mean(has: sparse.csr_array, values: np.ndarray) -> np.ndarray:
+    """Mean over each history of the items whose values are known, NaN without any, float64 (rows, columns)."""
+    known = ~np.isnan(values).any(axis=1)
+    number = has @ known.astype(float)
+    total = has @ np.where(known[:, None], values, 0)
+    return total / np.where(number > 0, number, np.nan)[:, None]
+
+
+def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """Entropy in nats of each row's shares, NaN for an empty row, float64 (rows,).
+
+    >>> entropy(np.array([[1.0, 1.0], [3.0, 0.0], [0.0, 0.0]])).round(3)
+    array([0.693, 0.   ,   nan])
+    """
+    amounts = sparse.csr_array(amounts).astype(float)
+    total = np.asarray(amounts.sum(axis=1)).ravel()
+    share = amounts.data / np.repeat(total, np.diff(amounts.indptr))
+    row = np.repeat(np.arange(amounts.shape[0]), np.diff(amounts.indptr))
+    surprise = np.bincount(row, -share * np.log(np.maximum(share, 1e-300)), minlength=amounts.shape[0])
+    return np.where(total > 0, surprise, np.nan)

@@ -1,0 +1,139 @@
+"""Stage 3's second stages: random forests (Breiman 2001), and gradient boosting over histograms beside them."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from scipy import sparse
+
+from common.data.folds import Asked
+from common.data.histories import Histories
+from common.machine import threads
+from common.models.explanation import Explanation
+from common.models.ranges import Range
+from common.models.two_stage import TwoStage, TwoStageSettings
+
+
+@dataclass(frozen=True)
+class ForestSettings(TwoStageSettings):
+    """The defaults are the textbook's: 100 trees, each on a bootstrap sample, leaves of 5, sqrt(features) a split."""
+
+    trees: Annotated[int, Range(50, 500, log=True, least=1, search=False)] = 100
+    """Trees of each forest."""
+    leaf: Annotated[int, Range(3, 100, log=True, least=1)] = 5
+    """Least training rows in a leaf of the ranker."""
+    features: Annotated[float, Range(0.05, 0.6, least=0.001, most=1.0)] = 0.13
+    """Share of the features that a split of the ranker chooses from; 0.13 is sqrt(60) / 60."""
+    samples: Annotated[float, Range(0.1, 1.0, least=0.001, most=1.0, search=False)] = 1.0
+    """Size of a tree's bootstrap sample, as a share of the training rows."""
+
+
+class Forest(TwoStage):
+    """A forest on labels 0 and 1: the mean over trees of the share of wanted candidates in the leaf."""
+
+    name = "forest"
+    Settings = ForestSettings
+
+    def new_ranker(self) -> Any:
+        """A regression forest, whose squared error on 0 and 1 is half the Gini impurity of a classifying one."""
+        return self._forest(self.settings.leaf, self.settings.features)
+
+    def new_plays(self) -> Any:
+        """The textbook's regression forest: a third of the features at every split."""
+        return self._forest(5, 1 / 3)
+
+    def _forest(self, leaf: int, features: float) -> Any:
+        from sklearn.ensemble import RandomForestRegressor
+
+        return RandomForestRegressor(
+            self.settings.trees,
+            min_samples_leaf=leaf,
+            max_features=features,
+            max_samples=self.settings.samples if self.settings.samples < 1 else None,
+            n_jobs=threads(),
+            random_state=self.seed,
+        )
+
+    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation:
+        """Which features moved a candidate's score, and by how much: Saabas 2014, the steps of the paths added up.
+
+        `parts` start with `average`, the share of wanted training candidates, and sum to the score. An item that no
+        source proposes has the part `first_stage` alone. `user` is the code of a known user.
+        """
+        pool = self.pool(Asked(np.array([user]), history.take(np.array([0]))))
+        nothing = np.array([], np.int32), np.array([])
+        place = np.flatnonzero(pool.items == item)
+        if not len(place) or self.ranker is None:
+            return Explanation({"first_stage": float(pool.scores(self.order(pool))[0, item])}, *nothing)
+        average, steps = contributions(self.ranker, pool.features[place])
+        by_size = np.argsort(-np.abs(steps[0]), kind="stable")
+        names = self.columns
+        return Explanation({"average": average} | {names[f]: float(steps[0, f]) for f in by_size}, *nothing)
+
+
+def contributions(forest: Any, features: np.ndarray) -> tuple[float, np.ndarray]:
+    """What each feature adds to a forest's predictions: their mean start, and float64 (rows, features).
+
+    On the way from the root to a leaf every split changes the mean of the training rows that are left; the change is
+    credited to the feature of the split. Start and changes add up to the prediction.
+    """
+    total, start = np.zeros(features.shape), 0.0
+    for tree in forest.estimators_:
+        tree = tree.tree_
+        value = tree.value[:, 0, 0]
+        inner = np.flatnonzero(tree.children_left >= 0)
+        children = np.concatenate([tree.children_left[inner], tree.children_right[inner]])
+        parents = np.concatenate([inner, inner])
+        steps = value[children] - value[parents]
+        shape = (tree.node_count, features.shape[1])
+        credit = sparse.csr_array((steps, (children, tree.feature[parents])), shape=shape)
+        total += (sparse.csr_array(tree.decision_path(features)) @ credit).toarray()
+        start += value[0]
+    return start / len(forest.estimators_), total / len(forest.estimators_)
+
+
+@dataclass(frozen=True)
+class HistGradientSettings(TwoStageSettings):
+    """The defaults are scikit-learn's."""
+
+    iterations: Annotated[int, Range(50, 400, log=True, least=1)] = 100
+    """Trees, one after the other."""
+    learning_rate: Annotated[float, Range(0.02, 0.2, log=True, least=1e-4)] = 0.1
+    """How much each tree adds."""
+    leaves: Annotated[int, Range(7, 63, log=True, least=2)] = 31
+    """Most leaves of a tree."""
+    leaf: Annotated[int, Range(20, 400, log=True, least=1)] = 20
+    """Least training rows in a leaf."""
+    l2: Annotated[float, Range(0.1, 100.0, log=True, least=0.0)] = 0.0
+    """Regularisation of the leaves' values."""
+
+
+class HistGradient(TwoStage):
+    """scikit-learn's gradient boosting over histograms, with the logistic loss."""
+
+    name = "hist_gradient"
+    Settings = HistGradientSettings
+
+    def new_ranker(self) -> Any:
+        """A boosted classifier of wanted candidates."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(**self._options())
+
+    def new_plays(self) -> Any:
+        """A boosted regressor of log plays."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(**self._options())
+
+    def _options(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "max_iter": settings.iterations,
+            "learning_rate": settings.learning_rate,
+            "max_leaf_nodes": settings.leaves,
+            "min_samples_leaf": settings.leaf,
+            "l2_regularization": settings.l2,
+            "early_stopping": False,
+            "random_state": self.seed,
+        }

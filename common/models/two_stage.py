@@ -1,0 +1,254 @@
+"""Two-stage recommenders: candidates from cheap sources, features of each, and trees that put them in order.
+
+The order is learned pointwise: a candidate's score is the share of wanted ones among training candidates like it, as
+in the second stage of Covington et al. 2016. What no source proposes keeps the order of the first stage, below.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from common.data.folds import Asked
+from common.data.histories import Histories
+from common.data.visible import Visible
+from common.errors import UserError
+from common.files import atomic
+from common.machine import threads
+from common.models.contract import Recommender, as_histories, similar_by_parts
+from common.models.crossfit import Bench, prepare
+from common.models.feature_tables import FeatureTables
+from common.models.first_stage import FirstStage, FirstStageSettings, Proposals
+from common.models.neighbours import pack_histories, unpack_histories
+from common.models.ranges import Range
+
+TRUSTED = (
+    "sklearn.tree._tree.Tree",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
+"""What a saved forest may hold beside what skops trusts by itself: scikit-learn's own trees, nothing else."""
+RANKER, PLAYS = "ranker.skops", "plays.skops"
+
+
+@dataclass(frozen=True)
+class TwoStageSettings(FirstStageSettings):
+    """What all two-stage models learn from."""
+
+    negatives: Annotated[int, Range(1, 100, log=True, least=1, search=False)] = 5
+    """Candidates that are not wanted, per wanted one, in training."""
+    weighting: Literal["none", "balanced"] = "none"
+    """Whether wanted candidates weigh as much in all as the others."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates of some people: rows, items int64 (pairs,), features float32 (pairs, columns), and the score of every
+    item before the candidates' own are put in, float32 (people, n_items)."""
+
+    rows: np.ndarray
+    items: np.ndarray
+    features: np.ndarray
+    rest: np.ndarray
+
+    def scores(self, of_candidates: np.ndarray) -> np.ndarray:
+        """Scores of all items, float32 (people, n_items): the candidates' own in [0, 1], the rest below."""
+        scores = self.rest.copy()
+        scores[self.rows, self.items] = of_candidates
+        return scores
+
+
+class TwoStage(Recommender):
+    """Candidates, features, trees. A subclass makes the two estimators."""
+
+    Settings = TwoStageSettings
+    files: ClassVar[tuple[str, ...]] = (*Recommender.files, RANKER, PLAYS)
+
+    bench: Bench
+    histories: Histories
+
+    @abstractmethod
+    def new_ranker(self) -> Any:
+        """An unfitted scikit-learn regressor or classifier of wanted (1) and other (0) candidates."""
+
+    @abstractmethod
+    def new_plays(self) -> Any:
+        """An unfitted scikit-learn regressor of log plays."""
+
+    def fit(self, visible: Visible) -> Self:
+        """Cross-fit the sources, learn to order their candidates, and learn log plays where there are any."""
+        about = FirstStageSettings(**{f.name: getattr(self.settings, f.name) for f in fields(FirstStageSettings)})
+        prepared, kept = prepare(visible, about, self.settings.negatives, self.seed, self.device)
+        self.bench, self.histories = prepared.bench, visible.histories
+        self.catalogue_sha256 = visible.catalogue_sha256
+        self.source_seconds, self.feature_seconds = prepared.source_seconds, prepared.feature_seconds
+        self.shared_seconds = prepared.source_seconds + prepared.feature_seconds if kept else 0.0
+        lessons = prepared.lessons
+        self.ranker = self.learn(lessons.features, lessons.wanted)
+        self.plays = self.learn_plays(lessons.pair_features, lessons.log_plays)
+        return self
+
+    def learn(self, features: np.ndarray, wanted: np.ndarray) -> Any:
+        """A ranker fitted to labelled candidates; None where no candidate is wanted, or every one is."""
+        if wanted.all() or not wanted.any():
+            return None
+        weights = np.ones(len(wanted))
+        if self.settings.weighting == "balanced":
+            weights[wanted] = (~wanted).sum() / wanted.sum()
+        return fit_trees(self.new_ranker(), features, wanted.astype(np.float64), weights)
+
+    def learn_plays(self, features: np.ndarray, log_plays: np.ndarray) -> Any:
+        """A regressor of log plays; None where there is nothing to learn."""
+        return fit_trees(self.new_plays(), features, log_plays.astype(np.float64), None) if len(log_plays) else None
+
+    @property
+    def columns(self) -> list[str]:
+        """Name of each feature."""
+        return [name for names in self.bench.columns.values() for name in names]
+
+    def pool(self, asked: Asked) -> Pool:
+        """The candidates of some people and their features."""
+        proposals = self.bench.stage.propose(asked)
+        features = self.bench.describe(asked, proposals.rows, proposals.items, proposals)
+        return Pool(proposals.rows, proposals.items, features, proposals.order_of_the_rest())
+
+    def known(self, users: np.ndarray) -> Asked:
+        """Users known from `fit`, with the histories they had there."""
+        return Asked(np.asarray(users, np.int64), self.histories.take(users))
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Scores of users known from `fit`."""
+        return self.score_asked(self.known(users))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores from histories alone: of these people no friends, tags or age are known."""
+        histories = as_histories(histories, self.bench.stage.n_items)
+        return self.score_asked(Asked(np.full(len(histories), -1), histories))
+
+    def score_asked(self, asked: Asked) -> np.ndarray:
+        """Scores of anybody, float32 (len(asked), n_items)."""
+        scores = np.empty((len(asked), self.bench.stage.n_items), np.float32)
+        for rows in self.bench.stage.blocks(asked):
+            pool = self.pool(asked.take(rows))
+            scores[rows] = pool.scores(self.order(pool))
+        return scores
+
+    def order(self, pool: Pool) -> np.ndarray:
+        """Scores of the candidates in [0, 1], float32 (pairs,); the first stage's own where nothing was learned."""
+        if self.ranker is None:
+            return 1 + pool.rest[pool.rows, pool.items]
+        return predict(self.ranker, pool.features)
+
+    def predict_plays(self, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
+        """log(1 + plays) of pairs of known users and items, float32 (pairs,); None where plays say nothing here."""
+        if self.plays is None:
+            return None
+        people, rows = np.unique(users, return_inverse=True)
+        order, predicted = np.argsort(rows, kind="stable"), np.empty(len(users), np.float32)
+        asked, sorted_rows = self.known(people), rows[np.argsort(rows, kind="stable")]
+        for block in self.bench.stage.blocks(asked):
+            mine = order[slice(*np.searchsorted(sorted_rows, [block[0], block[-1] + 1]))]
+            part = asked.take(block)
+            features = self.bench.describe(part, rows[mine] - block[0], items[mine], self.bench.stage.propose(part))
+            predicted[mine] = predict(self.plays, features)
+        return predicted
+
+    def candidates(self, users: np.ndarray) -> Iterator[tuple[np.ndarray, Proposals]]:
+        """Block by block, some of the users and what the sources propose for them."""
+        asked = self.known(users)
+        for rows in self.bench.stage.blocks(asked):
+            yield rows, self.bench.stage.propose(asked.take(rows))
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items that the collaborative sources and the tags find alike, all with the same say."""
+        sources = self.bench.stage.sources
+        voices = [(sources[name], 1.0) for name in ("als", "item_knn", "tag_knn") if name in sources]
+        return similar_by_parts(voices, item, k, self.bench.stage.n_items)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The sources, the tables and the histories; the trees lie in files of their own."""
+        times = self.histories.timestamps
+        return {
+            **{f"stage/{name}": array for name, array in self.bench.stage.arrays().items()},
+            **{f"tables/{name}": array for name, array in self.bench.tables.pack().items()},
+            **pack_histories(self.histories),
+            **({} if times is None else {"past_timestamps": times}),
+            "columns": np.array(json.dumps(self.bench.columns)),
+        }
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the sources, the tables and the histories."""
+        of = {prefix: _below(arrays, prefix) for prefix in ("stage/", "tables/")}
+        stage = FirstStage(self.settings, self.seed, self.device)
+        stage.restore(of["stage/"])
+        self.bench = Bench(stage, FeatureTables.unpack(of["tables/"]), json.loads(str(arrays["columns"])))
+        self.histories = replace(unpack_histories(arrays, stage.n_items), timestamps=arrays.get("past_timestamps"))
+
+    def save(self, folder: Path) -> None:
+        """Write the trees with skops, one file each, beside what every model writes."""
+        from skops import io
+
+        for name, trees in ((RANKER, self.ranker), (PLAYS, self.plays)):
+            with atomic(folder / name) as temporary:
+                temporary.write_bytes(io.dumps(trees))
+        super().save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, catalogue_sha256: str | None = None) -> Self:
+        """Read a saved model; of the trees' files only types in TRUSTED are built."""
+        from skops import io
+
+        model = super().load(folder, catalogue_sha256)
+        for name in (RANKER, PLAYS):
+            try:
+                trees = io.loads((folder / name).read_bytes(), trusted=list(TRUSTED))
+            except Exception as error:  # skops raises whatever a broken archive leads to
+                raise UserError(f"{folder / name} is missing or damaged; train {cls.name} again") from error
+            setattr(model, name.removesuffix(".skops"), trees)
+        return model
+
+    def nbytes(self) -> int:
+        """Bytes of the sources, the tables and the trees."""
+        from skops import io
+
+        return super().nbytes() + sum(len(io.dumps(trees)) for trees in (self.ranker, self.plays))
+
+
+def fit_trees(estimator: Any, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> Any:
+    """Fit trees so that the same rows give the same trees and predictions, bit for bit.
+
+    Boosting with more than one OpenMP thread, and a forest that predicts with several, add up their sums in an order
+    that changes from run to run.
+    """
+    with threadpool_limits(1, "openmp"):
+        estimator.fit(features, target, sample_weight=weights)
+    if hasattr(estimator, "n_jobs"):
+        estimator.n_jobs = 1
+    return estimator
+
+
+def predict(trees: Any, features: np.ndarray) -> np.ndarray:
+    """What the trees predict, float32 (rows,), the rows spread over threads."""
+    if not len(features):
+        return np.zeros(0, np.float32)
+
+    def part(rows: np.ndarray) -> np.ndarray:
+        return trees.predict_proba(rows)[:, 1] if hasattr(trees, "predict_proba") else trees.predict(rows)
+
+    with ThreadPoolExecutor(threads()) as pool:
+        return np.concatenate(list(pool.map(part, np.array_split(features, threads())))).astype(np.float32)
+
+
+def _below(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
