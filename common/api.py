@@ -23,7 +23,7 @@ from common.data.visible import Visible, visible
 from common.errors import UserError, unknown_name
 from common.evaluation.evaluate import Scorer
 from common.evaluation.ranking import tie_places, top_items
-from common.models import ALS, MODELS, Ensemble
+from common.models import ALS, MODELS, Ensemble, Forest
 from common.models.contract import Recommender
 from common.models.explanation import Explanation
 from common.showcase import names_of
@@ -86,14 +86,15 @@ class Music:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UserError(f"unknown user {user_id!r}{hint}; the known ones are in .users")
         code = np.array([self.users.index(user_id)])
-        return self._table(self.model.score(code), self.seen.histories.take(code), k)
+        return self._table(self.model.score(code), self.seen.histories.take(code), k, int(code[0]))
 
     def recommend_for(self, liked: Sequence[str] | Mapping[str, float], k: int = 10) -> pd.DataFrame:
         """The k best items for somebody new, who likes some items (ids or names), perhaps with plays; none is fine.
 
         Columns: item_id, name, score; of models that can explain themselves also a column per part, which add up to
-        the score, and `because`: the liked items that speak most for it, with what each adds. Of several versions of
-        one track the best alone is listed. Fewer than k rows where the catalogue ends.
+        the score, and `because`: the liked items that speak most for it, with what each adds (of a forest, the
+        features that move it most). Of several versions of one track the best alone is listed. Fewer than k rows where
+        the catalogue ends.
         """
         history = self.history(liked)
         return self._table(self.model.fold_in(history), history, k)
@@ -124,8 +125,10 @@ class Music:
         kept = one_per_group(items, groups, taken=[groups[code]])
         return self._named(items[kept][: _count(k)], likeness=likeness[kept][: _count(k)])
 
-    def explain(self, history: Histories, item: int) -> Explanation | None:
-        """What a score is made of; None if the model cannot say."""
+    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation | None:
+        """What a score is made of; None if the model cannot say. `user` is the code of a known user."""
+        if isinstance(self.model, Forest):
+            return self.model.explain(history, item, user)
         return self.model.explain(history, item) if isinstance(self.model, ALS | Ensemble) else None
 
     def evaluate(self) -> dict[str, float]:
@@ -133,15 +136,17 @@ class Music:
         scorer = Scorer(self.data, self.seen)
         return scorer.evaluate(scorer.rank(self.model)).overall
 
-    def _table(self, scores: np.ndarray, history: Histories, k: int) -> pd.DataFrame:
+    def _table(self, scores: np.ndarray, history: Histories, k: int, user: int = -1) -> pd.DataFrame:
         k = _count(k)
         items, values = top_items(scores, history, tie_places(self.seen.items["item_id"]), self.seen.n_items)
         items, values = items[0][items[0] >= 0], values[0][items[0] >= 0]
         kept = one_per_group(items, groups_of(self.seen.items))
         table = self._named(items[kept][:k], score=values[kept][:k])
-        explained = [why for item in items[kept][:k] if (why := self.explain(history, int(item)))]
+        explained = [why for item in items[kept][:k] if (why := self.explain(history, int(item), user))]
         if not explained:
             return table
+        if isinstance(self.model, Forest):  # dozens of parts: the strongest are named, none has a column of its own
+            return table.assign(because=[_moved(why) for why in explained])
         parts = pd.DataFrame([why.parts for why in explained])
         return pd.concat([table, parts, pd.Series([self._because(why) for why in explained], name="because")], axis=1)
 
@@ -151,6 +156,10 @@ class Music:
 
     def _because(self, why: Explanation) -> str:
         return ", ".join(f"{self.names[item]} {value:+.3f}" for item, value in why.strongest(REASONS) if value > 0)
+
+
+def _moved(why: Explanation) -> str:
+    return ", ".join(f"{part} {by:+.3f}" for part, by in why.strongest_parts(REASONS))
 
 
 def _model(name: str) -> type[Recommender]:

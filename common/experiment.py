@@ -146,7 +146,7 @@ class Experiment:
             "model_mb": model.nbytes() / 2**20,
             "peak_rss_mb": machine.peak_rss_mb(),
         }
-        return scorer.evaluate(ranking), costs
+        return scorer.evaluate(ranking, scorer.predict_plays(model)), costs
 
     def _config(self, kind: type[Recommender], settings: Any, preset: str) -> dict[str, Any]:
         return {

@@ -9,8 +9,10 @@ import pandas as pd
 
 from common.data.visible import Visible
 from common.errors import UserError
+from common.evaluation.ranking import tie_places, top_items
 from common.models.content_knn import nearest_songs
 from common.models.contract import Recommender
+from common.models.forest import Forest
 
 NEIGHBOURS = 5
 log = logging.getLogger(__name__)
@@ -37,6 +39,31 @@ def find(seen: Visible, wanted: Sequence[str]) -> list[int]:
             raise UserError(f"--show {name!r}: no item bears that name{_nearest(name, names)}")
         codes.append(int(found[np.argmax(seen.counts[found])]))
     return codes
+
+
+def find_users(seen: Visible, wanted: Sequence[str], most: int = 3) -> list[str]:
+    """The ids that are asked for, made sure of; the first few users where none are."""
+    ids = seen.users["user_id"].astype(object)
+    for user in wanted:
+        if not (ids == user).any():
+            near = difflib.get_close_matches(user, ids.tolist(), n=3)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"one that there is: {ids.iloc[0]!r}"
+            raise UserError(f"--show {user!r}: no user bears that id; {hint}")
+    return list(wanted) or ids.head(most).tolist()
+
+
+def show_lists(model: Forest, seen: Visible, codes: Sequence[int], k: int = 10) -> None:
+    """Print the k best items of a few users by name, each with the features that moved it most."""
+    names, places = names_of(seen), tie_places(seen.items["item_id"])
+    for code in codes:
+        asked = np.array([code])
+        history = seen.histories.take(asked)
+        best_known = history.items[np.argsort(-history.weights, kind="stable")[:NEIGHBOURS]]
+        log.info("\nfor user %s, who has %s ...", seen.users["user_id"].iloc[code], ", ".join(names[best_known]))
+        items, scores = top_items(model.score(asked), history, places, k)
+        for item, score in zip(items[0][items[0] >= 0], scores[0], strict=False):
+            why = model.explain(history, int(item), code).strongest_parts(3)
+            log.info("  %-28.28s %6.3f  %s", names[item], score, ", ".join(f"{name} {by:+.3f}" for name, by in why))
 
 
 def _nearest(name: str, names: pd.Series) -> str:

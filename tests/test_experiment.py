@@ -201,7 +201,7 @@ def test_a_run_killed_in_final_keeps_what_was_there(small_settings, monkeypatch)
         if not name.startswith("valid/") and name != "log.txt":
             assert after[name] == before[name], name
     monkeypatch.undo()
-    assert is_complete(folder, read_json(folder / "config.json"), ("select", "final"))
+    assert is_complete(folder, ItemKNN, read_json(folder / "config.json"), ("select", "final"))
 
 
 def test_a_first_run_killed_in_final_keeps_validation_and_is_not_complete(small_settings, monkeypatch, tmp_path):

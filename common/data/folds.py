@@ -14,6 +14,7 @@ what the protocol hides:
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,16 +100,16 @@ def without(seen: Visible, gone: np.ndarray) -> Visible:
     history = seen.histories
     owner = np.repeat(np.arange(seen.n_users), history.lengths)
     keys = owner[gone] * seen.n_items + history.items[gone]
-    changed: dict[str, pd.DataFrame | None] = {}
+    changed: dict[str, Any] = {}
     rows = seen.interactions
     changed["interactions"] = rows[~np.isin(_keys(rows, seen.n_items), keys)].reset_index(drop=True)
     if seen.user_item_tags is not None and seen.item_tags is not None:
         hidden = np.isin(_keys(seen.user_item_tags, seen.n_items), keys)
         changed |= _without_assignments(seen.user_item_tags, hidden, seen.item_tags)
-    return dataclasses.replace(seen, **changed)  # type: ignore[arg-type]
+    return dataclasses.replace(seen, **changed)
 
 
-def _without_assignments(rows: pd.DataFrame, hidden: np.ndarray, tags: pd.DataFrame) -> dict[str, pd.DataFrame | None]:
+def _without_assignments(rows: pd.DataFrame, hidden: np.ndarray, tags: pd.DataFrame) -> dict[str, Any]:
     """Tag assignments without the hidden ones, and the items' tags without what these gave them."""
     removed = rows[hidden].groupby(["item", "tag"], observed=True).size().rename("removed").reset_index()
     left = tags.merge(removed, on=["item", "tag"], how="left")

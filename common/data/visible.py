@@ -92,8 +92,9 @@ class Hidden:
 
     users: object (rows,) ids; codes: int64 (rows,) user codes in the visible data, -1 for people it lacks;
     given: Histories of what is known of each row's user, masked in the lists; rungs: int64 (rows,) or None;
-    target_rows, target_items: int64 (targets,), sorted by row; negatives: int32 (targets, 99), -1 as padding,
-    NOT_DRAWN throughout for a target that got none because there are so many.
+    target_rows, target_items: int64 (targets,), sorted by row; target_weights: float32 (targets,), their plays;
+    negatives: int32 (targets, 99), -1 as padding, NOT_DRAWN throughout for a target that got none because there are so
+    many.
     """
 
     users: np.ndarray
@@ -103,6 +104,7 @@ class Hidden:
     target_rows: np.ndarray
     target_items: np.ndarray
     negatives: np.ndarray
+    target_weights: np.ndarray | None = None
 
 
 def hash_ids(ids: pd.Series) -> str:
@@ -169,12 +171,13 @@ def hidden_for(split: Split, seen: Visible) -> Hidden:
     target_rows, target_items = codes_of(part["user_id"], pd.Index(users)), codes_of(part["item_id"], items)
     order = np.lexsort((target_items, target_rows))
     target_rows, target_items = target_rows[order], target_items[order]
+    weights = part["weight"].to_numpy(np.float32)[order]
     negatives = _negatives(split.negatives99, users, items, target_rows, target_items)
     if len(split.valid) + len(split.test) > MOST_PAIRS:
         negatives[(negatives < 0).all(axis=1)] = NOT_DRAWN
     if split.given is None:
         given = _histories_of(seen.histories, codes)
-        return Hidden(users, codes, given, None, target_rows, target_items, negatives)
+        return Hidden(users, codes, given, None, target_rows, target_items, negatives, weights)
     everything = _given_histories(split.given, users, items)
     n, rungs = len(users), np.array(RUNGS)
     return Hidden(
@@ -185,6 +188,7 @@ def hidden_for(split: Split, seen: Visible) -> Hidden:
         target_rows=(target_rows + n * np.arange(len(rungs))[:, None]).ravel(),
         target_items=np.tile(target_items, len(rungs)),
         negatives=np.tile(negatives, (len(rungs), 1)),
+        target_weights=np.tile(weights, len(rungs)),
     )
 
 

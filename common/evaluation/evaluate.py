@@ -5,18 +5,21 @@ metrics are computed from these two and the visible data alone, so they can be c
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from common.data.folds import Asked
 from common.data.histories import Histories
 from common.data.prepare import Dataset
 from common.data.visible import Hidden, Visible, hidden
 from common.evaluation import metrics
 from common.evaluation.measures import Measures, hits_from_ranks
+from common.evaluation.plays import mean_plays, plays_metrics
 from common.evaluation.ranking import Ranking, rank, tie_places
-from common.models.contract import Recommender
+from common.models.contract import PredictsPlays, Recommender
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Evaluation:
     """What one phase of one model gave.
 
     recommendations: user_id, [given,] rank, item_id, score. targets: user_id, [given,] item_id, score, rank,
-    rank_sampled99, listeners (visible). per_user: user_id, [given,] and one column per metric. overall: metric ->
-    value. `given` is the rung of a newcomer.
+    rank_sampled99, listeners (visible), and of a model that predicts plays log_plays and predicted_log_plays.
+    per_user: user_id, [given,] and one column per metric. overall: metric -> value. `given` is the rung of a newcomer.
     """
 
     recommendations: pd.DataFrame
@@ -64,6 +67,16 @@ class Scorer:
         """What is known of the user of each evaluated row."""
         return self.hidden.given
 
+    @property
+    def asked(self) -> Asked:
+        """The user of each evaluated row, and what is known of them."""
+        return Asked(self.hidden.codes, self.hidden.given)
+
+    def targets_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Hidden pairs of consecutive evaluated rows: the place in `rows`, and the item, int64 (targets,) each."""
+        mine = slice(*np.searchsorted(self.hidden.target_rows, [rows[0], rows[-1] + 1]))
+        return self.hidden.target_rows[mine] - rows[0], self.hidden.target_items[mine]
+
     def rank_scores(self, score: Callable[[np.ndarray], np.ndarray]) -> Ranking:
         """Lists and ranks from `score(rows)`, which gives evaluated rows their scores, float32 (len(rows), n_items)."""
         return rank(score, self.hidden, self.places)
@@ -89,12 +102,63 @@ class Scorer:
         others[places] = False
         return scores[places], scores[others]
 
-    def evaluate(self, ranking: Ranking) -> Evaluation:
-        """The two tables of a ranking and the metrics computed from them."""
+    def predict_plays(self, model: Recommender) -> np.ndarray | None:
+        """Predicted log plays of the hidden pairs, float32 (targets,); None from a model that does not predict them.
+
+        People whom the visible data lack are left out, NaN.
+        """
+        codes = self.hidden.codes[self.hidden.target_rows]
+        known = codes >= 0
+        if not isinstance(model, PredictsPlays) or not known.any():
+            return None
+        predicted = model.predict_plays(codes[known], self.hidden.target_items[known])
+        if predicted is None:
+            return None
+        of_all = np.full(len(codes), np.nan, np.float32)
+        of_all[known] = predicted
+        return of_all
+
+    def evaluate(self, ranking: Ranking, log_plays: np.ndarray | None = None) -> Evaluation:
+        """The two tables of a ranking (and of predicted plays) and the metrics computed from them."""
         recommendations = recommendations_table(ranking, self.hidden, self.seen)
         targets = targets_table(ranking, self.hidden, self.seen)
         per_user, overall = self.measures.measure(recommendations, targets)
+        if log_plays is not None and self.hidden.target_weights is not None:
+            targets["log_plays"] = np.log1p(self.hidden.target_weights)
+            targets["predicted_log_plays"] = log_plays
+            overall |= self._of_plays(targets)
         return Evaluation(recommendations, targets, per_user, overall)
+
+    def _of_plays(self, targets: pd.DataFrame) -> dict[str, float]:
+        """`plays_rmse`, `plays_r2`, ..., and `plays_reference_...` of the means of the user and the item alone."""
+        known = targets["predicted_log_plays"].notna().to_numpy()
+        true, predicted = (targets[name].to_numpy(float)[known] for name in ("log_plays", "predicted_log_plays"))
+        users, items = self.hidden.codes[self.hidden.target_rows][known], self.hidden.target_items[known]
+        reference = plays_metrics(true, mean_plays(self.seen, users, items))
+        measured = {f"plays_{name}": value for name, value in plays_metrics(true, predicted).items()}
+        return measured | {f"plays_reference_{name}": value for name, value in reference.items()}
+
+    def sample(self, rows: int, seed: int = 0) -> "Scorer":
+        """The same scorer for some of the evaluated rows, drawn evenly."""
+        rng = np.random.default_rng(seed)
+        return self.of_rows(np.sort(rng.permutation(len(self.hidden.users))[:rows]))
+
+    def of_rows(self, rows: np.ndarray) -> "Scorer":
+        """The same scorer for some of the evaluated rows, in rising order."""
+        part, hidden = copy(self), self.hidden
+        targets = np.flatnonzero(np.isin(hidden.target_rows, rows))
+        part.hidden = Hidden(
+            users=hidden.users[rows],
+            codes=hidden.codes[rows],
+            given=hidden.given.take(rows),
+            rungs=None if hidden.rungs is None else hidden.rungs[rows],
+            target_rows=np.searchsorted(rows, hidden.target_rows[targets]),
+            target_items=hidden.target_items[targets],
+            negatives=hidden.negatives[targets],
+            target_weights=None if hidden.target_weights is None else hidden.target_weights[targets],
+        )
+        part.measures = Measures(self.seen, part.hidden, self.places)
+        return part
 
 
 def recommendations_table(ranking: Ranking, hidden: Hidden, seen: Visible) -> pd.DataFrame:

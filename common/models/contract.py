@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,6 +20,17 @@ NO_FILE = "no saved model"
 @dataclass(frozen=True)
 class NoSettings:
     """For models that have nothing to set."""
+
+
+@runtime_checkable
+class PredictsPlays(Protocol):
+    """A model that also predicts how often somebody plays an item."""
+
+    def predict_plays(self, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
+        """log(1 + plays) of pairs of user codes of the fitted data and items, float32 (pairs,).
+
+        None where every interaction weighs the same, so that there is nothing to predict.
+        """
 
 
 class Recommender(ABC):

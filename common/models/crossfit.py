@@ -16,8 +16,8 @@ from tqdm import tqdm
 from common.data.folds import FOLDS, Asked, Fold, folds
 from common.data.visible import Visible
 from common.models.feature_tables import FeatureTables, feature_tables
-from common.models.features import Columns, make_features
-from common.models.first_stage import FirstStage, FirstStageSettings, Proposals
+from common.models.features import FEATURES, Columns, make_features
+from common.models.first_stage import KINDS, FirstStage, FirstStageSettings, Proposals
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,9 @@ _kept: list[tuple[tuple, Prepared]] = []
 """The last two preparations: both phases of a run, for the next model that learns from the same."""
 
 
-def prepare(seen: Visible, settings: FirstStageSettings, negatives: int, seed: int, device: str) -> tuple[Prepared, bool]:
+def prepare(
+    seen: Visible, settings: FirstStageSettings, negatives: int, seed: int, device: str
+) -> tuple[Prepared, bool]:
     """The preparation for some visible data, and whether a model before this one has left it behind."""
     asked_for = (settings, negatives, seed, device)
     for (whose, *key), kept in _kept:
@@ -82,6 +84,8 @@ def prepare(seen: Visible, settings: FirstStageSettings, negatives: int, seed: i
 def _prepare(seen: Visible, settings: FirstStageSettings, negatives: int, seed: int, device: str) -> Prepared:
     clock = Clock()
     bench = set_up(seen, settings, seed, device, clock)
+    if missing := [*(KINDS.keys() - bench.stage.sources.keys()), *(FEATURES.keys() - bench.columns.keys())]:
+        log.info("left out, since data set %r has nothing for them: %s", seen.dataset, ", ".join(sorted(missing)))
     rng = np.random.default_rng([seed, negatives])
     parts = []
     for fold in tqdm(folds(seen, seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):

@@ -30,3 +30,13 @@ class Explanation:
         """
         order = np.argsort(-self.contributions, kind="stable")[:k]
         return [(int(self.items[place]), float(self.contributions[place])) for place in order]
+
+    def strongest_parts(self, k: int) -> list[tuple[str, float]]:
+        """The k parts that move the score most, up or down, but for the `average` that every score starts from.
+
+        >>> nobody = np.array([], np.int32), np.array([])
+        >>> Explanation({"average": 0.1, "votes": 0.01, "tag_max": -0.05}, *nobody).strongest_parts(1)
+        [('tag_max', -0.05)]
+        """
+        moving = [(name, by) for name, by in self.parts.items() if name != "average"]
+        return sorted(moving, key=lambda part: -abs(part[1]))[:k]

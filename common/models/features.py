@@ -15,6 +15,7 @@ from scipy import sparse
 from common.data.folds import Asked
 from common.models.feature_tables import DAY, FeatureTables, ratio
 from common.models.first_stage import FirstStage, Proposals
+from common.models.item_knn import ItemKNN
 from common.models.neighbours import weigh
 
 Columns = dict[str, np.ndarray]
@@ -111,12 +112,19 @@ class Pairs:
         self.user_mainstream = ratio(self.has @ tables.log_listeners, self.lengths)
         self.user_log_plays = ratio(weigh(self.plays, "log").sum(axis=1), self.lengths)
 
+    @property
+    def likeness(self) -> sparse.csr_array:
+        """Likeness of items by common listeners, (n_items, n_items)."""
+        neighbours = self.stage.sources[ItemKNN.name]
+        assert isinstance(neighbours, ItemKNN)
+        return neighbours.similarity
+
     def by_person(self, column: Callable[[np.ndarray, np.ndarray], Columns], names: list[str]) -> Columns:
         """Columns made person by person from their items and their history, float32 (pairs,), NaN where none are."""
         made = {name: np.full(len(self.rows), np.nan, np.float32) for name in names}
         for person in np.flatnonzero(np.diff(self.starts)):
             own = slice(self.starts[person], self.starts[person + 1])
-            history = self.asked.given[person]
+            history = self.asked.given[int(person)]
             for name, values in column(self.items[own], history).items() if len(history) else ():
                 made[name][own] = values
         return made
@@ -131,7 +139,14 @@ def make_features(
     if tables.has_plays:
         made["plays"] = _plays(pairs)
     made["sources"] = _sources(pairs, proposals)
-    makers = {"content": _content, "tags": _tags, "friends": _friends, "order": _order, "time": _time, "people": _people}
+    makers = {
+        "content": _content,
+        "tags": _tags,
+        "friends": _friends,
+        "order": _order,
+        "time": _time,
+        "people": _people,
+    }
     made |= {group: columns for group, make in makers.items() if (columns := make(pairs))}
     return made
 
@@ -164,8 +179,7 @@ def _plays(pairs: Pairs) -> Columns:
     total = np.asarray(pairs.plays.sum(axis=1), float).ravel()
     largest = pairs.plays.max(axis=1).toarray().ravel() if pairs.plays.shape[0] else total
     squares = np.asarray(pairs.plays.multiply(pairs.plays).sum(axis=1), float).ravel()
-    likeness = pairs.stage.sources["item_knn"].similarity
-    weighed, weights = (sparse.csr_array(m @ likeness)[rows, items] for m in (weigh(pairs.plays, "log"), pairs.has))
+    weighed, weights = (entries(m @ pairs.likeness, rows, items) for m in (weigh(pairs.plays, "log"), pairs.has))
     return {
         "user_log_plays": pairs.user_log_plays[rows],
         "user_total_plays": np.log1p(total)[rows],
@@ -206,14 +220,14 @@ def _content(pairs: Pairs) -> Columns:
 
 def _likeness(pairs: Pairs, vectors: np.ndarray | sparse.csr_array, space: str) -> Columns:
     """Largest and mean cosine of unit vectors with the history's items that have one; NaN where the item has none."""
-    has_vector = np.asarray((vectors != 0).sum(axis=1)).ravel() > 0
+    has_vector = np.diff(sparse.csr_array(vectors).indptr) > 0
 
     def compare(items: np.ndarray, history: np.ndarray) -> Columns:
         known = history[has_vector[history]]
         if not len(known):
             return {}
         cosine = vectors[items] @ vectors[known].T
-        cosine = cosine.toarray() if sparse.issparse(cosine) else cosine
+        cosine = cosine if isinstance(cosine, np.ndarray) else cosine.toarray()
         cosine[~has_vector[items]] = np.nan
         return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
 
@@ -250,7 +264,7 @@ def _friends(pairs: Pairs) -> Columns:
         return {}
     friends, known = pairs.tables.matrices["friends"], pairs.asked.users >= 0
     own = friends[np.where(known, pairs.asked.users, 0)]
-    listening = sparse.csr_array(own @ pairs.tables.has)[pairs.rows, pairs.items]
+    listening = entries(own @ pairs.tables.has, pairs.rows, pairs.items)
     number = np.asarray(own.sum(axis=1)).ravel()
     known_pair = known[pairs.rows]
     columns = {
@@ -264,7 +278,7 @@ def _friends(pairs: Pairs) -> Columns:
 def _order(pairs: Pairs) -> Columns:
     if not pairs.tables.arrays["ordered"]:
         return {}
-    spaces = {"listening": pairs.stage.sources["item_knn"].similarity}
+    spaces = {"listening": pairs.likeness}
     if "tags" in pairs.tables:
         spaces["tag"] = pairs.tables.matrices["tag_vectors"]
 
@@ -293,16 +307,17 @@ def _time(pairs: Pairs) -> Columns:
     counts = np.bincount(items, minlength=n_items)
     newest = np.full(n_items, -np.inf)
     np.maximum.at(newest, items, days)
-    mean, newest = (np.where(arrays["spoken_of"], v, np.nan) for v in (ratio(np.bincount(items, days, n_items), counts), newest))
-    order = np.lexsort((days, items))
-    own_last = last[pairs.rows]
+    newest = np.where(arrays["spoken_of"], newest, np.nan)
+    mean = np.where(arrays["spoken_of"], ratio(np.bincount(items, days, n_items), counts), np.nan)
+    order, own_last = np.lexsort((days, items)), last[pairs.rows]
+    telling = arrays["spoken_of"][pairs.items] & ~np.isnan(own_last)
 
     def before(day: np.ndarray) -> np.ndarray:
         """Events of each pair's item before a day."""
         return _count_before(items[order], days[order], pairs.items, day)
 
     def share(events: np.ndarray) -> np.ndarray:
-        return np.where(arrays["spoken_of"][pairs.items] & ~np.isnan(own_last), ratio(events, counts[pairs.items]), np.nan)
+        return np.where(telling, ratio(events, counts[pairs.items]), np.nan)
 
     return {
         "days_since_last": days.max(initial=-np.inf) - own_last,
@@ -352,6 +367,15 @@ def _known_mean(has: sparse.csr_array, values: np.ndarray) -> np.ndarray:
     number = has @ known.astype(float)
     total = has @ np.where(known[:, None], values, 0)
     return total / np.where(number > 0, number, np.nan)[:, None]
+
+
+def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Single entries of a sparse matrix, float64 (len(rows),).
+
+    >>> entries(sparse.csr_array([[0.0, 2.0]]), np.array([0, 0]), np.array([1, 0]))
+    array([2., 0.])
+    """
+    return np.asarray(sparse.csr_array(matrix)[rows, columns], float) if len(rows) else np.zeros(0)
 
 
 def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:

@@ -72,7 +72,7 @@ class Proposals:
         return self.scores[:, rows, items].T
 
     def ranks(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """How many of the person's candidates a source puts before each pair (rows sorted), float32 (pairs, sources)."""
+        """How many of the person's candidates a source puts before each pair, float32 (pairs, sources); rows sorted."""
         ranks = np.zeros((len(rows), len(self.scores)), np.float32)
         people = np.arange(self.scores.shape[1] + 1)
         asked, candidates = np.searchsorted(rows, people), np.searchsorted(self.rows, people)

@@ -6,7 +6,7 @@ in the second stage of Covington et al. 2016. What no source proposes keeps the 
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,9 +22,9 @@ from common.errors import UserError
 from common.files import atomic
 from common.machine import threads
 from common.models.contract import Recommender, as_histories, similar_by_parts
-from common.models.crossfit import Bench, prepare
+from common.models.crossfit import Bench, Lessons, prepare
 from common.models.feature_tables import FeatureTables
-from common.models.first_stage import FirstStage, FirstStageSettings, Proposals
+from common.models.first_stage import FirstStage, FirstStageSettings
 from common.models.neighbours import pack_histories, unpack_histories
 from common.models.ranges import Range
 
@@ -77,6 +77,8 @@ class TwoStage(Recommender):
 
     bench: Bench
     histories: Histories
+    lessons: Lessons
+    """What `fit` learned from; a loaded model has none."""
 
     @abstractmethod
     def new_ranker(self) -> Any:
@@ -94,18 +96,17 @@ class TwoStage(Recommender):
         self.catalogue_sha256 = visible.catalogue_sha256
         self.source_seconds, self.feature_seconds = prepared.source_seconds, prepared.feature_seconds
         self.shared_seconds = prepared.source_seconds + prepared.feature_seconds if kept else 0.0
-        lessons = prepared.lessons
-        self.ranker = self.learn(lessons.features, lessons.wanted)
-        self.plays = self.learn_plays(lessons.pair_features, lessons.log_plays)
+        self.lessons = prepared.lessons
+        self.ranker = self.learn(self.lessons.features, self.lessons.wanted)
+        self.plays = self.learn_plays(self.lessons.pair_features, self.lessons.log_plays)
         return self
 
     def learn(self, features: np.ndarray, wanted: np.ndarray) -> Any:
         """A ranker fitted to labelled candidates; None where no candidate is wanted, or every one is."""
         if wanted.all() or not wanted.any():
             return None
-        weights = np.ones(len(wanted))
-        if self.settings.weighting == "balanced":
-            weights[wanted] = (~wanted).sum() / wanted.sum()
+        balanced = self.settings.weighting == "balanced"
+        weights = np.where(wanted, (~wanted).sum() / wanted.sum(), 1.0) if balanced else None
         return fit_trees(self.new_ranker(), features, wanted.astype(np.float64), weights)
 
     def learn_plays(self, features: np.ndarray, log_plays: np.ndarray) -> Any:
@@ -163,12 +164,6 @@ class TwoStage(Recommender):
             features = self.bench.describe(part, rows[mine] - block[0], items[mine], self.bench.stage.propose(part))
             predicted[mine] = predict(self.plays, features)
         return predicted
-
-    def candidates(self, users: np.ndarray) -> Iterator[tuple[np.ndarray, Proposals]]:
-        """Block by block, some of the users and what the sources propose for them."""
-        asked = self.known(users)
-        for rows in self.bench.stage.blocks(asked):
-            yield rows, self.bench.stage.propose(asked.take(rows))
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items that the collaborative sources and the tags find alike, all with the same say."""
@@ -246,8 +241,9 @@ def predict(trees: Any, features: np.ndarray) -> np.ndarray:
     def part(rows: np.ndarray) -> np.ndarray:
         return trees.predict_proba(rows)[:, 1] if hasattr(trees, "predict_proba") else trees.predict(rows)
 
-    with ThreadPoolExecutor(threads()) as pool:
-        return np.concatenate(list(pool.map(part, np.array_split(features, threads())))).astype(np.float32)
+    parts = np.array_split(features, min(threads(), len(features)))
+    with threadpool_limits(1, "openmp"), ThreadPoolExecutor(len(parts)) as pool:
+        return np.concatenate(list(pool.map(part, parts))).astype(np.float32)
 
 
 def _below(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

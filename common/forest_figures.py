@@ -1,0 +1,82 @@
+"""Stage 3's figures: candidates, importance, partial dependence, the ablation, and predicted plays."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.comparison import style
+from common.evaluation.plays import plays_metrics
+from common.figures import PALETTE, figure, percent_axis
+
+SHOWN = 20
+"""Features in the figure of importance."""
+
+
+def draw_recall(recall: pd.DataFrame, top: int, title: str, path: Path) -> None:
+    """Share of hidden pairs among the first n proposals, one line per source and one for all together."""
+    with figure(path, "How many hidden items are candidates", title, width=9) as (axes,):
+        for place, name in enumerate(recall):
+            look = {"color": "black", "linewidth": 3} if name == "all" else style(place)
+            label = "all sources together" if name == "all" else str(name)
+            axes.plot(recall.index, recall[name], label=label, **look, markevery=[9, 49, 99, 199])
+        axes.axvline(top, color="grey", linestyle="--", linewidth=1)
+        axes.set(xlabel="n, proposals of each source (dashed: the stage's choice)", ylabel="Hidden items found")
+        axes.set(xlim=(0, None), ylim=(0, None))
+        percent_axis(axes.yaxis)
+        axes.figure.legend(loc="outside right center", frameon=False)
+
+
+def draw_importance(importance: pd.DataFrame, title: str, path: Path) -> None:
+    """Importance by impurity, by permutation, and of whole groups, each with the others beside it."""
+    groups = importance[importance["group"] == "group"].sort_values("loss")
+    singles = importance[importance["group"] != "group"].head(SHOWN)[::-1]
+    with figure(path, "What the forest looks at", title, panels=3, height=7, width=6) as axes:
+        axes[0].barh(singles["name"], singles["impurity"], color=PALETTE[0])
+        axes[0].set(xlabel="Impurity: share of what all splits gain")
+        percent_axis(axes[0].xaxis)
+        for panel, rows in ((axes[1], singles), (axes[2], groups)):
+            panel.barh(rows["name"], rows["loss"], xerr=_errors(rows), color=PALETTE[1], ecolor="black", capsize=2)
+            panel.axvline(0, color="black", linewidth=1)
+        axes[1].set(xlabel="Permuted: loss of NDCG@10, 95% interval")
+        axes[2].set(xlabel="Group permuted: loss of NDCG@10, 95% interval")
+
+
+def draw_dependence(dependence: Mapping[str, np.ndarray], title: str, path: Path) -> None:
+    """Mean score of a candidate against the value of each of some features."""
+    with figure(path, "How the strongest features move a score", title, panels=3, rows=2, width=5) as axes:
+        for panel, (name, (values, scores)) in zip(axes, dependence.items(), strict=False):
+            panel.plot(values, scores, color=PALETTE[0], linewidth=2)
+            panel.set(xlabel=name, ylabel="Mean score", ylim=(0, None))
+        for panel in axes[len(dependence) :]:
+            panel.set_visible(False)
+
+
+def draw_ablation(table: pd.DataFrame, title: str, path: Path) -> None:
+    """What leaving out a group of features costs, with intervals."""
+    rows = table[table["name"] != "all features"].sort_values("loss")
+    with figure(path, "What each group of features is worth", title, width=9) as (axes,):
+        axes.barh(rows["name"], rows["loss"], xerr=_errors(rows), color=PALETTE[2], ecolor="black", capsize=3)
+        axes.axvline(0, color="black", linewidth=1)
+        full = table.loc[table["name"] == "all features", "ndcg_10"].iloc[0]
+        axes.set(xlabel=f"Loss of NDCG@10 against all features ({full:.4f}), 95% interval over users")
+
+
+def draw_plays(targets: pd.DataFrame, title: str, path: Path) -> None:
+    """Predicted against true log plays of hidden pairs, as a density, and the mean prediction."""
+    known = targets.dropna(subset="predicted_log_plays")
+    true, predicted = known["log_plays"].to_numpy(float), known["predicted_log_plays"].to_numpy(float)
+    r2 = plays_metrics(true, predicted)["r2"]
+    with figure(path, f"Predicted plays of hidden artists, R² {r2:.3f}", title, width=8, height=6) as (axes,):
+        cells = axes.hexbin(true, predicted, gridsize=45, bins="log", cmap="viridis", mincnt=1)
+        ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+        axes.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")
+        axes.set(xlabel="True log(1 + plays)", ylabel="Predicted log(1 + plays)")
+        axes.figure.colorbar(cells, ax=axes, label="Hidden pairs")
+        axes.legend(loc="lower right")
+
+
+def _errors(rows: pd.DataFrame) -> np.ndarray:
+    """Lengths of the error bars below and above each loss."""
+    return np.abs(np.stack([rows["loss"] - rows["low"], rows["high"] - rows["loss"]]))
