@@ -43,7 +43,7 @@ class Settings(ModelSettings):
 
     models: tuple[str, ...] = tuple(MODELS)
     """Which models to run."""
-    show: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
     """Ids of users whose recommendations are printed; three of them if none are given."""
     importance: bool = True
     """Measure what the features are worth to the forest, and draw it; --no-importance is quicker."""
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv, settings_classes(MODELS))
     experiment = Experiment(settings, STAGE, choose_device(settings.device))
-    shown = find_users(experiment.select, settings.show)
+    probes = find_users(experiment.select, settings.probes)
     chosen = run_models(experiment, MODELS, settings.models)
     if Forest.name not in settings.models:
         conclude(experiment)
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         figures += study_features(experiment, model)
     if settings.ablation and model.ranker is not None:
         figures += [study_groups(experiment, model)]
-    show_probes(experiment, experiment.load(Forest, chosen[Forest.name]), shown)
+    show_probes(experiment, experiment.load(Forest, chosen[Forest.name]), probes)
     conclude(experiment, figures)
 
 
@@ -95,7 +95,8 @@ def show_candidates(experiment: Experiment, model: TwoStage) -> list[Path]:
         log.info("  %-12s %7.2f%%  %s", row.source, 100 * row.found, alone)
     wanted = model.lessons.wanted
     log.info("learned from %s candidates, %.1f%% of them wanted", f"{len(wanted):,}", 100 * wanted.mean())
-    log.info("sources took %.0f s, %d features %.0f s", model.source_seconds, len(model.columns), model.feature_seconds)
+    costs = (model.source_seconds, len(model.bench.names), model.feature_seconds)
+    log.info("sources took %.0f s, %d features %.0f s", *costs)
     title, path = place(experiment, "candidates")
     forest_figures.draw_recall(forest_study.recall_by_length(ranks), top, title, path)
     return [path]
@@ -107,7 +108,7 @@ def show_plays(experiment: Experiment, model: TwoStage) -> list[Path]:
     folder = experiment.run_folder(Forest, model.settings) / part
     targets = read_parquet(folder / "targets.parquet")
     if "predicted_log_plays" not in targets:
-        log.info("\nplays: every interaction weighs the same here, so there is nothing to predict")
+        log.info("\nplays: nothing to predict, since every interaction weighs the same or nobody asked for is known")
         return []
     measured = read_json(folder / "metrics.json")
     log.info("\nlog(1 + plays) of hidden pairs, %s %9s %9s", part, "forest", "means")

@@ -150,7 +150,7 @@ def partial_dependences(model: TwoStage, scorer: Scorer, names: list[str], seed:
     features = Order(model, scorer.sample(PEOPLE, seed)).pool.features
     rng, found = np.random.default_rng(seed), dict[str, np.ndarray]()
     for name in names:
-        column = model.columns.index(name)
+        column = model.bench.names.index(name)
         known = features[~np.isnan(features[:, column])]
         sample = known[np.sort(rng.permutation(len(known))[:ROWS])]
         if not len(sample) or np.ptp(sample[:, column]) == 0:

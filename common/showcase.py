@@ -48,7 +48,7 @@ def find_users(seen: Visible, wanted: Sequence[str], most: int = 3) -> list[str]
         if not (ids == user).any():
             near = difflib.get_close_matches(user, ids.tolist(), n=3)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"one that there is: {ids.iloc[0]!r}"
-            raise UserError(f"--show {user!r}: no user bears that id; {hint}")
+            raise UserError(f"--probes {user!r}: no user bears that id; {hint}")
     return list(wanted) or ids.head(most).tolist()
 
 

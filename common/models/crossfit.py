@@ -8,7 +8,7 @@ is not. All wanted candidates are kept and, since they are few, `negatives` time
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -30,6 +30,11 @@ class Bench:
     tables: FeatureTables
     columns: dict[str, list[str]]
     """The features that these data feed: group -> names."""
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each feature, in order."""
+        return [name for names in self.columns.values() for name in names]
 
     def describe(self, asked: Asked, rows: np.ndarray, items: np.ndarray, proposals: Proposals) -> np.ndarray:
         """Features of pairs (row of `asked`, item), sorted by row, float32 (pairs, columns)."""
@@ -84,15 +89,17 @@ def prepare(
 def _prepare(seen: Visible, settings: FirstStageSettings, negatives: int, seed: int, device: str) -> Prepared:
     clock = Clock()
     bench = set_up(seen, settings, seed, device, clock)
-    if missing := [*(KINDS.keys() - bench.stage.sources.keys()), *(FEATURES.keys() - bench.columns.keys())]:
-        log.info("left out, since data set %r has nothing for them: %s", seen.dataset, ", ".join(sorted(missing)))
     rng = np.random.default_rng([seed, negatives])
     parts = []
     for fold in tqdm(folds(seen, seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
         of_fold = set_up(fold.seen, settings, seed, device, clock, bench.columns)
         for rows in of_fold.stage.blocks(fold.asked):
             parts.append(lessons(of_fold, fold, rows, negatives, rng, clock))
-    return Prepared(bench, join(parts), clock.seconds["sources"], clock.seconds["features"])
+    bench, learned = without_unknown(bench, join(parts))
+    if missing := [*(KINDS.keys() - bench.stage.sources.keys()), *(FEATURES.keys() - bench.columns.keys())]:
+        nothing = "left out, since %s of data set %r has nothing for them: %s"
+        log.info(nothing, seen.protocol, seen.dataset, ", ".join(sorted(missing)))
+    return Prepared(bench, learned, clock.seconds["sources"], clock.seconds["features"])
 
 
 def set_up(
@@ -147,6 +154,20 @@ def join(parts: list[Lessons]) -> Lessons:
     arrays = ("features", "wanted", "pair_features", "log_plays")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
     return Lessons(**joined, n_held=sum(part.n_held for part in parts))
+
+
+def without_unknown(bench: Bench, learned: Lessons) -> tuple[Bench, Lessons]:
+    """Both without the columns of which nothing was ever known in training: friends of people who are all strangers."""
+    if not len(learned.wanted):
+        return bench, learned
+    known = ~np.isnan(learned.features).all(axis=0)
+    if len(learned.log_plays):
+        known &= ~np.isnan(learned.pair_features).all(axis=0)
+    names = {name for name, kept in zip(bench.names, known, strict=True) if kept}
+    columns = {group: [name for name in own if name in names] for group, own in bench.columns.items()}
+    columns = {group: own for group, own in columns.items() if own}
+    features, pair_features = learned.features[:, known], learned.pair_features[:, known]
+    return replace(bench, columns=columns), replace(learned, features=features, pair_features=pair_features)
 
 
 def aligned(made: dict[str, Columns], columns: dict[str, list[str]], n: int) -> np.ndarray:

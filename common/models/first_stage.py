@@ -30,6 +30,8 @@ KINDS: dict[str, type[Recommender]] = {
     kind.name: kind for kind in (ALS, EASE, ItemKNN, UserKNN, TagKNN, ContentKNN, Friends, Popularity)
 }
 """The sources; those that the data say nothing for are left out."""
+OF_THE_REST = ("als", "tag_knn")
+"""The sources that order the items which nobody proposes: who listens, and, of items hardly anybody has, what it is."""
 SAMPLE = 200
 """People whose best scores say what one unit of a source is."""
 STRIDE = 16
@@ -56,16 +58,16 @@ class FirstStageSettings:
 class Proposals:
     """What the sources say of some people.
 
-    rows, items: the candidates int64 (pairs,), sorted by row, then item. scores: of every source, float32
-    (sources, rows, n_items). best: each source's best score among the items the person does not have, 1 where it is
-    not above 0, float32 (sources, rows). proposed: bool (sources, pairs).
+    names: the sources. rows, items: the candidates int64 (pairs,), sorted by row, then item. scores: of every source,
+    float32 (sources, rows, n_items). best: each source's best score among the items the person does not have, 1 where
+    it is not above 0, float32 (sources, rows).
     """
 
+    names: list[str]
     rows: np.ndarray
     items: np.ndarray
     scores: np.ndarray
     best: np.ndarray
-    proposed: np.ndarray
 
     def of_pairs(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Scores of pairs, float32 (pairs, sources)."""
@@ -85,13 +87,14 @@ class Proposals:
         return ranks
 
     def order_of_the_rest(self) -> np.ndarray:
-        """First-stage score of every item: the mean of what the sources say in units of their best, (rows, n_items).
+        """First-stage score of every item: the mean of what OF_THE_REST say in units of their best, (rows, n_items).
 
         It stands in [-1, 0]: below every candidate, whose score is a share of wanted items.
         """
+        voices = [place for place, name in enumerate(self.names) if name in OF_THE_REST]
         total = np.zeros(self.scores.shape[1:], np.float32)
-        for scores, best in zip(self.scores, self.best, strict=True):
-            total += np.clip(scores / best[:, None], -1, 1) / len(self.scores)
+        for place in voices:
+            total += np.clip(self.scores[place] / self.best[place][:, None], -1, 1) / len(voices)
         return (total - 1) / 2
 
 
@@ -149,7 +152,8 @@ class FirstStage:
         with ThreadPoolExecutor(threads()) as pool:
             list(pool.map(ask, range(len(self.sources)), self.sources.values()))
         rows, items = np.nonzero(chosen.any(axis=0))
-        return Proposals(rows, items, scores, np.where(best > 0, best, np.float32(1)), chosen[:, rows, items])
+        best = np.where(best > 0, best, np.float32(1))
+        return Proposals(list(self.sources), rows, items, scores, best)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The sources' arrays under their names."""

@@ -67,7 +67,7 @@ class Forest(TwoStage):
             return Explanation({"first_stage": float(pool.scores(self.order(pool))[0, item])}, *nothing)
         average, steps = contributions(self.ranker, pool.features[place])
         by_size = np.argsort(-np.abs(steps[0]), kind="stable")
-        names = self.columns
+        names = self.bench.names
         return Explanation({"average": average} | {names[f]: float(steps[0, f]) for f in by_size}, *nothing)
 
 

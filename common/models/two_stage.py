@@ -113,11 +113,6 @@ class TwoStage(Recommender):
         """A regressor of log plays; None where there is nothing to learn."""
         return fit_trees(self.new_plays(), features, log_plays.astype(np.float64), None) if len(log_plays) else None
 
-    @property
-    def columns(self) -> list[str]:
-        """Name of each feature."""
-        return [name for names in self.bench.columns.values() for name in names]
-
     def pool(self, asked: Asked) -> Pool:
         """The candidates of some people and their features."""
         proposals = self.bench.stage.propose(asked)

@@ -55,7 +55,7 @@ def made(seen: Visible, rows: list[int], items: list[int], asked: Asked | None =
     return {name: np.asarray(column) for columns in groups.values() for name, column in columns.items()}
 
 
-def check(found: dict[str, np.ndarray], **expected: list[float]) -> None:
+def check(found: dict[str, np.ndarray], **expected: list[Any]) -> None:
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-7, err_msg=name)
 
@@ -156,7 +156,7 @@ def test_order_counts_only_where_the_protocol_has_one():
 
 def test_ranks_and_scores_of_sources_by_hand():
     scores = np.array([[[0.9, 4.0, 2.0, 2.0, 1.0]]], np.float32)
-    proposals = Proposals(np.zeros(3, np.int64), np.array([1, 2, 3]), scores, np.array([[4.0]], np.float32), None)  # type: ignore[arg-type]
+    proposals = Proposals(["als"], np.zeros(3, np.int64), np.array([1, 2, 3]), scores, np.array([[4.0]], np.float32))
     ranks = proposals.ranks(np.zeros(4, np.int64), np.array([0, 1, 2, 3]))
     assert ranks[:, 0].tolist() == [3, 0, 1, 1], "a pair that is no candidate stands behind all that are better"
     rest = proposals.order_of_the_rest()[0]
