@@ -68,7 +68,7 @@ def draw_plays(targets: pd.DataFrame, title: str, path: Path) -> None:
     known = targets.dropna(subset="predicted_log_plays")
     true, predicted = known["log_plays"].to_numpy(float), known["predicted_log_plays"].to_numpy(float)
     r2 = plays_metrics(true, predicted)["r2"]
-    with figure(path, f"Predicted plays of hidden artists, R² {r2:.3f}", title, width=8, height=6) as (axes,):
+    with figure(path, f"Predicted plays of hidden items, R² {r2:.3f}", title, width=9, height=6) as (axes,):
         cells = axes.hexbin(true, predicted, gridsize=45, bins="log", cmap="viridis", mincnt=1)
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
         axes.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")

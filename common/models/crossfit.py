@@ -8,7 +8,8 @@ is not. All wanted candidates are kept and, since they are few, `negatives` time
 import logging
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -66,10 +67,13 @@ class Prepared:
     lessons: Lessons
     source_seconds: float
     feature_seconds: float
+    trees: dict[str, tuple[Any, Any, float]] = field(default_factory=dict)
+    """Trees learned from the lessons before, and the seconds that took, by what they were learned with."""
 
 
+KEPT = 2
+"""Preparations that are kept for the next model that learns from the same: those of both phases of a run."""
 _kept: list[tuple[tuple, Prepared]] = []
-"""The last two preparations: both phases of a run, for the next model that learns from the same."""
 
 
 def prepare(
@@ -82,7 +86,7 @@ def prepare(
             return kept, True
     prepared = _prepare(seen, settings, negatives, seed, device)
     _kept.append(((seen, *asked_for), prepared))
-    del _kept[:-2]
+    del _kept[: len(_kept) - KEPT]
     return prepared, False
 
 

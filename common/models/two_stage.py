@@ -5,6 +5,7 @@ in the second stage of Covington et al. 2016. What no source proposes keeps the 
 """
 
 import json
+import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -97,9 +98,20 @@ class TwoStage(Recommender):
         self.source_seconds, self.feature_seconds = prepared.source_seconds, prepared.feature_seconds
         self.shared_seconds = prepared.source_seconds + prepared.feature_seconds if kept else 0.0
         self.lessons = prepared.lessons
+        start = time.perf_counter()
+        if learned := prepared.trees.get(self._recipe):
+            self.ranker, self.plays, seconds = learned
+            self.shared_seconds += seconds
+            return self
         self.ranker = self.learn(self.lessons.features, self.lessons.wanted)
         self.plays = self.learn_plays(self.lessons.pair_features, self.lessons.log_plays)
+        prepared.trees[self._recipe] = self.ranker, self.plays, time.perf_counter() - start
         return self
+
+    @property
+    def _recipe(self) -> str:
+        """What decides which trees the same lessons lead to."""
+        return f"{self.name} {self.seed} {self.settings}"
 
     def learn(self, features: np.ndarray, wanted: np.ndarray) -> Any:
         """A ranker fitted to labelled candidates; None where no candidate is wanted, or every one is."""
