@@ -142,8 +142,8 @@ def with_permuted(features: np.ndarray, columns: list[int], rng: np.random.Gener
 def partial_dependences(model: TwoStage, scorer: Scorer, names: list[str], seed: int = 0) -> dict[str, np.ndarray]:
     """Mean score of validation candidates if a feature had another value, name -> float64 (2, grid): values, scores.
 
-    Averaged over ROWS candidates of which the feature is known (Friedman 2001), of a source's score those that it speaks
-    of (below -1 it only orders by popularity); a feature that is the same for all of them is left out.
+    Averaged over ROWS candidates of which the feature is known (Friedman 2001), of a source's score those of which it
+    has something to say (below -1 it only orders by popularity). A feature that is the same for all is left out.
     """
     from sklearn.inspection import partial_dependence
 
