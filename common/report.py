@@ -13,6 +13,7 @@ from common.data.splits import PROTOCOLS, folder_name, load_split
 from common.errors import UserError
 from common.evaluation.leaderboard import markdown, text, write_leaderboard
 from common.files import write_text
+from common.more_tables import TABLES
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ class Settings(DataSettings):
     """Print the leaderboards of a data set, and put them into a Markdown page if one is named."""
 
     readme: Path | None = None
-    """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew."""
+    """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew; likewise splits,
+    ablation and plays."""
 
 
 @command
@@ -43,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         filled = fill(page, f"{data.name} {split}", markdown(table, data.name, split, note=False))
         changed += [split] if settings.readme and f"<!-- leaderboard {data.name} {split} -->" in page else []
         page = filled
+        for kind, table_of in TABLES.items():
+            if more := table_of(settings.output_dir / data.name, data, protocol):
+                page = fill(page, f"{data.name} {split}", more, kind)
     if not found:
         raise UserError(
             f"no results under {settings.output_dir / data.name}; run a stage first, e.g. 1_knn_baseline.py"
@@ -61,13 +66,13 @@ def _read_page(path: Path) -> str:
         raise UserError(f"--readme {path} cannot be read ({error}); name a Markdown page that exists") from error
 
 
-def fill(page: str, name: str, block: str) -> str:
-    """Replace what stands between a page's markers for a data set and protocol.
+def fill(page: str, name: str, block: str, kind: str = "leaderboard") -> str:
+    """Replace what stands between a page's markers of a kind for a data set and protocol.
 
     >>> fill("<!-- leaderboard synthetic listen -->old<!-- end -->", "synthetic listen", "new")
     '<!-- leaderboard synthetic listen -->\\nnew<!-- end -->'
     """
-    pattern = rf"(<!-- leaderboard {re.escape(name)} -->).*?(<!-- end -->)"
+    pattern = rf"(<!-- {kind} {re.escape(name)} -->).*?(<!-- end -->)"
     return re.sub(pattern, lambda found: f"{found[1]}\n{block}{found[2]}", page, flags=re.DOTALL)
 
 

@@ -78,3 +78,32 @@ def test_a_page_without_a_place_for_these_tables_is_refused(ran, small_flags, tm
     page.write_text("no markers\n")
     assert "has no line <!-- leaderboard" in complaint(capsys, main, *small_flags, "--readme", str(page))
     assert page.read_text() == "no markers\n"
+
+
+def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_flags, small_data, tmp_path, capsys):
+    quick = ["--als.factors", "8", "--als.iterations", "5"]
+    for seed in ("0", "1", "2"):
+        stage("2_als.py")([*small_flags, *quick, "--models", "als", "ease", "--split-seed", seed])
+    folder = tmp_path / "out" / small_data.name
+    for run in folder.glob("listen*/als/tuned-*"):
+        run.rename(run.parent / "tuned")
+        for path in (run.parent / "tuned").glob("seed0/*/metrics.json"):
+            path.write_text(json.dumps(read_json(path) | {"preset": "tuned"}))
+    flags = [*small_flags, "--models", "forest", "--phase", "final", "--no-importance", "--ablation"]
+    stage("3_random_forest_rank.py")([*flags, "--forest.trees", "5"])
+    [run] = (folder / "listen" / "forest").glob("tuned-*")
+    run.rename(run.parent / "tuned")
+    kinds = ("splits", "ablation", "plays", "leaderboard")
+    page = tmp_path / "README.md"
+    page.write_text("".join(f"<!-- {kind} {small_data.name} listen -->{kind} old<!-- end -->\n" for kind in kinds))
+    main([*small_flags, "--readme", str(page)])
+    text = page.read_text()
+    assert "old" not in text
+    values = [read_json(folder / f"listen-s{s}" / "ease/tuned/seed0/test/metrics.json")["ndcg_10"] for s in (1, 2)]
+    assert f"| ease | tuned | {values[0]:.4f} | {values[1]:.4f} | {sum(values) / 2:.4f} |" in text
+    assert re.search(r"\| als \| tuned \|.* \+0.0% \|", text)
+    assert "forest" not in text.split("<!-- end -->")[0], "only rows that all of these splits have"
+    assert "| without tags |" in text
+    record = read_json(folder / "listen/forest/tuned/seed0/test/metrics.json")
+    assert f"| {record['plays_rmse']:.4f} |" in text
+    assert f"| means of user and item |  | {record['plays_reference_rmse']:.4f} |" in text

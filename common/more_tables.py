@@ -1,0 +1,84 @@
+"""Tables beside the leaderboards, for a page: other draws of the split, groups of features, predicted plays."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.data.prepare import Dataset
+from common.data.splits import load_split
+from common.evaluation.leaderboard import leaderboard
+from common.files import read_json, read_parquet
+
+REFERENCE = ("als", "tuned")
+"""The row that the others are compared with."""
+SHOWN = {"ndcg_10": "NDCG@10", "recall_20": "Recall@20"}
+PLAYS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "pearson": "Pearson", "spearman": "Spearman"}
+
+
+def splits_table(results: Path, data: Dataset, protocol: str) -> str:
+    """Test figures on the split seeds above 0 that have results, their means, and the means against tuned ALS.
+
+    Only rows that every one of these splits has are shown; "" without any.
+    """
+    folders = sorted(path for path in results.glob(f"{protocol}-s*") if path.is_dir())
+    found = {}
+    for folder in folders:
+        table = leaderboard(folder, load_split(data, folder.name).info["split_sha256"])
+        if not table.empty and "ndcg_10" in table:
+            found[folder.name.rsplit("-s", 1)[1]] = table.set_index(["model", "preset"])[list(SHOWN)].dropna()
+    if not found:
+        return ""
+    joined: Any = pd.concat(found, axis=1, join="inner")
+    if joined.empty or REFERENCE not in joined.index:
+        return ""
+    means = {metric: joined.xs(metric, axis=1, level=1).mean(axis=1) for metric in SHOWN}
+    joined = joined.loc[means["ndcg_10"].sort_values().index]
+    header = ["Model", "Preset", *(f"NDCG@10, seed {seed}" for seed in found)]
+    header += [text for title in SHOWN.values() for text in (f"{title}, mean", "against als")]
+    lines = []
+    for row in joined.index:
+        cells = [*row, *(f"{joined.loc[row, (seed, 'ndcg_10')]:.4f}" for seed in found)]
+        for mean in means.values():
+            cells += [f"{mean[row]:.4f}", f"{mean[row] / mean[REFERENCE] - 1:+.1%}"]
+        lines.append(cells)
+    return as_markdown(header, lines, texts=2)
+
+
+def ablation_table(results: Path, data: Dataset, protocol: str) -> str:
+    """What the forest loses without each group of features, on validation; "" where none was measured."""
+    path = results / protocol / "forest" / "tuned" / "seed0" / "ablation.parquet"
+    if not path.exists():
+        return ""
+    rows = [
+        [str(row["name"]), f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", f"{row['low']:+.4f} to {row['high']:+.4f}"]
+        for _, row in read_parquet(path).iterrows()
+    ]
+    return as_markdown(["Features", "val NDCG@10", "loss", "95% interval of the loss"], rows, texts=1)
+
+
+def plays_table(results: Path, data: Dataset, protocol: str) -> str:
+    """How well log plays of hidden pairs are predicted, on test, by every model that does; "" without any."""
+    records = [read_json(path) for path in sorted((results / protocol).glob("*/*/seed0/test/metrics.json"))]
+    records = [record for record in records if "plays_r2" in record]
+    if not records:
+        return ""
+    rows = [["means of user and item", "", *(f"{records[0][f'plays_reference_{key}']:.4f}" for key in PLAYS)]]
+    rows += [[r["model"], r["preset"], *(f"{r[f'plays_{key}']:.4f}" for key in PLAYS)] for r in records]
+    return as_markdown(["Model", "Preset", *PLAYS.values()], rows, texts=2)
+
+
+def as_markdown(header: list[str], rows: list[list[str]], texts: int) -> str:
+    """A Markdown table whose first `texts` columns are text and whose others are numbers.
+
+    >>> print(as_markdown(["a", "b"], [["x", "1"]], texts=1), end="")
+    | a | b |
+    | --- | ---: |
+    | x | 1 |
+    """
+    lines = [header, ["---"] * texts + ["---:"] * (len(header) - texts), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+TABLES = {"splits": splits_table, "ablation": ablation_table, "plays": plays_table}
+"""Kind of a page's block -> what fills it."""
