@@ -23,8 +23,8 @@ class Settings(DataSettings):
     """Print the leaderboards of a data set, and put them into a Markdown page if one is named."""
 
     readme: Path | None = None
-    """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew; likewise splits,
-    ablation and plays."""
+    """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew; likewise those
+    of splits, ablation and plays."""
 
 
 @command

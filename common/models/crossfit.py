@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from common.data.folds import FOLDS, Asked, Fold, folds
 from common.data.visible import Visible
+from common.models.feature_list import FEATURES
 from common.models.feature_tables import FeatureTables, feature_tables
-from common.models.features import FEATURES, Columns, make_features
+from common.models.features import Columns, make_features
 from common.models.first_stage import KINDS, FirstStage, FirstStageSettings, Proposals
 
 log = logging.getLogger(__name__)

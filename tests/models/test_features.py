@@ -13,8 +13,9 @@ from common.data.tables import AUDIO_FEATURES
 from common.data.visible import Visible
 from common.models.als import ALSSettings
 from common.models.crossfit import aligned
+from common.models.feature_list import FEATURES
 from common.models.feature_tables import FeatureTables, feature_tables
-from common.models.features import FEATURES, make_features
+from common.models.features import make_features
 from common.models.first_stage import KINDS, FirstStage, FirstStageSettings, Proposals, available, largest
 from tests.conftest import ROOT
 
