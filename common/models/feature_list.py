@@ -3,8 +3,9 @@
 A feature is made from what the phase shows and from what is known of the person, never from the pair itself. What
 cannot be known is NaN, and groups of features for which the data have no table are left out. Items of so few visible
 listeners that they must have hidden ones (`Visible.count_floor`) share one popularity, and nothing is said of their
-listeners. Whether the person has tagged the item without listening is no feature: the tags of hidden pairs are
-hidden too, so that a visible tag would only betray what is not hidden.
+listeners. What collaborative models say of an item with one listener is NaN, as it is of one with none: else a score of
+exactly nothing would betray an item whose listeners are all hidden. Whether the person has tagged the item without
+listening is no feature: the tags of hidden pairs are hidden too, so that a visible tag would only betray what is not.
 """
 
 FEATURES: dict[str, dict[str, str]] = {

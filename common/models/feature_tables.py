@@ -25,7 +25,7 @@ class FeatureTables:
     """Dense arrays and sparse matrices by name; a name is there only if the data have it.
 
     matrices: plays (users, items), tags and tag_vectors (items, tags), friends (users, users). arrays: popularity,
-    spoken_of (items,), ordered (), genres (items, genres), audio and audio_vectors (items, 9), years (items,),
+    spoken_of, heard (items,), ordered (), genres (items, genres), audio and audio_vectors (items, 9), years (items,),
     event_users, event_items, event_days (events,), user_age, user_gender, user_country (users,).
     """
 
@@ -109,6 +109,7 @@ def feature_tables(seen: Visible) -> FeatureTables:
     arrays = {
         "popularity": seen.popularity,
         "spoken_of": seen.counts > seen.count_floor,
+        "heard": seen.counts > 1,
         "ordered": np.array(scheme_of(seen.protocol) == "last"),
     }
     matrices = {"plays": seen.histories.matrix()}

@@ -14,6 +14,8 @@ from common.models.neighbours import weigh
 Columns = dict[str, np.ndarray]
 MAINSTREAM = 0.01
 """The share of the catalogue that counts as mainstream."""
+BY_LISTENERS = ("als", "ease", "item_knn", "user_knn", "friends")
+"""Sources that know an item by its listeners alone."""
 RECENT = (1, 5, 15)
 """How many of the last items count as recent."""
 MONTH = 31
@@ -33,6 +35,11 @@ class Pairs:
         self.starts = np.searchsorted(rows, np.arange(len(asked) + 1))
         self.user_mainstream = ratio(self.has @ tables.log_listeners, self.lengths)
         self.user_log_plays = ratio(weigh(self.plays, "log").sum(axis=1), self.lengths)
+
+    @property
+    def heard(self) -> np.ndarray:
+        """Whether each pair's item has more than one visible listener, bool (pairs,)."""
+        return self.tables.arrays["heard"][self.items]
 
     @property
     def likeness(self) -> sparse.csr_array:
@@ -110,14 +117,17 @@ def _plays(pairs: Pairs) -> Columns:
         "item_log_plays": tables.item_log_plays[items],
         "item_intensity": (tables.item_log_plays - tables.item_activity)[items],
         "relative_activity": pairs.user_log_plays[rows] - tables.item_activity[items],
-        "interaction_strength": ratio(weighed, weights),
+        "interaction_strength": np.where(pairs.heard, ratio(weighed, weights), np.nan),
     }
 
 
 def _sources(pairs: Pairs, proposals: Proposals) -> Columns:
     rows, items, made = pairs.rows, pairs.items, dict[str, np.ndarray]()
     ranks, scores = proposals.ranks(rows, items), proposals.of_pairs(rows, items)
-    for place, name in enumerate(pairs.stage.sources):
+    by_listeners = np.isin(proposals.names, BY_LISTENERS)
+    ranks[np.ix_(~pairs.heard, by_listeners)] = np.nan
+    scores[np.ix_(~pairs.heard, by_listeners)] = np.nan
+    for place, name in enumerate(proposals.names):
         made[f"{name}_rank"] = ranks[:, place]
         made[f"{name}_score"] = scores[:, place] / proposals.best[place][rows]
         made[f"{name}_strength"] = scores[:, place] / pairs.stage.scales[place]
@@ -189,6 +199,7 @@ def _friends(pairs: Pairs) -> Columns:
     listening = entries(own @ pairs.tables.has, pairs.rows, pairs.items)
     number = np.asarray(own.sum(axis=1)).ravel()
     known_pair = known[pairs.rows]
+    listening[~pairs.heard] = np.nan
     columns = {
         "friends_listening": listening,
         "friends_share": ratio(listening, number[pairs.rows]),
@@ -209,6 +220,8 @@ def _order(pairs: Pairs) -> Columns:
         for space, matrix in spaces.items():
             near = matrix[last] if space == "listening" else matrix[last] @ matrix[items].T
             near = (near[:, items] if space == "listening" else near).toarray()
+            if space == "listening":
+                near[:, ~pairs.tables.arrays["heard"][items]] = np.nan
             made |= {f"{space}_last_{n}": near[:n].mean(axis=0) for n in RECENT}
         return made
 
