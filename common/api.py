@@ -134,7 +134,7 @@ class Music:
     def evaluate(self) -> dict[str, float]:
         """All metrics on what the phase hides: validation, unless `load` was asked for `final`."""
         scorer = Scorer(self.data, self.seen)
-        return scorer.evaluate(scorer.rank(self.model)).overall
+        return scorer.evaluate(scorer.rank(self.model), scorer.predict_plays(self.model)).overall
 
     def _table(self, scores: np.ndarray, history: Histories, k: int, user: int = -1) -> pd.DataFrame:
         k = _count(k)

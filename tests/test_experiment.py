@@ -216,10 +216,10 @@ def test_a_first_run_killed_in_final_keeps_validation_and_is_not_complete(small_
 
 
 def fail_in_final(evaluate):
-    def failing(self, ranking):
+    def failing(self, *given):
         if self.seen.phase == "final":
             raise MemoryError
-        return evaluate(self, ranking)
+        return evaluate(self, *given)
 
     return failing
 
