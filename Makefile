@@ -17,7 +17,7 @@ run: $(VENV)/.ready
 	@$(MAKE) --no-print-directory story FLAGS="--dataset '$(DATASET)' $(FLAGS)"
 
 smoke: $(VENV)/.ready
-	@$(MAKE) --no-print-directory story FLAGS="$(TINY) $(FLAGS)"
+	@$(MAKE) --no-print-directory story FLAGS="$(TINY) $(FLAGS)" STAGE_FLAGS="--preset smoke $(STAGE_FLAGS)"
 
 .PHONY: story
 story:
