@@ -75,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         figures += study_features(experiment, model)
     if settings.ablation and model.ranker is not None:
         figures += [study_groups(experiment, model)]
-    show_probes(experiment, experiment.load(Forest, chosen[Forest.name]), probes)
+    # After `select` the saved model may be that of an earlier `final`, which knows validation.
+    asked = model if settings.phase == "select" else experiment.load(Forest, chosen[Forest.name])
+    show_probes(experiment, asked, probes)
     conclude(experiment, figures)
 
 
@@ -150,7 +152,7 @@ def study_groups(experiment: Experiment, model: TwoStage) -> Path:
     return path
 
 
-def show_probes(experiment: Experiment, model: Recommender, users: Sequence[int]) -> None:
+def show_probes(experiment: Experiment, model: Forest, users: Sequence[int]) -> None:
     """Print the recommendations of a few users with names and what moved them."""
     seen = experiment.seen[experiment.settings.phases[-1]]
     show_lists(model, seen, [seen.users["user_id"].tolist().index(user) for user in users])

@@ -62,7 +62,7 @@ def show_lists(model: Forest, seen: Visible, codes: Sequence[int], k: int = 10) 
         log.info("\nfor user %s, who has %s ...", seen.users["user_id"].iloc[code], ", ".join(names[best_known]))
         items, scores = top_items(model.score(asked), history, places, k)
         for item, score in zip(items[0][items[0] >= 0], scores[0], strict=False):
-            why = model.explain(history, int(item), code).strongest_parts(3)
+            why = model.explain(history, int(item), code).strongest_parts(2)
             log.info("  %-28.28s %6.3f  %s", names[item], score, ", ".join(f"{name} {by:+.3f}" for name, by in why))
 
 
