@@ -15,8 +15,8 @@ DEEPEST = 200
 """The longest proposals of a source that are looked at."""
 STRONGEST = 25
 """Features whose permutation is tried: those of the largest impurity importance."""
-PEOPLE = 200
-"""People on whom permutations are tried."""
+PAIRS, PEOPLE = 800, (200, 500)
+"""Hidden pairs on which permutations are tried, and the least and the most people they may belong to."""
 ROWS = 500
 """Candidates over which a partial dependence is averaged."""
 GRID = 30
@@ -104,10 +104,10 @@ def importances(model: TwoStage, scorer: Scorer, seed: int = 0) -> pd.DataFrame:
     """Importance of features by impurity, and by what permuting them costs in NDCG@10 on validation, with intervals.
 
     A row per feature: name, group, impurity (shares that sum to 1), and of the STRONGEST loss, low, high: the mean
-    loss over PEOPLE and its 95% interval. Rows `group` permute all features of a group together, since of two that
+    loss over some people and its 95% interval. Rows `group` permute all features of a group together, since of two that
     say the same each can stand in for the other.
     """
-    order = Order(model, scorer.sample(PEOPLE, seed))
+    order = Order(model, scorer.sample(enough_people(scorer), seed))
     features, columns = order.pool.features, model.bench.columns
     groups = {name: group for group, names in columns.items() for name in names}
     place = {name: column for column, name in enumerate(groups)}
@@ -126,6 +126,12 @@ def importances(model: TwoStage, scorer: Scorer, seed: int = 0) -> pd.DataFrame:
         row = compared(group, "group", base, order.ndcg(predict(model.ranker, permuted)))
         rows.append(row | {"impurity": float(impurity[names].sum())})
     return pd.DataFrame(rows)
+
+
+def enough_people(scorer: Scorer) -> int:
+    """People with about PAIRS hidden pairs."""
+    pairs_each = len(scorer.hidden.target_rows) / len(scorer.asked)
+    return int(np.clip(PAIRS / pairs_each, *PEOPLE))
 
 
 def with_permuted(features: np.ndarray, columns: list[int], rng: np.random.Generator) -> np.ndarray:
@@ -147,7 +153,7 @@ def partial_dependences(model: TwoStage, scorer: Scorer, names: list[str], seed:
     """
     from sklearn.inspection import partial_dependence
 
-    features = Order(model, scorer.sample(PEOPLE, seed)).pool.features
+    features = Order(model, scorer.sample(PEOPLE[0], seed)).pool.features
     rng, found = np.random.default_rng(seed), dict[str, np.ndarray]()
     for name in names:
         column = model.bench.names.index(name)
