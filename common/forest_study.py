@@ -64,7 +64,7 @@ def compared(name: str, group: str, base: np.ndarray, other: np.ndarray) -> dict
 def candidate_ranks(stage: FirstStage, scorer: Scorer) -> pd.DataFrame:
     """Rank of every hidden pair under every source among the items the person does not have, 1 is best.
 
-    A row per hidden pair, a column per source; equal scores share the best rank.
+    A row per hidden pair, a column per source; equal scores are ordered by code, as when candidates are proposed.
     """
     asked, ranks = scorer.asked, []
     for rows in stage.blocks(asked):
@@ -74,7 +74,11 @@ def candidate_ranks(stage: FirstStage, scorer: Scorer) -> pd.DataFrame:
         scores = proposals.scores
         scores[:, np.repeat(np.arange(len(part)), part.given.lengths), part.given.items] = -np.inf
         own = scores[:, owner, items]
-        before = [(s[owner] > of[:, None]).sum(axis=1) for s, of in zip(scores, own, strict=True)]
+        lower = np.arange(scores.shape[2]) < items[:, None]
+        before = []
+        for of_source, value in zip(scores, own[:, :, None], strict=True):
+            others = of_source[owner]
+            before.append(((others > value) | ((others == value) & lower)).sum(axis=1))
         ranks.append(1 + np.stack(before, axis=1))
     return pd.DataFrame(np.concatenate(ranks), columns=list(stage.sources))
 

@@ -144,7 +144,7 @@ def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     ranks = forest_study.candidate_ranks(model.bench.stage, scorer)
     assert len(ranks) == len(scorer.hidden.target_rows)
     full = scorer.rank(model.bench.stage.sources["ease"]).target_ranks
-    np.testing.assert_allclose(ranks["ease"], full, atol=6)  # of equal scores all have the best rank here
+    np.testing.assert_allclose(ranks["ease"], full, atol=6)  # the scorer orders equal scores by a hash
     assert (ranks["ease"] == full).mean() > 0.9
     recall = forest_study.recall_by_length(ranks)
     assert (recall["all"] >= recall["ease"]).all()
@@ -155,13 +155,13 @@ def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     n_items = model.bench.stage.n_items
     hidden = scorer.hidden.target_rows * n_items + scorer.hidden.target_items
     found = np.isin(hidden, pool.rows * n_items + pool.items).mean()
-    assert table.loc["all", "found"] == pytest.approx(found, abs=0.02)  # ties at the last place go by code here
+    assert table.loc["all", "found"] == pytest.approx(found)
 
 
 def test_importance_finds_the_feature_that_decides(experiment, model):
     column = model.bench.names.index("ease_score")
     lessons = model.lessons
-    told = lessons.features[:, column] > np.median(lessons.features[:, column])
+    told = lessons.features[:, column] > np.nanmedian(lessons.features[:, column])
     model.ranker = model.learn(lessons.features, told)
     table: Any = forest_study.importances(model, experiment.scorers["select"]).set_index("name")
     singles = table[table["group"] != "group"]
