@@ -144,7 +144,7 @@ def study_groups(experiment: Experiment, model: TwoStage) -> Path:
     rows = tqdm(rows, "ablation", n, disable=not sys.stderr.isatty())
     table = pd.DataFrame(list(rows))
     write_parquet(experiment.run_folder(Forest, model.settings) / "ablation.parquet", table)
-    log.info("\nablation on validation: NDCG@10, loss against all features, 95%% interval over users")
+    log.info("\nablation on validation: NDCG@10, loss against all features, 95% interval over users")
     for row in table.itertuples():
         log.info("  %-18s %.4f  %+.4f  [%+.4f, %+.4f]", row.name, row.ndcg_10, row.loss, row.low, row.high)
     title, path = place(experiment, "ablation")
