@@ -8,7 +8,7 @@ STAGE_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
-TINY := --dataset synthetic --synthetic.users 200 --synthetic.items 800 --wandb disabled
+TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
 .PHONY: run smoke test lint report clean
 .DELETE_ON_ERROR:
