@@ -49,15 +49,13 @@ class Lessons:
     """What there is to learn.
 
     features float32 (n, columns) and wanted bool (n,) of candidates; pair_features float32 (m, columns) and log_plays
-    float32 (m,) of all held-out pairs, m = 0 where every interaction weighs the same; n_held: the held-out pairs that
-    were asked for, candidates or not.
+    float32 (m,) of all held-out pairs, m = 0 where every interaction weighs the same.
     """
 
     features: np.ndarray
     wanted: np.ndarray
     pair_features: np.ndarray
     log_plays: np.ndarray
-    n_held: int
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,6 @@ def lessons(
         wanted=wanted[chosen],
         pair_features=features[np.searchsorted(described, pairs)],
         log_plays=fold.log_weights[mine][wanted_held][: len(pairs)],
-        n_held=int(wanted_held.sum()),
     )
 
 
@@ -158,7 +155,7 @@ def join(parts: list[Lessons]) -> Lessons:
     """The lessons of all parts."""
     arrays = ("features", "wanted", "pair_features", "log_plays")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
-    return Lessons(**joined, n_held=sum(part.n_held for part in parts))
+    return Lessons(**joined)
 
 
 def without_unknown(bench: Bench, learned: Lessons) -> tuple[Bench, Lessons]:
