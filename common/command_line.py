@@ -24,7 +24,8 @@ from common.data.splits import PROTOCOLS, folder_name
 from common.data.synthetic import SyntheticSettings
 from common.errors import UserError, unknown_name
 from common.models.contract import setting_parts
-from common.models.ranges import check_ranges
+from common.ranges import check_ranges
+from common.training import parallel
 
 PRESETS = ROOT / "presets"
 PHASE_CHOICES = ("select", "final")
@@ -77,7 +78,7 @@ class ModelSettings(DataSettings):
     tune: int = 0
     """Search this many settings on validation and write the best into the preset; 0 does not search."""
     resume: bool = False
-    """Skip models whose results for these very settings are complete."""
+    """Skip models whose results for these very settings are complete; go on with a training that was stopped."""
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
@@ -241,12 +242,15 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
             main(argv)
         except UserError as mistake:
             sys.stdout.flush()
-            print(f"error: {mistake}", file=sys.stderr)
+            if parallel.is_main():  # several processes would all say the same
+                print(f"error: {mistake}", file=sys.stderr)
             raise SystemExit(2) from None
         except BrokenPipeError:  # the reader of our output (head, less) has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(141) from None
         except KeyboardInterrupt:
+            if not parallel.is_main():
+                raise SystemExit(130) from None
             print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
             raise SystemExit(130) from None
 

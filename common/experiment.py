@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,15 @@ from common.data.visible import Visible, visible
 from common.errors import UserError
 from common.evaluation.evaluate import Evaluation, Scorer
 from common.files import read_json, strict, write_json, write_parquet
-from common.models.contract import Recommender
+from common.models.contract import Recommender, Trained
+from common.training import parallel
 
 PARTS = {"select": "valid", "final": "test"}
 """The folder that holds a phase's results: the part of the split it was scored on."""
 RESULTS = ("metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
 PROBES = 3
+Report = Callable[[dict[str, float], int], None]
+Curves = dict[str, list[float]]
 log = logging.getLogger(__name__)
 
 
@@ -36,13 +39,14 @@ class Experiment:
 
     def __init__(self, settings: ModelSettings, stage: str, device: str = "cpu") -> None:
         self.settings, self.stage, self.device = settings, stage, device
-        self.data: Dataset = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
         self.machine = machine.about_machine(device)
         self.seen: dict[str, Visible] = {}
         self.scorers: dict[str, Scorer] = {}
-        for phase in settings.phases:
-            self.seen[phase] = visible(self.data, settings.split_folder, phase)
-            self.scorers[phase] = Scorer(self.data, self.seen[phase])
+        with parallel.main_first():
+            self.data: Dataset = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+            for phase in settings.phases:
+                self.seen[phase] = visible(self.data, settings.split_folder, phase)
+                self.scorers[phase] = Scorer(self.data, self.seen[phase])
         self.hint = ""
         log.info(
             "%s | %s | %s users x %s items, %s visible interactions | %s",
@@ -89,6 +93,9 @@ class Experiment:
         if flags.resume and is_complete(folder, kind, config, flags.phases):
             log.info("%-14s complete already, skipped", kind.name)
             return
+        if not parallel.is_main():  # helps to train; the first process does all else
+            self._train_along(kind, settings, folder)
+            return
         identity = tracking.RunIdentity(
             model=kind.name,
             stage=self.stage,
@@ -109,10 +116,33 @@ class Experiment:
             tracker.finish()
         self.hint = tracker.hint
 
+    def fit(self, model: Recommender, phase: str, folder: Path | None = None, report: Report | None = None) -> None:
+        """Fit a model on what a phase shows. One that is trained in epochs is judged on validation in `select`, and
+        keeps its checkpoints under `folder`."""
+        if isinstance(model, Trained):
+            scorer = self.scorers[phase]
+            model.judge = (lambda: scorer.ndcg(scorer.rank(model))) if phase == "select" else None
+            model.folder = None if folder is None else folder / "training" / phase
+            model.resume, model.report = self.settings.resume, report
+        model.fit(self.seen[phase])
+
+    def _train_along(self, kind: type[Recommender], settings: Any, folder: Path) -> None:
+        model = kind(settings, self.settings.seed)
+        model.device = self.device
+        for phase in self.settings.phases:
+            self.fit(model, phase, folder)
+
     def _phases(self, model: Recommender, folder: Path, config: dict, tracker: tracking.NullTracker) -> None:
         summary: dict[str, Any] = {}
+        curves: Curves = {}
         for phase in self.settings.phases:
-            evaluation, costs = self._fit_and_score(model, phase)
+
+            def report(values: dict[str, float], epoch: int, phase: str = phase) -> None:
+                tracker.log(strict({curve_name(name, phase): value for name, value in values.items()}), epoch)
+
+            evaluation, costs = self._fit_and_score(model, phase, folder, report)
+            if isinstance(model, Trained):
+                curves |= {curve_name(name, phase): values for name, values in model.curves.items()}
             record = evaluation.overall | costs | self._about(config, phase)
             write_results(folder / PARTS[phase], evaluation, record)
             shown = ("ndcg_10", "recall_20", "hr_5_sampled99", "coverage_10")
@@ -126,17 +156,21 @@ class Experiment:
         title = f"{model.name}, {self.data.name}, {self.settings.split_folder}"
         parts = [PARTS[phase] for phase in self.settings.phases]
         tracker.figure("accuracy_by_k", draw_accuracy(folder, parts, title))
-        if model.curves:
-            write_json(folder / "curves.json", model.curves)
-            for epoch, values in enumerate(zip(*model.curves.values(), strict=True), start=1):
-                tracker.log(dict(zip(model.curves, values, strict=True)), epoch)
+        if not isinstance(model, Trained):  # one that is has reported as it went
+            curves = model.curves
+            for epoch, values in enumerate(zip(*curves.values(), strict=True), start=1):
+                tracker.log(dict(zip(curves, values, strict=True)), epoch)
+        if curves:
+            write_json(folder / "curves.json", curves)
         tracker.summary(strict(summary))
         tracker.table("top10", top_ten(evaluation.recommendations, self.seen[phase]))
 
-    def _fit_and_score(self, model: Recommender, phase: str) -> tuple[Evaluation, dict[str, float]]:
+    def _fit_and_score(
+        self, model: Recommender, phase: str, folder: Path, report: Report
+    ) -> tuple[Evaluation, dict[str, float]]:
         scorer = self.scorers[phase]
         start = time.perf_counter()
-        model.fit(self.seen[phase])
+        self.fit(model, phase, folder, report)
         fitted = time.perf_counter()
         ranking = scorer.rank(model)
         ranked = time.perf_counter()
@@ -145,6 +179,7 @@ class Experiment:
             "recommend_ms_per_user": 1000 * (ranked - fitted) / len(ranking.items),
             "model_mb": model.nbytes() / 2**20,
             "peak_rss_mb": machine.peak_rss_mb(),
+            **model.costs,
         }
         return scorer.evaluate(ranking, scorer.predict_plays(model)), costs
 
@@ -169,6 +204,15 @@ class Experiment:
             "config_sha256": hash_config(config),
             **self.machine,
         }
+
+
+def curve_name(name: str, phase: str) -> str:
+    """What a curve is called: that of `final`, where nothing is chosen any more, beside that of `select`.
+
+    >>> curve_name("train/loss", "select"), curve_name("train/loss", "final")
+    ('train/loss', 'refit/loss')
+    """
+    return name if phase == "select" else "refit/" + name.split("/")[-1]
 
 
 def hash_config(config: dict[str, Any]) -> str:

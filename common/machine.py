@@ -12,7 +12,7 @@ from typing import Any
 from common.data.prepare import ROOT
 from common.errors import UserError
 
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit")
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit", "torch")
 
 
 def threads() -> int:

@@ -52,8 +52,8 @@ def find_users(seen: Visible, wanted: Sequence[str], most: int = 3) -> list[str]
     return list(wanted) or ids.head(most).tolist()
 
 
-def show_lists(model: Forest, seen: Visible, codes: Sequence[int], k: int = 10) -> None:
-    """Print the k best items of a few users by name, each with the features that moved it most."""
+def show_lists(model: Recommender, seen: Visible, codes: Sequence[int], k: int = 10) -> None:
+    """Print the k best items of a few users by name; of a forest each with the features that moved it most."""
     names, places = names_of(seen), tie_places(seen.items["item_id"])
     for code in codes:
         asked = np.array([code])
@@ -62,8 +62,9 @@ def show_lists(model: Forest, seen: Visible, codes: Sequence[int], k: int = 10) 
         log.info("\nfor user %s, who has %s ...", seen.users["user_id"].iloc[code], ", ".join(names[best_known]))
         items, scores = top_items(model.score(asked), history, places, k)
         for item, score in zip(items[0][items[0] >= 0], scores[0], strict=False):
-            why = model.explain(history, int(item), code).strongest_parts(2)
-            log.info("  %-28.28s %6.3f  %s", names[item], score, ", ".join(f"{name} {by:+.3f}" for name, by in why))
+            parts = model.explain(history, int(item), code).strongest_parts(2) if isinstance(model, Forest) else []
+            why = ", ".join(f"{name} {by:+.3f}" for name, by in parts)
+            log.info("  %-28.28s %6.3f  %s", names[item], score, why)
 
 
 def _nearest(name: str, names: pd.Series) -> str:

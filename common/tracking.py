@@ -48,7 +48,7 @@ class WandbTracker(NullTracker):
         folder = display(Path(run.settings.sync_dir))
         self.hint = f"wandb leet {folder}   or   wandb sync {folder}" if run.offline else run.url
         run.define_metric("epoch")
-        for curve in ("train/*", "val/*"):
+        for curve in ("train/*", "val/*", "refit/*"):
             run.define_metric(curve, step_metric="epoch")
 
     @contextmanager
@@ -62,7 +62,7 @@ class WandbTracker(NullTracker):
     def log(self, values: dict[str, float], epoch: int) -> None:
         """Curves: `train/loss`, `val/ndcg_10`, ... against `epoch`."""
         with self._harmless():
-            self.run.log({"epoch": epoch, **values})
+            self.run.log({"epoch": epoch, **{name: value for name, value in values.items() if value is not None}})
 
     def summary(self, values: dict[str, Any]) -> None:
         """Final values, written to the summary under their own names; None is left out, as W&B does itself."""

@@ -13,7 +13,7 @@ from common.command_line import PRESETS, read_toml
 from common.experiment import Experiment
 from common.files import write_text
 from common.models.contract import Recommender
-from common.models.ranges import ranges_of
+from common.ranges import fixed_of, ranges_of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,9 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
 
     def objective(trial: Any) -> float:
         settings = suggest(trial, start)
-        model = kind(settings, experiment.settings.seed).fit(experiment.select)
+        model = kind(settings, experiment.settings.seed)
+        model.device = experiment.device
+        experiment.fit(model, "select")
         scorer = experiment.scorers["select"]
         return scorer.ndcg(scorer.rank(model))
 
@@ -78,7 +80,8 @@ def _study_of(experiment: Experiment, kind: type[Recommender]) -> tuple[Path, st
 
 
 def suggest(trial: Any, start: Any) -> Any:
-    """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool among its values, the rest kept."""
+    """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool that is not
+    FIXED among its values, the rest kept."""
     kind, values = type(start), dict[str, Any]()
     for name, searched_range in ranges_of(kind).items():
         if not searched_range.search:
@@ -89,6 +92,8 @@ def suggest(trial: Any, start: Any) -> Any:
         else:
             values[name] = _rounded(trial.suggest_float(name, low, high, log=log_scale))
     for name, hint in typing.get_type_hints(kind).items():
+        if name in fixed_of(kind):
+            continue
         if typing.get_origin(hint) is Literal:
             values[name] = trial.suggest_categorical(name, typing.get_args(hint))
         elif hint is bool:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from common.command_line import ModelSettings
 from common.data.prepare import LASTFM, SYNTHETIC, Dataset, find_sources, load_dataset
 from common.data.synthetic import SyntheticSettings
 from common.errors import UserError
 
+torch.set_num_threads(1)  # toy networks: a second thread only waits for the first
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = SyntheticSettings(users=60, items=200, seed=1)
 """Generated data that is prepared in a tenth of a second and still large enough for every protocol."""

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMON = sorted((ROOT / "common").rglob("*.py"))
 STAGES = sorted(ROOT.glob("[0-9]_*.py"))
 EVERYWHERE = [*COMMON, *STAGES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
-MODELS_MAY_USE = ("data", "models", "errors", "files", "machine", "training", "retrieval")
+MODELS_MAY_USE = ("data", "models", "errors", "files", "machine", "ranges", "training", "retrieval")
 ABOVE_MODELS = tuple(
     f"common.{path.stem}"
     for path in (ROOT / "common").iterdir()

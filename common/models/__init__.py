@@ -1,5 +1,8 @@
 """The models, one file per family; `MODELS` names them all."""
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+
 from common.models.als import ALS
 from common.models.content_knn import ContentKNN, TagKNN
 from common.models.contract import Recommender
@@ -11,10 +14,43 @@ from common.models.item_knn import ItemKNN
 from common.models.popularity import Popularity, Random, Trending
 from common.models.user_knn import UserKNN
 
-MODELS: dict[str, type[Recommender]] = {
-    model.name: model
-    for model in (
-        *(Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN),
-        *(ALS, EASE, Ensemble, Forest, HistGradient),
-    )
-}
+NEURAL = {"sasrec": ("common.models.sasrec", "SASRec")}
+"""Module and class of the models that need torch, which takes a second to import: not before one is asked for."""
+
+
+class Models(MutableMapping[str, type[Recommender]]):
+    """Model classes by name."""
+
+    def __init__(self, *ready: type[Recommender]) -> None:
+        self._classes: dict[str, type[Recommender] | None] = {model.name: model for model in ready}
+        self._classes |= dict.fromkeys(NEURAL)
+
+    def __getitem__(self, name: str) -> type[Recommender]:
+        """The class of a model."""
+        found = self._classes[name]
+        if found is None:
+            module, kind = NEURAL[name]
+            found = self._classes[name] = getattr(import_module(module), kind)
+        return found
+
+    def __setitem__(self, name: str, kind: type[Recommender]) -> None:
+        """Put a class in the place of another."""
+        self._classes[name] = kind
+
+    def __delitem__(self, name: str) -> None:
+        """Forget a model."""
+        del self._classes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in the order of the stages."""
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._classes)
+
+
+MODELS = Models(
+    *(Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN),
+    *(ALS, EASE, Ensemble, Forest, HistGradient),
+)

@@ -33,7 +33,7 @@ from common.machine import threads
 from common.models.contract import Recommender, as_histories, best
 from common.models.explanation import Explanation
 from common.models.neighbours import weigh
-from common.models.ranges import Range
+from common.ranges import Range
 
 BLOCK_BYTES = 2**26
 """Memory that solving one block of users may take."""

@@ -13,7 +13,7 @@ from common.data.tables import AUDIO_FEATURES
 from common.data.vectors import item_vectors, tag_counts
 from common.data.visible import Visible
 from common.models.neighbours import ItemNeighbours, keep_largest, shrunk_cosines
-from common.models.ranges import Range
+from common.ranges import Range
 
 
 @dataclass(frozen=True)

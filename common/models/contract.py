@@ -1,7 +1,7 @@
 """The contract that every model keeps, and saving that runs no code when it is read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -54,6 +54,8 @@ class Recommender(ABC):
         self.curves: dict[str, list[float]] = {}
         """What `fit` notes of each epoch, first epoch first: `train/loss`, `val/ndcg_10`, ..."""
         self.catalogue_sha256 = ""
+        self.costs: dict[str, float] = {}
+        """What the last `fit` took, beside its seconds: numbers that go into `metrics.json`."""
         self.shared_seconds = 0.0
         """Seconds of the last `fit` that a model before had already spent for both of them."""
 
@@ -112,13 +114,34 @@ class Recommender(ABC):
         if catalogue_sha256 not in (None, catalogue):
             raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
         model.catalogue_sha256 = catalogue
-        path = folder / "model.npz"
         try:
-            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
-                model.restore(dict(saved))
+            model.restore(cls.read_arrays(folder))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise UserError(f"{path} is missing or damaged; train {cls.name} again") from error
+            raise UserError(f"{folder / cls.files[1]} is missing or damaged; train {cls.name} again") from error
         return model
+
+    @classmethod
+    def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
+        """The arrays that `save` wrote."""
+        with (folder / "model.npz").open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
+            return dict(saved)
+
+
+class Trained(Recommender):
+    """A model that is trained in epochs, and for that wants to know how it does on validation.
+
+    Whoever runs the phases sets these before `fit`.
+    """
+
+    judge: Callable[[], float] | None = None
+    """Validation NDCG@10 of the model as it is, by which `fit` stops and chooses the epoch; None where none is to be
+    looked at: then `fit` replays what it chose before."""
+    folder: Path | None = None
+    """Folder of checkpoints; without one, none are written."""
+    resume: bool = False
+    """Whether `fit` goes on from the checkpoint in `folder`."""
+    report: Callable[[dict[str, float], int], None] | None = None
+    """Called with the values of each epoch."""
 
 
 def setting_parts(kind: type) -> dict[str, type]:

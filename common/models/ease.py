@@ -21,7 +21,7 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
 from common.models.neighbours import history_matrix, pack_histories, unpack_histories, weigh
-from common.models.ranges import Range
+from common.ranges import Range
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from common.models.content_knn import ContentKNN, ContentKNNSettings, ContentNei
 from common.models.contract import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
 from common.models.neighbours import pack_histories, unpack_histories, weigh
-from common.models.ranges import Range
+from common.ranges import Range
 
 RUNGS = (0, 1, 5, 10, 20)
 """Least length of a history on each rung: 0, 1-4, 5-9, 10-19, 20 and more."""

@@ -23,8 +23,8 @@ from common.models.ease import EASE, EASESettings
 from common.models.friends import Friends
 from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.popularity import Popularity
-from common.models.ranges import Range
 from common.models.user_knn import UserKNN, UserKNNSettings
+from common.ranges import Range
 
 KINDS: dict[str, type[Recommender]] = {
     kind.name: kind for kind in (ALS, EASE, ItemKNN, UserKNN, TagKNN, ContentKNN, Friends, Popularity)

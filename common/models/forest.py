@@ -10,8 +10,8 @@ from common.data.folds import Asked
 from common.data.histories import Histories
 from common.machine import threads
 from common.models.explanation import Explanation
-from common.models.ranges import Range
 from common.models.two_stage import TwoStage, TwoStageSettings
+from common.ranges import Range
 
 
 @dataclass(frozen=True)

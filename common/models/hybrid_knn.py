@@ -20,8 +20,8 @@ from common.models.content_knn import ContentKNN, ContentKNNSettings, TagKNN, Ta
 from common.models.contract import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neighbours import order_rest_by_popularity
-from common.models.ranges import Range
 from common.models.user_knn import UserKNN, UserKNNSettings
+from common.ranges import Range
 
 SAMPLE = 1000
 """Users whose best scores make the scale."""

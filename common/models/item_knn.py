@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from common.data.visible import Visible
 from common.models.neighbours import ItemNeighbours, shrunk_cosines, weigh
-from common.models.ranges import Range
+from common.ranges import Range
 
 
 @dataclass(frozen=True)

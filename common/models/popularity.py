@@ -10,7 +10,7 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.errors import UserError
 from common.models.contract import Recommender, as_histories, best
-from common.models.ranges import Range
+from common.ranges import Range
 
 
 class Popularity(Recommender):

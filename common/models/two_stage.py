@@ -27,7 +27,7 @@ from common.models.crossfit import Bench, Lessons, prepare
 from common.models.feature_tables import FeatureTables
 from common.models.first_stage import FirstStage, FirstStageSettings
 from common.models.neighbours import pack_histories, unpack_histories
-from common.models.ranges import Range
+from common.ranges import Range
 
 TRUSTED = (
     "sklearn.tree._tree.Tree",

@@ -17,7 +17,7 @@ from common.models.neighbours import (
     unpack_histories,
     weigh,
 )
-from common.models.ranges import Range
+from common.ranges import Range
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,16 @@ class Range:
         return self.low if self.least is None else self.least
 
 
+FIXED = "fixed"
+"""Mark of a choice among values that tuning leaves as it is."""
+
+
+def fixed_of(kind: type) -> set[str]:
+    """The fields of a settings class that are marked `FIXED`."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {f.name for f in dataclasses.fields(kind) if FIXED in getattr(hints[f.name], "__metadata__", ())}
+
+
 def ranges_of(kind: type) -> dict[str, Range]:
     """The ranges that a settings class declares, by field."""
     hints = typing.get_type_hints(kind, include_extras=True)

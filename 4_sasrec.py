@@ -1,0 +1,115 @@
+"""Stage 4: a history as a sequence. SASRec reads it event by event and foretells the next one.
+
+The first of the neural stages: trained on CUDA where there is a card, on the CPU where there is none, stopped when
+validation no longer rises, resumable, in one process or several:
+
+    python 4_sasrec.py --protocol next
+    python 4_sasrec.py --protocol next --preset classic --device cpu
+    torchrun --nproc-per-node 2 4_sasrec.py --protocol next --resume
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.command_line import ModelSettings, command, parse
+from common.comparison import on_part, run_folders
+from common.evaluation.leaderboard import leaderboard
+from common.experiment import Experiment
+from common.files import read_json
+from common.models.sasrec import SASRec, SASRecSettings
+from common.sequence_figures import draw_attention, draw_by_length, draw_training
+from common.showcase import find_users, names_of, show_lists
+from common.stage import conclude, run_models, settings_classes
+from common.training import parallel
+from common.training.device import choose, precision_of
+
+STAGE = "4_sasrec"
+MODELS = {SASRec.name: SASRec}
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(ModelSettings):
+    """Stage 4: SASRec on one data set and protocol."""
+
+    probes: tuple[str, ...] = ()
+    """Ids of users whose recommendations are printed and whose attention is drawn; three of them if none are given."""
+    sasrec: SASRecSettings = field(default_factory=SASRecSettings)
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        self.sasrec.check()
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    settings = parse(Settings, argv, settings_classes(MODELS))
+    device = choose(settings.device)
+    precision = precision_of(device.name, settings.sasrec.precision)
+    with parallel.group(device.name):
+        experiment = Experiment(settings, STAGE, device.name)
+        log.info("%s (%s), %s, order of events: %s", device.name, device.reason, precision, settings.sasrec.order)
+        probes = find_users(experiment.select, settings.probes)
+        chosen = run_models(experiment, MODELS, MODELS)
+        if parallel.is_main():
+            show(experiment, chosen[SASRec.name], probes)
+
+
+def show(experiment: Experiment, settings: SASRecSettings, probes: Sequence[str]) -> None:
+    """Figures, the lists of a few users, and the leaderboard."""
+    folder = experiment.run_folder(SASRec, settings)
+    figures = [draw_curves(experiment, folder), draw_lengths(experiment)]
+    model = experiment.load(SASRec, settings)
+    if experiment.settings.phase == "select" and (folder / "test").exists():
+        log.info("\nthe saved model is that of an earlier final run, which knows validation: no lists are shown")
+    elif isinstance(model, SASRec):
+        seen = experiment.seen[experiment.settings.phases[-1]]
+        users = [seen.users["user_id"].tolist().index(user) for user in probes]
+        show_lists(model, seen, users)
+        figures.append(draw_probe(experiment, model, users[0]))
+    conclude(experiment, figures)
+
+
+def place(experiment: Experiment, name: str) -> tuple[str, Path]:
+    """Title and path of a figure of this stage."""
+    path = experiment.folder / "figures" / f"sasrec_{name}.png"
+    return f"{experiment.data.name}, {experiment.select.protocol}", path
+
+
+def draw_curves(experiment: Experiment, folder: Path) -> Path:
+    """Loss and validation, epoch by epoch."""
+    title, path = place(experiment, "training")
+    draw_training(read_json(folder / "curves.json"), title, path)
+    return path
+
+
+def draw_lengths(experiment: Experiment) -> Path:
+    """Accuracy against the length of the history, beside the other stages' rows."""
+    title, path = place(experiment, "by_length")
+    rows = leaderboard(experiment.folder, experiment.select.split_sha256)
+    results = run_folders(experiment.folder, rows[rows["model"] != "random"])
+    seen = experiment.seen[experiment.settings.phases[-1]]
+    lengths = pd.Series(seen.histories.lengths, index=seen.users["user_id"].astype(object))
+    draw_by_length(results, lengths, on_part(title, results), path)
+    return path
+
+
+def draw_probe(experiment: Experiment, model: SASRec, user: int) -> Path:
+    """What attention makes of one user's history."""
+    title, path = place(experiment, "attention")
+    seen = experiment.seen[experiment.settings.phases[-1]]
+    items, weights = model.attention(seen.histories.take(np.array([user])))
+    draw_attention(names_of(seen)[items].tolist(), weights, f"{title}, user {seen.users['user_id'].iloc[user]}", path)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

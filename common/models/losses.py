@@ -1,0 +1,109 @@
+"""Losses over a catalogue, none of which keeps logits of all tokens x all items in memory.
+
+Shapes: hidden (tokens, width), vectors of items (n_items, width), targets int64 (tokens,). Each loss is a sum over the
+tokens, float32; the score of item i for a token h is h . v_i.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+CHUNK_BYTES = {"cpu": 2**24, "cuda": 2**29}
+"""Memory that the logits of one chunk of tokens may take: what the cache of a CPU holds, more on a card."""
+
+
+def full_softmax(hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy over the whole catalogue: the sum of log(sum over i of exp(h . v_i)) - h . v_target.
+
+    Equal to `cross_entropy(hidden @ vectors.T, targets, reduction="sum")`, in chunks of tokens whose logits stay in
+    the cache and are gone before the next chunk.
+    """
+    return _FullSoftmax.apply(hidden, vectors, targets)
+
+
+class _FullSoftmax(torch.autograd.Function):
+    """Works out the gradients beside the loss, so that no logits are kept for them."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss; the gradient of the logits is softmax - one-hot."""
+        kind = hidden.device.type
+        halved = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+        with torch.autocast(kind, enabled=False):
+            tokens, items = hidden.detach().to(halved), vectors.detach().to(halved)
+            rows = max(16, CHUNK_BYTES[kind] // (4 * len(items)))
+            loss = torch.zeros((), device=hidden.device)
+            of_tokens, of_items = torch.empty_like(tokens), torch.zeros_like(vectors)
+            space = tokens.new_empty((min(rows, len(tokens)), len(items)))
+            for start in range(0, len(tokens), rows):
+                chunk, wanted = tokens[start : start + rows], targets[start : start + rows, None]
+                logits = torch.mm(chunk, items.T, out=space[: len(chunk)]).float()
+                own = logits.gather(1, wanted)
+                largest = logits.amax(1, keepdim=True)
+                total = logits.sub_(largest).exp_().sum(1, keepdim=True)
+                loss += (total.log() + largest - own).sum()
+                logits.div_(total).scatter_add_(1, wanted, -torch.ones_like(own))
+                slopes = logits.to(halved)
+                torch.mm(slopes, items, out=of_tokens[start : start + rows])
+                if halved == torch.float32:
+                    of_items.addmm_(slopes.T, chunk)
+                else:
+                    of_items += slopes.T @ chunk
+        ctx.save_for_backward(of_tokens.to(hidden.dtype), of_items)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *above: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """What `forward` has worked out, times what comes from above."""
+        of_tokens, of_items = ctx.saved_tensors
+        return of_tokens * above[0].to(of_tokens.dtype), of_items * above[0], None
+
+
+def sampled_softmax(
+    hidden: torch.Tensor,
+    own: torch.Tensor,
+    others: torch.Tensor,
+    targets: torch.Tensor,
+    negatives: torch.Tensor,
+    log_expected: torch.Tensor,
+) -> torch.Tensor:
+    """Cross-entropy against sampled items, corrected for how likely each was to be drawn (Bengio & Senecal 2008).
+
+    own: vectors of the targets (tokens, width); others: vectors of `negatives`, int64 (k,), drawn with replacement and
+    shared by all tokens; log_expected: log(k q_i) of each, its expected number of draws. The score of a negative is
+    lowered by it, which makes the sum over negatives an unbiased estimate of that over the catalogue; the target, which
+    is always there, keeps its score. A negative that is the token's own target is left out.
+    """
+    positive = (hidden * own).sum(1, keepdim=True).float()
+    scores = (hidden @ others.T).float() - log_expected
+    scores = scores.masked_fill(negatives[None] == targets[:, None], -torch.inf)
+    logits = torch.cat([positive, scores], 1)
+    return functional.cross_entropy(logits, torch.zeros_like(targets), reduction="sum")
+
+
+def generalised_bce(
+    hidden: torch.Tensor,
+    own: torch.Tensor,
+    others: torch.Tensor,
+    targets: torch.Tensor,
+    negatives: torch.Tensor,
+    n_items: int,
+    calibration: float,
+) -> torch.Tensor:
+    """gBCE (Petrov & Macdonald 2023): -b log s(positive) - sum over negatives of log(1 - s(negative)), s the sigmoid.
+
+    b = a (t (1 - 1/a) + 1/a) with a = k / (n_items - 1), the sampling rate, and t the calibration, 0 (plain BCE) to 1.
+    The paper draws k uniform negatives per token; here one draw of k is shared by a batch. Shapes as above.
+    """
+    rate = len(negatives) / (n_items - 1)
+    power = rate * (calibration * (1 - 1 / rate) + 1 / rate)
+    positive = functional.logsigmoid((hidden * own).sum(1).float()) * power
+    scores = (hidden @ others.T).float().masked_fill(negatives[None] == targets[:, None], -torch.inf)
+    return -(positive.sum() + functional.logsigmoid(-scores).sum())
+
+
+def log_draws(negatives: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
+    """log(k q_i) of drawn items, float32 (k,); `chances` are the q of all items."""
+    return chances[negatives].log() + math.log(len(negatives))

@@ -1,0 +1,242 @@
+"""SASRec, self-attentive sequential recommendation (Kang & McAuley 2018).
+
+A history of items becomes, event by event, a vector h that foretells the next item: item vectors plus positions, then
+blocks of self-attention in which an event sees only those before it. The score of item i is h . v_i, with the item
+vectors of the input (tied) or others. In training every event foretells the one after it.
+
+Beside the paper: a loss over the whole catalogue instead of one negative an event, which is most of what separates
+published SASRecs (Klenitskiy & Vasilev 2023; Petrov & Macdonald 2023), and side features, v_i = e_i + W f_i with f_i
+what is known of an item's tags and sound.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from common.data.histories import Histories
+from common.data.vectors import item_vectors
+from common.data.visible import Visible
+from common.errors import UserError
+from common.models import losses
+from common.models.contract import as_histories, best
+from common.models.neighbours import pack_histories, unpack_histories
+from common.models.neural import Neural
+from common.models.sequences import SequenceLessons, last_windows, pack, reorder
+from common.models.transformer import Encoder
+from common.ranges import FIXED, Range
+from common.training.settings import TrainingSettings
+
+SCORED_AT_ONCE = 512
+"""Histories that go through the network together when scoring."""
+
+
+@dataclass(frozen=True)
+class SASRecSettings(TrainingSettings):
+    """The defaults are the textbook's, with cross-entropy over the whole catalogue."""
+
+    length: Annotated[int, Range(20, 200, log=True, least=1, search=False)] = 50
+    """Events of a history that the network sees: the last ones."""
+    width: Annotated[int, Range(32, 256, log=True, least=2, search=False)] = 128
+    """Length of the vectors of items and events; a multiple of the heads."""
+    layers: Annotated[int, Range(1, 4, least=1)] = 2
+    """Blocks of self-attention."""
+    heads: Annotated[int, Range(1, 8, least=1, search=False)] = 4
+    """Attention heads of a block."""
+    inner: Annotated[int, Range(1, 4, least=1, search=False)] = 1
+    """Width of the two-layer network of a block, in units of the width; 1 in the paper, 4 in language models."""
+    dropout: Annotated[float, Range(0.1, 0.7, least=0.0, most=0.95)] = 0.2
+    """Share of the values dropped after the embedding and in every block."""
+    norm: Annotated[Literal["pre", "post"], FIXED] = "pre"
+    """Layer norm before a block's parts, as in the paper, or after them."""
+    tied: Annotated[bool, FIXED] = True
+    """Whether items have the same vectors when they are foretold as when they are in a history."""
+    loss: Annotated[Literal["full", "sampled", "gbce"], FIXED] = "full"
+    """full: softmax over the catalogue; sampled: softmax over negatives, log-q corrected; gbce: generalised BCE."""
+    negatives: Annotated[int, Range(64, 4096, log=True, least=1, search=False)] = 256
+    """Negatives of a batch, for the sampled losses."""
+    power: Annotated[float, Range(0.0, 1.0, search=False)] = 0.5
+    """Negatives of `sampled` are drawn by popularity to this power; 0 is uniform, which gbce always is."""
+    calibration: Annotated[float, Range(0.0, 1.0, most=1.0, search=False)] = 0.75
+    """t of gbce."""
+    order: Annotated[Literal["kept", "ties", "shuffled", "plays"], FIXED] = "kept"
+    """Order of a history in training: kept as it is; ties: events of one time shuffled each epoch; shuffled: all of
+    them; plays: most played last (in scoring, too)."""
+    crop: Annotated[Literal["last", "windows"], FIXED] = "last"
+    """What of a long history is trained on: its last events, or windows over all of it, cut elsewhere each epoch."""
+    tags: Annotated[int, Range(0, 256, search=False)] = 0
+    """Dimensions to which the tags of items are reduced as side features; 0 leaves them out."""
+    audio: Annotated[bool, FIXED] = False
+    """Whether the sound of items is a side feature."""
+
+    def check(self) -> None:
+        """Raise a UserError for settings that do not go together."""
+        if self.width % self.heads:
+            raise UserError(f"--sasrec.width {self.width}: give a multiple of --sasrec.heads {self.heads}")
+
+
+class Network(nn.Module):
+    """Item vectors, encoder, loss. Arguments named as `common.models.sequences.pack` names them."""
+
+    def __init__(self, settings: SASRecSettings, n_items: int, side: np.ndarray, chances: np.ndarray) -> None:
+        super().__init__()
+        s, self.settings = settings, settings
+        self.items = nn.Parameter(torch.empty(n_items, s.width))
+        self.others = None if s.tied else nn.Parameter(torch.empty(n_items, s.width))
+        self.from_side = nn.Linear(side.shape[1], s.width, bias=False) if side.shape[1] else None
+        self.encoder = Encoder(s.width, s.layers, s.heads, s.inner * s.width, s.length, s.dropout, s.norm)
+        for weights in (self.items, self.others, None if self.from_side is None else self.from_side.weight):
+            if weights is not None:
+                nn.init.normal_(weights, std=0.02)
+        self.side: torch.Tensor
+        self.chances: torch.Tensor
+        self.register_buffer("side", torch.from_numpy(side), persistent=False)
+        self.register_buffer("chances", torch.from_numpy(chances), persistent=False)
+
+    def table(self, output: bool = False) -> torch.Tensor:
+        """Vectors of all items (n_items, width): those of the input, or those they are scored by."""
+        own = self.others if output and self.others is not None else self.items
+        return own if self.from_side is None else own + self.from_side(self.side)
+
+    def look_up(self, codes: torch.Tensor, output: bool = False) -> torch.Tensor:
+        """Vectors of some items, (len(codes), width), without making those of all."""
+        own = self.others if output and self.others is not None else self.items
+        vectors = functional.embedding(codes, own)
+        return vectors if self.from_side is None else vectors + self.from_side(functional.embedding(codes, self.side))
+
+    def forward(self, targets: torch.Tensor, negatives: torch.Tensor | None = None, **packed: Any) -> torch.Tensor:
+        """The summed loss of a batch; `packed` is what `encode` takes."""
+        if negatives is None:
+            table = self.table()
+            hidden = self.encode(**packed, vectors=functional.embedding(packed["items"], table))
+            return losses.full_softmax(hidden, table if self.settings.tied else self.table(output=True), targets)
+        hidden = self.encode(**packed, vectors=self.look_up(packed["items"]))
+        own, others = self.look_up(targets, output=True), self.look_up(negatives, output=True)
+        if self.settings.loss == "sampled":
+            expected = losses.log_draws(negatives, self.chances)
+            return losses.sampled_softmax(hidden, own, others, targets, negatives, expected)
+        n_items, calibration = len(self.items), self.settings.calibration
+        return losses.generalised_bce(hidden, own, others, targets, negatives, n_items, calibration)
+
+    def encode(self, vectors: torch.Tensor, positions: torch.Tensor, cells: torch.Tensor, **shape: Any) -> torch.Tensor:
+        """A vector per event, (tokens, width)."""
+        return self.encoder(vectors, positions, cells, shape["windows"], shape["width"])
+
+
+class SASRec(Neural):
+    """The model of the module's head. It has nothing of its own for a user, so newcomers fold in as they are."""
+
+    name = "sasrec"
+    Settings = SASRecSettings
+    network: Network
+
+    def remember(self, visible: Visible) -> None:
+        """Keep the histories, the popularity, and the side features of the items."""
+        self.settings.check()
+        self.histories, self.popularity = visible.histories, visible.popularity
+        self.side = side_features(visible, self.settings.tags, self.settings.audio)
+
+    def build(self) -> Network:
+        """A new network."""
+        power = self.settings.power if self.settings.loss == "sampled" else 0.0
+        chances = self.popularity.astype(np.float64) ** power
+        self.cumulated = np.cumsum(chances / chances.sum())
+        chances = (chances / chances.sum()).astype(np.float32)
+        return Network(self.settings, self.histories.n_items, self.side, chances)
+
+    def lessons(self, visible: Visible) -> SequenceLessons:
+        """Windows of the histories, each event to foretell the next."""
+        s = self.settings
+        if not (visible.histories.lengths > 1).any():
+            raise UserError("no history has two events, so there is no next item to learn from; use another model")
+        return SequenceLessons(visible.histories, s.length, s.order, s.crop, s.batch, self.seed, self._draw)
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        if self.settings.loss == "full":
+            return {}
+        drawn = np.searchsorted(self.cumulated, rng.random(self.settings.negatives))
+        return {"negatives": np.minimum(drawn, len(self.cumulated) - 1)}
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Scores from the histories seen in `fit`."""
+        return self.fold_in(self.histories.take(users))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores of any histories; of a longer one than the model's the last events count, an empty one gets the
+        popular list."""
+        histories = reorder(as_histories(histories, self.histories.n_items), self.settings.order, None)
+        scores = np.empty((len(histories), histories.n_items), np.float32)
+        scores[:] = self.popularity / self.popularity.max() - 1
+        known = np.flatnonzero(histories.lengths)
+        with self.running():
+            table = self.network.table(output=True).float()
+            for start in range(0, len(known), SCORED_AT_ONCE):
+                rows = known[start : start + SCORED_AT_ONCE]
+                scores[rows] = (self._states(histories.take(rows)) @ table.T).cpu().numpy()
+        return scores
+
+    def _states(self, histories: Histories) -> torch.Tensor:
+        """The vector that foretells what comes after each history, float32 (len(histories), width)."""
+        starts, ends = last_windows(histories, self.settings.length)
+        packed = pack(histories, starts, ends, self.settings.length)
+        packed |= {name: self.tensor(packed[name]) for name in ("items", "positions", "cells")}
+        events = self.network.encode(vectors=self.network.look_up(packed["items"]), **packed)
+        return events[self.tensor(np.cumsum(ends - starts) - 1)].float()
+
+    def attention(self, history: Histories) -> tuple[np.ndarray, np.ndarray]:
+        """What the last event of one history looks at: the items it sees, int (n,), and weights (layers, heads, n)."""
+        history = reorder(history, self.settings.order, None)
+        packed = pack(history, *last_windows(history, self.settings.length), self.settings.length)
+        with self.running():
+            vectors = self.network.look_up(self.tensor(packed["items"]))
+            layers = self.network.encoder.attention(vectors, self.tensor(packed["positions"]))
+            return packed["items"], torch.stack([weights[:, -1].float() for weights in layers]).cpu().numpy()
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items whose vectors point the same way: cosine."""
+        with self.running():
+            table = functional.normalize(self.network.table().float(), dim=1)
+            likeness = (table @ table[item]).cpu().numpy()
+        return best(likeness, k, leave_out=item)
+
+    def remembered(self) -> dict[str, np.ndarray]:
+        """Histories, popularity, side features."""
+        return {"popularity": self.popularity, "side": self.side, **pack_histories(self.histories)}
+
+    def recall(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what was remembered."""
+        self.popularity, self.side = arrays["popularity"], arrays["side"].reshape(len(arrays["popularity"]), -1)
+        self.histories = unpack_histories(arrays, len(self.popularity))
+
+
+def side_features(visible: Visible, tags: int, audio: bool) -> np.ndarray:
+    """What is known of the items, float32 (n_items, features), zeros where nothing is; each kind of mean length 1.
+
+    Tags: unit vectors of tag counts, reduced by a truncated SVD (latent semantic analysis, Deerwester et al. 1990).
+    """
+    parts = [np.zeros((visible.n_items, 0), np.float32)]
+    vectors = item_vectors(visible, "tag") if tags else None
+    if vectors is not None:
+        parts.append(reduced(vectors, tags))
+    vectors = item_vectors(visible, "audio") if audio else None
+    if vectors is not None:
+        parts.append(vectors.toarray())
+    return np.concatenate([scaled(part) for part in parts], axis=1).astype(np.float32)
+
+
+def reduced(vectors: Any, dimensions: int) -> np.ndarray:
+    """Sparse rows in fewer dimensions, (rows, at most `dimensions`)."""
+    from sklearn.decomposition import TruncatedSVD
+
+    if min(vectors.shape) <= dimensions + 1:
+        return vectors.toarray()
+    return TruncatedSVD(dimensions, algorithm="arpack", random_state=0).fit_transform(vectors)
+
+
+def scaled(rows: np.ndarray) -> np.ndarray:
+    """Rows divided by their root mean square length."""
+    return rows / max(1e-9, float(np.sqrt((rows**2).sum(axis=1).mean()))) if rows.size else rows

@@ -1,0 +1,101 @@
+"""Figures of sequential models: training, accuracy by length of the history, and what attention looks at."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.comparison import legend, style
+from common.figures import PALETTE, figure
+from common.files import read_parquet
+
+BINS = 6
+"""Groups of about as many users each by the length of their history."""
+EVENTS = 16
+"""Last events of a history whose attention is drawn."""
+
+
+def draw_training(curves: Mapping[str, Sequence[float | None]], title: str, path: Path) -> None:
+    """Loss of both trainings, and NDCG@10 on validation with the epoch that was kept."""
+    validated = [(e, v) for e, v in enumerate(curves.get("val/ndcg_10", []), start=1) if v is not None]
+    with figure(path, "Training", title, panels=2 if validated else 1) as axes:
+        for place, (name, text) in enumerate((("train/loss", "train"), ("refit/loss", "train + validation"))):
+            if name in curves:
+                epochs = np.arange(1, len(curves[name]) + 1)
+                axes[0].plot(epochs, curves[name], label=f"trained on {text}", **style(place), markevery=0.1)
+        axes[0].set(xlabel="Epoch", ylabel="Loss per event")
+        axes[0].legend()
+        if validated:
+            epochs, values = np.array(validated).T
+            best = int(np.argmax(values))
+            axes[1].plot(epochs, values, marker="o", markersize=4, color=PALETTE[2])
+            axes[1].axvline(epochs[best], color="grey", linestyle="--")
+            axes[1].annotate(
+                f"epoch {epochs[best]:.0f}: {values[best]:.4f}",
+                (epochs[best], values[best]),
+                xytext=(-8, -40),
+                textcoords="offset points",
+                ha="right",
+            )
+            axes[1].set(xlabel="Epoch", ylabel="Validation NDCG@10")
+
+
+def by_length(per_user: pd.DataFrame, lengths: pd.Series, edges: np.ndarray) -> pd.DataFrame:
+    """Mean NDCG@10 and HR@10 of users by the length of their visible history.
+
+    `lengths` by user id; `edges` rising, group g holds edges[g] <= length < edges[g + 1]. Index: the median length of
+    each group that is not empty.
+    """
+    known = per_user[per_user["user_id"].astype(object).isin(lengths.index)]
+    of_user = lengths[known["user_id"].astype(object)].to_numpy()
+    group = np.searchsorted(edges, of_user, side="right") - 1
+    values = known[["ndcg_10", "hr_10"]].assign(length=of_user).groupby(group)
+    return values[["ndcg_10", "hr_10"]].mean().set_index(values["length"].median())
+
+
+def length_edges(lengths: np.ndarray) -> np.ndarray:
+    """Borders between groups of about as many users each.
+
+    >>> length_edges(np.array([3, 3, 3, 3, 9, 9]))
+    array([ 3.,  9., 10.])
+    """
+    quantiles = np.quantile(lengths, np.arange(BINS) / BINS, method="higher")
+    return np.append(np.unique(quantiles), lengths.max() + 1).astype(float)
+
+
+def draw_by_length(results: Mapping[str, Path], lengths: pd.Series, title: str, path: Path) -> None:
+    """NDCG@10 and HR@10 against the length of the history, one line per model; `results`: name -> folder."""
+    edges = length_edges(lengths.to_numpy())
+    with figure(path, "Accuracy by length of the history", title, panels=2) as axes:
+        for place, (name, folder) in enumerate(results.items()):
+            values = by_length(read_parquet(folder / "per_user.parquet"), lengths, edges)
+            for panel, metric in zip(axes, ("ndcg_10", "hr_10"), strict=True):
+                panel.plot(values.index, values[metric], label=name, **style(place))
+        for panel, name in zip(axes, ("NDCG@10", "HR@10"), strict=True):
+            ticks = sorted(set(values.index.astype(int)))
+            panel.set(xlabel="Events in the visible history (median of the group)", ylabel=name, ylim=(0, None))
+            if len(ticks) > 1:
+                panel.set_xscale("log")
+                panel.set_xticks(ticks, [str(tick) for tick in ticks])
+                panel.minorticks_off()
+        legend(axes[0])
+
+
+def draw_attention(events: Sequence[str], weights: np.ndarray, title: str, path: Path) -> None:
+    """What the last event of a history looks at: its last events downwards, one panel per block, one column per head.
+
+    `weights`: (layers, heads, events).
+    """
+    shown, part = list(events)[-EVENTS:], weights[:, :, -EVENTS:]
+    height = 1.8 + 0.34 * len(shown)
+    with figure(path, "What the last event looks at", title, panels=len(part), width=5.2, height=height) as axes:
+        for layer, (panel, of_heads) in enumerate(zip(axes, part, strict=True), start=1):
+            image = panel.imshow(of_heads.T, aspect="auto", cmap="viridis", vmin=0, vmax=part.max())
+            panel.set_xticks(range(len(of_heads)), [str(head) for head in range(1, len(of_heads) + 1)])
+            names = [name if len(name) < 28 else f"{name[:26]}…" for name in shown]
+            panel.set_yticks(range(len(shown)), names if layer == 1 else [])
+            panel.set(xlabel="Head", title=f"Block {layer}")
+            panel.grid(False)
+        axes[0].set_ylabel("History, latest last")
+        axes[0].figure.colorbar(image, ax=axes, label="Attention")

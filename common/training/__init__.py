@@ -1,0 +1,1 @@
+"""Training of neural networks, alike for every stage that has one: `loop.train` and what it is made of."""

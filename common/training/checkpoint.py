@@ -1,0 +1,66 @@
+"""Checkpoints: tensors as safetensors, all else as JSON, never half of one.
+
+The JSON names the file of its tensors and that file's hash, and is renamed into place last: a process killed at any
+moment leaves the former checkpoint or the new one.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from common.errors import UserError
+from common.files import atomic, read_json, write_json
+
+MEND = "leave out --resume to train from the start, or delete the folder"
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> str:
+    """Write tensors atomically; returns the SHA-256 of the file."""
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    """Read tensors and make sure that they are the ones written; ValueError otherwise, OSError if there is no file."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("its hash is not the one noted beside it")
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def write_checkpoint(folder: Path, name: str, state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    """Replace the checkpoint `name` of a folder: `<name>.json`, and the file of tensors that it speaks of."""
+    file = f"{name}-{state['epoch']:05}-{state['step']:07}.safetensors"
+    sha256 = write_tensors(folder / file, tensors)
+    write_json(folder / f"{name}.json", state | {"tensors": file, "sha256": sha256})
+    for old in folder.glob(f"{name}-*.safetensors"):
+        if old.name != file:
+            old.unlink(missing_ok=True)
+
+
+def read_checkpoint(
+    folder: Path, name: str, identity: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A checkpoint's state and tensors; UserError for one that is damaged or of another model, data set or setting."""
+    path = folder / f"{name}.json"
+    state = read_json(path)
+    try:
+        found, file, sha256 = state["identity"], state["tensors"], state["sha256"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a checkpoint; {MEND}") from error
+    for key in identity:
+        if found.get(key) != identity[key]:
+            raise UserError(f"{path} belongs to another {key} ({found.get(key)!r}, not {identity[key]!r}); {MEND}")
+    try:
+        return state, read_tensors(folder / str(file), sha256)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / str(file)} is missing or damaged ({error}); {MEND}") from error
