@@ -150,10 +150,14 @@ class SASRec(Neural):
 
     def lessons(self, visible: Visible) -> SequenceLessons:
         """Windows of the histories, each event to foretell the next."""
-        s = self.settings
         if not (visible.histories.lengths > 1).any():
             raise UserError("no history has two events, so there is no next item to learn from; use another model")
-        return SequenceLessons(visible.histories, s.length, s.order, s.crop, s.batch, self.seed, self._draw)
+        return self.lessons_of(visible.histories)
+
+    def lessons_of(self, histories: Histories) -> SequenceLessons:
+        """The same of any histories over this catalogue."""
+        s = self.settings
+        return SequenceLessons(histories, s.length, s.order, s.crop, s.batch, self.seed, self._draw)
 
     def _draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         if self.settings.loss == "full":

@@ -11,6 +11,29 @@ from torch import nn
 from torch.nn import functional
 
 
+class Dropout(nn.Module):
+    """Dropout (Srivastava et al. 2014) that on a CPU draws a byte a value instead of a number.
+
+    There the share is rounded to 1/256, and drawing costs an eighth: torch's own dropout takes a seventh of a training
+    step. The kept values are scaled by the share that was really kept.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """The values, in training some of them 0 and the others larger."""
+        dropped = round(256 * self.share)
+        if not self.training or not dropped:
+            return values
+        if values.device.type != "cpu":
+            return functional.dropout(values, self.share)
+        words = torch.empty(-(-values.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) >= dropped
+        return values * kept.to(values.dtype).mul_(256 / (256 - dropped))
+
+
 class Block(nn.Module):
     """Self-attention, then a two-layer network per event; each with dropout, a residual and a layer norm.
 
@@ -24,7 +47,7 @@ class Block(nn.Module):
         self.attention_norm, self.inner_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.project, self.join = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, inner), nn.Linear(inner, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, events: torch.Tensor, cells: torch.Tensor, windows: int, width: int) -> torch.Tensor:
         """Events (tokens, width of the model) after this block; `cells` are their places in (windows, width)."""
@@ -37,14 +60,15 @@ class Block(nn.Module):
     def _attend(self, events: torch.Tensor, cells: torch.Tensor, windows: int, width: int) -> torch.Tensor:
         queries, keys, values = self._heads(events, cells, windows, width)
         mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        mixed = mixed.transpose(1, 2).reshape(windows * width, -1)[cells]
+        mixed = mixed.transpose(1, 2).reshape(windows * width, events.shape[1])[cells]
         return self.dropout(self.join(mixed))
 
     def _heads(self, events: torch.Tensor, cells: torch.Tensor, windows: int, width: int) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values, each (windows, heads, width, width of a head)."""
         projected = self.project(events)
         laid_out = projected.new_zeros(windows * width, projected.shape[1]).index_copy(0, cells, projected)
-        parts = laid_out.view(windows, width, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        of_head = events.shape[1] // self.heads
+        parts = laid_out.view(windows, width, 3, self.heads, of_head).permute(2, 0, 3, 1, 4)
         return parts[0], parts[1], parts[2]
 
     def _think(self, events: torch.Tensor) -> torch.Tensor:
@@ -69,7 +93,7 @@ class Encoder(nn.Module):
         self.positions = nn.Parameter(torch.empty(length, width))
         self.blocks = nn.ModuleList([Block(width, heads, inner, dropout, norm) for _ in range(layers)])
         self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.normal_(self.positions, std=0.02)
 
     def start(self, vectors: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,8 @@ from common.training.settings import TrainingSettings
 
 CHECK_EVERY = 50
 """Steps between two looks at the losses, which make the host wait for the device."""
+LARGEST = 1e18
+"""Weights beyond this have diverged: their products are no float32 any more."""
 Curves = dict[str, list[float]]
 
 
@@ -125,7 +127,7 @@ class _Trainer:
         self.optimiser = make_optimiser(network, settings)
         self.scaler = torch.amp.GradScaler(place.device.split(":")[0], enabled=self.precision == "float16")
         self.module: nn.Module = (
-            DistributedDataParallel(network, broadcast_buffers=False) if parallel.world() > 1 else network
+            DistributedDataParallel(network, forward_sync_buffers=False) if parallel.world() > 1 else network
         )
         self.last_epoch = settings.epochs if plan is None else plan.epochs
         self.best: dict[str, torch.Tensor] = {}
@@ -178,6 +180,9 @@ class _Trainer:
             state["step"] += 1
             bar.update(1)
             self._look(epoch, start)
+        largest = torch.stack([weight.detach().abs().max() for weight in self.network.parameters()])
+        if not bool((largest < LARGEST).all()):  # the last step of an epoch has no loss after it to tell
+            self._diverged(epoch, epoch.n_batches - 1)
         tokens = sum(epoch.weight(step) for step in range(epoch.n_batches))
         loss = float(parallel.total(self.losses.clone()).sum()) / tokens
         state["seconds"] += time.perf_counter() - start

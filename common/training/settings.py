@@ -20,7 +20,7 @@ class TrainingSettings:
     """Examples of a step, over all processes together."""
     optimiser: Annotated[Literal["adam", "adamw"], FIXED] = "adam"
     """adam: weight decay is added to the gradient (Kingma & Ba 2015); adamw: it is not (Loshchilov & Hutter 2019)."""
-    learning_rate: Annotated[float, Range(3e-4, 5e-3, log=True, least=1e-7)] = 1e-3
+    learning_rate: Annotated[float, Range(3e-4, 1e-2, log=True, least=1e-7)] = 1e-3
     """Step size after the warm-up."""
     weight_decay: Annotated[float, Range(0.0, 0.1, least=0.0)] = 0.0
     """Decay of matrices; biases and norms have none."""

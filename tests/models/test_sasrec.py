@@ -13,7 +13,7 @@ from common.errors import UserError
 from common.models import losses
 from common.models.sasrec import SASRec, SASRecSettings, side_features
 from common.models.sequences import SequenceLessons, all_windows, last_windows, pack, reorder
-from common.models.transformer import Encoder
+from common.models.transformer import Dropout, Encoder
 from tests.models.contract_tests import BLOCK, N_ITEMS, QUICK, ContractTests, block_visible
 
 SMALL = {"width": 16, "heads": 2, "length": 8, "epochs": 25, "batch": 16, "dropout": 0.1, "learning_rate": 0.01}
@@ -60,7 +60,7 @@ def make(**changed: Any) -> SASRec:
     "changed",
     [
         {"loss": "sampled", "negatives": 20},
-        {"loss": "gbce", "negatives": 20, "epochs": 80},
+        {"loss": "gbce", "negatives": 20, "epochs": 80, "dropout": 0.0},
         {"norm": "post"},
         {"tied": False, "dropout": 0.4},
         {"order": "shuffled"},
@@ -260,6 +260,23 @@ def test_attention_weights_are_those_of_the_forward_pass():
     _, _, values = block._heads(block.attention_norm(events), cells, 1, 5)
     mixed = (weights @ values[0]).transpose(0, 1).reshape(5, 8)
     torch.testing.assert_close(block.join(mixed), block._attend(block.attention_norm(events), cells, 1, 5))
+
+
+def test_dropout_drops_its_share_evenly_and_keeps_the_mean():
+    torch.manual_seed(0)
+    dropout, values = Dropout(0.3), torch.ones(1000, 301, requires_grad=True)
+    dropped = dropout(values)
+    share = (dropped == 0).float()
+    assert share.mean().item() == pytest.approx(77 / 256, abs=0.002)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.004)
+    for axis in (0, 1):  # no row, column or place in a word is favoured
+        assert share.mean(axis).std().item() == pytest.approx((0.3 * 0.7 / share.shape[axis]) ** 0.5, rel=0.2)
+    places = share.flatten()[:300_000].view(-1, 8).mean(0)
+    assert (places - 77 / 256).abs().max() < 0.01
+    assert not torch.equal(dropped, dropout(values))
+    dropped.sum().backward()
+    torch.testing.assert_close(values.grad, dropped.detach())
+    assert dropout.eval()(values) is values
 
 
 # Losses

@@ -102,8 +102,8 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def placed(folder: Path, resume: bool = False, **identity: Any) -> Place:
-    return Place(folder=folder, resume=resume, identity={"model": "regression", **identity}, title="regression")
+def placed(folder: Path, resume: bool = False, data: str = "one") -> Place:
+    return Place(folder=folder, resume=resume, identity={"model": "regression", "data set": data}, title="regression")
 
 
 def test_it_learns_and_records_what_it_did():
@@ -289,10 +289,10 @@ def flip(path: Path) -> None:
 
 
 def test_the_checkpoint_of_something_else_is_refused(tmp_path):
-    run(place=placed(tmp_path, **{"data set": "one"}))
+    run(place=placed(tmp_path))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError, match=r"last\.json belongs to another data set \('one', not 'two'\); leave out"):
-        run(place=placed(tmp_path, resume=True, **{"data set": "two"}))
+        run(place=placed(tmp_path, resume=True, data="two"))
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
