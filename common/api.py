@@ -24,7 +24,7 @@ from common.errors import UserError, unknown_name
 from common.evaluation.evaluate import Scorer
 from common.evaluation.ranking import tie_places, top_items
 from common.models import ALS, MODELS, Ensemble, Forest
-from common.models.contract import Recommender
+from common.models.contract import Recommender, Trained
 from common.models.explanation import Explanation
 from common.showcase import names_of
 from common.similar_items import groups_of, one_per_group
@@ -58,14 +58,30 @@ class Music:
         self.fitted: Recommender | None = None
 
     def fit(self, model: str = "ensemble", preset: str = "tuned", seed: int = 0, **changes: Any) -> Self:
-        """Fit a model with the settings of a preset, some of them changed; returns itself."""
+        """Fit a model with the settings of a preset, some of them changed; returns itself.
+
+        A network stops training when validation no longer rises; to see validation as well (`final`), it is then
+        trained again for as many epochs.
+        """
         kind = _model(model)
         settings = preset_values(preset, self.data.presets, self.seen.protocol, model, kind.Settings)
         fields = {field.name for field in dataclasses.fields(settings)}
         for name in changes.keys() - fields:
             raise unknown_name(f"setting of {model}", name, sorted(fields))
-        self.fitted = kind(dataclasses.replace(settings, **changes), seed).fit(self.seen)
+        self.fitted = kind(dataclasses.replace(settings, **changes), seed)
+        if isinstance(self.fitted, Trained):
+            self._choose_epochs(self.fitted)
+        if not isinstance(self.fitted, Trained) or self.seen.phase == "final":
+            self.fitted.fit(self.seen)
         return self
+
+    def _choose_epochs(self, model: Trained) -> None:
+        """Train in view of validation, and leave the model with what it has chosen."""
+        seen = self.seen if self.seen.phase == "select" else visible(self.data, self.seen.protocol, "select")
+        scorer = Scorer(self.data, seen)
+        model.judge = lambda: scorer.ndcg(scorer.rank(model))
+        model.fit(seen)
+        model.judge = None
 
     def open(self, model: str, folder: Path) -> Self:
         """Take a model that a stage has saved (`.../seed0/model`); refused if its catalogue is another one."""

@@ -1,4 +1,4 @@
-"""Tables beside the leaderboards, for a page: other draws of the split, groups of features, predicted plays."""
+"""Tables beside the leaderboards, for a page: other splits and seeds, groups of features, predicted plays."""
 
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,13 @@ import pandas as pd
 
 from common.data.prepare import Dataset
 from common.data.splits import load_split
-from common.evaluation.leaderboard import leaderboard
+from common.evaluation.leaderboard import collect, leaderboard
 from common.files import read_json, read_parquet
 
 REFERENCE = ("als", "tuned")
 """The row that the others are compared with."""
 SHOWN = {"ndcg_10": "NDCG@10", "recall_20": "Recall@20"}
+SPREAD = {"ndcg_10": "NDCG@10", "hr_10": "HR@10", "recall_20": "Recall@20", "hr_5_sampled99": "HR@5 s99"}
 PLAYS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "pearson": "Pearson", "spearman": "Spearman"}
 
 
@@ -43,6 +44,19 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> str:
             cells += [f"{mean[row]:.4f}", f"{mean[row] / mean[REFERENCE] - 1:+.1%}"]
         lines.append(cells)
     return as_markdown(header, lines, texts=2)
+
+
+def seeds_table(results: Path, data: Dataset, protocol: str) -> str:
+    """Test figures of every row that was run with several model seeds: mean ± standard deviation; "" without any."""
+    records = collect(results / protocol, "test", load_split(data, protocol).info["split_sha256"])
+    if records.empty:
+        return ""
+    lines = []
+    for (_, model, preset), rows in records.groupby(["stage", "model", "preset"]):
+        if len(rows) > 1:
+            cells = [f"{rows[key].mean():.4f} ± {rows[key].std():.4f}" for key in SPREAD]
+            lines.append([str(model), str(preset), str(len(rows)), *cells])
+    return as_markdown(["Model", "Preset", "Seeds", *SPREAD.values()], lines, texts=2) if lines else ""
 
 
 def ablation_table(results: Path, data: Dataset, protocol: str) -> str:
@@ -80,5 +94,5 @@ def as_markdown(header: list[str], rows: list[list[str]], texts: int) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-TABLES = {"splits": splits_table, "ablation": ablation_table, "plays": plays_table}
+TABLES = {"splits": splits_table, "seeds": seeds_table, "ablation": ablation_table, "plays": plays_table}
 """Kind of a page's block -> what fills it."""

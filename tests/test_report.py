@@ -1,6 +1,7 @@
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -93,7 +94,9 @@ def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_fla
     stage("3_random_forest_rank.py")([*flags, "--forest.trees", "5"])
     [run] = (folder / "listen" / "forest").glob("tuned-*")
     run.rename(run.parent / "tuned")
-    kinds = ("splits", "ablation", "plays", "leaderboard")
+    for seed in ("0", "1"):
+        stage("1_knn_baseline.py")([*small_flags, "--models", "random", "--seed", seed])
+    kinds = ("splits", "seeds", "ablation", "plays", "leaderboard")
     page = tmp_path / "README.md"
     page.write_text("".join(f"<!-- {kind} {small_data.name} listen -->{kind} old<!-- end -->\n" for kind in kinds))
     main([*small_flags, "--readme", str(page)])
@@ -107,3 +110,7 @@ def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_fla
     record = read_json(folder / "listen/forest/tuned/seed0/test/metrics.json")
     assert f"| {record['plays_rmse']:.4f} |" in text
     assert f"| means of user and item |  | {record['plays_reference_rmse']:.4f} |" in text
+    found = [read_json(folder / f"listen/random/tuned/seed{seed}/test/metrics.json")["hr_10"] for seed in (0, 1)]
+    mean, spread = np.mean(found), np.std(found, ddof=1)
+    assert re.search(rf"\| random \| tuned \| 2 \| .*\| {mean:.4f} ± {spread:.4f} \|", text)
+    assert "| ease | tuned | 1 |" not in text, "one seed has no spread"

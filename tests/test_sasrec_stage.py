@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import tuning
+from common import api, tuning
+from common.data.prepare import SYNTHETIC
 from common.data.splits import PROTOCOLS
 from common.files import read_json
+from common.models.sasrec import SASRec
 from common.sequence_figures import by_length, draw_training, length_edges
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
 
 FLAGS = ("--sasrec.width", "16", "--sasrec.heads", "2", "--sasrec.length", "10", "--sasrec.epochs", "4")
@@ -148,6 +150,28 @@ def test_killed_in_either_phase_and_resumed_it_ends_as_if_undisturbed(small_flag
     assert results(folders[0]) == results(folders[1])
     models = [folder / run.relative_to(folders[0]) / "model" / "model.safetensors" for folder in folders]
     assert models[0].read_bytes() == models[1].read_bytes()
+
+
+@pytest.mark.parametrize("phase", ["select", "final"])
+def test_from_python_a_network_stops_where_validation_says(small_data_dir, phase):
+    music = api.load(SYNTHETIC, "next", phase, small_data_dir, SMALL)
+    settings: dict[str, Any] = {
+        "width": 16,
+        "heads": 2,
+        "epochs": 8,
+        "patience": 2,
+        "batch": 8,
+        "learning_rate": 0.02,
+        "seed": 1,
+    }
+    model = music.fit("sasrec", **settings).model
+    assert isinstance(model, SASRec)
+    assert model.plan is not None
+    assert 1 <= model.plan.epochs < 8
+    assert ("val/ndcg_10" in model.curves) == (phase == "select")
+    assert len(music.recommend(music.users[0], k=5)) == 5
+    if phase == "select":
+        assert music.evaluate()["ndcg_10"] == pytest.approx(np.nanmax(model.plan.curves["val/ndcg_10"]))
 
 
 # Figures

@@ -14,7 +14,10 @@ from common.models.sasrec import SASRec, SASRecSettings
 from tests.conftest import ROOT
 from tests.models.contract_tests import block_visible
 
-SETTINGS: dict[str, Any] = {"width": 16, "heads": 2, "length": 8, "epochs": 4, "batch": 13, "dropout": 0.0, "learning_rate": 0.01}
+SETTINGS: dict[str, Any] = {
+    **{"width": 16, "heads": 2, "length": 8, "epochs": 4, "batch": 13},
+    **{"dropout": 0.0, "learning_rate": 0.01},
+}
 """40 users in batches of 13: the last batch has one window, of which the second process gets none."""
 
 
