@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import api, tuning
+from common import api, tracking, tuning
 from common.data.prepare import SYNTHETIC
 from common.data.splits import PROTOCOLS
 from common.files import read_json
@@ -67,6 +67,30 @@ def test_stage_4_gives_the_same_figures_again_and_looks_at_test_only_when_asked(
     assert len(found[0]) == 1
     assert found[0] == found[1]
     assert not list((tmp_path / "out").rglob("test"))
+
+
+def test_every_epoch_is_tracked_those_before_a_stop_included(small_flags, monkeypatch):
+    logged: list[tuple[int, dict[str, float]]] = []
+
+    class Noted(tracking.NullTracker):
+        def log(self, values: dict[str, float], epoch: int) -> None:
+            logged.append((epoch, values))
+
+    monkeypatch.setattr(tracking, "start", lambda *_: Noted())
+    flags = [*small_flags, *QUICK, "--sasrec.validate-every", "2"]
+    stage("4_sasrec.py")(flags)
+    chosen = [(epoch, values) for epoch, values in logged if "train/loss" in values]
+    assert [epoch for epoch, _ in chosen] == [1, 2, 3, 4]
+    assert [values["val/ndcg_10"] is None for _, values in chosen] == [True, False, True, False]
+    assert {name for epoch, values in logged[4:] for name in values} == {"refit/loss", "refit/learning_rate"}
+    before = list(logged)
+    logged.clear()
+    stage("4_sasrec.py")([*flags, "--resume"])
+    assert not logged, "complete runs are skipped"
+    for path in Path(flags[flags.index("--output-dir") + 1]).rglob("test/metrics.json"):
+        path.unlink()
+    stage("4_sasrec.py")([*flags, "--resume"])
+    assert logged == before
 
 
 def test_after_select_a_final_model_is_not_shown(small_flags, capsys):

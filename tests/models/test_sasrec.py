@@ -108,6 +108,17 @@ def test_an_empty_history_gets_the_popular_list(seen):
     assert not np.array_equal(scores[0], scores[1])
 
 
+def test_items_that_nobody_had_in_training_can_stand_in_a_history_and_in_a_list(seen):
+    known = seen.interactions[seen.interactions["item"] != 5].reset_index(drop=True)
+    poor = dataclasses.replace(seen, interactions=known)
+    for loss in ("full", "sampled"):
+        model = make(epochs=5, loss=loss, tags=8).fit(poor)
+        scores = model.fold_in([[5], [5, 3], [3]])
+        assert np.isfinite(scores).all()
+        assert not np.array_equal(scores[1], scores[2])
+        assert len(model.similar(5, 3)[0]) == 3
+
+
 def test_the_order_of_a_history_matters_but_not_to_plays(seen):
     kept, plays = make(epochs=3).fit(seen), make(epochs=3, order="plays").fit(seen)
     there, back = ([[3, 1, 7]], [[7, 1, 3]])
