@@ -1,7 +1,7 @@
 """Losses over a catalogue, none of which keeps logits of all tokens x all items in memory.
 
-Shapes: hidden (tokens, width), vectors of items (n_items, width), targets int64 (tokens,), weights float32 (tokens,).
-Each loss is a sum over the tokens, each times its weight, float32; the score of item i for a token h is h . v_i.
+Shapes: hidden (tokens, width), vectors of items (n_items, width), targets int64 (tokens,). Each loss is a sum over the
+tokens, float32; the score of item i for a token h is h . v_i.
 """
 
 import math
@@ -14,25 +14,21 @@ CHUNK_BYTES = {"cpu": 2**24, "cuda": 2**29}
 """Memory that the logits of one chunk of tokens may take: what the cache of a CPU holds, more on a card."""
 
 
-def full_softmax(
-    hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """Cross-entropy over the whole catalogue: the sum of w (log(sum over i of exp(h . v_i)) - h . v_target).
+def full_softmax(hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy over the whole catalogue: the sum of log(sum over i of exp(h . v_i)) - h . v_target.
 
-    Equal to `weights @ cross_entropy(hidden @ vectors.T, targets, reduction="none")`, in chunks of tokens whose logits
-    stay in the cache and are gone before the next chunk.
+    Equal to `cross_entropy(hidden @ vectors.T, targets, reduction="sum")`, in chunks of tokens whose logits stay in
+    the cache and are gone before the next chunk.
     """
-    return _FullSoftmax.apply(hidden, vectors, targets, weights)
+    return _FullSoftmax.apply(hidden, vectors, targets)
 
 
 class _FullSoftmax(torch.autograd.Function):
     """Works out the gradients beside the loss, so that no logits are kept for them."""
 
     @staticmethod
-    def forward(
-        ctx: Any, hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
-    ) -> torch.Tensor:
-        """The loss; the gradient of the logits is w (softmax - one-hot)."""
+    def forward(ctx: Any, hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss; the gradient of the logits is softmax - one-hot."""
         kind = hidden.device.type
         halved = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
         with torch.autocast(kind, enabled=False):
@@ -43,13 +39,12 @@ class _FullSoftmax(torch.autograd.Function):
             space = tokens.new_empty((min(rows, len(tokens)), len(items)))
             for start in range(0, len(tokens), rows):
                 chunk, wanted = tokens[start : start + rows], targets[start : start + rows, None]
-                weight = weights[start : start + rows, None]
                 logits = torch.mm(chunk, items.T, out=space[: len(chunk)]).float()
                 own = logits.gather(1, wanted)
                 largest = logits.amax(1, keepdim=True)
                 total = logits.sub_(largest).exp_().sum(1, keepdim=True)
-                loss += ((total.log() + largest - own) * weight).sum()
-                logits.mul_(weight / total).scatter_add_(1, wanted, -weight)
+                loss += (total.log() + largest - own).sum()
+                logits.div_(total).scatter_add_(1, wanted, -torch.ones_like(own))
                 slopes = logits.to(halved)
                 torch.mm(slopes, items, out=of_tokens[start : start + rows])
                 if halved == torch.float32:
@@ -63,7 +58,7 @@ class _FullSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *above: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """What `forward` has worked out, times what comes from above."""
         of_tokens, of_items = ctx.saved_tensors
-        return of_tokens * above[0].to(of_tokens.dtype), of_items * above[0], None, None
+        return of_tokens * above[0].to(of_tokens.dtype), of_items * above[0], None
 
 
 def sampled_softmax(
@@ -71,7 +66,6 @@ def sampled_softmax(
     own: torch.Tensor,
     others: torch.Tensor,
     targets: torch.Tensor,
-    weights: torch.Tensor,
     negatives: torch.Tensor,
     log_expected: torch.Tensor,
 ) -> torch.Tensor:
@@ -86,7 +80,7 @@ def sampled_softmax(
     scores = (hidden @ others.T).float() - log_expected
     scores = scores.masked_fill(negatives[None] == targets[:, None], -torch.inf)
     logits = torch.cat([positive, scores], 1)
-    return weights @ functional.cross_entropy(logits, torch.zeros_like(targets), reduction="none")
+    return functional.cross_entropy(logits, torch.zeros_like(targets), reduction="sum")
 
 
 def generalised_bce(
@@ -94,7 +88,6 @@ def generalised_bce(
     own: torch.Tensor,
     others: torch.Tensor,
     targets: torch.Tensor,
-    weights: torch.Tensor,
     negatives: torch.Tensor,
     n_items: int,
     calibration: float,
@@ -108,7 +101,7 @@ def generalised_bce(
     power = rate * (calibration * (1 - 1 / rate) + 1 / rate)
     positive = functional.logsigmoid((hidden * own).sum(1).float()) * power
     scores = (hidden @ others.T).float().masked_fill(negatives[None] == targets[:, None], -torch.inf)
-    return -(weights @ (positive + functional.logsigmoid(-scores).sum(1)))
+    return -(positive.sum() + functional.logsigmoid(-scores).sum())
 
 
 def log_draws(negatives: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:

@@ -63,14 +63,11 @@ class SASRecSettings(TrainingSettings):
     """Negatives of `sampled` are drawn by popularity to this power; 0 is uniform, which gbce always is."""
     calibration: Annotated[float, Range(0.0, 1.0, most=1.0, search=False)] = 0.75
     """t of gbce."""
-    order: Annotated[Literal["kept", "ties", "mixed", "shuffled", "plays"], FIXED] = "kept"
-    """Order of a history in training: kept as it is; ties: events of one time shuffled each epoch; mixed: that for a
-    random half of the histories; shuffled: all events; plays: most played last (in scoring, too)."""
+    order: Annotated[Literal["kept", "ties", "shuffled", "plays"], FIXED] = "kept"
+    """Order of a history in training: kept as it is; ties: events of one time shuffled each epoch; shuffled: all of
+    them; plays: most played last (in scoring, too)."""
     crop: Annotated[Literal["last", "windows"], FIXED] = "last"
     """What of a long history is trained on: its last events, or windows over all of it, cut elsewhere each epoch."""
-    opening: Annotated[float, Range(1.0, 10.0, log=True, least=0.01, search=False)] = 1.0
-    """Weight in the loss of an event on another date than the one before; 1: as any. Histories are asked for what comes
-    after their end, which is on another date more often than the next event inside them."""
     tags: Annotated[int, Range(0, 256, search=False)] = 0
     """Dimensions to which the tags of items are reduced as side features; 0 leaves them out."""
     audio: Annotated[bool, FIXED] = False
@@ -111,28 +108,19 @@ class Network(nn.Module):
         vectors = functional.embedding(codes, own)
         return vectors if self.from_side is None else vectors + self.from_side(functional.embedding(codes, self.side))
 
-    def forward(
-        self,
-        items: torch.Tensor,
-        targets: torch.Tensor,
-        weights: torch.Tensor,
-        negatives: torch.Tensor | None = None,
-        **packed: Any,
-    ) -> torch.Tensor:
-        """The summed loss of a batch; `packed` is what `encode` takes beside vectors."""
+    def forward(self, targets: torch.Tensor, negatives: torch.Tensor | None = None, **packed: Any) -> torch.Tensor:
+        """The summed loss of a batch; `packed` is what `encode` takes."""
         if negatives is None:
             table = self.table()
-            hidden = self.encode(functional.embedding(items, table), **packed)
-            return losses.full_softmax(
-                hidden, table if self.settings.tied else self.table(output=True), targets, weights
-            )
-        hidden = self.encode(self.look_up(items), **packed)
+            hidden = self.encode(**packed, vectors=functional.embedding(packed["items"], table))
+            return losses.full_softmax(hidden, table if self.settings.tied else self.table(output=True), targets)
+        hidden = self.encode(**packed, vectors=self.look_up(packed["items"]))
         own, others = self.look_up(targets, output=True), self.look_up(negatives, output=True)
         if self.settings.loss == "sampled":
             expected = losses.log_draws(negatives, self.chances)
-            return losses.sampled_softmax(hidden, own, others, targets, weights, negatives, expected)
+            return losses.sampled_softmax(hidden, own, others, targets, negatives, expected)
         n_items, calibration = len(self.items), self.settings.calibration
-        return losses.generalised_bce(hidden, own, others, targets, weights, negatives, n_items, calibration)
+        return losses.generalised_bce(hidden, own, others, targets, negatives, n_items, calibration)
 
     def encode(self, vectors: torch.Tensor, positions: torch.Tensor, cells: torch.Tensor, **shape: Any) -> torch.Tensor:
         """A vector per event, (tokens, width)."""
@@ -169,7 +157,7 @@ class SASRec(Neural):
     def lessons_of(self, histories: Histories) -> SequenceLessons:
         """The same of any histories over this catalogue."""
         s = self.settings
-        return SequenceLessons(histories, s.length, s.order, s.crop, s.opening, s.batch, self.seed, self._draw)
+        return SequenceLessons(histories, s.length, s.order, s.crop, s.batch, self.seed, self._draw)
 
     def _draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         if self.settings.loss == "full":
@@ -199,9 +187,8 @@ class SASRec(Neural):
         """The vector that foretells what comes after each history, float32 (len(histories), width)."""
         starts, ends = last_windows(histories, self.settings.length)
         packed = pack(histories, starts, ends, self.settings.length)
-        shape = {"windows": packed["windows"], "width": packed["width"]}
-        items, positions, cells = (self.tensor(packed[name]) for name in ("items", "positions", "cells"))
-        events = self.network.encode(self.network.look_up(items), positions, cells, **shape)
+        packed |= {name: self.tensor(packed[name]) for name in ("items", "positions", "cells")}
+        events = self.network.encode(vectors=self.network.look_up(packed["items"]), **packed)
         return events[self.tensor(np.cumsum(ends - starts) - 1)].float()
 
     def attention(self, history: Histories) -> tuple[np.ndarray, np.ndarray]:

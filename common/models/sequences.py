@@ -2,21 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from common.data.histories import Histories
 
+ORDERS = ("kept", "ties", "shuffled", "plays")
+CROPS = ("last", "windows")
+
 
 def reorder(histories: Histories, order: str, rng: np.random.Generator | None) -> Histories:
     """Every history in an order of its own, oldest first.
 
-    kept: as it is. ties: events of one time in random order. mixed: that in a random half of the histories. shuffled:
-    all in random order. plays: most played last. Without a generator, to score, all but `plays` keep what is there.
+    kept: as it is. ties: events of one time in random order. shuffled: all in random order. plays: most played last.
+    Without a generator, to score, `ties` and `shuffled` keep what is there.
     """
-    users = np.repeat(np.arange(len(histories)), histories.lengths)
     keys: list[np.ndarray] = []
     if order == "plays":
         keys = [histories.weights]
@@ -24,22 +25,12 @@ def reorder(histories: Histories, order: str, rng: np.random.Generator | None) -
         keys = [rng.random(len(histories.items))]
     elif rng is not None and order == "ties" and histories.timestamps is not None:
         keys = [rng.random(len(histories.items)), histories.timestamps]
-    elif rng is not None and order == "mixed" and histories.timestamps is not None:
-        shuffled = rng.random(len(histories)) < 0.5
-        keys = [rng.random(len(histories.items)) * shuffled[users], histories.timestamps]
     if not keys:
         return histories
+    users = np.repeat(np.arange(len(histories)), histories.lengths)
     places = np.lexsort([*keys, users])
     times = None if histories.timestamps is None else histories.timestamps[places]
     return Histories(histories.indptr, histories.items[places], histories.weights[places], histories.n_items, times)
-
-
-def event_weights(histories: Histories, opening: float) -> np.ndarray:
-    """Weight of each event as a target, float32 (events,): `opening` on another date than the one before, else 1."""
-    weights = np.ones(len(histories.items), np.float32)
-    if histories.timestamps is not None:
-        weights[1:][np.diff(histories.timestamps) != 0] = opening
-    return weights
 
 
 def last_windows(histories: Histories, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,19 +56,16 @@ def all_windows(histories: Histories, length: int, rng: np.random.Generator) -> 
 def pack(histories: Histories, starts: np.ndarray, ends: np.ndarray, length: int) -> dict[str, Any]:
     """Windows without their padding, as the network takes them.
 
-    places: int64 (tokens,), of each event in the flat arrays, window after window; items: int64 (tokens,);
-    positions: int64 (tokens,), the last event of any window at `length` - 1 and the others counted back from it;
-    cells: int64 (tokens,), places in a padded (windows, width) matrix, each window at the left; windows and width: its
-    shape.
+    items: int64 (tokens,), window after window; positions: int64 (tokens,), the last event of any window at
+    `length` - 1 and the others counted back from it; cells: int64 (tokens,), places in a padded (windows, width)
+    matrix, each window at the left; windows and width: its shape.
     """
     sizes = ends - starts
     width = int(sizes.max(initial=1))
     rows = np.repeat(np.arange(len(sizes)), sizes)
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    places = np.repeat(starts, sizes) + within
     return {
-        "places": places,
-        "items": histories.items[places].astype(np.int64),
+        "items": histories.items[np.repeat(starts, sizes) + within].astype(np.int64),
         "positions": length - np.repeat(sizes, sizes) + within,
         "cells": rows * width + within,
         "windows": len(sizes),
@@ -96,8 +84,6 @@ class SequenceEpoch:
     """Inputs of the longest window: it has one event more, the last target."""
     size: int
     """Windows of a batch."""
-    weights: np.ndarray
-    """Of each event as a target."""
     draw: Callable[[int], dict[str, Any]]
     """What a loss wants besides, by step: the same in every process."""
 
@@ -115,32 +101,26 @@ class SequenceEpoch:
         return slice(step * self.size, (step + 1) * self.size)
 
     def weight(self, step: int) -> float:
-        """Weights of the targets of a batch: each event of a window but its first."""
+        """Targets of a batch: each event of a window but its first."""
         rows = self._rows(step)
-        return float((self.totals[self.ends[rows]] - self.totals[self.starts[rows] + 1]).sum())
-
-    @cached_property
-    def totals(self) -> np.ndarray:
-        """Weights of all events before a place in the flat arrays, float64 (events + 1,)."""
-        return np.concatenate([[0.0], np.cumsum(self.weights, dtype=np.float64)])
+        return float((self.ends[rows] - self.starts[rows] - 1).sum())
 
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
-        """All events but the last, as `pack` gives them, `targets`, int64 (tokens,), and their `weights`, float32.
+        """The inputs (all events but the last), as `pack` gives them, and `targets`, int64 (tokens,).
 
         Process `rank` takes every `world`-th window. One that none is left for gets a window of no tokens.
         """
         rows = self._rows(step)
         starts, ends = self.starts[rows][rank::world], self.ends[rows][rank::world]
         packed = pack(self.histories, starts, ends - 1, self.length)
-        places = packed.pop("places") + 1
-        targets = self.histories.items[places].astype(np.int64)
-        return {**packed, "targets": targets, "weights": self.weights[places], **self.draw(step)}
+        following = pack(self.histories, starts + 1, ends, self.length)["items"]
+        return {**packed, "targets": following, **self.draw(step)}
 
     def describe(self, step: int) -> str:
         """How many windows of which lengths."""
         rows = self._rows(step)
         sizes = self.ends[rows] - self.starts[rows]
-        return f"{len(sizes)} sequences of {sizes.min()} to {sizes.max()} events, {(sizes - 1).sum()} targets"
+        return f"{len(sizes)} sequences of {sizes.min()} to {sizes.max()} events, {self.weight(step):.0f} targets"
 
 
 @dataclass(frozen=True)
@@ -151,7 +131,6 @@ class SequenceLessons:
     length: int
     order: str
     crop: str
-    opening: float
     size: int
     seed: int
     draw: Callable[[np.random.Generator], dict[str, Any]]
@@ -170,5 +149,4 @@ class SequenceLessons:
         def draw(step: int) -> dict[str, Any]:
             return self.draw(np.random.default_rng([self.seed, number, step]))
 
-        weights = event_weights(ordered, self.opening)
-        return SequenceEpoch(ordered, starts[places], ends[places], self.length, self.size, weights, draw)
+        return SequenceEpoch(ordered, starts[places], ends[places], self.length, self.size, draw)
