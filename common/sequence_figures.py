@@ -30,14 +30,9 @@ def draw_training(curves: Mapping[str, Sequence[float | None]], title: str, path
             epochs, values = np.array(validated).T
             best = int(np.argmax(values))
             axes[1].plot(epochs, values, marker="o", markersize=4, color=PALETTE[2])
-            axes[1].axvline(epochs[best], color="grey", linestyle="--")
-            axes[1].annotate(
-                f"epoch {epochs[best]:.0f}: {values[best]:.4f}",
-                (epochs[best], values[best]),
-                xytext=(-8, -40),
-                textcoords="offset points",
-                ha="right",
-            )
+            kept = f"kept: epoch {epochs[best]:.0f}, {values[best]:.4f}"
+            axes[1].axvline(epochs[best], color="grey", linestyle="--", label=kept)
+            axes[1].legend(loc="lower right")
             axes[1].set(xlabel="Epoch", ylabel="Validation NDCG@10")
 
 
@@ -88,8 +83,8 @@ def draw_attention(events: Sequence[str], weights: np.ndarray, title: str, path:
     `weights`: (layers, heads, events).
     """
     shown, part = list(events)[-EVENTS:], weights[:, :, -EVENTS:]
-    height = 1.8 + 0.34 * len(shown)
-    with figure(path, "What the last event looks at", title, panels=len(part), width=5.2, height=height) as axes:
+    height, width = 1.8 + 0.34 * len(shown), max(5.2, 9.5 / len(part))
+    with figure(path, "What the last event looks at", title, panels=len(part), width=width, height=height) as axes:
         for layer, (panel, of_heads) in enumerate(zip(axes, part, strict=True), start=1):
             image = panel.imshow(of_heads.T, aspect="auto", cmap="viridis", vmin=0, vmax=part.max())
             panel.set_xticks(range(len(of_heads)), [str(head) for head in range(1, len(of_heads) + 1)])
