@@ -40,7 +40,8 @@ class DataSettings:
     dataset: str = "auto"
     """lastfm-2k, synthetic, the path of a folder of your own, or auto: lastfm-2k if it can be had, else synthetic."""
     download: bool = True
-    """Download the files of lastfm-2k where they are missing; --no-download never asks the network for data."""
+    """Download the files of lastfm-2k where they are missing; --no-download never asks the network for data,
+    nor do several processes under torchrun."""
     split_seed: int = 0
     """Seed that draws the split; 0 is the published one."""
     wandb: str = "auto"
@@ -116,7 +117,8 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type]
     parsed.check()
     for name in models or {}:
         check_ranges(name, getattr(parsed, name))
-    dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download)
+    alone = parallel.started() == 1  # several processes would download into one another's files
+    dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download and alone)
     if dataset == parsed.dataset:
         return parsed
     # Only now, with all flags in order, `auto` was decided; a download may have led to other presets.

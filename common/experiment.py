@@ -123,7 +123,7 @@ class Experiment:
             scorer = self.scorers[phase]
             model.judge = (lambda: scorer.ndcg(scorer.rank(model))) if phase == "select" else None
             model.folder = None if folder is None else folder / "training" / phase
-            model.resume, model.report = self.settings.resume, report
+            model.resume, model.report, model.data_sha256 = self.settings.resume, report, self.data.sha256
         model.fit(self.seen[phase])
 
     def _train_along(self, kind: type[Recommender], settings: Any, folder: Path) -> None:

@@ -10,10 +10,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from common.command_line import PRESETS, read_toml
+from common.errors import UserError
 from common.experiment import Experiment
 from common.files import write_text
 from common.models.contract import Recommender
 from common.ranges import fixed_of, ranges_of
+from common.training import parallel
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     The study lies beside the results and is resumed: asking for 100 after 60 runs 40 more. The first trial is
     `start`. The best settings are written to `presets/<dataset>.toml` under [tuned.<model>.<protocol>].
     """
+    if parallel.started() > 1:
+        raise UserError("--tune searches in one process; start it without torchrun")
     import optuna
     from optuna.storages.journal import JournalFileBackend
 

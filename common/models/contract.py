@@ -142,6 +142,8 @@ class Trained(Recommender):
     """Whether `fit` goes on from the checkpoint in `folder`."""
     report: Callable[[dict[str, float], int], None] | None = None
     """Called with the values of each epoch."""
+    data_sha256: str = ""
+    """Hash of the data set: what a checkpoint must agree with."""
 
 
 def setting_parts(kind: type) -> dict[str, type]:

@@ -33,9 +33,11 @@ class _FullSoftmax(torch.autograd.Function):
         halved = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
         with torch.autocast(kind, enabled=False):
             tokens, items = hidden.detach().to(halved), vectors.detach().to(halved)
+            # Slopes are as small as 1 / items: too small for float16, which the loss scaler cannot help in here.
+            sloped = torch.float32 if halved == torch.float16 else halved
             rows = max(16, CHUNK_BYTES[kind] // (4 * len(items)))
             loss = torch.zeros((), device=hidden.device)
-            of_tokens, of_items = torch.empty_like(tokens), torch.zeros_like(vectors)
+            of_tokens, of_items = torch.empty_like(tokens, dtype=sloped), torch.zeros_like(vectors)
             space = tokens.new_empty((min(rows, len(tokens)), len(items)))
             for start in range(0, len(tokens), rows):
                 chunk, wanted = tokens[start : start + rows], targets[start : start + rows, None]
@@ -45,10 +47,10 @@ class _FullSoftmax(torch.autograd.Function):
                 total = logits.sub_(largest).exp_().sum(1, keepdim=True)
                 loss += (total.log() + largest - own).sum()
                 logits.div_(total).scatter_add_(1, wanted, -torch.ones_like(own))
-                slopes = logits.to(halved)
-                torch.mm(slopes, items, out=of_tokens[start : start + rows])
-                if halved == torch.float32:
-                    of_items.addmm_(slopes.T, chunk)
+                slopes = logits.to(sloped)
+                torch.mm(slopes, items.to(sloped), out=of_tokens[start : start + rows])
+                if sloped == of_items.dtype:
+                    of_items.addmm_(slopes.T, chunk.to(sloped))
                 else:
                     of_items += slopes.T @ chunk
         ctx.save_for_backward(of_tokens.to(hidden.dtype), of_items)

@@ -72,7 +72,8 @@ class Neural(Trained):
             "phase": visible.phase,
             "settings": hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode()).hexdigest()[:16],
             "seed": self.seed,
-            "epochs to replay": 0 if self.judge is not None or self.plan is None else self.plan.epochs,
+            "data": self.data_sha256[:16],
+            "plan": [] if self.judge is not None or self.plan is None else self.plan.factors,
         }
         return Place(self.device, self.folder, identity, self.resume, f"{self.name} {visible.phase}", self.report)
 
@@ -84,6 +85,10 @@ class Neural(Trained):
         with torch.inference_mode(), autocast(self.device, precision_of(self.device, self._precision())):
             yield
         self.network.train(was)
+
+    def exactly(self) -> Any:
+        """Inside `running`: float32 throughout, so that scores do not tie for want of digits."""
+        return torch.autocast(self.device.split(":")[0], enabled=False)
 
     def _precision(self) -> str:
         return self.settings.precision if self.device.startswith("cuda") else "auto"

@@ -177,10 +177,13 @@ class SASRec(Neural):
         scores[:] = self.popularity / self.popularity.max() - 1
         known = np.flatnonzero(histories.lengths)
         with self.running():
-            table = self.network.table(output=True).float()
+            with self.exactly():
+                table = self.network.table(output=True)
             for start in range(0, len(known), SCORED_AT_ONCE):
                 rows = known[start : start + SCORED_AT_ONCE]
-                scores[rows] = (self._states(histories.take(rows)) @ table.T).cpu().numpy()
+                states = self._states(histories.take(rows))
+                with self.exactly():
+                    scores[rows] = (states @ table.T).cpu().numpy()
         return scores
 
     def _states(self, histories: Histories) -> torch.Tensor:
@@ -202,8 +205,8 @@ class SASRec(Neural):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose vectors point the same way: cosine."""
-        with self.running():
-            table = functional.normalize(self.network.table().float(), dim=1)
+        with self.running(), self.exactly():
+            table = functional.normalize(self.network.table(), dim=1)
             likeness = (table @ table[item]).cpu().numpy()
         return best(likeness, k, leave_out=item)
 

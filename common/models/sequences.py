@@ -42,15 +42,18 @@ def last_windows(histories: Histories, length: int) -> tuple[np.ndarray, np.ndar
 def all_windows(histories: Histories, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Start and end of windows of at most `length` events that cover every history, int64 (windows,) each.
 
-    Neighbours share one event, so that every event but a history's first is a target once. Where the last window of a
-    long history ends is drawn anew each time, up to a window's length before its end: no event is always at the edge.
+    Neighbours share one event, so that every event but a history's first is a target once. Of a history that does not
+    fit into one window the newest window is shorter, by chance, so that it is cut elsewhere each time.
     """
-    sizes = histories.lengths - np.where(histories.lengths > length, rng.integers(0, length, len(histories)), 0)
-    counts = np.maximum(0, -(-(sizes - 1) // (length - 1)))
+    sizes = histories.lengths
+    newest = np.where(sizes > length, rng.integers(2, length + 1, len(histories)), sizes)
+    counts = np.where(sizes > 1, 1 + -(-(sizes - newest) // (length - 1)), 0)
     users = np.repeat(np.arange(len(histories)), counts)
     before = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
-    ends = histories.indptr[users] + sizes[users] - before * (length - 1)
-    return np.maximum(histories.indptr[users], ends - length), ends
+    older = histories.indptr[users + 1] - newest[users] + 1 - (before - 1) * (length - 1)
+    ends = np.where(before == 0, histories.indptr[users + 1], older)
+    lengths = np.where(before == 0, newest[users], length)
+    return np.maximum(histories.indptr[users], ends - lengths), ends
 
 
 def pack(histories: Histories, starts: np.ndarray, ends: np.ndarray, length: int) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Encoder(nn.Module):
 
     def start(self, vectors: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Item vectors (tokens, width), scaled by sqrt(width) as in the paper, plus those of their positions."""
-        return self.dropout(vectors * math.sqrt(vectors.shape[1]) + self.positions[positions])
+        return self.dropout(vectors * math.sqrt(vectors.shape[1]) + functional.embedding(positions, self.positions))
 
     def forward(
         self, vectors: torch.Tensor, positions: torch.Tensor, cells: torch.Tensor, windows: int, width: int

@@ -2,7 +2,8 @@
 
 What is trained is a network whose `forward(**batch)` returns the summed loss of a batch, and `Lessons` that cut the
 training data into batches. The same seed gives the same weights on a CPU, whether the training was interrupted or not:
-an epoch's batches depend on the seed and the epoch alone, and the random states are kept with the weights.
+an epoch's batches depend on the seed and the epoch alone, and the random states are kept with the weights. Of several
+processes only the first one's random state is kept: what they drop after a stop in mid-epoch is drawn anew.
 """
 
 import signal
@@ -129,6 +130,7 @@ class _Trainer:
         self.module: nn.Module = (
             DistributedDataParallel(network, forward_sync_buffers=False) if parallel.world() > 1 else network
         )
+        self.seed = torch.initial_seed()
         self.last_epoch = settings.epochs if plan is None else plan.epochs
         self.best: dict[str, torch.Tensor] = {}
         self.losses = torch.zeros(0)
@@ -171,6 +173,8 @@ class _Trainer:
         if state["step"] == 0:
             self.losses = torch.zeros(epoch.n_batches, device=self.place.device)
             state["factors"].append(self.plan.factors[number - 1] if self.plan else state["factor"])
+        if parallel.world() > 1:  # every process drops other values
+            torch.manual_seed(hash((self.seed, number, state["step"], parallel.rank())) % 2**63)
         self.network.train()
         start = time.perf_counter()
         while state["step"] < epoch.n_batches:
@@ -180,9 +184,6 @@ class _Trainer:
             state["step"] += 1
             bar.update(1)
             self._look(epoch, start)
-        largest = torch.stack([weight.detach().abs().max() for weight in self.network.parameters()])
-        if not bool((largest < LARGEST).all()):  # the last step of an epoch has no loss after it to tell
-            self._diverged(epoch, epoch.n_batches - 1)
         tokens = sum(epoch.weight(step) for step in range(epoch.n_batches))
         loss = float(parallel.total(self.losses.clone()).sum()) / tokens
         state["seconds"] += time.perf_counter() - start
@@ -211,29 +212,38 @@ class _Trainer:
 
     def _look(self, epoch: Epoch, start: float) -> None:
         """Stop for a loss that is not finite or for Ctrl-C. Several processes must agree, which they do more rarely."""
-        step, due = self.state["step"], self.state["step"] % CHECK_EVERY == 0
-        last = step == epoch.n_batches
-        on_cpu_alone = self.place.device == "cpu" and parallel.world() == 1
-        if on_cpu_alone or due or last:
+        step = self.state["step"]
+        last, due = step == epoch.n_batches, step % CHECK_EVERY == 0
+        alone = parallel.world() == 1
+        stop = self._stopping() if alone or due or last else False
+        if stop or last or due or (alone and self.place.device == "cpu"):
             seen = parallel.total(self.losses[:step].clone())
             if not bool(torch.isfinite(seen).all()):
                 self._diverged(epoch, int(torch.nonzero(~torch.isfinite(seen))[0]))
-        if parallel.world() == 1:
-            stop = self.interrupted
-        elif due or last:
-            stop = bool(parallel.total(torch.tensor(float(self.interrupted), device=self.place.device)) > 0)
-        else:
-            stop = False
-        if stop and not last:
+        if stop or last:
+            self._check_weights(epoch, step)
+        if stop and not last:  # after the last step the epoch is brought to its end
+            self.losses = parallel.total(self.losses)
             self.state["seconds"] += time.perf_counter() - start
             self._save("last")
             raise KeyboardInterrupt
-        if stop:
-            self.interrupted = True
+
+    def _stopping(self) -> bool:
+        """Whether any process was asked to stop; all of them must ask this together."""
+        if parallel.world() > 1:
+            asked = torch.tensor(float(self.interrupted), device=self.place.device)
+            self.interrupted = bool(parallel.total(asked) > 0)
+        return self.interrupted
+
+    def _check_weights(self, epoch: Epoch, step: int) -> None:
+        """The weights after a step that no loss tells of."""
+        largest = torch.stack([weight.detach().abs().max() for weight in self.network.parameters()])
+        if not bool((largest < LARGEST).all()):
+            self._diverged(epoch, step - 1)
 
     def _diverged(self, epoch: Epoch, step: int) -> None:
         folder = self.place.folder
-        kept = folder is not None and (folder / "last.json").exists()
+        kept = folder is not None and self.state["epoch"] > 0
         where = f"; the checkpoint of epoch {self.state['epoch']} is kept in {folder}" if kept else ""
         raise UserError(
             f"{self.place.title}: the loss is not finite in epoch {self.state['epoch'] + 1}, batch {step + 1} of "
@@ -277,7 +287,7 @@ class _Trainer:
         bar.set_postfix(shown)
         if self.place.report is not None:
             self.place.report(values, number)
-        if self.interrupted and not self.state["finished"]:
+        if self._stopping():
             raise KeyboardInterrupt
 
     def _course(self) -> Course:
@@ -323,13 +333,16 @@ class _Trainer:
         self.optimiser.load_state_dict(optimiser | {"state": moments})
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-        self.losses = tensors["losses"].to(self.place.device)
+        self.losses = tensors["losses"].to(self.place.device) * parallel.is_main()
         torch.set_rng_state(tensors["random/cpu"])
         if "random/cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.place.device)
         if self.judge is not None and state["best_epoch"]:
-            best = read_checkpoint(self.place.folder, "best", self.place.identity)[1]
+            of_best, best = read_checkpoint(self.place.folder, "best", self.place.identity)
             self.best = {key: tensor.to(self.place.device) for key, tensor in under(best, "network/").items()}
+            if of_best["best_epoch"] != state["best_epoch"]:  # killed between the two: the next epoch was the best
+                self.best = {}
+                self.state.update(best=None, best_epoch=0, since_best=0)
         for epoch in range(1, self.state["epoch"] + 1):
             if self.place.report is not None:
                 self.place.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)

@@ -7,10 +7,14 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+PATIENCE = timedelta(hours=2)
+"""How long the others wait while the first process prepares data or scores."""
 
 
 def rank() -> int:
@@ -60,7 +64,7 @@ def group(device: str) -> Iterator[None]:
         logging.getLogger().setLevel(logging.ERROR)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     try:
         yield
     finally:

@@ -189,7 +189,7 @@ def test_biases_do_not_decay():
     assert groups[1]["params"][0] is network.linear.bias
 
 
-@pytest.mark.parametrize("stop", [(1, 2), (3, 0), (3, 3), (4, 4)])
+@pytest.mark.parametrize("stop", [(1, 2), (3, 0), (3, 3), (4, 4), (7, 4)])
 def test_ctrl_c_keeps_everything_and_a_resumed_training_ends_alike(tmp_path, stop):
     def interrupt(epoch: int, step: int) -> None:
         if (epoch, step) == stop:
@@ -207,10 +207,48 @@ def test_ctrl_c_keeps_everything_and_a_resumed_training_ends_alike(tmp_path, sto
     reports: list[int] = []
     place = placed(tmp_path, resume=True)
     place.report = lambda of_epoch, epoch: reports.append(epoch)
-    resumed, again = run(place=place, values=values[state["epoch"] :])
+    resumed, again = run(place=place, values=values[state["epoch"] :] or [9.0])
     assert same(resumed, undisturbed)
     assert (again.epochs, again.factors, again.curves) == (course.epochs, course.factors, course.curves)
     assert reports == list(range(1, 8)), "epochs before the interruption are reported, too"
+
+
+def test_killed_between_the_two_checkpoints_of_an_epoch_it_still_ends_alike(tmp_path, monkeypatch):
+    values = [0.1, 0.2, 0.4, 0.35, 0.3, 0.2]
+    undisturbed, course = run(values=values)
+    save = loop._Trainer._save
+
+    def killed(self: Any, name: str) -> None:
+        if name == "last" and self.state["epoch"] == 3:
+            raise RuntimeError("killed")
+        save(self, name)
+
+    monkeypatch.setattr(loop._Trainer, "_save", killed)
+    with pytest.raises(RuntimeError):
+        run(place=placed(tmp_path), values=values)
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "best.json").read_text())["best_epoch"] == 3
+    resumed, again = run(place=placed(tmp_path, resume=True), values=values[2:])
+    assert same(resumed, undisturbed)
+    assert (again.epochs, again.curves) == (course.epochs, course.curves)
+
+
+def test_a_stop_never_replaces_a_good_checkpoint_by_a_bad_one(tmp_path, monkeypatch):
+    def interrupt(epoch: int, step: int) -> None:
+        if (epoch, step) == (2, 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop, "LARGEST", 0.0)
+    monkeypatch.setattr(loop._Trainer, "_check_weights", lambda self, epoch, step: None)
+    with pytest.raises(UserError, match="not finite in epoch 2, batch 2"):
+        run(Lessons(poison=(2, 1), on_batch=interrupt), place=placed(tmp_path))
+    assert json.loads((tmp_path / "last.json").read_text())["epoch"] == 1
+
+
+def test_weights_that_have_left_float32_are_told_even_if_no_loss_has(monkeypatch):
+    monkeypatch.setattr(loop, "LARGEST", 1e-9)
+    with pytest.raises(UserError, match="not finite in epoch 1, batch 5 of 5"):
+        run()
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
