@@ -107,3 +107,10 @@ def test_another_splits_choice_is_not_written_to_the_presets(small_settings, tmp
     other = Experiment(dataclasses.replace(small_settings, phase="select", split_seed=3), "1_knn_baseline")
     tune(other, ItemKNN, START, 1, tmp_path / "presets")
     assert not (tmp_path / "presets").exists()
+
+
+def test_several_processes_do_not_search_at_once(experiment, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="without torchrun"):
+        tune(experiment, ItemKNN, START, 2, tmp_path)
+    assert not list(tmp_path.glob("*.toml"))
