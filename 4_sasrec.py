@@ -31,6 +31,8 @@ from common.training.device import choose, precision_of
 
 STAGE = "4_sasrec"
 MODELS = {SASRec.name: SASRec}
+BESIDE = 5
+"""Rows of other stages that figures show beside SASRec's."""
 log = logging.getLogger(__name__)
 
 
@@ -92,10 +94,11 @@ def draw_curves(experiment: Experiment, folder: Path) -> Path:
 
 
 def draw_lengths(experiment: Experiment) -> Path:
-    """Accuracy against the length of the history, beside the other stages' rows."""
+    """Accuracy against the length of the history, beside the rows of other stages that did best on validation."""
     title, path = place(experiment, "by_length")
     rows = leaderboard(experiment.folder, experiment.select.split_sha256)
-    results = run_folders(experiment.folder, rows[rows["model"] != "random"])
+    own = rows["model"] == SASRec.name
+    results = run_folders(experiment.folder, pd.concat([rows[~own].nlargest(BESIDE, "valid_ndcg_10"), rows[own]]))
     seen = experiment.seen[experiment.settings.phases[-1]]
     lengths = pd.Series(seen.histories.lengths, index=seen.users["user_id"].astype(object))
     draw_by_length(results, lengths, on_part(title, results), path)
