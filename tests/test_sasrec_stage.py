@@ -21,7 +21,18 @@ from common.sequence_figures import by_length, draw_training, length_edges
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
 
-FLAGS = ("--sasrec.width", "16", "--sasrec.heads", "2", "--sasrec.length", "10", "--sasrec.epochs", "4")
+FLAGS = (
+    "--preset",
+    "classic",
+    "--sasrec.width",
+    "16",
+    "--sasrec.heads",
+    "2",
+    "--sasrec.length",
+    "10",
+    "--sasrec.epochs",
+    "4",
+)
 QUICK = (*FLAGS, "--sasrec.batch", "32", "--sasrec.learning-rate", "0.01")
 PASSING = {
     *("fit_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"),
@@ -111,7 +122,7 @@ def test_stage_4_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
 
 
 def test_stage_4_tells_mistakes_in_a_sentence(small_flags, capsys):
-    main = stage("4_sasrec.py")
+    main, small_flags = stage("4_sasrec.py"), [*small_flags, "--preset", "classic"]
     assert "give a multiple of --sasrec.heads 4" in complaint(capsys, main, *small_flags, "--sasrec.width", "30")
     assert "--sasrec.length 0: give 1 or more" in complaint(capsys, main, *small_flags, "--sasrec.length", "0")
     assert "--sasrec.dropout 0.99: give" in complaint(capsys, main, *small_flags, "--sasrec.dropout", "0.99")
