@@ -294,6 +294,11 @@ def test_next_on_the_real_files_is_the_published_size(real_data):
     neighbours = events["user_id"].to_numpy()[1:] == events["user_id"].to_numpy()[:-1]
     same_date = np.diff(events["timestamp"])[neighbours] == 0
     assert same_date.mean() == pytest.approx(0.87, abs=0.005)
+    dates = split.train.groupby("user_id")["timestamp"].max()
+    for part, share in ((split.valid, 0.59), (split.test, 0.47)):  # towards the end of a history it is less
+        following = part.set_index("user_id")["timestamp"]
+        assert (following == dates[following.index]).mean() == pytest.approx(share, abs=0.005)
+        dates = following
     assert as_pairs(load_split(real_data, "next-shuffled").test) != as_pairs(split.test)
 
 
