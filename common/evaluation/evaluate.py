@@ -68,6 +68,16 @@ class Scorer:
         return self.hidden.given
 
     @property
+    def people(self) -> np.ndarray:
+        """Id of the user of each evaluated row, object (rows,)."""
+        return self.hidden.users
+
+    @property
+    def rungs(self) -> np.ndarray | None:
+        """How many items are given of each row's newcomer, int64 (rows,); None in other protocols."""
+        return self.hidden.rungs
+
+    @property
     def asked(self) -> Asked:
         """The user of each evaluated row, and what is known of them."""
         return Asked(self.hidden.codes, self.hidden.given)

@@ -100,13 +100,20 @@ def _number(value: Any) -> str:
 def text(table: pd.DataFrame, dataset: str, split: str) -> str:
     """The short table for a terminal."""
     header, cells = short_table(table, {key: COLUMNS[key] for key in TERMINAL})
-    widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
-    lines = [
-        "  ".join(v.ljust(w) if i < 2 else v.rjust(w) for i, (v, w) in enumerate(zip(r, widths, strict=True)))
-        for r in [header, *cells]
-    ]
-    rule = "-" * len(lines[0])
-    return "\n".join([f"{dataset} / {split}: leaderboard", rule, lines[0], rule, *lines[1:], rule])
+    rows = aligned([header, *cells], texts=2)
+    rule = "-" * len(rows[0])
+    return "\n".join([f"{dataset} / {split}: leaderboard", rule, rows[0], rule, *rows[1:], rule])
+
+
+def aligned(rows: list[list[str]], texts: int) -> list[str]:
+    """Rows of cells as lines of a terminal, the first `texts` columns at the left and the others at the right.
+
+    >>> aligned([["a", "value"], ["long", "1"]], texts=1)
+    ['a     value', 'long      1']
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    sides = [str.ljust] * texts + [str.rjust] * (len(widths) - texts)
+    return ["  ".join(side(v, w) for side, v, w in zip(sides, row, widths, strict=True)) for row in rows]
 
 
 def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:

@@ -1,7 +1,8 @@
 """All metrics of the two tables, per user and over everybody.
 
 Keys: `<metric>_<k>` (`ndcg_10`); `_sampled99` where a hidden item is ranked among its own 99 negatives only;
-`_seen` and `_unseen` for the share of hidden pairs found whose item has, or has not, a visible listener;
+`_seen` and `_unseen` for the share of hidden pairs found whose item has, or has not, a visible listener, the latter
+apart as `_unseen_content` and `_unseen_bare` for items with and without any visible tag, genre or sound;
 `_given<r>` for newcomers of whom r items are known; `_unseen_users` for people without visible history.
 """
 
@@ -17,6 +18,8 @@ from common.evaluation.ranking import top_items
 
 CUTOFFS = (5, 10, 20)
 DEEPEST = max(CUTOFFS)
+RETRIEVED = 100
+"""Length of the list that a first stage hands on: recall alone is measured on it."""
 APART = ("hr_10", "ndcg_10", "recall_20")
 """Metrics that are also reported for each rung of newcomers and for unseen users."""
 
@@ -30,6 +33,7 @@ class Measures:
         self.popular = popular_lists(seen.popularity, hidden.given, places, DEEPEST)
         spaces = {space: item_vectors(seen, space) for space in SPACES}
         self.spaces = {space: vectors for space, vectors in spaces.items() if vectors is not None}
+        self.described = described_items(seen)
         values = {"genre": distinct_values(seen, "genres"), "artist": distinct_values(seen, "artist")}
         self.values = {name: held for name, held in values.items() if held is not None}
 
@@ -39,18 +43,24 @@ class Measures:
         lists = self._lists(recommendations)
         hits, n_hidden = hits_from_ranks(target_rows, targets["rank"].to_numpy(), len(self.hidden.users), DEEPEST)
         columns = accuracy(hits, n_hidden) | self._sampled(targets, target_rows) | self._beyond_accuracy(hits, lists)
+        retrieved = targets["rank"].to_numpy() <= RETRIEVED
+        columns[f"recall_{RETRIEVED}"] = np.bincount(target_rows, retrieved, len(n_hidden)) / n_hidden
         per_user = pd.DataFrame(columns)
         means = per_user.mean()
         overall: dict[str, float] = {str(name): float(value) for name, value in means.items() if not np.isnan(value)}
         for k in CUTOFFS:
             overall[f"coverage_{k}"] = metrics.coverage(lists, self.seen.n_items, k)
             overall[f"gini_{k}"] = metrics.gini(lists, self.seen.n_items, k)
-        overall |= found_by_visibility(targets) | self._apart(per_user)
+        overall |= found_by_visibility(targets, self._described(targets)) | self._apart(per_user)
         overall |= {"n_users": len(np.unique(self.hidden.users)), "n_targets": len(targets)}
         ids = {"user_id": self.hidden.users.astype(str)}
         if self.hidden.rungs is not None:
             ids["given"] = self.hidden.rungs
         return pd.concat([pd.DataFrame(ids), per_user], axis=1), overall
+
+    def _described(self, targets: pd.DataFrame) -> np.ndarray:
+        """Whether anything is known of each target's content, bool (targets,)."""
+        return self.described[codes_of(targets["item_id"], pd.Index(self.seen.items["item_id"]))]
 
     def _rows(self, table: pd.DataFrame) -> np.ndarray:
         """The evaluated row that each row of a table belongs to."""
@@ -135,11 +145,23 @@ def accuracy(hits: np.ndarray, n_hidden: np.ndarray) -> dict[str, np.ndarray]:
     return columns
 
 
-def found_by_visibility(targets: pd.DataFrame) -> dict[str, float]:
-    """Share of hidden pairs found in the first k, apart for items with and without a visible listener."""
+def described_items(seen: Visible) -> np.ndarray:
+    """Whether an item has any visible tag, genre or sound, bool (n_items,)."""
+    described = np.zeros(seen.n_items, bool)
+    for vectors in (item_vectors(seen, space) for space in SPACES):
+        if vectors is not None:
+            described |= np.diff(vectors.indptr) > 0
+    return described
+
+
+def found_by_visibility(targets: pd.DataFrame, described: np.ndarray) -> dict[str, float]:
+    """Share of hidden pairs found in the first k, apart for items with and without a visible listener; of the latter
+    apart for those with and without content (`described`, bool (targets,))."""
     unseen = targets["listeners"].to_numpy() == 0
-    found: dict[str, float] = {"n_targets_unseen": int(unseen.sum())}
-    for name, chosen in (("seen", ~unseen), ("unseen", unseen)):
+    content, bare = unseen & described, unseen & ~described
+    found: dict[str, float] = {"n_targets_unseen": int(unseen.sum()), "n_targets_unseen_content": int(content.sum())}
+    groups = {"seen": ~unseen, "unseen": unseen, "unseen_content": content, "unseen_bare": bare}
+    for name, chosen in groups.items():
         if chosen.any():
             for k in CUTOFFS:
                 found[f"hr_{k}_{name}"] = float((targets["rank"].to_numpy()[chosen] <= k).mean())

@@ -14,7 +14,10 @@ from common.models.item_knn import ItemKNN
 from common.models.popularity import Popularity, Random, Trending
 from common.models.user_knn import UserKNN
 
-NEURAL = {"sasrec": ("common.models.sasrec", "SASRec")}
+NEURAL = {
+    "sasrec": ("common.models.sasrec", "SASRec"),
+    "two_tower": ("common.models.two_tower", "TwoTower"),
+}
 """Module and class of the models that need torch, which takes a second to import: not before one is asked for."""
 
 

@@ -109,3 +109,28 @@ def generalised_bce(
 def log_draws(negatives: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
     """log(k q_i) of drawn items, float32 (k,); `chances` are the q of all items."""
     return chances[negatives].log() + math.log(len(negatives))
+
+
+def mixed_softmax(
+    users: torch.Tensor,
+    pool: torch.Tensor,
+    rows: torch.Tensor,
+    places: torch.Tensor,
+    known_rows: torch.Tensor,
+    known_places: torch.Tensor,
+    log_share: torch.Tensor,
+) -> torch.Tensor:
+    """Cross-entropy of each target against a pool of a batch's own targets and uniform draws.
+
+    In-batch negatives with log-q correction (Yi et al. 2019), mixed with uniform ones (Yang et al. 2020). users
+    (b, width), divided by the temperature; pool: vectors (p, width) of the distinct items of the pool; rows, places:
+    int64 (targets,), whose target it is and where it stands in the pool; known_rows, known_places: everything in the
+    pool that a user is known to have, targets included, which is no negative of theirs (accidental hits); log_share:
+    float32 (p,), log of how often an item stands in the pool over how often it was to be expected there. Its negative
+    counts by that, which makes their sum an unbiased estimate of that over the catalogue; a target counts as it is.
+    """
+    scores = (users @ pool.T).float()
+    positive = scores[rows, places]
+    others = (scores + log_share).index_put((known_rows, known_places), scores.new_tensor(-torch.inf))
+    total = torch.logaddexp(positive, others.logsumexp(1)[rows])
+    return (total - positive).sum()

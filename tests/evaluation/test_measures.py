@@ -13,7 +13,7 @@ from common.data.synthetic import SyntheticSettings, generate
 from common.data.tables import Tables
 from common.data.visible import visible
 from common.evaluation.evaluate import Evaluation, Scorer
-from common.evaluation.measures import APART, CUTOFFS, mean_count_of_histories, popular_lists
+from common.evaluation.measures import APART, CUTOFFS, found_by_visibility, mean_count_of_histories, popular_lists
 from common.evaluation.ranking import tie_places, top_items
 from common.files import read_parquet, write_parquet
 from common.models.popularity import Popularity, Random
@@ -237,6 +237,33 @@ def test_hidden_pairs_of_seen_and_unseen_items_apart(newcomers):
         for k in CUTOFFS:
             assert overall[f"hr_{k}_{name}"] == (targets["rank"][chosen] <= k).mean()
             assert overall[f"hr_{k}_sampled99_{name}"] == (targets["rank_sampled99"][chosen] <= k).mean()
+
+
+def test_unseen_items_with_and_without_content_apart():
+    """Four hidden pairs: one item that somebody has, one unseen with a tag, two unseen without; found where written."""
+    targets = pd.DataFrame({"listeners": [3, 0, 0, 0], "rank": [1, 6, 5, 99], "rank_sampled99": [1, 5, 9, 30]})
+    found = found_by_visibility(targets, described=np.array([False, True, False, False]))
+    assert (found["n_targets_unseen"], found["n_targets_unseen_content"]) == (3, 1)
+    assert (found["hr_5_seen"], found["hr_5_unseen_content"], found["hr_5_unseen_bare"]) == (1, 0, 1 / 2)
+    assert (found["hr_5_sampled99_unseen_content"], found["hr_5_sampled99_unseen_bare"]) == (1, 0)
+    assert found["hr_10_sampled99_unseen_bare"] == 1 / 2
+
+
+def test_what_counts_as_content_is_a_visible_tag_genre_or_sound(newcomers):
+    scorer = scorer_of(newcomers)
+    tables = [scorer.seen.item_tags["item"]] if scorer.seen.item_tags is not None else []
+    wanted = np.isin(np.arange(scorer.seen.n_items), np.concatenate([*tables, [-1]]))
+    for column in {"genres", "danceability"} & set(scorer.seen.items):
+        wanted |= scorer.seen.items[column].notna().to_numpy()
+    np.testing.assert_array_equal(scorer.measures.described, wanted)
+
+
+def test_recall_of_the_list_that_a_first_stage_hands_on(newcomers):
+    evaluation = evaluate(scorer_of(newcomers), Random)
+    found = evaluation.targets["rank"] <= 100
+    wanted = found.groupby(evaluation.targets["user_id"].astype(str)).mean().mean()
+    assert evaluation.overall["recall_100"] == pytest.approx(wanted)
+    assert evaluation.overall["recall_20"] < wanted < 1
 
 
 def test_popularity_finds_unseen_items_no_better_than_other_singles(newcomers):
