@@ -12,7 +12,7 @@ from typing import Any
 from common.data.prepare import ROOT
 from common.errors import UserError
 
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit", "torch")
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit", "torch", "faiss-cpu")
 
 
 def threads() -> int:

@@ -81,6 +81,11 @@ class TwoTowerSettings(TrainingSettings):
     als: ALSSettings = field(default_factory=ALSSettings)
     """The ALS of `start`."""
 
+    def check(self) -> None:
+        """Raise a UserError for settings that leave nothing to learn."""
+        if self.task == "complete" and self.least >= 1:
+            raise UserError("--two-tower.least 1: nothing is left to be found; give a share below 1")
+
 
 class TwoTower(Neural):
     """The model of the module's head."""
@@ -92,6 +97,7 @@ class TwoTower(Neural):
     def remember(self, visible: Visible) -> None:
         """Keep the histories, the features, the groups of people, and where ids start from."""
         s = self.settings
+        s.check()
         self.histories, self.heard = visible.histories, visible.counts > 0
         self.items = item_features(visible, s.tags, s.names)
         self.people = people_features(visible, self.items)
@@ -132,8 +138,6 @@ class TwoTower(Neural):
     def lessons(self, visible: Visible) -> PooledLessons:
         """Histories, each split into what is shown and what is to be found."""
         s = self.settings
-        if s.task == "complete" and s.least >= 1:
-            raise UserError("--two-tower.least 1: nothing is left to be found; give a share below 1")
         return PooledLessons(visible.histories, s.task, s.least, s.ahead, s.batch, s.negatives, self.seed)
 
     # Vectors

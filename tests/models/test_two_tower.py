@@ -23,7 +23,7 @@ from common.models.two_tower import TwoTower, TwoTowerSettings
 from common.retrieval import Index
 from tests.models.contract_tests import BLOCK, BLOCKS, HEARD, N_ITEMS, N_USERS, QUICK, ContractTests, block_visible
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "width": 8,
     "hidden": 16,
     "epochs": 40,
@@ -79,8 +79,15 @@ def make(**changed: Any) -> TwoTower:
 
 
 def lessons(histories: Histories, **changed: Any) -> PooledLessons:
-    wanted = {"task": "complete", "least": 0.5, "ahead": 2, "size": 3, "uniform": 6, "seed": 0} | changed
-    return PooledLessons(histories, **wanted)
+    wanted: dict[str, Any] = {
+        "task": "complete",
+        "least": 0.5,
+        "ahead": 2,
+        "size": 3,
+        "uniform": 6,
+        "seed": 0,
+    } | changed
+    return PooledLessons(histories, **wanted | changed)
 
 
 HISTORIES = Histories.from_lists([[0, 4, 2, 7, 1, 3], [5, 2], [], [9], [1, 2, 3, 4, 5, 6, 7, 8]], 30)
@@ -251,8 +258,9 @@ def test_activity_and_diversity_by_hand():
     tower = UserTower(2, 2, np.zeros((1, 0), np.float32), 3, 0.0)
     features = torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 5.0], [0.0, 5.0]])
     profile, measures = tower.about(features, torch.tensor([0, 0, 1, 1]), 3)
-    np.testing.assert_allclose(profile, [[1.5, 0.5], [0, 5], [0, 0]])
-    np.testing.assert_allclose(measures, [[np.log(3), np.log(2)], [np.log(3), 0], [0, 0]], atol=1e-6)
+    np.testing.assert_allclose(profile, np.array([[1.5, 0.5], [0, 5], [0, 0]]))
+    by_hand = np.log([[3.0, 2.0], [3.0, 1.0], [1.0, 1.0]])
+    np.testing.assert_allclose(measures, by_hand, atol=1e-6)
 
 
 # Features
