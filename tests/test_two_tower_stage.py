@@ -95,8 +95,8 @@ def test_the_ladder_holds_the_models_that_have_run_and_names_those_that_have_not
     assert shown == pytest.approx([metrics[f"ndcg_10_given{rung}"] for rung in RUNGS], abs=5e-5)
 
 
-def test_knowing_friends_changes_nothing_but_what_stands_on_the_average(small_flags, small_data, tmp_path):
-    """Without a prior, friends count where the history is empty, and nowhere else."""
+def test_knowing_friends_changes_the_lists_of_people_without_a_history_alone(small_flags, small_data, tmp_path):
+    """Friends count where the history is empty, and nowhere else."""
     stage("5_two_tower.py")([*small_flags, *QUICK, "--protocol", "newcomer"])
     [run] = (tmp_path / "out" / small_data.name / "newcomer").glob("two_tower/*/seed0")
     told, own = (read_parquet(run / "test" / f"{name}.parquet") for name in ("introduced", "per_user"))

@@ -74,8 +74,6 @@ class TwoTowerSettings(TrainingSettings):
     """Dimensions to which the letters of names are reduced; 0 leaves them out."""
     start: Annotated[Literal["random", "als"], FIXED] = "random"
     """Where id embeddings start: at random, or from the item factors of ALS on the same visible data."""
-    prior: Annotated[float, Range(0.0, 5.0, least=0.0, search=False)] = 0.0
-    """Items of a history that count as much as the average, for people whom `fit` has not seen."""
     groups: Annotated[float, Range(1.0, 100.0, log=True, least=0.0, search=False)] = 10.0
     """Members of a group that count as much as everybody else, in the average for people without a history."""
     als: ALSSettings = field(default_factory=ALSSettings)
@@ -159,15 +157,13 @@ class TwoTower(Neural):
     def vectors(self, histories: Histories | Sequence[Sequence[int]], known: Acquaintance | None = None) -> np.ndarray:
         """What people look for whom `fit` has not seen, float32 (len(histories), width).
 
-        (n t + prior a) / (n + prior) with n the length of the history, t what the tower makes of it, and a the
-        `average` of what is known of the person; with an empty history the latter alone.
+        With an empty history that is the average of what is `known` of them, see `averages`.
         """
         histories = as_histories(histories, len(self.items))
-        tower = self._vectors(histories, np.zeros((len(histories), self.people.shape[1]), np.float32))
-        averages = self.averages(len(histories), known)
-        n = histories.lengths[:, None].astype(np.float32)
-        prior = np.where(n > 0, np.float32(self.settings.prior), 1)
-        return (n * tower + prior * averages) / (n + prior)
+        vectors = self._vectors(histories, np.zeros((len(histories), self.people.shape[1]), np.float32))
+        empty = np.flatnonzero(histories.lengths == 0)
+        vectors[empty] = self.averages(len(empty), None if known is None else known.take(empty))
+        return vectors
 
     def averages(self, n: int, known: Acquaintance | None = None) -> np.ndarray:
         """The vectors of n people of whom no history is known, float32 (n, width).

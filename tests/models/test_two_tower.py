@@ -350,13 +350,6 @@ def test_friends_of_one_block_bring_its_items_to_somebody_unknown(fitted):
     assert (top // BLOCK == 2).all()
 
 
-def test_the_prior_counts_as_so_many_items(seen):
-    model = make(prior=2.0).fit(seen)
-    plain = make().fit(seen)
-    tower, mean = plain.vectors([[0, 1, 2]])[0], plain.vectors([[]])[0]
-    np.testing.assert_allclose(model.vectors([[0, 1, 2]])[0], (3 * tower + 2 * mean) / 5, rtol=1e-4, atol=1e-5)
-
-
 def test_a_new_item_of_a_block_lands_among_the_items_of_the_block(fitted):
     """Content alone, without an id: the features of item 30 as those of an item outside the catalogue."""
     new = fitted.new_item_vectors(fitted.items[[30]])[0]
