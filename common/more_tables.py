@@ -5,10 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from common.cold_start import LADDER, WITH_FRIENDS, ladder, per_rung
+from common.comparison import run_folders
 from common.data.prepare import Dataset
-from common.data.splits import load_split
+from common.data.splits import RUNGS, load_split
+from common.data.visible import visible
 from common.evaluation.leaderboard import collect, leaderboard
 from common.files import read_json, read_parquet
+from common.unseen import COLUMNS, apart
 
 REFERENCE = ("als", "tuned")
 """The row that the others are compared with."""
@@ -82,6 +86,41 @@ def plays_table(results: Path, data: Dataset, protocol: str) -> str:
     return as_markdown(["Model", "Preset", *PLAYS.values()], rows, texts=2)
 
 
+def unseen_table(results: Path, data: Dataset, protocol: str) -> str:
+    """Recall of the first 100, and hidden pairs apart by what is known of the item, on test; "" without any."""
+    folders = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
+    if not folders:
+        return ""
+    seen = visible(data, protocol, "final")
+    rows = []
+    for name, folder in folders.items():
+        figures = apart(folder, seen)
+        rows.append([name, *(f"{figures[key]:.4f}" if key in figures else "-" for key in COLUMNS)])
+    return as_markdown(["Model", *COLUMNS.values()], rows, texts=1)
+
+
+def ladder_table(results: Path, data: Dataset, protocol: str) -> str:
+    """NDCG@10 on each rung of newcomers, with what friends are worth, on test; "" without any."""
+    folders = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
+    folders = {name: folders[name] for name in LADDER if name in folders}
+    if protocol != "newcomer" or not folders:
+        return ""
+    rows = ladder(folders)
+    told = folders.get("two_tower", Path()) / "introduced.parquet"
+    if told.exists():
+        rows[WITH_FRIENDS] = per_rung(read_parquet(told))
+    cells = [[name, *(f"{value:.4f}" for value in values["mean"])] for name, values in rows.items()]
+    return as_markdown(["Model", *(f"@{rung}" for rung in RUNGS)], cells, texts=1)
+
+
+def _tested(folder: Path, split_sha256: str) -> dict[str, Path]:
+    """Test results of the first seed of every tuned row, by model."""
+    table = leaderboard(folder, split_sha256)
+    if table.empty or "ndcg_10" not in table:
+        return {}
+    return run_folders(folder, table[(table["preset"] == "tuned") & table["ndcg_10"].notna()])
+
+
 def as_markdown(header: list[str], rows: list[list[str]], texts: int) -> str:
     """A Markdown table whose first `texts` columns are text and whose others are numbers.
 
@@ -94,5 +133,12 @@ def as_markdown(header: list[str], rows: list[list[str]], texts: int) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-TABLES = {"splits": splits_table, "seeds": seeds_table, "ablation": ablation_table, "plays": plays_table}
+TABLES = {
+    "splits": splits_table,
+    "seeds": seeds_table,
+    "ablation": ablation_table,
+    "plays": plays_table,
+    "unseen": unseen_table,
+    "ladder": ladder_table,
+}
 """Kind of a page's block -> what fills it."""

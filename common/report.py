@@ -24,7 +24,7 @@ class Settings(DataSettings):
 
     readme: Path | None = None
     """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew; likewise those
-    of splits, seeds, ablation and plays."""
+    of splits, seeds, ablation, plays, unseen and ladder."""
 
 
 @command
