@@ -16,9 +16,12 @@ from common.evaluation.statistics import bootstrap_interval
 from common.experiment import Experiment
 from common.figures import figure
 from common.files import read_parquet, write_parquet
+from common.models.two_tower import TwoTower
 
 LADDER = ("popularity", "content_knn", "tag_knn", "als", "ease", "ensemble", "sasrec", "two_tower")
 """The models that the ladder compares."""
+TOWERS = "black"
+"""Colour of the towers on the ladder."""
 WITH_FRIENDS = "two_tower, friends known"
 """The row of the towers that are also told who somebody's friends are, and their demographics."""
 
@@ -53,16 +56,24 @@ def introduce(experiment: Experiment, model: Any, folder: Path) -> pd.DataFrame:
 
 
 def draw_ladder(rows: Mapping[str, pd.DataFrame], title: str, path: Path) -> None:
-    """NDCG@10 against the number of known items, one line per model, with its 95% interval."""
+    """NDCG@10 against the number of known items, one line per model, the towers' with its 95% interval; and where
+    the towers stand when they know nothing but friends."""
     places = np.arange(len(RUNGS))
     with figure(path, "The cold-start ladder", title, width=9.5, height=5.6) as (axes,):
         for place, (name, values) in enumerate(rows.items()):
-            look = style(place) | ({"linewidth": 3} if name.startswith("two_tower") else {})
-            values = values.reindex(RUNGS)
-            axes.plot(places, values["mean"], label=name, **look)
-            axes.fill_between(places, values["low"], values["high"], color=look["color"], alpha=0.08, linewidth=0)
+            values, look = values.reindex(RUNGS), style(place)
+            if name == WITH_FRIENDS:
+                bars = [[values["mean"][0] - values["low"][0]], [values["high"][0] - values["mean"][0]]]
+                star = {"marker": "*", "markersize": 16, "linestyle": "", "capsize": 4, "color": TOWERS}
+                axes.errorbar([0], [values["mean"][0]], yerr=bars, label=f"{name} (0 items)", **star)
+            elif name == TwoTower.name:
+                axes.plot(places, values["mean"], label=name, **look | {"linewidth": 3.5, "color": TOWERS})
+                axes.fill_between(places, values["low"], values["high"], color=TOWERS, alpha=0.12, linewidth=0)
+            else:
+                axes.plot(places, values["mean"], label=name, **look)
         axes.set_xticks(places, [str(rung) for rung in RUNGS])
-        axes.set(xlabel="Items known of a person whom no model has seen", ylabel="NDCG@10 (band: 95%)", ylim=(0, None))
+        axes.set(xlabel="Items known of a person whom no model has seen", ylim=(0, None))
+        axes.set(ylabel="NDCG@10 (95% intervals of the towers')")
         legend(axes)
 
 

@@ -238,7 +238,7 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
-        for chatty in ("wandb", "matplotlib", "PIL", "fontTools"):
+        for chatty in ("wandb", "matplotlib", "PIL", "fontTools", "faiss"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         try:
             main(argv)
