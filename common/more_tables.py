@@ -12,7 +12,7 @@ from common.data.splits import RUNGS, load_split
 from common.data.visible import visible
 from common.evaluation.leaderboard import collect, leaderboard
 from common.files import read_json, read_parquet
-from common.unseen import COLUMNS, apart
+from common.unseen import COLUMNS, unseen_cells
 
 REFERENCE = ("als", "tuned")
 """The row that the others are compared with."""
@@ -91,11 +91,7 @@ def unseen_table(results: Path, data: Dataset, protocol: str) -> str:
     folders = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
     if not folders:
         return ""
-    seen = visible(data, protocol, "final")
-    rows = []
-    for name, folder in folders.items():
-        figures = apart(folder, seen)
-        rows.append([name, *(f"{figures[key]:.4f}" if key in figures else "-" for key in COLUMNS)])
+    rows = unseen_cells(folders, visible(data, protocol, "final"))
     return as_markdown(["Model", *COLUMNS.values()], rows, texts=1)
 
 

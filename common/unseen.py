@@ -1,5 +1,6 @@
 """Hidden items apart by what is known of them: some listener, content alone, or nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,15 @@ def apart(folder: Path, seen: Visible) -> dict[str, float]:
     }
 
 
+def unseen_cells(folders: Mapping[str, Path], seen: Visible) -> list[list[str]]:
+    """A row per model: its name and the figures of COLUMNS, "-" where there are no such pairs."""
+    found = {name: apart(folder, seen) for name, folder in folders.items()}
+    return [
+        [name, *(f"{figures[key]:.4f}" if key in figures else "-" for key in COLUMNS)]
+        for name, figures in found.items()
+    ]
+
+
 def unseen_text(experiment: Experiment) -> str:
     """A table for a terminal: the rows of the leaderboard, items apart by what is known of them."""
     table = leaderboard(experiment.folder, experiment.select.split_sha256)
@@ -45,10 +55,7 @@ def unseen_text(experiment: Experiment) -> str:
     phase = next((phase for phase, part in PARTS.items() if next(iter(folders.values())).name == part), "select")
     if phase not in experiment.seen:
         return ""
-    cells = [["hidden pairs", *COLUMNS.values()]]
-    for name, folder in folders.items():
-        figures = apart(folder, experiment.seen[phase])
-        cells.append([name, *(f"{figures[key]:.4f}" if key in figures else "-" for key in COLUMNS)])
+    cells = [["hidden pairs", *COLUMNS.values()], *unseen_cells(folders, experiment.seen[phase])]
     lines = aligned(cells, texts=1)
     note = "share among the first 5 of 100, by what is known of the hidden item: a listener, content, nothing"
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], note])

@@ -53,6 +53,23 @@ def test_the_block_of_a_page_is_filled_and_the_rest_left_alone(ran, small_data, 
     assert f"**{best}**" in page.read_text()
 
 
+def test_items_apart_and_the_ladder_fill_their_blocks(ran, small_data, small_flags, tmp_path):
+    stage("1_knn_baseline.py")([*small_flags, "--models", "popularity", "--protocol", "newcomer"])
+    page, name = tmp_path / "README.md", small_data.name
+    blocks = [f"leaderboard {name} listen", f"unseen {name} listen", f"ladder {name} listen", f"ladder {name} newcomer"]
+    page.write_text("\n".join(f"<!-- {block} -->old<!-- end -->" for block in blocks))
+    main([*small_flags, "--readme", str(page)])
+    _, unseen, other, ladder = page.read_text().split("<!-- end -->\n")
+    metrics = read_json(ran / "item_knn" / "tuned" / "seed0" / "test" / "metrics.json")
+    [row] = [line for line in unseen.splitlines() if line.startswith("| item_knn")]
+    assert f"| {metrics['recall_100']:.4f} |" in row
+    assert f"| {metrics['hr_5_sampled99_seen']:.4f} |" in row
+    assert "old" in other, "only newcomers climb a ladder"
+    given = read_json(ran.parent / "newcomer" / "popularity" / "tuned" / "seed0" / "test" / "metrics.json")
+    steps = " | ".join(f"{given[f'ndcg_10_given{rung}']:.4f}" for rung in (0, 1, 2, 5, 10, 20))
+    assert f"| popularity | {steps} |" in ladder
+
+
 def test_no_results_and_no_page_are_the_users_to_mend(small_flags, tmp_path, capsys):
     assert "no results under" in complaint(capsys, main, *small_flags)
     missing = str(tmp_path / "missing.md")

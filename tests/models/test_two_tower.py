@@ -21,6 +21,7 @@ from common.models.tower_features import evened, item_features, ngrams, one_hot,
 from common.models.towers import ItemTower, UserTower
 from common.models.two_tower import TwoTower, TwoTowerSettings
 from common.retrieval import Index
+from common.training.loop import to_device
 from tests.models.contract_tests import BLOCK, BLOCKS, HEARD, N_ITEMS, N_USERS, QUICK, ContractTests, block_visible
 
 SMALL: dict[str, Any] = {
@@ -163,6 +164,26 @@ def test_two_processes_share_the_pool_and_the_histories():
     pools = [batch["items"][batch["pool"]].tolist() for batch in (whole, *parts)]
     assert pools[0] == pools[1] == pools[2]
     assert sum(len(part["rows"]) for part in parts) == len(whole["rows"]) == epoch.weight(0)
+
+
+def test_the_parts_of_a_batch_have_the_loss_and_the_gradients_of_the_whole(seen):
+    """Over 2 and over 9 processes, of which some have no history at all."""
+    model = make(batch=5)
+    model.remember(seen)
+    network = model.build().eval()
+    epoch = model.lessons(seen).epoch(1)
+
+    def gradients(*parts: tuple[int, int]) -> list[torch.Tensor]:
+        network.zero_grad()
+        losses = [network(**to_device(epoch.batch(0, rank, world), "cpu")) for rank, world in parts]
+        for loss in losses:
+            loss.backward()
+        return [torch.stack(losses).sum().detach(), *(weights.grad.clone() for weights in network.parameters())]
+
+    whole = gradients((0, 1))
+    for world in (2, 9):
+        for one, other in zip(whole, gradients(*((rank, world) for rank in range(world))), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_epochs_depend_on_the_seed_and_their_number_alone():
