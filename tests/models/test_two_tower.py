@@ -178,7 +178,10 @@ def test_the_parts_of_a_batch_have_the_loss_and_the_gradients_of_the_whole(seen)
         losses = [network(**to_device(epoch.batch(0, rank, world), "cpu")) for rank, world in parts]
         for loss in losses:
             loss.backward()
-        return [torch.stack(losses).sum().detach(), *(weights.grad.clone() for weights in network.parameters())]
+        return [
+            torch.stack(losses).sum().detach(),
+            *(torch.clone(weights.grad) for weights in network.parameters() if weights.grad is not None),
+        ]
 
     whole = gradients((0, 1))
     for world in (2, 9):
