@@ -58,8 +58,11 @@ def group(device: str) -> Iterator[None]:
         yield
         return
     import torch
+    import torch.distributed.nn.functional
     from torch import distributed
 
+    # That module has the group of its import for a default. Imported by DDP inside the group, it would keep the group
+    # and its threads beyond `destroy_process_group`, and a thread that outlives Python now and then aborts the process.
     if not is_main():
         logging.getLogger().setLevel(logging.ERROR)
     if device.startswith("cuda"):

@@ -42,6 +42,8 @@ def main(folder: Path, loss: str) -> None:
             model.save(folder / "model")
         assert model.plan is not None
         (folder / f"rank{parallel.rank()}.txt").write_text(f"{model.plan.epochs} {model.curves}")
+    threads = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
+    assert not any("gloo" in name for name in threads), "threads that outlive the group may abort the process"
 
 
 @pytest.mark.parametrize("loss", ["full", "sampled"])
