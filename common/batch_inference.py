@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from common.command_line import DataSettings, command, parse
 from common.data.histories import Histories
 from common.data.ids import PAIR, codes_of
 from common.data.own_files import SUFFIXES, read_table
-from common.data.prepare import load_dataset
+from common.data.prepare import Dataset, load_dataset
 from common.data.splits import folder_name
 from common.data.visible import Visible, visible
 from common.errors import UserError
@@ -75,10 +75,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"{settings.run} is a run on {config.get('dataset')!r}, not on {data.name!r}; name its --dataset"
         )
-    seen = visible(data, folder_name(config["protocol"], config["split_seed"]), "final")
+    seen = shown_to(settings.run, config, data)
     model = TwoTower.load(settings.run / "model", seen.catalogue_sha256)
     index = Index.load(settings.run / "index", model.item_vectors())
-    users, histories = read_histories(settings.histories, seen) if settings.histories else known_people(seen, model)
+    if settings.histories is None:
+        users, histories = seen.users["user_id"].to_numpy(object), model.histories
+    else:
+        users, histories = read_histories(settings.histories, seen)
     start = time.perf_counter()
     rows = write_lists(settings.output, lists(model, index, users, histories, settings, seen))
     seconds = time.perf_counter() - start
@@ -91,12 +94,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def known_people(seen: Visible, model: TwoTower) -> tuple[np.ndarray, Histories]:
-    """Ids and histories of everybody whom the model was fitted on."""
-    users = seen.users["user_id"].to_numpy(object)
-    if len(users) != len(model.histories):
-        raise UserError("the model was fitted on other people than the data show now; run 5_two_tower.py again")
-    return users, model.histories
+def shown_to(run: Path, config: dict[str, Any], data: Dataset) -> Visible:
+    """What the model of a run was fitted on: what `final` shows, or `select` where the run stopped before test.
+
+    Raises a UserError if the data or the split are no longer those of the run: codes would then stand for others.
+    """
+    seen = visible(
+        data, folder_name(config["protocol"], config["split_seed"]), "final" if (run / "test").exists() else "select"
+    )
+    now = {"data_sha256": data.sha256, "split_sha256": seen.split_sha256}
+    if any(config.get(name) != value for name, value in now.items()):
+        raise UserError(f"{run} was fitted on other data than {data.name!r} holds now; run 5_two_tower.py again")
+    return seen
 
 
 def read_histories(path: Path, seen: Visible) -> tuple[np.ndarray, Histories]:
@@ -129,7 +138,7 @@ def lists(
     for start in tqdm(places, "lists", delay=2, leave=False, disable=None):
         some = np.arange(start, min(start + settings.batch, len(users)))
         vectors = model.user_vectors(some) if settings.histories is None else model.vectors(histories.take(some))
-        codes, scores = index.search_new(vectors, histories.take(some), settings.k)
+        codes, scores = index.search_new(vectors, histories.take(some), min(settings.k, seen.n_items))
         row, rank = np.nonzero(codes >= 0)
         columns = [users[some][row], (rank + 1).astype(np.int32), ids[codes[row, rank]], scores[row, rank]]
         yield pa.table([pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], SCHEMA)

@@ -41,6 +41,12 @@ LINKS = 32
 """Neighbours of a node of the graph."""
 TRAINING = 64
 """Vectors per cell from which the cells are learned."""
+ENTRIES = 2**23
+"""Results that one search may hold in memory."""
+BLOCK = 2**16
+"""Vectors that are compared at once with those of an index."""
+ROUNDING = 0.01
+"""How far two machines may be apart in a vector that the same weights give, as a share of the longest one's length."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,9 @@ class Search:
 class Index:
     """Vectors of a catalogue, ready to be searched by inner product."""
 
+    _own: np.ndarray | None = None
+    """Vectors that are known to be those of the index."""
+
     def __init__(self, vectors: np.ndarray, kind: Kind = "auto", queries: np.ndarray | None = None) -> None:
         """Index float32 vectors (n, width). `queries`, float32 (m, width), are like those to come: on them an
         approximate index is set; without them, on some of the vectors themselves."""
@@ -69,7 +78,6 @@ class Index:
         vectors = checked(vectors, "vectors")
         self.n, self.width = vectors.shape
         self.kind = kind if kind != "auto" else ("flat" if self.n < EXACT_BELOW else "ivf")
-        self.owner = fingerprint(vectors)
         self.visited = 0
         self.longest = float(np.linalg.norm(vectors, axis=1).max(initial=0))
         with one_pool() as faiss:
@@ -95,21 +103,40 @@ class Index:
         return codes, scores
 
     def _nearest(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Products and codes of one search."""
+        """Products and codes of one search. Lists longer than DEPTH visit more, in proportion, and one that comes back
+        short of k visits everything."""
         if self.kind == "flat":
             return self._index.search(queries, k)
-        squares, codes = self._index.search(np.pad(queries, ((0, 0), (0, 1))), k)
+        padded = np.pad(queries, ((0, 0), (0, 1)))
+        squares, codes = self._visit(padded, k, -(-self.visited * max(k, DEPTH) // DEPTH))
+        if (short := (codes < 0).any(axis=1)).any():
+            squares[short], codes[short] = self._visit(padded[short], k, self._most)
         lengths = np.einsum("ij,ij->i", queries, queries)[:, None] + self.longest**2
         return ((lengths - squares) / 2).astype(np.float32), codes
 
     def search_new(self, queries: np.ndarray, histories: Histories, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """`search` without what each query's history holds: query r goes with history r."""
-        most = k + int(histories.lengths.max(initial=0))
-        codes, scores = self.search(queries, most)
+        """`search` without what each query's history holds: query r goes with history r.
+
+        Shapes (m, min(k, n)): where the catalogue has fewer new items for somebody, the rest are -1 and -inf. Queries
+        with histories of like length are searched together, at most ENTRIES results at once.
+        """
+        width = min(k, self.n)
+        codes = np.full((len(queries), width), -1, np.int64)
+        scores = np.full((len(queries), width), -np.inf, np.float32)
+        depths = np.minimum(self.n, k + 2 ** np.ceil(np.log2(histories.lengths + 1)).astype(np.int64) - 1)
+        for depth in np.unique(depths):
+            alike = np.flatnonzero(depths == depth)
+            for rows in np.array_split(alike, -(-len(alike) * int(depth) // ENTRIES)):
+                codes[rows], scores[rows] = self._new(queries[rows], histories.take(rows), int(depth), width)
+        return codes, scores
+
+    def _new(self, queries: np.ndarray, histories: Histories, depth: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """The first `width` of `depth` results that are new."""
+        codes, scores = self.search(queries, depth)
         keys = np.arange(len(codes))[:, None] * np.int64(self.n) + codes
         rows = np.repeat(np.arange(len(histories)), histories.lengths)
         new = (codes >= 0) & ~np.isin(keys, rows * np.int64(self.n) + histories.items)
-        order = np.argsort(~new, axis=1, kind="stable")[:, :k]
+        order = np.argsort(~new, axis=1, kind="stable")[:, :width]
         kept = np.take_along_axis(new, order, axis=1)
         codes = np.where(kept, np.take_along_axis(codes, order, axis=1), -1)
         return codes, np.where(kept, np.take_along_axis(scores, order, axis=1), -np.inf).astype(np.float32)
@@ -124,12 +151,12 @@ class Index:
         return Search(self.kind, self.visited, recall, seconds * per_query, exact_seconds * per_query)
 
     def save(self, folder: Path) -> None:
-        """Write `index.faiss`, then `index.json` with its hash and the fingerprint of the vectors."""
+        """Write `index.faiss`, then `index.json` with its hash."""
         with one_pool() as faiss:
             content = faiss.serialize_index(self._index).tobytes()
         with atomic(folder / "index.faiss") as temporary:
             temporary.write_bytes(content)
-        names = ("kind", "visited", "n", "width", "longest", "owner")
+        names = ("kind", "visited", "n", "width", "longest")
         about = {name: getattr(self, name) for name in names}
         write_json(folder / "index.json", about | {"sha256": hashlib.sha256(content).hexdigest()})
 
@@ -141,7 +168,7 @@ class Index:
         about = read_json(folder / "index.json")
         index = cls.__new__(cls)
         try:
-            index.kind, index.visited, index.owner = about["kind"], int(about["visited"]), about["owner"]
+            index.kind, index.visited = about["kind"], int(about["visited"])
             index.n, index.width, index.longest = int(about["n"]), int(about["width"]), float(about["longest"])
             content = (folder / "index.faiss").read_bytes()
             whole = hashlib.sha256(content).hexdigest() == about["sha256"]
@@ -149,16 +176,30 @@ class Index:
             raise UserError(f"the index in {folder} is missing or damaged; run 5_two_tower.py again") from error
         if not whole:  # looked at before FAISS reads it, which trusts what it reads
             raise UserError(f"{folder / 'index.faiss'} is damaged; run 5_two_tower.py again")
-        index.belongs_to(vectors)
         with one_pool() as faiss:
             index._index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
-            index._visit(index.visited)
+        index.belongs_to(vectors)
         return index
 
     def belongs_to(self, vectors: np.ndarray) -> None:
-        """Raise a UserError unless the index was made of these very vectors."""
-        if self.owner != fingerprint(checked(vectors, "vectors")):
+        """Raise a UserError unless the index was made of these vectors, up to the rounding of another machine."""
+        if vectors is self._own:
+            return
+        given = checked(vectors, "vectors")
+        if given.shape != (self.n, self.width) or not self._holds(given):
             raise UserError("this index is that of another model; run 5_two_tower.py again to make its own")
+        self._own = vectors
+
+    def _holds(self, vectors: np.ndarray) -> bool:
+        """Whether the vectors in the index are these, within ROUNDING of the longest one's length."""
+        if self.kind == "ivf":
+            self._index.make_direct_map()
+        for start in range(0, self.n, BLOCK):
+            part = vectors[start : start + BLOCK]
+            kept = self._index.reconstruct_n(start, len(part))[:, : self.width]
+            if np.abs(kept - part).max(initial=0) > ROUNDING * self.longest:
+                return False
+        return True
 
     def _set(self, vectors: np.ndarray, queries: np.ndarray) -> None:
         """Visit as few cells or nodes as the goal allows: doubled until it is met, then halved in between."""
@@ -166,11 +207,10 @@ class Index:
         depth = min(DEPTH, self.n)
         with one_pool() as faiss:
             wanted = make_index(faiss, "flat", vectors).search(queries, depth)[1]
-            most = self._index.nlist if self.kind == "ivf" else self.n
+            most, padded = self._most, np.pad(queries, ((0, 0), (0, 1)))
 
             def meets(visited: int) -> bool:
-                self._visit(visited)
-                return overlap(wanted, self._nearest(queries, depth)[1]) >= GOAL + MARGIN
+                return overlap(wanted, self._visit(padded, depth, visited)[1]) >= GOAL + MARGIN
 
             high = 1 if self.kind == "ivf" else depth
             while high < most and not meets(high):
@@ -179,14 +219,20 @@ class Index:
             while high - low > max(1, high // 16):
                 middle = (low + high) // 2
                 low, high = (low, middle) if meets(middle) else (middle, high)
-            self._visit(high)
+            self.visited = high
 
-    def _visit(self, visited: int) -> None:
-        self.visited = visited
+    @property
+    def _most(self) -> int:
+        """Cells or nodes that there are."""
+        return self._index.nlist if self.kind == "ivf" else self.n
+
+    def _visit(self, padded: np.ndarray, k: int, visited: int) -> tuple[np.ndarray, np.ndarray]:
+        """Squared distances and codes, -1 beyond what so many cells hold or nodes lead to."""
         if self.kind == "ivf":
-            self._index.nprobe = visited
-        elif self.kind == "hnsw":
-            self._index.hnsw.efSearch = visited
+            self._index.nprobe = min(visited, self._most)
+        else:
+            self._index.hnsw.efSearch = min(visited, self._most)
+        return self._index.search(padded, k)
 
 
 class one_pool:  # noqa: N801 - reads as what it does: `with one_pool() as faiss`
@@ -245,11 +291,6 @@ def overlap(wanted: np.ndarray, found: np.ndarray) -> float:
         return 1.0
     shared = [len(np.intersect1d(one, other)) for one, other in zip(wanted, found, strict=True)]
     return float(np.mean(shared) / wanted.shape[1])
-
-
-def fingerprint(vectors: np.ndarray) -> str:
-    """SHA-256 of vectors and their shape: whose index it is."""
-    return hashlib.sha256(repr(vectors.shape).encode() + np.ascontiguousarray(vectors).tobytes()).hexdigest()
 
 
 def checked(vectors: np.ndarray, what: str, width: int | None = None) -> np.ndarray:

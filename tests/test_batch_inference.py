@@ -6,7 +6,7 @@ import pytest
 
 from common import batch_inference
 from common.data.visible import visible
-from common.files import read_parquet
+from common.files import read_json, read_parquet, write_json
 from common.models.two_tower import TwoTower
 from tests.conftest import SMALL
 from tests.stages import complaint, stage
@@ -46,7 +46,7 @@ def test_people_from_a_file_get_lists_of_new_items(trained, small_data, tmp_path
     table = pd.DataFrame({"user_id": ["b", "a", "b", "b", "c"], "item_id": [ids[4], ids[9], ids[4], ids[2], "nothing"]})
     table.to_csv(tmp_path / "people.csv", index=False)
     output = tmp_path / "lists.parquet"
-    asked = ["--histories", str(tmp_path / "people.csv"), "-k", "1000", "--output", str(output)]
+    asked = ["--histories", str(tmp_path / "people.csv"), "-k", str(10**9), "--output", str(output)]
     batch_inference.main([*flags, *asked])
     assert "1 of 5 rows name items outside the catalogue" in capsys.readouterr().out
     found = pd.read_parquet(output)
@@ -58,6 +58,32 @@ def test_people_from_a_file_get_lists_of_new_items(trained, small_data, tmp_path
         assert len(own) == len(ids) - len(history)
         assert own["item_id"].iloc[0] == ids[int(scores.argmax())]
         assert set(own["item_id"]) == set(ids) - {ids[item] for item in history}
+
+
+def test_a_run_that_stopped_before_test_serves_what_it_was_fitted_on(trained, tmp_path, capsys):
+    flags, run = trained
+    flags, output = flags[:-2], tmp_path / "lists.parquet"
+    flags[flags.index("--output-dir") + 1] = str(tmp_path / "out")
+    flags += ["--protocol", "newcomer"]
+    stage("5_two_tower.py")([*flags, *QUICK, "--phase", "select"])
+    [run] = (tmp_path / "out").glob("*/newcomer/two_tower/*/seed0")
+    own = [*flags[:-2], "--run", str(run), "--output", str(output), "-k", "3"]
+    batch_inference.main(own)
+    shown = read_json(run / "valid" / "metrics.json")
+    assert shown["phase"] == "select"
+    assert pd.read_parquet(output)["user_id"].nunique() == 48
+
+
+def test_a_run_on_other_data_or_another_split_is_refused(trained, tmp_path, capsys):
+    """The catalogue is the same and so is the number of people, but codes may stand for others."""
+    flags, run = trained
+    config = read_json(run / "config.json")
+    for name in ("data_sha256", "split_sha256"):
+        write_json(run / "config.json", config | {name: "other"})
+        said = complaint(capsys, batch_inference.main, *flags, "--output", str(tmp_path / "lists.parquet"))
+        assert "was fitted on other data" in said
+        assert "run 5_two_tower.py again" in said
+    write_json(run / "config.json", config)
 
 
 def test_mistakes_are_told_in_a_sentence_and_the_former_file_stays(trained, small_data, tmp_path, capsys):

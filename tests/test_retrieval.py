@@ -118,10 +118,60 @@ def test_a_saved_index_answers_the_same(kind, tmp_path):
     assert (again.kind, again.visited) == (kind, index.visited)
 
 
+@pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw"])
+def test_what_another_machine_rounds_otherwise_is_the_same_model(kind, tmp_path):
+    Index(VECTORS, kind, QUERIES).save(tmp_path)
+    index = Index.load(tmp_path, VECTORS * np.float32(1 + 1e-5))
+    assert index.search(VECTORS[:1] * 0 + VECTORS[3], 1)[0].shape == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_long_histories_and_long_lists_are_answered_as_well(kind):
+    """A history of what one has is found in the very cells that are visited first."""
+    n = [0, 20, 300, 1000]
+    histories = Histories.from_lists([list(row[: n[r % 4]]) for r, row in enumerate(BEST)], len(VECTORS))
+    index = Index(VECTORS, kind, QUERIES)
+    codes, _ = index.search_new(QUERIES, histories, 100)
+    for start, length in enumerate(n):
+        wanted = BEST[start::4, length : length + 100]
+        assert overlap(wanted, codes[start::4]) >= 0.98, length
+    codes, scores = index.search_new(QUERIES[:8], Histories.from_lists([[]] * 8, len(VECTORS)), 2500)
+    assert overlap(BEST[:8, :2500], codes) >= 0.98
+    assert np.isfinite(scores).all()
+
+
+def test_what_one_asks_for_does_not_change_what_the_next_one_gets():
+    index = Index(VECTORS, "ivf", QUERIES)
+    before, visited = index.search(QUERIES, 100), index.visited
+    index.search(QUERIES, 2500)
+    for one, other in zip(before, index.search(QUERIES, 100), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert index.visited == visited
+
+
+def test_lists_are_no_longer_than_the_catalogue_and_one_long_history_is_searched_apart(monkeypatch):
+    asked, plain = [], Index.search
+
+    def noted(index, queries, k):
+        asked.append((len(queries), k))
+        return plain(index, queries, k)
+
+    monkeypatch.setattr(Index, "search", noted)
+    histories = Histories.from_lists([[1], list(range(900)), [2], []], len(VECTORS))
+    codes, _ = Index(VECTORS).search_new(QUERIES[:4], histories, 10)
+    assert codes.shape == (4, 10)
+    assert sorted(asked) == [(1, 10), (1, 1033), (2, 11)]
+    assert Index(VECTORS).search_new(QUERIES[:4], histories, 10**12)[0].shape == (4, len(VECTORS))
+    asked.clear()
+    monkeypatch.setattr(retrieval, "ENTRIES", 2 * len(VECTORS))
+    Index(VECTORS).search_new(QUERIES, Histories.from_lists([[]] * len(QUERIES), len(VECTORS)), len(VECTORS))
+    assert max(n for n, _ in asked) == 2
+
+
 def test_the_index_of_other_vectors_is_refused(tmp_path):
     Index(VECTORS).save(tmp_path)
     other = VECTORS.copy()
-    other[7, 3] += 1e-3
+    other[7, 3] += 0.02 * np.linalg.norm(VECTORS, axis=1).max()
     with pytest.raises(UserError, match=r"another model.*run 5_two_tower\.py"):
         Index.load(tmp_path, other)
 

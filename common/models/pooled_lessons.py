@@ -43,14 +43,26 @@ class PooledLessons:
             shown = rng.random(len(share)) < share
             return shown, ~shown
         first = np.repeat(rng.integers(0, np.maximum(lengths, 1)), lengths)
-        place = np.arange(len(first)) - np.repeat(self.histories.indptr[:-1], lengths)
+        place = self._places()
         return place < first, (place >= first) & (place < first + self.ahead)
 
     @cached_property
     def chances(self) -> np.ndarray:
-        """Share of each item among all events, float64 (n_items,): how likely a target is it."""
-        counts = np.bincount(self.histories.items, minlength=self.histories.n_items)
-        return counts / max(1, counts.sum())
+        """How likely a target is each item, float64 (n_items,): its share of all events, each as likely as it is asked.
+
+        In `complete` all events of all histories are asked for alike; in `continue` that of place p = 0, 1, ... in a
+        history of n is in min(p + 1, ahead) of n cases.
+        """
+        asked = np.ones(len(self.histories.items))
+        if self.task == "continue":
+            lengths = np.repeat(self.histories.lengths, self.histories.lengths)
+            asked = np.minimum(self._places() + 1, self.ahead) / lengths
+        counts = np.bincount(self.histories.items, asked, self.histories.n_items)
+        return counts / max(1e-9, counts.sum())
+
+    def _places(self) -> np.ndarray:
+        """Place of each event in its history, int64 (events,)."""
+        return np.arange(len(self.histories.items)) - np.repeat(self.histories.indptr[:-1], self.histories.lengths)
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def item_features(visible: Visible, tags: int, names: int) -> np.ndarray:
     for space, dimensions in (("genre", GENRES), ("audio", GENRES)):
         if (vectors := item_vectors(visible, space)) is not None:
             parts.append(reduced(vectors, dimensions))
-    if names and "name" in visible.items and visible.items["name"].notna().any():
-        parts.append(reduced(ngrams(visible.items["name"]), names))
+    if names and "name" in visible.items and (bag := ngrams(visible.items["name"])).nnz:
+        parts.append(reduced(bag, names))
     if "release_year" in visible.items:
         parts.append(visible.items["release_year"].to_numpy(float, na_value=np.nan)[:, None])
     standing = [standardised(part) if part.shape[1] == 1 else evened(part) for part in parts]
@@ -63,8 +63,11 @@ def people_features(visible: Visible, items: np.ndarray) -> np.ndarray:
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def groups_of_people(users: pd.DataFrame) -> dict[str, pd.Series]:
-    """Age group, gender and country of people, as far as the data have them: strings, missing where unknown."""
+def groups_of_people(users: pd.DataFrame, most: int | None = COUNTRIES) -> dict[str, pd.Series]:
+    """Age group, gender and country of people, as far as the data have them: strings, missing where unknown.
+
+    Of genders and countries only the `most` frequent are told, None: all of them.
+    """
     groups = {}
     if "age" in users and users["age"].notna().any():
         ages = pd.to_numeric(users["age"], errors="coerce")
@@ -72,8 +75,8 @@ def groups_of_people(users: pd.DataFrame) -> dict[str, pd.Series]:
     for column in ("gender", "country"):
         if column in users and users[column].notna().any():
             values = users[column].astype(object)
-            frequent = values.value_counts().sort_index(kind="stable").nlargest(COUNTRIES).index
-            groups[column] = values.where(values.isin(frequent))
+            counts = values.value_counts().sort_index(kind="stable")
+            groups[column] = values if most is None else values.where(values.isin(counts.nlargest(most).index))
     return groups
 
 
@@ -84,7 +87,7 @@ def one_hot(values: pd.Series) -> np.ndarray:
 
 
 def ngrams(names: pd.Series) -> sparse.csr_array:
-    """TF-IDF of the 1 to 4 neighbouring letters of names inside words, unit rows (names, n-grams)."""
+    """TF-IDF of the 1 to 4 neighbouring letters of names inside words, unit rows (names, n-grams), perhaps none."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     cut = HashingVectorizer(
@@ -92,6 +95,8 @@ def ngrams(names: pd.Series) -> sparse.csr_array:
     )
     bag = sparse.csc_array(cut.transform(names.astype(object).fillna("").tolist()))
     shared = np.diff(bag.indptr) >= NAMES
+    if not shared.any():
+        return sparse.csr_array((len(names), 0), dtype=np.float32)
     return sparse.csr_array(normalize(tf_idf(sparse.csr_array(bag[:, shared]))))
 
 
@@ -99,7 +104,8 @@ def reduced(rows: sparse.csr_array, dimensions: int) -> np.ndarray:
     """Sparse rows in at most so many dimensions, by a truncated SVD (Halko et al. 2011)."""
     from sklearn.decomposition import TruncatedSVD
 
-    if rows.shape[1] <= dimensions or min(rows.shape) <= dimensions + 1:
+    dimensions = min(dimensions, max(1, rows.shape[0] - 1))
+    if rows.shape[1] <= dimensions:
         return rows.toarray()
     return TruncatedSVD(dimensions, random_state=0).fit_transform(rows)
 

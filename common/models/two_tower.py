@@ -10,6 +10,7 @@ Nobody's history: the average of the users' vectors, moved towards the averages 
 belong to (friends, age group, gender, country). A new item: what the tower makes of its content.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -176,7 +177,7 @@ class TwoTower(Neural):
         averages = np.tile(mean, (n, 1))
         if known is None:
             return averages
-        labels = groups_of_people(known.users)
+        labels = groups_of_people(known.users, most=None)
         of_group = {name: everybody[members[sample]] for name, members in self.groups.items()}
         for row in range(n):
             names = [f"{kind}: {column.iloc[row]}" for kind, column in labels.items()]
@@ -247,8 +248,8 @@ class TwoTower(Neural):
     def retrieve(
         self, index: Index, histories: Histories | Sequence[Sequence[int]], k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k best new items for any histories through an index: codes int64 and scores, (len(histories), k), -1
-        where the catalogue has no more. An index of other vectors is refused."""
+        """The k best new items for any histories through an index: codes int64 and scores, (len(histories), k), at most
+        n_items columns, -1 where the catalogue has no more. An index of other vectors is refused."""
         index.belongs_to(self.item_vectors())
         histories = as_histories(histories, len(self.items))
         return index.search_new(self.vectors(histories), histories, k)
@@ -257,7 +258,7 @@ class TwoTower(Neural):
 
     def remembered(self) -> dict[str, np.ndarray]:
         """Histories, features, and who belongs to which group."""
-        names = np.frombuffer("\n".join(self.groups).encode(), np.uint8)
+        names = np.frombuffer(json.dumps(list(self.groups)).encode(), np.uint8)
         members = np.stack(list(self.groups.values())) if self.groups else np.zeros((0, len(self.histories)), bool)
         kept = {"items": self.items, "heard": self.heard, "people": self.people}
         return {**kept, "groups": names, "members": members, **pack_histories(self.histories)}
@@ -268,6 +269,6 @@ class TwoTower(Neural):
         self.histories = unpack_histories(arrays, len(self.items))
         n_users = len(self.histories)
         self.people = arrays["people"].reshape(n_users, -1)
-        names = arrays["groups"].tobytes().decode().splitlines()
+        names = json.loads(arrays["groups"].tobytes())
         self.groups = dict(zip(names, arrays["members"].reshape(len(names), n_users), strict=True))
         self.started = None

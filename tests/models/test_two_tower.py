@@ -157,6 +157,16 @@ def test_the_share_of_an_item_in_the_pool_is_right_on_average():
     np.testing.assert_allclose(total / epochs, 1, atol=0.05)
 
 
+@pytest.mark.parametrize("task", ["complete", "continue"])
+def test_a_target_is_each_item_as_often_as_said(task):
+    """Of histories of very different lengths, whose first items are rarely asked for when they are to be continued."""
+    uneven = Histories.from_lists([[0, 1], [2, 3, 4, 5, 6, 7, 8, 9], [1, 0, 9]], 10)
+    made, counts = lessons(uneven, task=task, least=0.0, ahead=2, size=3), np.zeros(10)
+    for number in range(4000):
+        np.add.at(counts, uneven.items[made.epoch(number).asked], 1)
+    np.testing.assert_allclose(counts / counts.sum(), made.chances, atol=0.006)
+
+
 def test_two_processes_share_the_pool_and_the_histories():
     epoch = lessons(HISTORIES, size=4).epoch(3)
     whole, parts = epoch.batch(0, 0, 1), [epoch.batch(0, rank, 2) for rank in range(2)]
@@ -304,6 +314,8 @@ def test_features_of_items_are_finite_whatever_is_missing(seen):
     found = item_features(dataclasses.replace(seen, items=poor), tags=4, names=4)
     assert found.shape[0] == N_ITEMS
     assert np.isfinite(found).all()
+    few = poor.assign(name=["Kiss", "Abba", *[None] * (N_ITEMS - 2)])
+    assert np.isfinite(item_features(dataclasses.replace(seen, items=few), 0, 4)).all()
     bare = dataclasses.replace(seen, items=seen.items[["item_id"]], item_tags=None)
     assert np.isfinite(item_features(bare, 4, 4)).all()
     model = TwoTower(TwoTowerSettings(**SMALL | {"epochs": 3}), 0).fit(dataclasses.replace(bare, social=None))
@@ -365,6 +377,25 @@ def test_groups_move_the_average_by_hand(seen):
     np.testing.assert_allclose(found[0], mean + 3 / 13 * (friends - mean), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found[1], mean + 10 / 20 * (young - mean), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found[2], mean, rtol=1e-4, atol=1e-5)
+
+
+def test_a_newcomer_is_introduced_alike_alone_and_among_others(seen):
+    """More countries are asked about than have a feature; the groups are those of the fitted people."""
+    countries = [f"c{user % 35}" for user in range(N_USERS)]
+    model = make(epochs=2).fit(dataclasses.replace(seen, users=seen.users.assign(country=countries)))
+    asked = pd.DataFrame({"country": [f"c{place}" for place in range(34, -1, -1)]})
+    together = model.averages(35, Acquaintance(asked, [np.array([], int)] * 35))
+    for row in range(35):
+        alone = model.averages(1, Acquaintance(asked.iloc[[row]], [np.array([], int)]))
+        np.testing.assert_allclose(together[row], alone[0], rtol=1e-5, atol=1e-6)
+    assert len(np.unique(together.round(5), axis=0)) > 25
+
+
+def test_names_of_groups_survive_whatever_stands_in_them(seen, tmp_path):
+    users = seen.users.assign(country=["a\u2028b", "a\x85b\n"] * (N_USERS // 2))
+    model = make(epochs=1).fit(dataclasses.replace(seen, users=users))
+    model.save(tmp_path)
+    assert TwoTower.load(tmp_path).groups.keys() == model.groups.keys()
 
 
 def test_friends_of_one_block_bring_its_items_to_somebody_unknown(fitted):
@@ -469,3 +500,4 @@ def test_sparse_matrices_are_reduced_to_their_main_directions():
     found = reduced(sparse.csr_array(low), 3)
     np.testing.assert_allclose(found @ found.T, low @ low.T, rtol=1e-6, atol=1e-6)
     assert reduced(sparse.csr_array(low), 50).shape == (40, 30)
+    assert reduced(sparse.csr_array(low[:6]), 20).shape == (6, 5), "no more than there are items"
