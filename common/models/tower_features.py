@@ -95,9 +95,8 @@ def ngrams(names: pd.Series) -> sparse.csr_array:
     )
     bag = sparse.csc_array(cut.transform(names.astype(object).fillna("").tolist()))
     shared = np.diff(bag.indptr) >= NAMES
-    if not shared.any():
-        return sparse.csr_array((len(names), 0), dtype=np.float32)
-    return sparse.csr_array(normalize(tf_idf(sparse.csr_array(bag[:, shared]))))
+    kept = sparse.csr_array(bag[:, shared])
+    return sparse.csr_array(normalize(tf_idf(kept))) if shared.any() else kept
 
 
 def reduced(rows: sparse.csr_array, dimensions: int) -> np.ndarray:
