@@ -8,8 +8,9 @@ import pandas as pd
 
 from common.evaluation.evaluate import Scorer
 from common.evaluation.statistics import bootstrap_interval
+from common.models.candidates import Pool
 from common.models.first_stage import FirstStage
-from common.models.two_stage import Pool, TwoStage, predict
+from common.models.two_stage import TwoStage, predict
 
 DEEPEST = 200
 """The longest proposals of a source that are looked at."""
@@ -29,6 +30,7 @@ class Order:
         self.scorer, asked, stage = scorer, scorer.asked, model.bench.stage
         pools = [(rows[0], model.pool(asked.take(rows))) for rows in stage.blocks(asked)]
         self.pool = Pool(
+            people=asked.users,
             rows=np.concatenate([start + pool.rows for start, pool in pools]),
             items=np.concatenate([pool.items for _, pool in pools]),
             features=np.concatenate([pool.features for _, pool in pools]),

@@ -8,7 +8,7 @@ is not. All wanted candidates are kept and, since they are few, `negatives` time
 import logging
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -46,16 +46,41 @@ class Bench:
 
 @dataclass(frozen=True)
 class Lessons:
-    """What there is to learn.
+    """What there is to learn: pairs that are candidates or held out or both, sorted by list.
 
-    features float32 (n, columns) and wanted bool (n,) of candidates; pair_features float32 (m, columns) and log_plays
-    float32 (m,) of all held-out pairs, m = 0 where every interaction weighs the same.
+    described: float32 (pairs, columns), their features. lists: int64 (pairs,), which asked person of which fold each
+    belongs to. users: int64 (pairs,), the person's code, -1 for somebody unknown. items: int64 (pairs,). candidate:
+    bool (pairs,), False for one that is held out but not proposed. target: bool (pairs,), held out and asked for.
+    plays: float32 (pairs,), log plays of targets, NaN of others and where every interaction weighs the same.
     """
 
-    features: np.ndarray
-    wanted: np.ndarray
-    pair_features: np.ndarray
-    log_plays: np.ndarray
+    described: np.ndarray
+    lists: np.ndarray
+    users: np.ndarray
+    items: np.ndarray
+    candidate: np.ndarray
+    target: np.ndarray
+    plays: np.ndarray
+
+    @property
+    def features(self) -> np.ndarray:
+        """Features of candidates, float32 (n, columns)."""
+        return self.described[self.candidate]
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """Which candidates are targets, bool (n,)."""
+        return self.target[self.candidate]
+
+    @property
+    def pair_features(self) -> np.ndarray:
+        """Features of pairs whose plays are known, float32 (m, columns)."""
+        return self.described[~np.isnan(self.plays)]
+
+    @property
+    def log_plays(self) -> np.ndarray:
+        """log(1 + plays) of these, float32 (m,); m = 0 where every interaction weighs the same."""
+        return self.plays[~np.isnan(self.plays)]
 
 
 @dataclass(frozen=True)
@@ -93,11 +118,12 @@ def _prepare(seen: Visible, settings: FirstStageSettings, negatives: int, seed: 
     clock = Clock()
     bench = set_up(seen, settings, seed, device, clock)
     rng = np.random.default_rng([seed, negatives])
-    parts = []
+    parts, first = [], 0
     for fold in tqdm(folds(seen, seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
         of_fold = set_up(fold.seen, settings, seed, device, clock, bench.columns)
         for rows in of_fold.stage.blocks(fold.asked):
-            parts.append(lessons(of_fold, fold, rows, negatives, rng, clock))
+            parts.append(lessons(of_fold, fold, rows, first, negatives, rng, clock))
+        first += len(fold.asked)
     bench, learned = without_unknown(bench, join(parts))
     if missing := [*(KINDS.keys() - bench.stage.sources.keys()), *(FEATURES.keys() - bench.columns.keys())]:
         nothing = "left out, since %s of data set %r has nothing for them: %s"
@@ -127,9 +153,9 @@ def set_up(
 
 
 def lessons(
-    bench: Bench, fold: Fold, rows: np.ndarray, negatives: int, rng: np.random.Generator, clock: "Clock"
+    bench: Bench, fold: Fold, rows: np.ndarray, first: int, negatives: int, rng: np.random.Generator, clock: "Clock"
 ) -> Lessons:
-    """The lessons of some consecutive rows of a fold."""
+    """The lessons of some consecutive rows of a fold, whose lists are numbered from `first`."""
     asked, n_items = fold.asked.take(rows), bench.stage.n_items
     proposals = bench.stage.propose(asked)
     clock.lap("sources")
@@ -141,26 +167,30 @@ def lessons(
     chosen = np.flatnonzero(wanted | (others & (rng.random(len(keys)) < share)))
     pairs = held[wanted_held] if bench.tables.has_plays else held[:0]
     described = np.union1d(keys[chosen], pairs)
-    features = bench.describe(asked, described // n_items, described % n_items, proposals)
+    owners, items = described // n_items, described % n_items
+    features = bench.describe(asked, owners, items, proposals)
     clock.lap("features")
+    plays = np.full(len(described), np.nan, np.float32)
+    plays[np.searchsorted(described, pairs)] = fold.log_weights[mine][wanted_held][: len(pairs)]
     return Lessons(
-        features=features[np.searchsorted(described, keys[chosen])],
-        wanted=wanted[chosen],
-        pair_features=features[np.searchsorted(described, pairs)],
-        log_plays=fold.log_weights[mine][wanted_held][: len(pairs)],
+        described=features,
+        lists=first + rows[0] + owners,
+        users=asked.users[owners],
+        items=items,
+        candidate=np.isin(described, keys[chosen]),
+        target=np.isin(described, held[wanted_held]),
+        plays=plays,
     )
 
 
 def join(parts: list[Lessons]) -> Lessons:
     """The lessons of all parts."""
-    arrays = ("features", "wanted", "pair_features", "log_plays")
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
-    return Lessons(**joined)
+    return Lessons(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Lessons)})
 
 
 def without_unknown(bench: Bench, learned: Lessons) -> tuple[Bench, Lessons]:
     """Both without the columns of which nothing was ever known in training: friends of people who are all strangers."""
-    if not len(learned.wanted):
+    if not learned.candidate.any():
         return bench, learned
     known = ~np.isnan(learned.features).all(axis=0)
     if len(learned.log_plays):
@@ -168,8 +198,7 @@ def without_unknown(bench: Bench, learned: Lessons) -> tuple[Bench, Lessons]:
     names = {name for name, kept in zip(bench.names, known, strict=True) if kept}
     columns = {group: [name for name in own if name in names] for group, own in bench.columns.items()}
     columns = {group: own for group, own in columns.items() if own}
-    features, pair_features = learned.features[:, known], learned.pair_features[:, known]
-    return replace(bench, columns=columns), replace(learned, features=features, pair_features=pair_features)
+    return replace(bench, columns=columns), replace(learned, described=learned.described[:, known])
 
 
 def aligned(made: dict[str, Columns], columns: dict[str, list[str]], n: int) -> np.ndarray:

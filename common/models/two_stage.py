@@ -4,29 +4,24 @@ The order is learned pointwise: a candidate's score is the share of wanted ones 
 in the second stage of Covington et al. 2016. What no source proposes keeps the order of the first stage, below.
 """
 
-import json
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from common.data.folds import Asked
-from common.data.histories import Histories
 from common.data.visible import Visible
 from common.errors import UserError
 from common.files import atomic
 from common.machine import threads
-from common.models.contract import Recommender, as_histories, similar_by_parts
-from common.models.crossfit import Bench, Lessons, prepare
-from common.models.feature_tables import FeatureTables
-from common.models.first_stage import FirstStage, FirstStageSettings
-from common.models.neighbours import pack_histories, unpack_histories
+from common.models.candidates import OverCandidates, Pool
+from common.models.contract import Recommender
+from common.models.crossfit import Lessons
+from common.models.first_stage import FirstStageSettings
 from common.ranges import Range
 
 TRUSTED = (
@@ -53,31 +48,12 @@ class TwoStageSettings(FirstStageSettings):
     """Whether wanted candidates weigh as much in all as the others."""
 
 
-@dataclass(frozen=True)
-class Pool:
-    """Candidates of some people: rows, items int64 (pairs,), features float32 (pairs, columns), and the score of every
-    item before the candidates' own are put in, float32 (people, n_items)."""
-
-    rows: np.ndarray
-    items: np.ndarray
-    features: np.ndarray
-    rest: np.ndarray
-
-    def scores(self, of_candidates: np.ndarray) -> np.ndarray:
-        """Scores of all items, float32 (people, n_items): the candidates' own in [0, 1], the rest below."""
-        scores = self.rest.copy()
-        scores[self.rows, self.items] = of_candidates
-        return scores
-
-
-class TwoStage(Recommender):
+class TwoStage(OverCandidates):
     """Candidates, features, trees. A subclass makes the two estimators."""
 
     Settings = TwoStageSettings
     files: ClassVar[tuple[str, ...]] = (*Recommender.files, RANKER, PLAYS)
 
-    bench: Bench
-    histories: Histories
     lessons: Lessons
     """What `fit` learned from; a loaded model has none."""
 
@@ -91,12 +67,7 @@ class TwoStage(Recommender):
 
     def fit(self, visible: Visible) -> Self:
         """Cross-fit the sources, learn to order their candidates, and learn log plays where there are any."""
-        about = FirstStageSettings(**{f.name: getattr(self.settings, f.name) for f in fields(FirstStageSettings)})
-        prepared, kept = prepare(visible, about, self.settings.negatives, self.seed, self.device)
-        self.bench, self.histories = prepared.bench, visible.histories
-        self.catalogue_sha256 = visible.catalogue_sha256
-        self.source_seconds, self.feature_seconds = prepared.source_seconds, prepared.feature_seconds
-        self.shared_seconds = prepared.source_seconds + prepared.feature_seconds if kept else 0.0
+        prepared = self.cross_fit(visible, self.settings.negatives)
         self.lessons = prepared.lessons
         start = time.perf_counter()
         if learned := prepared.trees.get(self._recipe):
@@ -125,77 +96,15 @@ class TwoStage(Recommender):
         """A regressor of log plays; None where there is nothing to learn."""
         return fit_trees(self.new_plays(), features, log_plays.astype(np.float64), None) if len(log_plays) else None
 
-    def pool(self, asked: Asked) -> Pool:
-        """The candidates of some people and their features."""
-        proposals = self.bench.stage.propose(asked)
-        features = self.bench.describe(asked, proposals.rows, proposals.items, proposals)
-        return Pool(proposals.rows, proposals.items, features, proposals.order_of_the_rest())
-
-    def known(self, users: np.ndarray) -> Asked:
-        """Users known from `fit`, with the histories they had there."""
-        return Asked(np.asarray(users, np.int64), self.histories.take(users))
-
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """Scores of users known from `fit`."""
-        return self.score_asked(self.known(users))
-
-    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
-        """Scores from histories alone: of these people no friends, tags or age are known."""
-        histories = as_histories(histories, self.bench.stage.n_items)
-        return self.score_asked(Asked(np.full(len(histories), -1), histories))
-
-    def score_asked(self, asked: Asked) -> np.ndarray:
-        """Scores of anybody, float32 (len(asked), n_items)."""
-        scores = np.empty((len(asked), self.bench.stage.n_items), np.float32)
-        for rows in self.bench.stage.blocks(asked):
-            pool = self.pool(asked.take(rows))
-            scores[rows] = pool.scores(self.order(pool))
-        return scores
-
     def order(self, pool: Pool) -> np.ndarray:
         """Scores of the candidates in [0, 1], float32 (pairs,); the first stage's own where nothing was learned."""
         if self.ranker is None:
             return 1 + pool.rest[pool.rows, pool.items]
         return predict(self.ranker, pool.features)
 
-    def predict_plays(self, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
-        """log(1 + plays) of pairs of known users and items, float32 (pairs,); None where plays say nothing here."""
-        if self.plays is None:
-            return None
-        people, rows = np.unique(users, return_inverse=True)
-        order, predicted = np.argsort(rows, kind="stable"), np.empty(len(users), np.float32)
-        asked, sorted_rows = self.known(people), rows[np.argsort(rows, kind="stable")]
-        for block in self.bench.stage.blocks(asked):
-            mine = order[slice(*np.searchsorted(sorted_rows, [block[0], block[-1] + 1]))]
-            part = asked.take(block)
-            features = self.bench.describe(part, rows[mine] - block[0], items[mine], self.bench.stage.propose(part))
-            predicted[mine] = predict(self.plays, features)
-        return predicted
-
-    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Items that the collaborative sources and the tags find alike, all with the same say."""
-        sources = self.bench.stage.sources
-        voices = [(sources[name], 1.0) for name in ("als", "item_knn", "tag_knn") if name in sources]
-        return similar_by_parts(voices, item, k, self.bench.stage.n_items)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The sources, the tables and the histories; the trees lie in files of their own."""
-        times = self.histories.timestamps
-        return {
-            **{f"stage/{name}": array for name, array in self.bench.stage.arrays().items()},
-            **{f"tables/{name}": array for name, array in self.bench.tables.pack().items()},
-            **pack_histories(self.histories),
-            **({} if times is None else {"past_timestamps": times}),
-            "columns": np.array(json.dumps(self.bench.columns)),
-        }
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back the sources, the tables and the histories."""
-        of = {prefix: _below(arrays, prefix) for prefix in ("stage/", "tables/")}
-        stage = FirstStage(self.settings, self.seed, self.device)
-        stage.restore(of["stage/"])
-        self.bench = Bench(stage, FeatureTables.unpack(of["tables/"]), json.loads(str(arrays["columns"])))
-        self.histories = replace(unpack_histories(arrays, stage.n_items), timestamps=arrays.get("past_timestamps"))
+    def plays_of(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> np.ndarray | None:
+        """Log plays by the trees that learned them, float32 (pairs,)."""
+        return None if self.plays is None else predict(self.plays, features)
 
     def save(self, folder: Path) -> None:
         """Write the trees with skops, one file each, beside what every model writes."""
@@ -251,7 +160,3 @@ def predict(trees: Any, features: np.ndarray) -> np.ndarray:
     parts = np.array_split(features, min(threads(), len(features)))
     with threadpool_limits(1, "openmp"), ThreadPoolExecutor(len(parts)) as pool:
         return np.concatenate(list(pool.map(part, parts))).astype(np.float32)
-
-
-def _below(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

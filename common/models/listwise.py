@@ -1,0 +1,110 @@
+"""ListNet (Cao et al. 2007) with a price on lists that are all alike.
+
+A list is one person's own candidates. Its scores s make a distribution, P(i) = exp(s_i / T) / sum over the same list
+of exp(s_j / T): nobody's candidates compete with somebody else's. Lists of a batch stand one after the other in flat
+arrays; `lists` int64 (n,), rising, says which list each candidate belongs to.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+ALIKE = 1e-6
+"""Least chance of drawing two different items that have features, below which a list says nothing of likeness."""
+
+
+def log_softmax_of_lists(scores: torch.Tensor, lists: torch.Tensor, n_lists: int) -> torch.Tensor:
+    """log P of each candidate within its list, float32 (n,)."""
+    scores = scores.float()
+    top = scores.detach().new_full((n_lists,), -torch.inf).scatter_reduce(0, lists, scores.detach(), "amax")
+    above = scores - top[lists]
+    total = above.new_zeros(n_lists).index_add(0, lists, above.exp())
+    return above - total.log()[lists]
+
+
+def target_distribution(relevance: torch.Tensor, lists: torch.Tensor, n_lists: int, temperature: float) -> torch.Tensor:
+    """What ListNet wants: exp(y_i / temperature) over the sum of the list's, float32 (n,).
+
+    With labels 0 and 1 and a temperature of 0 (its limit) all wanted candidates share alike and the others have
+    nothing.
+    """
+    if temperature > 0:
+        return log_softmax_of_lists(relevance / temperature, lists, n_lists).exp()
+    best = relevance.new_full((n_lists,), -torch.inf).scatter_reduce(0, lists, relevance, "amax")
+    wanted = (relevance == best[lists]).float()
+    return wanted / wanted.new_zeros(n_lists).index_add(0, lists, wanted)[lists]
+
+
+def expected_similarity(
+    chances: torch.Tensor, vectors: torch.Tensor, lists: torch.Tensor, n_lists: int
+) -> torch.Tensor:
+    """Expected cosine of two different items drawn from each list's distribution, float32 (n_lists,).
+
+        sum over i != j of P_i P_j v_i . v_j / sum over i != j of P_i P_j, both over items that have a vector
+
+    vectors: unit rows (n, width), zeros for an item without features. Both sums come from sums over i alone, since
+    sum over i, j of P_i P_j v_i . v_j = |sum over i of P_i v_i|^2. 0 for a list without two such items. That is the
+    `ils` of the scorer, in expectation: items without features are no way out.
+    """
+    vectors = vectors.float()
+    has = (vectors.abs().sum(1) > 0).float()
+    lengths = (vectors**2).sum(1)
+
+    def of_lists(values: torch.Tensor) -> torch.Tensor:
+        return values.new_zeros(n_lists, *values.shape[1:]).index_add(0, lists, values)
+
+    together = (of_lists(chances[:, None] * vectors) ** 2).sum(1) - of_lists(chances**2 * lengths)
+    pairs = of_lists(chances * has) ** 2 - of_lists(chances**2 * has)
+    told = pairs > ALIKE
+    return torch.where(told, together / torch.where(told, pairs, 1.0), 0.0)
+
+
+class EnhancedListNetLoss(nn.Module):
+    """Sum over lists of cross-entropy(target, P) + ils_weight * expected intra-list similarity of P.
+
+    temperature: T of the predicted distribution; target_temperature: that of the target, see `target_distribution`.
+    The similarity is the mean over `spaces` (genre, tag or artist, audio) of the expected cosine under a distribution
+    of temperature `ils_temperature` * T: as sharp as P the price would fall on the first few items alone.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        target_temperature: float = 0.0,
+        ils_weight: float = 0.0,
+        ils_temperature: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.temperature, self.target_temperature = temperature, target_temperature
+        self.ils_weight, self.ils_temperature = ils_weight, ils_temperature
+
+    def forward(
+        self,
+        scores: torch.Tensor,
+        relevance: torch.Tensor,
+        lists: torch.Tensor,
+        n_lists: int,
+        spaces: Sequence[torch.Tensor] = (),
+    ) -> torch.Tensor:
+        """The loss, a float32 scalar. scores, relevance: (n,); spaces: vectors (n, width) of the candidates."""
+        predicted = log_softmax_of_lists(scores / self.temperature, lists, n_lists)
+        wanted = target_distribution(relevance.float(), lists, n_lists, self.target_temperature)
+        loss = -(wanted * predicted).sum()
+        if self.ils_weight and len(spaces):
+            flatter = self.temperature * self.ils_temperature
+            chances = log_softmax_of_lists(scores / flatter, lists, n_lists).exp()
+            alike = [expected_similarity(chances, vectors, lists, n_lists) for vectors in spaces]
+            loss = loss + self.ils_weight * torch.stack(alike).mean(0).sum()
+        return loss
+
+
+def squared_errors(predicted: torch.Tensor, true: torch.Tensor, lists: torch.Tensor, n_lists: int) -> torch.Tensor:
+    """Sum over lists of the mean squared error of what is known (not NaN), float32 scalar; 0 for a list of unknowns."""
+    known = ~torch.isnan(true)
+    number = true.new_zeros(n_lists).index_add(0, lists, known.float())
+    errors = functional.mse_loss(
+        predicted.float(), torch.where(known, true, predicted.detach().float()), reduction="none"
+    )
+    return (errors / number.clamp(min=1)[lists]).sum()
