@@ -206,6 +206,8 @@ def typed(value: Any, default: Any, where: str) -> Any:
     """A preset's value in the type of the setting's default; whole numbers do for numbers."""
     if isinstance(default, float) and type(value) is int:
         return float(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(value)
     if type(value) is not type(default):
         raise UserError(f"{where} = {value!r}: give a value like {default!r}")
     return value

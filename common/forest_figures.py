@@ -53,14 +53,16 @@ def draw_dependence(dependence: Mapping[str, np.ndarray], title: str, path: Path
             panel.set_visible(False)
 
 
-def draw_ablation(table: pd.DataFrame, title: str, path: Path) -> None:
-    """What leaving out a group of features costs, with intervals."""
-    rows = table[table["name"] != "all features"].sort_values("loss")
-    with figure(path, "What each group of features is worth", title, width=9) as (axes,):
+def draw_ablation(
+    table: pd.DataFrame, title: str, path: Path, heading: str = "What each group of features is worth"
+) -> None:
+    """What leaving out a part costs against the table's first row, with intervals."""
+    rows = table.iloc[1:].sort_values("loss")
+    with figure(path, heading, title, width=9) as (axes,):
         axes.barh(rows["name"], rows["loss"], xerr=_errors(rows), color=PALETTE[2], ecolor="black", capsize=3)
         axes.axvline(0, color="black", linewidth=1)
-        full = table.loc[table["name"] == "all features", "ndcg_10"].iloc[0]
-        axes.set(xlabel=f"Loss of NDCG@10 against all features ({full:.4f}), 95% interval over users")
+        name, full = table[["name", "ndcg_10"]].iloc[0]
+        axes.set(xlabel=f"Loss of NDCG@10 against {name} ({full:.4f}), 95% interval over users")
 
 
 def draw_plays(targets: pd.DataFrame, title: str, path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from common.evaluation.evaluate import Scorer
 from common.evaluation.statistics import bootstrap_interval
-from common.models.candidates import Pool
+from common.models.candidates import OverCandidates, Pool
 from common.models.first_stage import FirstStage
 from common.models.two_stage import TwoStage, predict
 
@@ -26,7 +26,7 @@ GRID = 30
 class Order:
     """The candidates of everybody a scorer asks for, made once, to be put in order as often as wanted."""
 
-    def __init__(self, model: TwoStage, scorer: Scorer) -> None:
+    def __init__(self, model: OverCandidates, scorer: Scorer) -> None:
         self.scorer, asked, stage = scorer, scorer.asked, model.bench.stage
         pools = [(rows[0], model.pool(asked.take(rows))) for rows in stage.blocks(asked)]
         self.pool = Pool(

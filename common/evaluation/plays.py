@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy import stats
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import mean_absolute_error, ndcg_score, r2_score, root_mean_squared_error
 
 from common.data.visible import Visible
 
@@ -27,6 +27,22 @@ def plays_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         "pearson": float(stats.pearsonr(true, predicted).statistic) if varies else float("nan"),
         "spearman": float(stats.spearmanr(true, predicted).statistic) if varies else float("nan"),
     }
+
+
+def order_ndcg(users: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> float:
+    """NDCG of the order in which predictions put each user's pairs, mean over users with two or more of them.
+
+    Gain: true log plays; discount: log2(rank + 1) over all of a user's pairs; equal predictions share their gains
+    (McSherry & Najork 2008). NaN where nobody has two pairs.
+
+    >>> round(order_ndcg(np.array([0, 0, 1, 1]), np.array([3.0, 1.0, 2.0, 4.0]), np.array([9.0, 8.0, 7.0, 6.0])), 4)
+    0.9299
+    """
+    found = []
+    for rows in np.split(order := np.argsort(users, kind="stable"), np.flatnonzero(np.diff(users[order])) + 1):
+        if len(rows) > 1:
+            found.append(1.0 if np.ptp(true[rows]) == 0 else ndcg_score(true[None, rows], predicted[None, rows]))
+    return float(np.mean(found)) if found else float("nan")
 
 
 def mean_plays(seen: Visible, users: np.ndarray, items: np.ndarray) -> np.ndarray:

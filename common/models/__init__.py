@@ -17,6 +17,7 @@ from common.models.user_knn import UserKNN
 NEURAL = {
     "sasrec": ("common.models.sasrec", "SASRec"),
     "two_tower": ("common.models.two_tower", "TwoTower"),
+    "hybrid_listnet": ("common.models.hybrid_listnet", "HybridListNet"),
 }
 """Module and class of the models that need torch, which takes a second to import: not before one is asked for."""
 

@@ -15,9 +15,14 @@ ALIKE = 1e-6
 """Least chance of drawing two different items that have features, below which a list says nothing of likeness."""
 
 
+def full(values: torch.Tensor) -> torch.Tensor:
+    """Values in float32 at least, whatever precision the network runs in."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def log_softmax_of_lists(scores: torch.Tensor, lists: torch.Tensor, n_lists: int) -> torch.Tensor:
     """log P of each candidate within its list, float32 (n,)."""
-    scores = scores.float()
+    scores = full(scores)
     top = scores.detach().new_full((n_lists,), -torch.inf).scatter_reduce(0, lists, scores.detach(), "amax")
     above = scores - top[lists]
     total = above.new_zeros(n_lists).index_add(0, lists, above.exp())
@@ -33,7 +38,7 @@ def target_distribution(relevance: torch.Tensor, lists: torch.Tensor, n_lists: i
     if temperature > 0:
         return log_softmax_of_lists(relevance / temperature, lists, n_lists).exp()
     best = relevance.new_full((n_lists,), -torch.inf).scatter_reduce(0, lists, relevance, "amax")
-    wanted = (relevance == best[lists]).float()
+    wanted = (relevance == best[lists]).to(relevance.dtype)
     return wanted / wanted.new_zeros(n_lists).index_add(0, lists, wanted)[lists]
 
 
@@ -48,8 +53,8 @@ def expected_similarity(
     sum over i, j of P_i P_j v_i . v_j = |sum over i of P_i v_i|^2. 0 for a list without two such items. That is the
     `ils` of the scorer, in expectation: items without features are no way out.
     """
-    vectors = vectors.float()
-    has = (vectors.abs().sum(1) > 0).float()
+    vectors = vectors.to(chances.dtype)
+    has = (vectors.abs().sum(1) > 0).to(chances.dtype)
     lengths = (vectors**2).sum(1)
 
     def of_lists(values: torch.Tensor) -> torch.Tensor:
@@ -90,7 +95,7 @@ class EnhancedListNetLoss(nn.Module):
     ) -> torch.Tensor:
         """The loss, a float32 scalar. scores, relevance: (n,); spaces: vectors (n, width) of the candidates."""
         predicted = log_softmax_of_lists(scores / self.temperature, lists, n_lists)
-        wanted = target_distribution(relevance.float(), lists, n_lists, self.target_temperature)
+        wanted = target_distribution(full(relevance), lists, n_lists, self.target_temperature)
         loss = -(wanted * predicted).sum()
         if self.ils_weight and len(spaces):
             flatter = self.temperature * self.ils_temperature
@@ -104,7 +109,5 @@ def squared_errors(predicted: torch.Tensor, true: torch.Tensor, lists: torch.Ten
     """Sum over lists of the mean squared error of what is known (not NaN), float32 scalar; 0 for a list of unknowns."""
     known = ~torch.isnan(true)
     number = true.new_zeros(n_lists).index_add(0, lists, known.float())
-    errors = functional.mse_loss(
-        predicted.float(), torch.where(known, true, predicted.detach().float()), reduction="none"
-    )
+    errors = functional.mse_loss(full(predicted), torch.where(known, true, full(predicted).detach()), reduction="none")
     return (errors / number.clamp(min=1)[lists]).sum()

@@ -46,8 +46,8 @@ class Neural(Trained):
         """A new network, with its random start, for what was remembered."""
 
     @abstractmethod
-    def lessons(self, visible: Visible) -> Lessons:
-        """What the network is trained on."""
+    def lessons(self, visible: Visible) -> Lessons | None:
+        """What the network is trained on; None where the data teach nothing, and the network stays as it was built."""
 
     def fit(self, visible: Visible) -> Self:
         """Train a new network; see the class."""
@@ -55,9 +55,11 @@ class Neural(Trained):
         self.catalogue_sha256 = visible.catalogue_sha256
         with seeded(self.seed, self.device):
             self.network = self.build().to(self.device)
-            plan = None if self.judge is not None else self.plan
-            place = self._place(visible)
-            course = train(self.network, self.lessons(visible), self.settings, place, self.judge, plan)
+            plan = None if self.judge is not None or not (self.plan and self.plan.epochs) else self.plan
+            place, lessons = self._place(visible), self.lessons(visible)
+            course = Course(0, [])
+            if lessons is not None:
+                course = train(self.network, lessons, self.settings, place, self.judge, plan)
         self.curves, self.costs = course.curves, course.costs
         if self.judge is not None:
             self.plan = course
@@ -110,6 +112,10 @@ class Neural(Trained):
     def recall(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `remembered` gave."""
 
+    def written(self) -> dict[str, np.ndarray]:
+        """What goes into `model.safetensors`."""
+        return self.arrays()
+
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `arrays` gave."""
         self.recall(arrays)
@@ -124,7 +130,7 @@ class Neural(Trained):
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors`, then `model.json` with its hash."""
-        arrays = {name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in self.arrays().items()}
+        arrays = {name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in self.written().items()}
         tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
         sha256 = write_tensors(folder / "model.safetensors", tensors)
         about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}

@@ -1,0 +1,137 @@
+"""What the preprocessor derives from which column, and by which formula.
+
+| derived column | part | formula |
+|---|---|---|
+| plays_log | interactions | log(1 + weight) |
+| hour_sin, hour_cos | interactions | sine and cosine of 2 pi (timestamp mod 86,400) / 86,400: the time of day, UTC |
+| release_year, music_age | items | the year; max(0, reference year - release year) |
+| duration_log, tempo_log | items | log(1 + duration_ms), log(1 + tempo) |
+| energy_loudness | items | energy x (loudness - quietest) / (loudest - quietest), the fraction kept in 0..1 |
+| dance_valence | items | danceability x valence |
+| time_signature_3 | items | 1 for three beats to the bar, 0 for four |
+| release_decade, age_group | items, users | the decade's first year; one of AGE_GROUPS |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from common.data.tables import AUDIO_FEATURES
+
+PARTS = ("interactions", "items", "users")
+KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "users": ("user_id",)}
+"""What names a row of each part."""
+COLUMNS = {
+    "interactions": ("weight", "timestamp"),
+    "items": ("artist", "release_year", "duration_ms", "explicit", "time_signature", *AUDIO_FEATURES),
+    "users": ("age", "gender", "country"),
+}
+"""Columns that features are made of."""
+TEXTS = ("name", "artist_names", "genres")
+"""Columns of items that texts are made of."""
+STAND_INS = {"release_year": "release_date", "artist": "artist_names"}
+"""A column that is read where the first is absent."""
+DAY = 86_400
+AGE_STARTS = (18, 25, 35, 45, 55, 65)
+AGE_GROUPS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65 and over")
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What the formulas take from the fit."""
+
+    reference_year: int | None = None
+    quietest: float = 0.0
+    loudest: float = 1.0
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A derived column: the part that it belongs to, the columns that it is made of, and how."""
+
+    part: str
+    sources: tuple[str, ...]
+    formula: Callable[[pd.DataFrame, Constants], np.ndarray]
+    as_it_is: bool = False
+    """Not scaled: a target, or bounded by nature (two scales for sine and cosine would bend the circle)."""
+
+
+def _time_of_day(turn: Callable[[np.ndarray], np.ndarray]) -> Callable[[pd.DataFrame, Constants], np.ndarray]:
+    return lambda rows, _: turn(2 * np.pi * (_floats(rows, "timestamp") % DAY) / DAY)
+
+
+def _music_age(rows: pd.DataFrame, constants: Constants) -> np.ndarray:
+    assert constants.reference_year is not None
+    return np.maximum(0.0, constants.reference_year - _floats(rows, "release_year"))
+
+
+def _energy_loudness(rows: pd.DataFrame, constants: Constants) -> np.ndarray:
+    span = (constants.loudest - constants.quietest) or 1.0
+    return _floats(rows, "energy") * np.clip((_floats(rows, "loudness") - constants.quietest) / span, 0.0, 1.0)
+
+
+def _log(column: str) -> Callable[[pd.DataFrame, Constants], np.ndarray]:
+    return lambda rows, _: np.log1p(_floats(rows, column))
+
+
+def _plain(column: str) -> Callable[[pd.DataFrame, Constants], np.ndarray]:
+    return lambda rows, _: _floats(rows, column)
+
+
+def _floats(rows: pd.DataFrame, column: str) -> np.ndarray:
+    return rows[column].to_numpy(float)
+
+
+TARGET = "plays_log"
+NUMERIC = {
+    TARGET: Feature("interactions", ("weight",), _log("weight"), as_it_is=True),
+    "hour_sin": Feature("interactions", ("timestamp",), _time_of_day(np.sin), as_it_is=True),
+    "hour_cos": Feature("interactions", ("timestamp",), _time_of_day(np.cos), as_it_is=True),
+    "release_year": Feature("items", ("release_year",), _plain("release_year")),
+    "music_age": Feature("items", ("release_year",), _music_age),
+    "duration_log": Feature("items", ("duration_ms",), _log("duration_ms")),
+    "tempo_log": Feature("items", ("tempo",), _log("tempo")),
+    **{name: Feature("items", (name,), _plain(name)) for name in AUDIO_FEATURES if name != "tempo"},
+    "energy_loudness": Feature("items", ("energy", "loudness"), _energy_loudness),
+    "dance_valence": Feature(
+        "items",
+        ("danceability", "valence"),
+        lambda rows, _: _floats(rows, "danceability") * _floats(rows, "valence"),
+    ),
+    "age": Feature("users", ("age",), _plain("age")),
+}
+BINARY = {
+    "explicit": Feature("items", ("explicit",), _plain("explicit")),
+    "time_signature_3": Feature(
+        "items", ("time_signature",), lambda rows, _: (4 - _floats(rows, "time_signature")).clip(0, 1)
+    ),
+}
+CATEGORIES = {
+    "artist": ("items", "artist"),
+    "release_decade": ("items", "release_year"),
+    "gender": ("users", "gender"),
+    "country": ("users", "country"),
+    "age_group": ("users", "age"),
+}
+"""Category: the part that it belongs to and the column that it is made of."""
+
+
+def category(name: str, rows: pd.DataFrame) -> pd.Series:
+    """The words of a category, object, None where there is none.
+
+    >>> category("age_group", pd.DataFrame({"age": [17.0, 18.0, 70.0, np.nan]})).tolist()
+    ['under 18', '18-24', '65 and over', None]
+    >>> category("release_decade", pd.DataFrame({"release_year": [1989.0, np.nan]})).tolist()
+    ['1980', None]
+    """
+    values = rows[CATEGORIES[name][1]]
+    if name == "age_group":
+        groups = np.searchsorted(AGE_STARTS, np.nan_to_num(values.to_numpy(float)), side="right")
+        words = np.array(AGE_GROUPS, object)[groups]
+    elif name == "release_decade":
+        words = np.array([f"{year:.0f}" for year in values.to_numpy(float) // 10 * 10], object)
+    else:
+        return values
+    return pd.Series(np.where(values.notna(), words, None), values.index, object)

@@ -1,0 +1,109 @@
+"""What stage 6's parts are worth, what unlike lists cost, and whether its chances are what they say; on validation."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.evaluation.evaluate import Scorer
+from common.evaluation.statistics import bootstrap_interval
+from common.forest_study import Order, compared
+from common.models.hybrid_listnet import HybridListNet
+
+PARTS: dict[str, dict[str, Any]] = {
+    "without ILS": {"ils_weight": 0.0},
+    "without audio": {"without": ("audio",)},
+    "without tags": {"without": ("tags",)},
+    "without ids": {"without": ("ids",)},
+    "without scores": {"inputs": "content"},
+    "without shortcuts": {"residual": False},
+    "order alone": {"task": "rank"},
+    "plays alone": {"task": "plays"},
+}
+"""Ablations: name -> settings that differ."""
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Prices of likeness on the curve of accuracy against likeness."""
+BINS = 15
+"""Groups of candidates, by their predicted chance, on the calibration curve."""
+Fit = Callable[[HybridListNet], None]
+"""Fits a model on what `select` shows, judged on validation."""
+BESIDE = ("ils_genre_10", "ils_tag_10", "ils_audio_10", "ils_tag_share_10", "coverage_10")
+
+
+def ablation(model: HybridListNet, fit: Fit, scorer: Scorer) -> Iterator[dict[str, Any]]:
+    """The model as it is, then without one part at a time, learned anew on the same cross-fitted lists.
+
+    Rows: name, ndcg_10, loss against the whole with its 95% interval (low, high), plays_r2 (NaN where not predicted).
+    Parts that the model does not have are left out.
+    """
+    base = None
+    for name, changes in {"all": {}, **PARTS}.items():
+        settings = dataclasses.replace(model.settings, **changes)
+        if changes and settings == model.settings:
+            continue
+        variant = HybridListNet(settings, model.seed)
+        fit(variant)
+        per_row = scorer.ndcg_per_row(scorer.rank(variant))
+        base = per_row if base is None else base
+        row = compared(name, "", base, per_row)
+        yield row | {"plays_r2": plays_r2(variant, scorer)}
+
+
+def plays_r2(model: HybridListNet, scorer: Scorer) -> float:
+    """R2 of the log plays of hidden pairs, NaN where they are not predicted."""
+    found = scorer.evaluate(scorer.rank(model), scorer.predict_plays(model)).overall
+    return found.get("plays_r2", float("nan"))
+
+
+def trade_off(model: HybridListNet, fit: Fit, scorer: Scorer) -> Iterator[dict[str, Any]]:
+    """Accuracy and likeness of lists for each price in WEIGHTS: ils_weight, ndcg_10 with its 95% interval (low, high),
+    and the scorer's measures of likeness."""
+    for weight in WEIGHTS:
+        variant = HybridListNet(dataclasses.replace(model.settings, ils_weight=weight), model.seed)
+        fit(variant)
+        ranking = scorer.rank(variant)
+        per_row, measured = scorer.ndcg_per_row(ranking), scorer.evaluate(ranking).overall
+        low, high = bootstrap_interval(per_row)
+        row = {"ils_weight": weight, "ndcg_10": float(per_row.mean()), "low": low, "high": high}
+        yield row | {name: measured[name] for name in BESIDE if name in measured}
+
+
+def calibration(model: HybridListNet, scorer: Scorer) -> pd.DataFrame:
+    """Predicted and true share of wanted candidates in groups of rising chance: expected, found, candidates.
+
+    A person's n wanted candidates are expected to be n P(i), P the softmax of the scores over the person's candidates;
+    at most 1. Groups have equal sums of expectation, so that each says something of the lists' heads.
+    """
+    order = Order(model, scorer)
+    pool, n_people = order.pool, len(order.pool.rest)
+    scores = model.order(pool) / model.settings.temperature
+    chances = softmax_of_rows(scores, pool.rows, n_people)
+    keys = pool.rows * np.int64(pool.rest.shape[1]) + pool.items
+    owners, items = scorer.targets_of(np.arange(n_people))
+    wanted = np.isin(keys, owners * np.int64(pool.rest.shape[1]) + items)
+    expected = np.minimum(1.0, chances * np.bincount(pool.rows, wanted, n_people)[pool.rows])
+    by_chance = np.argsort(expected, kind="stable")
+    total = np.cumsum(expected[by_chance])
+    group = np.minimum(BINS - 1, (BINS * total / max(total[-1], 1e-12)).astype(int)) if len(total) else total
+    table = pd.DataFrame({"expected": expected[by_chance], "found": wanted[by_chance], "group": group})
+    means = table.groupby("group")[["expected", "found"]].mean()
+    return means.assign(candidates=table.groupby("group").size()).reset_index(drop=True)
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """Mean distance of expected and found shares, weighed by what is expected in each group (all alike)."""
+    return float((table["expected"] - table["found"]).abs().mean())
+
+
+def softmax_of_rows(scores: np.ndarray, rows: np.ndarray, n_rows: int) -> np.ndarray:
+    """exp(score) over the sum of its row's, float64 (n,).
+
+    >>> softmax_of_rows(np.log([1.0, 3.0, 5.0]), np.array([0, 0, 1]), 2).round(3).tolist()
+    [0.25, 0.75, 1.0]
+    """
+    top = np.full(n_rows, -np.inf)
+    np.maximum.at(top, rows, scores)
+    weights = np.exp(scores - top[rows], dtype=np.float64)
+    return weights / np.bincount(rows, weights, n_rows)[rows]

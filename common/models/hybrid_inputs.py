@@ -1,0 +1,180 @@
+"""What the hybrid network is told of items and people, beside the features of their pairs."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.preprocessing import normalize
+
+from common.data.preprocessor import MusicPreprocessor, joined
+from common.data.tables import AUDIO_FEATURES
+from common.data.vectors import distinct_values, item_vectors, tag_counts
+from common.data.visible import Visible
+from common.models.content_knn import tf_idf
+from common.models.tower_features import evened, reduced
+
+SOUND = (*AUDIO_FEATURES, "tempo_log", "energy_loudness", "dance_valence")
+"""Numeric columns of items that say how they sound."""
+ALIKE = 64
+"""Dimensions in which items are compared in training."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Items or people as arrays, a row each; row r of people is code r - 1, row 0 somebody unknown.
+
+    ids: int64 (rows,), 0 for those who have none of their own. categories: codes int64 (rows,) by column, 0 for
+    unknown; sizes: how many codes. blocks: float32 (rows, width) by name.
+    """
+
+    ids: np.ndarray
+    with_ids: bool
+    categories: dict[str, np.ndarray] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    blocks: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def pack(self, prefix: str) -> dict[str, np.ndarray]:
+        """All of it as named arrays of numbers."""
+        packed = {f"{prefix}/ids": self.ids, f"{prefix}/with_ids": np.array(self.with_ids)}
+        packed |= {f"{prefix}/codes/{name}": codes for name, codes in self.categories.items()}
+        packed |= {f"{prefix}/size/{name}": np.array(size) for name, size in self.sizes.items()}
+        return packed | {f"{prefix}/block/{name}": rows for name, rows in self.blocks.items()}
+
+    @staticmethod
+    def unpack(prefix: str, arrays: dict[str, np.ndarray]) -> "Side":
+        """What `pack` took apart."""
+
+        def below(part: str) -> dict[str, np.ndarray]:
+            start = f"{prefix}/{part}/"
+            return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
+
+        sizes = {name: int(size.item()) for name, size in below("size").items()}
+        with_ids = bool(arrays[f"{prefix}/with_ids"].item())
+        return Side(arrays[f"{prefix}/ids"], with_ids, below("codes"), sizes, below("block"))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Both sides, the spaces by which lists are alike, and how raw tables become all this."""
+
+    items: Side
+    users: Side
+    spaces: list[np.ndarray]
+    preprocessor: MusicPreprocessor
+
+
+def make_inputs(visible: Visible, without: tuple[str, ...], outliers: str, tags: int, words: int) -> Inputs:
+    """The inputs that the data feed, less those named in `without` (audio, tags, ids).
+
+    Tags and words are reduced to `tags` and `words` dimensions. Only items with more visible listeners than a hidden
+    one may have (`Visible.count_floor`) have an id of their own: what nobody has could only be learned to be nothing.
+    """
+    preprocessor = MusicPreprocessor(handle_outliers=outliers, text_dimensions=max(1, words))
+    preprocessor.fit_transform(joined(with_everything(visible), visible.items, visible.users))
+    return Inputs(
+        _items(visible, preprocessor, without, tags, words),
+        _people(visible, preprocessor, without),
+        alike_spaces(visible),
+        preprocessor,
+    )
+
+
+def with_everything(visible: Visible) -> pd.DataFrame:
+    """The visible interactions, and a row without plays for each item and each user of the catalogue.
+
+    A word or a category that only items without visible listeners have would else be unknown, and an unknown one would
+    tell these items, whose listeners are all hidden, from those with a single visible one.
+    """
+    n = max(visible.n_items, visible.n_users)
+    everything = pd.DataFrame({"user": np.arange(n) % visible.n_users, "item": np.arange(n) % visible.n_items})
+    rows = visible.interactions
+    rows = rows[[column for column in ("user", "item", "weight", "timestamp") if column in rows]]
+    return pd.concat([rows, everything], ignore_index=True)
+
+
+def _items(visible: Visible, preprocessor: MusicPreprocessor, without: tuple[str, ...], tags: int, words: int) -> Side:
+    table = preprocessor.transform(visible.items, about=("items",))
+    sound = [name for name in preprocessor.numeric["items"] if name in SOUND]
+    other = [name for name in preprocessor.numeric["items"] if name not in SOUND]
+    binary = preprocessor.binary["items"]
+    blocks = {"numeric": np.column_stack([np.log(visible.popularity), table[other].to_numpy(float)])}
+    blocks["numeric"][:, 0] -= blocks["numeric"][:, 0].mean()
+    if binary:
+        blocks["binary"] = table[binary].to_numpy(float)
+    if sound and "audio" not in without:
+        blocks["music"] = table[sound].to_numpy(float)
+    if words:
+        texts = preprocessor.text(visible.items)
+        blocks |= {f"text_{name}": evened(rows) for name, rows in texts.items() if np.ptp(rows) > 0}
+    if (genres := distinct_values(visible, "genres")) is not None:
+        blocks["genres"] = reduced(sparse.csr_array(normalize(genres, "l1")), 4 * ALIKE)
+    counts = tag_counts(visible) if tags and "tags" not in without else None
+    if counts is not None:
+        blocks["tags"] = evened(reduced(normalize(tf_idf(counts)), tags))
+    heard = visible.counts > max(1, visible.count_floor)
+    ids = np.where(heard, np.cumsum(heard), 0)
+    coded = {name: shared(table[name].to_numpy(np.int64)) for name in preprocessor.categories["items"]}
+    categories = {name: codes for name, codes in coded.items() if codes.any()}
+    sizes = {name: int(codes.max()) + 1 for name, codes in categories.items()}
+    return Side(ids, "ids" not in without, categories, sizes, _as_float32(blocks))
+
+
+def shared(codes: np.ndarray) -> np.ndarray:
+    """Codes without those that one row alone has, which would be an id in disguise.
+
+    >>> shared(np.array([2, 0, 1, 2, 3, 3]))
+    array([1, 0, 0, 1, 2, 2])
+    """
+    number = np.bincount(codes)
+    kept = number > 1
+    kept[0] = False
+    return np.where(kept, np.cumsum(kept), 0)[codes]
+
+
+def _people(visible: Visible, preprocessor: MusicPreprocessor, without: tuple[str, ...]) -> Side:
+    table = preprocessor.transform(visible.users, about=("users",))
+    columns = {"numeric": preprocessor.numeric["users"], "binary": preprocessor.binary["users"]}
+    blocks = {name: table[own].to_numpy(float) for name, own in columns.items() if own}
+    if (hours := listening_hours(visible)) is not None:
+        blocks["hours"] = hours
+    blocks = {name: np.pad(rows, ((1, 0), (0, 0))) for name, rows in blocks.items()}
+    sizes = preprocessor.categories["users"]
+    categories = {name: np.pad(table[name].to_numpy(np.int64), (1, 0)) for name in sizes}
+    has = np.pad(visible.histories.lengths > 0, (1, 0))
+    ids = np.where(has, np.arange(visible.n_users + 1), 0)
+    return Side(ids, "ids" not in without, categories, dict(sizes), _as_float32(blocks))
+
+
+def listening_hours(visible: Visible) -> np.ndarray | None:
+    """Mean hour of each user's events as a point inside the clock's circle, (n_users, 2); None without times of day."""
+    if "timestamp" not in visible.interactions:
+        return None
+    seconds = visible.interactions["timestamp"].to_numpy(float) % 86_400
+    if not np.ptp(seconds):
+        return None
+    angle, users = 2 * np.pi * seconds / 86_400, visible.interactions["user"].to_numpy()
+    number = np.maximum(1, np.bincount(users, minlength=visible.n_users))
+    return np.column_stack(
+        [np.bincount(users, part, visible.n_users) / number for part in (np.sin(angle), np.cos(angle))]
+    )
+
+
+def alike_spaces(visible: Visible) -> list[np.ndarray]:
+    """Unit vectors of items by genres, by tags (or artists, where nothing is tagged) and by sound, float32 each.
+
+    More than ALIKE dimensions are reduced, which leaves cosines nearly what they were; items without features are 0.
+    """
+    found = {space: item_vectors(visible, space) for space in ("genre", "tag", "audio")}
+    if found["tag"] is None:
+        found["tag"] = distinct_values(visible, "artist")
+    spaces = []
+    for vectors in found.values():
+        if vectors is not None and vectors.nnz:
+            has = np.diff(sparse.csr_array(vectors).indptr) > 0
+            spaces.append((normalize(reduced(sparse.csr_array(vectors), ALIKE)) * has[:, None]).astype(np.float32))
+    return spaces
+
+
+def _as_float32(blocks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(rows, np.float32) for name, rows in blocks.items() if rows.shape[1]}

@@ -1,0 +1,250 @@
+"""A deep hybrid over candidates: everything that is known of a pair, learned listwise (Cao et al. 2007), and its plays.
+
+Candidates, their features and the cross-fitted lessons are those of the two-stage models (`candidates.py`); the network
+stands in `hybrid_network.py`, what it is told besides in `hybrid_inputs.py`, the loss in `listwise.py`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+
+from common.data.folds import Asked
+from common.data.preprocessor import MusicPreprocessor
+from common.data.visible import Visible
+from common.errors import UserError
+from common.files import atomic
+from common.models.candidates import OverCandidates, Pool
+from common.models.first_stage import FirstStageSettings
+from common.models.hybrid_inputs import Inputs, Side, make_inputs
+from common.models.hybrid_network import HybridNetwork
+from common.models.list_lessons import ListLessons
+from common.models.neural import Neural
+from common.ranges import FIXED, Range
+from common.training.settings import TrainingSettings
+
+AT_ONCE = 2**15
+"""Pairs that go through the network together."""
+KEPT_BYTES = 2**30
+"""Memory that the candidates of the judged people may take, so that they are made once for all validations."""
+SOURCES = "sources.npz"
+OF_SCORES = ("interaction_strength", "listening_last")
+"""Features outside the group `sources` that come from a source's likeness of items all the same."""
+OF_CONTENT = {
+    "audio": ("audio_", "content_knn_"),
+    "tags": ("tag_", "user_tag_", "tag_knn_"),
+}
+"""How features begin that an ablation leaves out."""
+WITHOUT = ("audio", "tags", "ids")
+
+
+@dataclass(frozen=True)
+class HybridListNetSettings(TrainingSettings, FirstStageSettings):
+    """The defaults are the textbook's."""
+
+    batch: Annotated[int, Range(16, 256, log=True, least=1)] = 128
+    """Lists of a step, over all processes together."""
+    inputs: Annotated[Literal["content+scores", "content"], FIXED] = "content+scores"
+    """content: what is known of person and item; content+scores: and what the cross-fitted sources say of the pair."""
+    task: Annotated[Literal["both", "rank", "plays"], FIXED] = "both"
+    """What is learned: order and plays together, or one of them; order by predicted plays where only they are."""
+    plays_weight: Annotated[float, Range(0.01, 10.0, log=True, least=0.0)] = 1.0
+    """What the squared error of log plays weighs beside a list's cross-entropy."""
+    negatives: Annotated[int, Range(1, 100, log=True, least=1, search=False)] = 8
+    """Candidates that are not wanted, per wanted one, in training."""
+    width: Annotated[int, Range(8, 64, log=True, least=1)] = 32
+    """Length of each embedding and of each block of an item's or a person's features."""
+    hidden: Annotated[tuple[int, ...], FIXED] = (128, 128, 128)
+    """Units of the residual layers."""
+    residual: Annotated[bool, FIXED] = True
+    """Whether layers have a shortcut."""
+    dropout: Annotated[float, Range(0.0, 0.6, least=0.0, most=0.95)] = 0.2
+    """Share of the units that is dropped in every layer."""
+    id_dropout: Annotated[float, Range(0.0, 0.9, least=0.0, most=1.0)] = 0.1
+    """Share of the ids that is dropped, so that content learns to speak alone."""
+    temperature: Annotated[float, Range(0.3, 3.0, log=True, least=1e-2)] = 1.0
+    """What scores are divided by before the softmax over a list."""
+    target_temperature: Annotated[float, Range(0.0, 1.0, least=0.0)] = 0.0
+    """Temperature of the wanted distribution; 0: all wanted candidates alike, the others nothing."""
+    ils_weight: Annotated[float, Range(0.0, 10.0, least=0.0, search=False)] = 0.0
+    """What the expected intra-list similarity weighs beside a list's cross-entropy."""
+    ils_temperature: Annotated[float, Range(0.3, 3.0, log=True, least=1e-2, search=False)] = 1.0
+    """How much flatter than the predicted distribution is the one whose similarity is priced."""
+    outliers: Annotated[Literal["robust", "cap", "none"], FIXED] = "robust"
+    """How the preprocessor treats outliers of numeric columns."""
+    tags: Annotated[int, Range(0, 256, least=0, search=False)] = 64
+    """Dimensions to which tags are reduced; 0 leaves them out."""
+    words: Annotated[int, Range(0, 128, least=0, search=False)] = 32
+    """Dimensions to which each text (artists' names, genres, guests) is reduced; 0 leaves texts out."""
+    without: Annotated[tuple[str, ...], FIXED] = ()
+    """What is left out, for ablations: any of audio, tags, ids."""
+
+    def __post_init__(self) -> None:
+        """Lists, as files have them, become tuples."""
+        for name in ("hidden", "without"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def check(self) -> None:
+        """Raise a UserError for settings that make no sense."""
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"--hybrid-listnet.hidden {self.hidden}: give one or more layers of 1 unit or more")
+        if unknown := set(self.without) - set(WITHOUT):
+            raise UserError(f"--hybrid-listnet.without {', '.join(sorted(unknown))}: choose among {', '.join(WITHOUT)}")
+
+
+class HybridListNet(OverCandidates, Neural):
+    """The model of the module's head."""
+
+    name = "hybrid_listnet"
+    Settings = HybridListNetSettings
+    files: ClassVar[tuple[str, ...]] = (*Neural.files, SOURCES, "preprocessor.json")
+    network: HybridNetwork
+
+    def __init__(self, settings: Any = None, seed: int = 0) -> None:
+        super().__init__(settings, seed)
+        self.kept: dict[bytes, Pool] | None = None
+        """Candidates of the people that are judged, while `fit` runs."""
+
+    def fit(self, visible: Visible) -> Self:
+        """Cross-fit the sources, then train the network on their lists; see `Neural`."""
+        self.kept = {}
+        try:
+            return super().fit(visible)
+        finally:
+            self.kept = None
+
+    def remember(self, visible: Visible) -> None:
+        """Fit the sources and gather all that the network is told."""
+        s = self.settings
+        s.check()
+        learned = self.cross_fit(visible, s.negatives).lessons
+        self.columns = np.flatnonzero([not self._left_out(g, n) for g, own in self.bench.columns.items() for n in own])
+        inputs: Inputs = make_inputs(visible, s.without, s.outliers, s.tags, s.words)
+        self.items, self.users, self.spaces = inputs.items, inputs.users, inputs.spaces
+        self.preprocessor = inputs.preprocessor
+        self.taught = ListLessons.of(self._scaled(learned), s.batch, self.seed)
+        plays = learned.log_plays
+        self.mean_plays = float(plays.mean()) if len(plays) else float("nan")
+
+    def _left_out(self, group: str, name: str) -> bool:
+        s = self.settings
+        of_scores = s.inputs == "content" and (group == "sources" or name.startswith(OF_SCORES))
+        return of_scores or any(name.startswith(OF_CONTENT.get(what, ())) for what in s.without if what in OF_CONTENT)
+
+    def _scaled(self, learned: Any) -> Any:
+        """Lessons with the columns that are used; what standardises these is remembered."""
+        described = self._prepared(learned.described)
+        there = ~np.isnan(described)
+        number = np.maximum(1, there.sum(axis=0))
+        mean = np.nansum(described, axis=0, dtype=np.float64) / number
+        spread = np.sqrt(np.nansum((described - mean) ** 2, axis=0, dtype=np.float64) / number)
+        rows = [mean, np.where(spread > 1e-6, spread, 1.0), ~there.all(axis=0)]
+        self.scale = np.stack(rows).astype(np.float32).reshape(3, -1)
+        return replace(learned, described=described)
+
+    def _prepared(self, features: np.ndarray) -> np.ndarray:
+        """The columns in use, float32 (pairs, columns), ranks on a logarithmic scale."""
+        features = features[:, self.columns].astype(np.float32)
+        ranks = [n.endswith("_rank") and n != "item_popularity_rank" for n in np.array(self.bench.names)[self.columns]]
+        features[:, ranks] = np.log1p(features[:, ranks])
+        return features
+
+    def build(self) -> HybridNetwork:
+        """A new network."""
+        mean = self.mean_plays if np.isfinite(self.mean_plays) else 0.0
+        return HybridNetwork(self.scale, self.items, self.users, self.spaces, mean, self.settings)
+
+    def lessons(self, visible: Visible) -> ListLessons | None:
+        """Cross-fitted lists; None where there is no order to learn."""
+        return self.taught if len(self.taught.usable) else None
+
+    # Scores
+
+    def pool(self, asked: Asked) -> Pool:
+        """The candidates of some people and their features, kept while `fit` runs."""
+        if self.kept is None:
+            return super().pool(asked)
+        key = b"".join(part.tobytes() for part in (asked.users, asked.given.indptr, asked.given.items))
+        if key not in self.kept:
+            pool = super().pool(asked)
+            size = sum(array.nbytes for kept in (*self.kept.values(), pool) for array in vars(kept).values())
+            if size > KEPT_BYTES:
+                return pool
+            self.kept[key] = pool
+        return self.kept[key]
+
+    def order(self, pool: Pool) -> np.ndarray:
+        """The network's scores less the lowest of each person, at least 0; their differences are those of log P."""
+        scores, plays = self._judged(pool.users, pool.items, pool.features)
+        scores = plays if self.settings.task == "plays" else scores
+        lowest = np.full(len(pool.people), np.inf, np.float32)
+        np.minimum.at(lowest, pool.rows, scores)
+        return scores - lowest[pool.rows]
+
+    def plays_of(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> np.ndarray | None:
+        """Log plays by the network's second head, float32 (pairs,); None where they were not learned."""
+        if self.settings.task == "rank" or not np.isfinite(self.mean_plays):
+            return None
+        return self._judged(users, items, features)[1]
+
+    def _judged(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = np.zeros((2, len(users)), np.float32)
+        with self.running(), self.exactly():
+            for start in range(0, len(users), AT_ONCE):
+                part = slice(start, start + AT_ONCE)
+                codes = (self.tensor(a[part].astype(np.int64)) for a in (users, items))
+                made = self.network.judge(self.tensor(self._prepared(features[part])), *codes)
+                found[:, part] = torch.stack(made).float().cpu().numpy()
+        return found[0], found[1]
+
+    # What is kept
+
+    def remembered(self) -> dict[str, np.ndarray]:
+        """The sources, the sides, the spaces, and how features are scaled."""
+        spaces = {f"space/{place}": vectors for place, vectors in enumerate(self.spaces)}
+        mean = np.array(self.mean_plays)
+        about: dict[str, np.ndarray] = {"used": self.columns, "scale": self.scale, "mean_plays": mean}
+        sides = self.items.pack("items") | self.users.pack("users")
+        return {**OverCandidates.arrays(self), **sides, **spaces, **about}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The network's weights, `network/<name>`, and what was remembered."""
+        return Neural.arrays(self)
+
+    def recall(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what was remembered."""
+        OverCandidates.restore(self, arrays)
+        self.items, self.users = (Side.unpack(side, arrays) for side in ("items", "users"))
+        self.spaces = [arrays[f"space/{n}"] for n in range(sum(name.startswith("space/") for name in arrays))]
+        self.columns, self.scale = arrays["used"], arrays["scale"].reshape(3, -1)
+        self.mean_plays = float(arrays["mean_plays"].item())
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
+        Neural.restore(self, arrays)
+
+    def save(self, folder: Path) -> None:
+        """Write the sources, then the preprocessor, then the network and `model.json`."""
+        with atomic(folder / SOURCES) as temporary, temporary.open("wb") as handle:
+            np.savez(handle, allow_pickle=False, **self.remembered())
+        self.preprocessor.save_preprocessors(folder)
+        Neural.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: Path, catalogue_sha256: str | None = None) -> Self:
+        """Read a saved model and its preprocessor."""
+        model = super().load(folder, catalogue_sha256)
+        model.preprocessor = MusicPreprocessor.load_preprocessors(folder)
+        return model
+
+    def written(self) -> dict[str, np.ndarray]:
+        """What goes into `model.safetensors`: the weights alone."""
+        return {name: array for name, array in self.arrays().items() if name.startswith("network/")}
+
+    @classmethod
+    def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
+        """The arrays that `save` wrote."""
+        with (folder / SOURCES).open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
+            return Neural.read_arrays.__func__(cls, folder) | dict(saved)  # type: ignore[attr-defined]
