@@ -44,8 +44,12 @@ WITHOUT = ("audio", "tags", "ids")
 class HybridListNetSettings(TrainingSettings, FirstStageSettings):
     """The defaults are the textbook's."""
 
+    epochs: Annotated[int, Range(2, 40, least=1, search=False)] = 20
+    """Epochs at most; where validation is at hand, it stops earlier."""
     batch: Annotated[int, Range(16, 256, log=True, least=1)] = 128
     """Lists of a step, over all processes together."""
+    learning_rate: Annotated[float, Range(3e-4, 2e-2, log=True, least=1e-7)] = 0.01
+    """Step size after the warm-up."""
     inputs: Annotated[Literal["content+scores", "content"], FIXED] = "content+scores"
     """content: what is known of person and item; content+scores: and what the cross-fitted sources say of the pair."""
     task: Annotated[Literal["both", "rank", "plays"], FIXED] = "both"

@@ -1,0 +1,277 @@
+"""Stage 6 from its flags to its files: lists, plays, studies, and mistakes."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common import command_line, hybrid_study, plays_study, tuning
+from common.data.splits import PROTOCOLS
+from common.data.visible import visible
+from common.evaluation.evaluate import Scorer
+from common.evaluation.plays import mean_plays, order_ndcg
+from common.files import read_json, read_parquet
+from common.models import crossfit
+from common.models.hybrid_listnet import HybridListNet, HybridListNetSettings
+from tests.stages import complaint, stage
+
+QUICK = (
+    *("--preset", "smoke", "--hybrid-listnet.epochs", "3", "--hybrid-listnet.batch", "32"),
+    *("--hybrid-listnet.validate-every", "1"),
+)
+PASSING = {"fit_seconds", "recommend_ms_per_user", "peak_rss_mb", "train_seconds", "examples_per_second"}
+PASSING |= {"seconds_to_best", "commit", "dirty"}
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """No preparation of another test is at hand."""
+    crossfit._kept.clear()
+
+
+def results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every metrics.json below a folder, without what passes with time."""
+    found = sorted(folder.rglob("metrics.json"))
+    return {
+        str(path.relative_to(folder)): {k: v for k, v in read_json(path).items() if k not in PASSING} for path in found
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, tmp_path, capsys, protocol):
+    stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--protocol", protocol])
+    said = capsys.readouterr().out
+    folder = tmp_path / "out" / small_data.name / protocol
+    [run] = folder.glob("hybrid_listnet/*/seed0")
+    for name in ("training", "preprocessing", "correlations", "calibration"):
+        assert (folder / "figures" / f"hybrid_{name}.png").stat().st_size > 10_000
+    assert said.count("for user") == 3
+    assert "calibration on test" in said
+    measured = read_json(run / "test" / "metrics.json")
+    knows_plays = protocol in ("listen",)
+    assert ("plays_r2" in measured) == knows_plays
+    model: Any = HybridListNet.load(run / "model")
+    seen = visible(small_data, protocol, "final")
+    assert model.score(np.array([0])).shape == (1, seen.n_items)
+    assert {"age_group", "country", "gender"} <= set(model.users.categories)
+    assert {"artist", "release_decade"} <= set(model.items.categories)
+
+
+def test_the_same_command_gives_the_same_metrics(small_flags, small_data, tmp_path):
+    main, folder = stage("6_hybrid_listnet.py"), tmp_path / "out" / small_data.name / "listen"
+    main([*small_flags, *QUICK])
+    before = results(folder)
+    shutil.rmtree(folder)
+    crossfit._kept.clear()
+    main([*small_flags, *QUICK])
+    assert results(folder) == before
+
+
+def test_the_studies_write_tables_and_draw(small_flags, small_data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(hybrid_study, "WEIGHTS", (0.0, 5.0))
+    stage("2_als.py")([*small_flags, "--preset", "smoke", "--models", "als"])
+    changed = ["--preset", "smoke", "--hybrid-listnet.ils-weight", "0.1"]
+    asked = ["--ablation", "--trade-off", "--plays", "--phase", "select"]
+    stage("6_hybrid_listnet.py")([*small_flags, *changed, *asked])
+    said = capsys.readouterr().out
+    folder = tmp_path / "out" / small_data.name / "listen"
+    [run] = folder.glob("hybrid_listnet/*/seed0")
+    table = read_parquet(run / "ablation.parquet")
+    assert table["name"].tolist() == ["all", *hybrid_study.PARTS]
+    assert (table["low"] <= table["loss"]).all()
+    assert (table["loss"] <= table["high"]).all()
+    assert table.set_index("name")["plays_r2"].isna().sum() == 1, "order alone predicts no plays"
+    curve = read_parquet(run / "trade_off.parquet")
+    assert curve["ils_weight"].tolist() == [0.0, 5.0]
+    assert {"ils_tag_10", "ils_tag_share_10", "ndcg_10", "low", "high"} <= set(curve)
+    plays = read_parquet(run / "plays.parquet").set_index("group")
+    assert {"all", "warm users", "new users", "new items"} <= set(plays.index)
+    assert "of the variance that the generator's noise leaves" in said
+    for name in ("ablation", "trade_off", "plays"):
+        assert (folder / "figures" / f"hybrid_{name}.png").stat().st_size > 10_000
+
+
+def test_a_part_that_is_not_there_is_not_left_out(small_data, monkeypatch):
+    """Without a price on likeness there is no row that leaves it out."""
+    monkeypatch.setattr(hybrid_study, "PARTS", {"without ILS": {"ils_weight": 0.0}, "order alone": {"task": "rank"}})
+    seen = visible(small_data, "listen", "select")
+    settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)
+    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(seen), Scorer(small_data, seen)))
+    assert [row["name"] for row in rows] == ["all", "order alone"]
+
+
+# Plays
+
+
+def test_the_plays_split_hides_what_it_says(small_data):
+    seen = visible(small_data, "listen", "select")
+    split = plays_study.plays_split(seen)
+    kept = set(zip(split.left.interactions["user"], split.left.interactions["item"], strict=True))
+    held = set(zip(split.users.tolist(), split.items.tolist(), strict=True))
+    assert not kept & held
+    assert len(kept) + len(held) == len(seen.interactions)
+    groups = split.groups()
+    left = split.left.histories.lengths
+    assert (left[split.users[groups["new users"]]] == 0).all()
+    assert ((left[split.users[groups["cold users"]]] > 0) & (left[split.users[groups["cold users"]]] < 5)).all()
+    assert (split.left.counts[split.items[groups["new items"]]] == 0).all()
+    assert (left[split.users[groups["warm users"]]] >= 5).all()
+    assert all(groups[name].any() for name in groups)
+    apart = [groups[name] for name in ("warm users", "cold users", "new users", "new items")]
+    assert (np.sum(apart, axis=0) == 1).all(), "each pair is in one group"
+    true = {(u, i): w for u, i, w in seen.interactions[["user", "item", "weight"]].itertuples(index=False)}
+    expected = [np.log1p(true[u, i]) for u, i in zip(split.users, split.items, strict=True)]
+    np.testing.assert_allclose(split.log_plays, expected, rtol=1e-5)
+    again = plays_study.plays_split(seen)
+    np.testing.assert_array_equal(again.items, split.items)
+
+
+def test_the_plays_split_is_stratified(small_data):
+    """The stratified part has as many of the busy and of the popular as the whole."""
+    seen = visible(small_data, "listen", "select")
+    split, history = plays_study.plays_split(seen), seen.histories
+    users = np.repeat(np.arange(seen.n_users), history.lengths)
+    for of_all, of_part in (
+        (history.lengths[users], history.lengths[split.users[split.stratified]]),
+        (seen.counts[history.items], seen.counts[split.items[split.stratified]]),
+    ):
+        edge = np.median(of_all)
+        assert abs((of_all > edge).mean() - (of_part > edge).mean()) < 0.12
+
+
+def test_figures_of_groups_by_hand():
+    pairs = pd.DataFrame(
+        {
+            "user": [0, 0, 1, 1],
+            "item": [0, 1, 2, 3],
+            "log_plays": [1.0, 3.0, 2.0, 4.0],
+            "predicted": [2.0, 3.0, 2.0, 3.0],
+            "reference": [2.5, 2.5, 2.5, 2.5],
+            "all": [True] * 4,
+            "new users": [True, True, False, False],
+            "new items": [True, False, False, False],
+        }
+    )
+    table = plays_study.by_group(pairs, ["all", "new users", "new items"]).set_index("group")
+    assert table.index.tolist() == ["all", "new users"], "one pair is not enough"
+    assert table.loc["all", "r2"] == pytest.approx(1 - 2 / 5)
+    assert table.loc["all", "reference_r2"] == pytest.approx(0.0)
+    assert table.loc["all", "mae"] == pytest.approx(0.5)
+    assert table.loc["all", "ndcg"] == pytest.approx(1.0)
+    assert table.loc["new users", ["pairs", "users"]].tolist() == [2, 1]
+
+
+def test_order_ndcg_by_hand():
+    """Gains 3 and 1 the wrong way round, and a user with one pair who has no order."""
+    wrong = (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))
+    users, true = np.array([4, 4, 9]), np.array([3.0, 1.0, 5.0])
+    assert order_ndcg(users, true, np.array([0.1, 0.2, 0.3])) == pytest.approx(wrong)
+    assert order_ndcg(users, true, np.array([0.2, 0.1, 0.3])) == pytest.approx(1.0)
+    assert np.isnan(order_ndcg(np.array([1, 2]), true[:2], true[:2]))
+
+
+def test_new_users_are_predicted_by_what_is_known_of_items(small_data):
+    seen = visible(small_data, "listen", "select")
+    split = plays_study.plays_split(seen)
+    model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=2, learning_rate=0.01))
+    pairs = plays_study.predict(model.fit(split.left), split)
+    assert np.isfinite(pairs["predicted"]).all()
+    np.testing.assert_allclose(pairs["reference"], mean_plays(split.left, split.users, split.items))
+    assert not model.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"
+
+
+# Calibration
+
+
+def test_calibration_compares_chances_with_what_happened(small_data):
+    """A network that knows nothing gives all candidates the same chance, which is right on average."""
+    seen = visible(small_data, "listen", "select")
+    scorer = Scorer(small_data, seen)
+    model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(seen)
+    model.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
+    table = hybrid_study.calibration(model, scorer)
+    n = table["candidates"]
+    assert (table["expected"] * n).sum() / n.sum() == pytest.approx((table["found"] * n).sum() / n.sum(), rel=1e-6)
+    owners, items = scorer.targets_of(np.arange(len(scorer.asked)))
+    truth = set(zip(owners.tolist(), items.tolist(), strict=True))
+
+    def knows(pool):
+        return np.array([50.0 * ((r, i) in truth) for r, i in zip(pool.rows, pool.items, strict=True)])
+
+    model.order = knows  # type: ignore[method-assign]
+    exact = hybrid_study.calibration(model, scorer)
+    assert hybrid_study.calibration_error(exact) < 0.02
+    assert exact["expected"].iloc[-1] > 0.98
+    model.order = lambda pool: -knows(pool)  # type: ignore[method-assign]
+    assert hybrid_study.calibration_error(hybrid_study.calibration(model, scorer)) > 0.01
+
+
+# Stop and go on; mistakes
+
+
+def test_a_training_that_was_stopped_ends_where_it_would_have(small_data, tmp_path):
+    """Running figures of batch normalisation come back with the weights."""
+    seen = visible(small_data, "listen", "select")
+
+    def trained(stop_at: int, resume: bool, folder: Path) -> Any:
+        model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8, 8), epochs=4, batch=16))
+        model.folder, model.resume = folder, resume
+        looked = iter(range(1, 9))
+
+        def judge() -> float:
+            if next(looked) == stop_at:
+                raise KeyboardInterrupt
+            return float(model.score(np.array([3]))[0, :5].sum())
+
+        model.judge = judge
+        return model.fit(seen)
+
+    whole = trained(9, False, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained(3, False, tmp_path / "stopped")
+    resumed = trained(9, True, tmp_path / "stopped")
+    for name, array in whole.written().items():
+        np.testing.assert_array_equal(array, resumed.written()[name], err_msg=name)
+
+
+def test_stage_6_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--tune", "2", "--phase", "select"])
+    [preset] = (tmp_path / "presets").glob("*.toml")
+    written = preset.read_text()
+    assert "[tuned.hybrid_listnet.listen]" in written
+    assert "hidden = [16]" in written
+    assert not list((tmp_path / "out").rglob("test"))
+    again = ["--preset", "tuned", "--hybrid-listnet.epochs", "1"]
+    monkeypatch.setattr(command_line, "PRESETS", tmp_path / "presets")
+    monkeypatch.setattr(command_line.preset_values, "__defaults__", (tmp_path / "presets",))
+    stage("6_hybrid_listnet.py")([*small_flags, *again, "--phase", "select"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--hybrid-listnet.hidden", "0"), "--hybrid-listnet.hidden (0,): give one or more layers"),
+        (("--hybrid-listnet.without", "sound"), "sound: choose among audio, tags, ids"),
+        (("--hybrid-listnet.outliers", "clip"), "--hybrid-listnet.outliers"),
+        (("--hybrid-listnet.temperature", "0"), "--hybrid-listnet.temperature 0.0: give 0.01 or more"),
+        (("--hybrid-listnet.ils-weight", "-1"), "--hybrid-listnet.ils-weight -1.0: give 0 or more"),
+        (("--probes", "nobody"), "nobody"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(small_flags, capsys, flags, words):
+    assert words in complaint(capsys, stage("6_hybrid_listnet.py"), *small_flags, *QUICK, *flags)
+
+
+def test_negative_plays_are_refused(tmp_path, capsys):
+    own = tmp_path / "own"
+    own.mkdir()
+    rows = [f"u{u},i{i},{-3 if (u, i) == (2, 1) else 4}" for u in range(8) for i in range(8)]
+    (own / "interactions.csv").write_text("\n".join(["user_id,item_id,weight", *rows]) + "\n")
+    places = ["--data-dir", str(tmp_path / "data"), "--output-dir", str(tmp_path / "out"), "--wandb", "disabled"]
+    said = complaint(capsys, stage("6_hybrid_listnet.py"), "--dataset", str(own), *places, *QUICK)
+    assert "weight" in said
+    assert "-3" in said
