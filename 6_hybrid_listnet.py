@@ -27,7 +27,7 @@ from common.models.hybrid_listnet import HybridListNet, HybridListNetSettings
 from common.preprocessing_figures import draw_before_after, draw_correlations
 from common.sequence_figures import draw_training
 from common.showcase import find_users, show_lists
-from common.stage import conclude, run_models, settings_classes
+from common.stage import conclude, run_models, said_once, settings_classes
 from common.training import parallel
 from common.training.device import choose, precision_of
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse(Settings, argv, settings_classes(MODELS))
     device = choose(settings.device)
     precision = precision_of(device.name, settings.hybrid_listnet.precision)
-    with parallel.group(device.name):
+    with parallel.group(device.name), said_once("common.data.preprocessor"):
         experiment = Experiment(settings, STAGE, device.name)
         log.info("%s (%s), %s", device.name, device.reason, precision)
         probes = find_users(experiment.select, settings.probes)
@@ -180,7 +180,7 @@ def study(
 def draw_ablation(experiment: Experiment, table: pd.DataFrame) -> Path:
     """What each part is worth."""
     title, path = place(experiment, "ablation", "validation")
-    draw_losses(table, title, path, "What each part of the hybrid is worth")
+    draw_losses(table, title, path, "Parts of the hybrid")
     return path
 
 

@@ -64,7 +64,7 @@ def draw_trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: 
 
 def draw_calibration(table: pd.DataFrame, error: float, title: str, path: Path) -> None:
     """Expected against found shares of wanted candidates."""
-    with figure(path, "Are the chances what they say?", title, width=7, height=6) as (axes,):
+    with figure(path, "Calibration", title, width=9, height=7) as (axes,):
         ends = [table["expected"].min() / 1.3, min(1.0, table["expected"].max() * 1.3)]
         axes.plot(ends, ends, color="grey", linestyle="--", label="exact")
         label = f"hybrid_listnet, mean distance {error:.3f}"

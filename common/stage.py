@@ -2,7 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,25 @@ def with_parts(settings: Any, chosen: dict[str, Any]) -> Any:
     """Settings of a model made of others, with those of the others as this run has chosen them."""
     names = setting_parts(type(settings)).keys() & chosen.keys()
     return dataclasses.replace(settings, **{name: chosen[name] for name in names})
+
+
+@contextmanager
+def said_once(name: str) -> Iterator[None]:
+    """While the block runs, a logger does not say the same message twice."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in said
+        said.add(message)
+        return new
+
+    logger = logging.getLogger(name)
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def conclude(experiment: Experiment, figures: Iterable[Path] = ()) -> None:
