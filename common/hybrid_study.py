@@ -17,6 +17,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "without audio": {"without": ("audio",)},
     "without tags": {"without": ("tags",)},
     "without ids": {"without": ("ids",)},
+    "with ids of people": {"without": ()},
     "without scores": {"inputs": "content"},
     "without shortcuts": {"residual": False},
     "order alone": {"task": "rank"},
@@ -27,7 +28,7 @@ WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Prices of likeness on the curve of accuracy against likeness."""
 BINS = 15
 """Groups of candidates, by their predicted chance, on the calibration curve."""
-Fit = Callable[[HybridListNet], None]
+Fit = Callable[[HybridListNet], object]
 """Fits a model on what `select` shows, judged on validation."""
 BESIDE = ("ils_genre_10", "ils_tag_10", "ils_audio_10", "ils_tag_share_10", "coverage_10")
 

@@ -155,7 +155,7 @@ def test_figures_of_groups_by_hand():
             "new items": [True, False, False, False],
         }
     )
-    table = plays_study.by_group(pairs, ["all", "new users", "new items"]).set_index("group")
+    table: Any = plays_study.by_group(pairs, ["all", "new users", "new items"]).set_index("group")
     assert table.index.tolist() == ["all", "new users"], "one pair is not enough"
     assert table.loc["all", "r2"] == pytest.approx(1 - 2 / 5)
     assert table.loc["all", "reference_r2"] == pytest.approx(0.0)

@@ -1,5 +1,6 @@
 """Every stage from its flags to its files, on a small generated data set."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from common import tuning
 from common.data.splits import PROTOCOLS
 from common.files import read_json
+from common.stage import said_once
 from tests.stages import stage
 
 PASSING = {"fit_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
@@ -78,3 +80,13 @@ def test_stage_1_tunes_on_validation_alone(small_flags, small_data, tmp_path, mo
     [preset] = (tmp_path / "presets").glob("*.toml")
     assert "[tuned.item_knn.listen]" in preset.read_text()
     assert not list((tmp_path / "out").rglob("test"))
+
+
+def test_a_message_is_said_once_while_a_block_runs(caplog):
+    log = logging.getLogger("common.something")
+    with caplog.at_level(logging.INFO), said_once(log.name):
+        for place in (1, 1, 2, 1):
+            log.info("number %d", place)
+    with caplog.at_level(logging.INFO):
+        log.info("number %d", 1)
+    assert [record.getMessage() for record in caplog.records] == ["number 1", "number 2", "number 1"]

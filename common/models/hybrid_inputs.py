@@ -143,7 +143,8 @@ def _people(visible: Visible, preprocessor: MusicPreprocessor, without: tuple[st
     categories = {name: np.pad(table[name].to_numpy(np.int64), (1, 0)) for name in sizes}
     has = np.pad(visible.histories.lengths > 0, (1, 0))
     ids = np.where(has, np.arange(visible.n_users + 1), 0)
-    return Side(ids, "ids" not in without, categories, dict(sizes), _as_float32(blocks))
+    with_ids = not {"ids", "people"} & set(without)
+    return Side(ids, with_ids, categories, dict(sizes), _as_float32(blocks))
 
 
 def listening_hours(visible: Visible) -> np.ndarray | None:

@@ -29,6 +29,8 @@ AT_ONCE = 2**15
 """Pairs that go through the network together."""
 KEPT_BYTES = 2**30
 """Memory that the candidates of the judged people may take, so that they are made once for all validations."""
+DAMPING = 5.0
+"""Listeners of average intensity that are added to every item, so that one listener's plays do not decide."""
 SOURCES = "sources.npz"
 OF_SCORES = ("interaction_strength", "listening_last")
 """Features outside the group `sources` that come from a source's likeness of items all the same."""
@@ -37,7 +39,7 @@ OF_CONTENT = {
     "tags": ("tag_", "user_tag_", "tag_knn_"),
 }
 """How features begin that an ablation leaves out."""
-WITHOUT = ("audio", "tags", "ids")
+WITHOUT = ("audio", "tags", "ids", "people")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class HybridListNetSettings(TrainingSettings, FirstStageSettings):
     """Whether layers have a shortcut."""
     dropout: Annotated[float, Range(0.0, 0.6, least=0.0, most=0.95)] = 0.2
     """Share of the units that is dropped in every layer."""
+    side_dropout: Annotated[float, Range(0.0, 0.8, least=0.0, most=0.95)] = 0.0
+    """Share of what is known of an item or a person alone that is dropped."""
     id_dropout: Annotated[float, Range(0.0, 0.9, least=0.0, most=1.0)] = 0.1
     """Share of the ids that is dropped, so that content learns to speak alone."""
     temperature: Annotated[float, Range(0.3, 3.0, log=True, least=1e-2)] = 1.0
@@ -83,7 +87,7 @@ class HybridListNetSettings(TrainingSettings, FirstStageSettings):
     words: Annotated[int, Range(0, 128, least=0, search=False)] = 32
     """Dimensions to which each text (artists' names, genres, guests) is reduced; 0 leaves texts out."""
     without: Annotated[tuple[str, ...], FIXED] = ()
-    """What is left out, for ablations: any of audio, tags, ids."""
+    """What is left out: any of audio, tags, ids (those of items and people), people (ids of people alone)."""
 
     def __post_init__(self) -> None:
         """Lists, as files have them, become tuples."""
@@ -128,9 +132,22 @@ class HybridListNet(OverCandidates, Neural):
         inputs: Inputs = make_inputs(visible, s.without, s.outliers, s.tags, s.words)
         self.items, self.users, self.spaces = inputs.items, inputs.users, inputs.spaces
         self.preprocessor = inputs.preprocessor
-        self.taught = ListLessons.of(self._scaled(learned), s.batch, self.seed)
         plays = learned.log_plays
         self.mean_plays = float(plays.mean()) if len(plays) else float("nan")
+        self.taught = ListLessons.of(self._scaled(learned), self._expected(learned.described), s.batch, self.seed)
+
+    def _expected(self, features: np.ndarray) -> np.ndarray:
+        """Log plays by means alone, float32 (pairs,): mean of the person + n / (n + DAMPING) of how much more than
+        their own mean the item's n listeners play it; the mean of all where the person's is unknown."""
+        place = {name: column for column, name in enumerate(self.bench.names)}
+        if "user_log_plays" not in place or not np.isfinite(self.mean_plays):
+            return np.zeros(len(features), np.float32)
+        own, more, listeners = (
+            features[:, place[name]] if name in place else np.zeros(len(features))
+            for name in ("user_log_plays", "item_intensity", "item_listeners")
+        )
+        n, own = np.exp(listeners), np.where(np.isnan(own), self.mean_plays, own)
+        return (own + np.nan_to_num(more) * n / (n + DAMPING)).astype(np.float32)
 
     def _left_out(self, group: str, name: str) -> bool:
         s = self.settings
@@ -157,8 +174,7 @@ class HybridListNet(OverCandidates, Neural):
 
     def build(self) -> HybridNetwork:
         """A new network."""
-        mean = self.mean_plays if np.isfinite(self.mean_plays) else 0.0
-        return HybridNetwork(self.scale, self.items, self.users, self.spaces, mean, self.settings)
+        return HybridNetwork(self.scale, self.items, self.users, self.spaces, self.settings)
 
     def lessons(self, visible: Visible) -> ListLessons | None:
         """Cross-fitted lists; None where there is no order to learn."""
@@ -198,8 +214,10 @@ class HybridListNet(OverCandidates, Neural):
         with self.running(), self.exactly():
             for start in range(0, len(users), AT_ONCE):
                 part = slice(start, start + AT_ONCE)
-                codes = (self.tensor(a[part].astype(np.int64)) for a in (users, items))
-                made = self.network.judge(self.tensor(self._prepared(features[part])), *codes)
+                own = features[part]
+                codes, expected = np.stack([users[part], items[part]]).astype(np.int64), self._expected(own)
+                arrays = (self._prepared(own), *codes, expected)
+                made = self.network.judge(*map(self.tensor, arrays))
                 found[:, part] = torch.stack(made).float().cpu().numpy()
         return found[0], found[1]
 

@@ -1,8 +1,8 @@
 """The hybrid network: what is known of a pair, of its item and of its person meet in a residual MLP with two heads.
 
     h = W_p [numeric block, binary block] + W_i item + W_u user + W_x (e_u * e_i)
-    h = h + Linear(Dropout(ReLU(BatchNorm(h))))                                     per layer (He et al. 2016)
-    ranking score = w_r . h,   log plays = mean + w_p . h
+    h = h + Linear(Dropout(ReLU(LayerNorm(h))))                                     per layer (He et al. 2016)
+    ranking score = w_r . h,   log plays = what the means of person and item say + w_p . h
 
 An item is the embeddings of its id, artist, genres and release years, its numeric and binary features, and what fully
 connected blocks make of its sound, its words and its tags; a person the embeddings of id, gender, age group and
@@ -58,8 +58,9 @@ def embedding(n: int, width: int) -> nn.Embedding:
 class SideNetwork(nn.Module):
     """What is known of an item or of a person as one vector, `outputs` long."""
 
-    def __init__(self, side: Side, width: int, drop_ids: float) -> None:
+    def __init__(self, side: Side, width: int, dropout: float, drop_ids: float) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.drop_ids, self.names = drop_ids, list(side.blocks)
         n_codes = {"id": int(side.ids.max(initial=0)) + 1, **side.sizes} if side.with_ids else dict(side.sizes)
         self.tables = nn.ModuleDict({name: embedding(n, width) for name, n in n_codes.items()})
@@ -81,15 +82,19 @@ class SideNetwork(nn.Module):
             parts.append(table(codes))
             own = parts[-1] if name == "id" else own
         parts += [made(getattr(self, f"rows_{name}")[places]) for name, made in self.blocks.items()]
-        return torch.cat(parts, 1), own
+        return self.dropout(torch.cat(parts, 1)), own
 
 
 class Layer(nn.Module):
-    """h + Linear(Dropout(ReLU(BatchNorm(h)))), the shortcut a projection where the width changes, or none at all."""
+    """h + Linear(Dropout(ReLU(LayerNorm(h)))), the shortcut a projection where the width changes, or none at all.
+
+    Behind dropout the running figures of batch normalisation are those of another spread than the network has once
+    nothing is dropped (Li et al. 2019); a layer's own figures are not.
+    """
 
     def __init__(self, inputs: int, outputs: int, dropout: float, residual: bool) -> None:
         super().__init__()
-        self.made = nn.Sequential(Norm(inputs), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inputs, outputs))
+        self.made = nn.Sequential(nn.LayerNorm(inputs), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inputs, outputs))
         self.residual = residual
         self.shortcut = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs, bias=False)
 
@@ -107,7 +112,6 @@ class HybridNetwork(nn.Module):
         items: Side,
         users: Side,
         spaces: Sequence[np.ndarray],
-        mean_plays: float,
         settings: Any,
     ) -> None:
         """scale: float32 (3, columns), mean, spread and whether it may be unknown, of each feature of a pair;
@@ -121,11 +125,11 @@ class HybridNetwork(nn.Module):
         self.register_buffer("gaps", torch.from_numpy(np.flatnonzero(scale[2])), persistent=False)
         for place, vectors in enumerate(spaces):
             self.register_buffer(f"space_{place}", torch.from_numpy(vectors), persistent=False)
-        self.n_spaces, self.mean_plays = len(spaces), mean_plays
+        self.n_spaces = len(spaces)
         self.numeric = block(scale.shape[1], first)
         self.binary = block(gaps, s.width) if gaps else None
         self.of_pair = nn.Linear(first + (s.width if gaps else 0), first)
-        self.items, self.users = (SideNetwork(side, s.width, s.id_dropout) for side in (items, users))
+        self.items, self.users = (SideNetwork(side, s.width, s.side_dropout, s.id_dropout) for side in (items, users))
         self.of_item, self.of_user = (
             nn.Linear(side.outputs, first, bias=False) if side.outputs else None for side in (self.items, self.users)
         )
@@ -136,6 +140,7 @@ class HybridNetwork(nn.Module):
             *(Layer(a, b, s.dropout, s.residual) for a, b in zip([first, *widths[:-1]], widths, strict=True))
         )
         self.ranks, self.plays = nn.Linear(widths[-1], 1), nn.Linear(widths[-1], 1)
+        nn.init.zeros_(self.plays.weight)
         self.listnet = EnhancedListNetLoss(s.temperature, s.target_temperature, s.ils_weight, s.ils_temperature)
         self.made: dict[str, Any] = {}
         """What the weights as they are make of all items."""
@@ -156,7 +161,7 @@ class HybridNetwork(nn.Module):
     ) -> torch.Tensor:
         """The summed loss of a batch: ListNet's over the candidates, and the squared error of log plays."""
         s, ranked, n_lists = self.settings, batch["ranked"], batch["n_lists"]
-        scores, plays = self.judge(features, users, items)
+        scores, plays = self.judge(features, users, items, batch["expected"])
         loss = scores.new_zeros((), dtype=torch.float32) + 0.0 * (scores.sum() + plays.sum()).float()
         if s.task != "plays":
             codes = items[ranked]
@@ -168,9 +173,10 @@ class HybridNetwork(nn.Module):
         return loss
 
     def judge(
-        self, features: torch.Tensor, users: torch.Tensor, items: torch.Tensor
+        self, features: torch.Tensor, users: torch.Tensor, items: torch.Tensor, expected: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ranking scores and log plays of pairs, (n,) each. users: codes, -1 for somebody unknown."""
+        """Ranking scores and log plays of pairs, (n,) each. users: codes, -1 for somebody unknown; expected: log plays
+        by the means alone."""
         centred = (features - self.scale[0]) / self.scale[1]
         parts = [self.numeric(torch.nan_to_num(centred.clamp(-FAR, FAR)))]
         if self.binary is not None:
@@ -183,7 +189,7 @@ class HybridNetwork(nn.Module):
         if self.of_both is not None:
             rows = rows + self.of_both(item_ids * user_ids)
         rows = functional.relu(self.layers(rows))
-        return self.ranks(rows)[:, 0], self.plays(rows)[:, 0] + self.mean_plays
+        return self.ranks(rows)[:, 0], self.plays(rows)[:, 0] + expected
 
     def _of_all(self, name: str, places: torch.Tensor, side: SideNetwork, project: nn.Linear | None) -> tuple[Any, Any]:
         """What a side adds to pairs (None where nothing is known), and its id embeddings: of the distinct ones of a

@@ -18,18 +18,20 @@ class ListLessons:
     """First pair of each list, int64 (lists + 1,)."""
     usable: np.ndarray
     """Numbers of the lists that are left, int64."""
+    expected: np.ndarray
+    """Log plays of each pair by means alone, float32 (pairs,)."""
     size: int
     """Lists of a batch."""
     seed: int
 
     @staticmethod
-    def of(learned: Lessons, size: int, seed: int) -> "ListLessons":
+    def of(learned: Lessons, expected: np.ndarray, size: int, seed: int) -> "ListLessons":
         """The lessons of cross-fitted sources."""
         n = int(learned.lists.max(initial=-1)) + 1
         starts = np.searchsorted(learned.lists, np.arange(n + 1))
         wanted = np.bincount(learned.lists, learned.target & learned.candidate, n)
         others = np.bincount(learned.lists, ~learned.target & learned.candidate, n)
-        return ListLessons(learned, starts, np.flatnonzero((wanted > 0) & (others > 0)), size, seed)
+        return ListLessons(learned, starts, np.flatnonzero((wanted > 0) & (others > 0)), expected, size, seed)
 
     def epoch(self, number: int) -> "ListEpoch":
         """The lessons of an epoch, which depend on the seed and its number alone."""
@@ -71,7 +73,7 @@ class ListEpoch:
 
         features: float32 (pairs, columns); users, items, lists: int64 (pairs,), lists rising from 0; n_lists; ranked:
         int64, places of the pairs that are candidates; wanted: float32 (ranked,), 1 for targets; plays: float32
-        (pairs,), log plays, NaN where they are not to be learned.
+        (pairs,), log plays, NaN where they are not to be learned; expected: float32 (pairs,), by means alone.
         """
         learned, starts = self.lessons.learned, self.lessons.starts
         lists = self._lists(step)[rank::world]
@@ -88,4 +90,5 @@ class ListEpoch:
             "ranked": ranked,
             "wanted": learned.target[pairs][ranked].astype(np.float32),
             "plays": learned.plays[pairs],
+            "expected": self.lessons.expected[pairs],
         }

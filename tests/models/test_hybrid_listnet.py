@@ -60,6 +60,7 @@ class TestHybridListNet(ContractTests):
         "hidden": (16, 9),
         "residual": False,
         "dropout": 0.3,
+        "side_dropout": 0.5,
         "id_dropout": 0.6,
         "negatives": 1,
         "inputs": "content",
@@ -126,7 +127,7 @@ def lessons_by_hand() -> crossfit.Lessons:
 
 
 def test_a_batch_holds_whole_lists():
-    lessons = ListLessons.of(lessons_by_hand(), size=5, seed=0)
+    lessons = ListLessons.of(lessons_by_hand(), np.arange(9.0, dtype=np.float32), size=5, seed=0)
     assert lessons.usable.tolist() == [0, 3], "those with something wanted and something else"
     epoch = lessons.epoch(1)
     assert (epoch.n_batches, epoch.n_examples, epoch.weight(0)) == (1, 2, 2.0)
@@ -138,6 +139,7 @@ def test_a_batch_holds_whole_lists():
     assert 103 not in batch["items"][batch["ranked"]], "not proposed, so in no list"
     assert batch["wanted"].sum() == 2
     assert batch["plays"][batch["items"] == 103] == 3.0
+    np.testing.assert_array_equal(batch["expected"], batch["items"] - 100)
     assert np.isnan(batch["plays"][batch["items"] == 101])
     np.testing.assert_array_equal(batch["features"][:, 0], 2 * (batch["items"] - 100))
     assert "2 lists of 6 pairs" in epoch.describe(0)
@@ -147,7 +149,7 @@ def test_processes_share_the_lists_and_epochs_shuffle_them():
     many = crossfit.join(
         [dataclasses.replace(lessons_by_hand(), lists=lessons_by_hand().lists + 4 * n) for n in range(9)]
     )
-    lessons = ListLessons.of(many, size=7, seed=0)
+    lessons = ListLessons.of(many, np.zeros(len(many.lists), np.float32), size=7, seed=0)
     epoch = lessons.epoch(1)
     assert epoch.n_batches == 3
     whole, parts = epoch.batch(1, 0, 1), [epoch.batch(1, rank, 2) for rank in range(2)]
@@ -174,7 +176,8 @@ def test_nobody_else_moves_the_loss_of_a_list(seen):
     model.remember(seen)
     network = model.build().eval()
     batch = to_device(model.taught.epoch(1).batch(0, 0, 1), "cpu")
-    scores = network.judge(batch["features"], batch["users"], batch["items"])[0].detach()[batch["ranked"]]
+    pairs = (batch[name] for name in ("features", "users", "items", "expected"))
+    scores = network.judge(*pairs)[0].detach()[batch["ranked"]]
     lists = batch["lists"][batch["ranked"]]
 
     def gradient(scores: torch.Tensor) -> torch.Tensor:
@@ -368,7 +371,7 @@ def test_candidates_of_judged_people_are_made_once(seen, monkeypatch):
     [
         ({"hidden": ()}, "one or more layers"),
         ({"hidden": (8, 0)}, "1 unit or more"),
-        ({"without": ("sound",)}, "sound: choose among audio, tags, ids"),
+        ({"without": ("sound",)}, "sound: choose among audio, tags, ids, people"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(seen, changed, complaint):
