@@ -10,7 +10,7 @@ import pandas as pd
 from common.evaluation.evaluate import Scorer
 from common.evaluation.statistics import bootstrap_interval
 from common.forest_study import Order, compared
-from common.models.hybrid_listnet import HybridListNet
+from common.models.hybrid_listnet import HybridListNet, HybridListNetSettings
 
 PARTS: dict[str, dict[str, Any]] = {
     "without ILS": {"ils_weight": 0.0},
@@ -41,7 +41,7 @@ def ablation(model: HybridListNet, fit: Fit, scorer: Scorer) -> Iterator[dict[st
     """
     base = None
     for name, changes in {"all": {}, **PARTS}.items():
-        settings = dataclasses.replace(model.settings, **changes)
+        settings = changed(model.settings, changes)
         if changes and settings == model.settings:
             continue
         variant = HybridListNet(settings, model.seed)
@@ -50,6 +50,13 @@ def ablation(model: HybridListNet, fit: Fit, scorer: Scorer) -> Iterator[dict[st
         base = per_row if base is None else base
         row = compared(name, "", base, per_row)
         yield row | {"plays_r2": plays_r2(variant, scorer)}
+
+
+def changed(settings: HybridListNetSettings, changes: dict[str, Any]) -> HybridListNetSettings:
+    """Settings with some others; what is left out is left out besides what was, and nothing if nothing is named."""
+    if changes.get("without"):
+        changes = {"without": tuple(sorted({*settings.without, *changes["without"]}))}
+    return dataclasses.replace(settings, **changes)
 
 
 def plays_r2(model: HybridListNet, scorer: Scorer) -> float:

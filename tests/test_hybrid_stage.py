@@ -80,7 +80,8 @@ def test_the_studies_write_tables_and_draw(small_flags, small_data, tmp_path, ca
     folder = tmp_path / "out" / small_data.name / "listen"
     [run] = folder.glob("hybrid_listnet/*/seed0")
     table = read_parquet(run / "ablation.parquet")
-    assert table["name"].tolist() == ["all", *hybrid_study.PARTS]
+    everything = [name for name in hybrid_study.PARTS if name != "with ids of people"]
+    assert table["name"].tolist() == ["all", *everything], "ids of people are there"
     assert (table["low"] <= table["loss"]).all()
     assert (table["loss"] <= table["high"]).all()
     assert table.set_index("name")["plays_r2"].isna().sum() == 1, "order alone predicts no plays"
@@ -101,6 +102,13 @@ def test_a_part_that_is_not_there_is_not_left_out(small_data, monkeypatch):
     settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)
     rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(seen), Scorer(small_data, seen)))
     assert [row["name"] for row in rows] == ["all", "order alone"]
+
+
+def test_what_a_part_changes_comes_on_top():
+    base = HybridListNetSettings(without=("people",))
+    assert hybrid_study.changed(base, {"without": ("audio",)}).without == ("audio", "people")
+    assert hybrid_study.changed(base, {"without": ()}).without == ()
+    assert hybrid_study.changed(base, {"task": "rank"}).without == ("people",)
 
 
 # Plays
