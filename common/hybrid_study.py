@@ -17,7 +17,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "without audio": {"without": ("audio",)},
     "without tags": {"without": ("tags",)},
     "without ids": {"without": ("ids",)},
-    "with ids of people": {"without": ()},
+    "with all ids": {"without": ()},
     "without scores": {"inputs": "content"},
     "without shortcuts": {"residual": False},
     "order alone": {"task": "rank"},

@@ -18,6 +18,15 @@ REFERENCE = ("als", "tuned")
 """The row that the others are compared with."""
 SHOWN = {"ndcg_10": "NDCG@10", "recall_20": "Recall@20"}
 SPREAD = {"ndcg_10": "NDCG@10", "hr_10": "HR@10", "recall_20": "Recall@20", "hr_5_sampled99": "HR@5 s99"}
+LIKENESS = {
+    "ndcg_10": "val NDCG@10",
+    "ils_genre_10": "alike in genres",
+    "ils_tag_10": "in tags",
+    "ils_audio_10": "in sound",
+    "ils_tag_share_10": "with tags",
+    "coverage_10": "Cover@10",
+}
+GROUPS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "ndcg": "NDCG of the order"}
 PLAYS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "pearson": "Pearson", "spearman": "Spearman"}
 
 
@@ -73,6 +82,42 @@ def ablation_table(results: Path, data: Dataset, protocol: str) -> str:
         for _, row in read_parquet(path).iterrows()
     ]
     return as_markdown(["Features", "val NDCG@10", "loss", "95% interval of the loss"], rows, texts=1)
+
+
+def parts_table(results: Path, data: Dataset, protocol: str) -> str:
+    """What the hybrid loses without each part, and its R² of hidden plays, on validation; "" where not measured."""
+    rows = []
+    for row in _of_hybrid(results, protocol, "ablation"):
+        told = "" if pd.isna(row["plays_r2"]) else f"{row['plays_r2']:.4f}"
+        interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
+        rows.append([row["name"], f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", interval, told])
+    header = ["Hybrid", "val NDCG@10", "loss", "95% interval of the loss", "R² of plays"]
+    return as_markdown(header, rows, texts=1) if rows else ""
+
+
+def prices_table(results: Path, data: Dataset, protocol: str) -> str:
+    """Accuracy and likeness of the hybrid's lists by price, on validation; "" where not measured."""
+    rows = _of_hybrid(results, protocol, "trade_off")
+    shown = {name: title for name, title in LIKENESS.items() if rows and name in rows[0]}
+    lines = [[f"{row['ils_weight']:g}", *(f"{row[name]:.4f}" for name in shown)] for row in rows]
+    return as_markdown(["ils_weight", *shown.values()], lines, texts=0) if rows else ""
+
+
+def groups_table(results: Path, data: Dataset, protocol: str) -> str:
+    """For whom the hybrid predicts plays how well, on held-out visible pairs; "" where not measured."""
+    lines = []
+    for row in _of_hybrid(results, protocol, "plays"):
+        cells = [f"{row[key]:.4f} ({row['reference_' + key]:.4f})" for key in GROUPS]
+        lines.append([row["group"], f"{row['pairs']:,}", *cells])
+    return as_markdown(["Pairs of", "Pairs", *GROUPS.values()], lines, texts=1) if lines else ""
+
+
+def _of_hybrid(results: Path, protocol: str, name: str) -> list[dict[str, Any]]:
+    """Rows of a table that stage 6 has kept for its tuned preset; none where there is no such table."""
+    path = results / protocol / "hybrid_listnet" / "tuned" / "seed0" / f"{name}.parquet"
+    return (
+        [{str(k): v for k, v in row.items()} for row in read_parquet(path).to_dict("records")] if path.exists() else []
+    )
 
 
 def plays_table(results: Path, data: Dataset, protocol: str) -> str:
@@ -133,6 +178,9 @@ TABLES = {
     "splits": splits_table,
     "seeds": seeds_table,
     "ablation": ablation_table,
+    "parts": parts_table,
+    "prices": prices_table,
+    "groups": groups_table,
     "plays": plays_table,
     "unseen": unseen_table,
     "ladder": ladder_table,

@@ -80,8 +80,8 @@ def test_the_studies_write_tables_and_draw(small_flags, small_data, tmp_path, ca
     folder = tmp_path / "out" / small_data.name / "listen"
     [run] = folder.glob("hybrid_listnet/*/seed0")
     table = read_parquet(run / "ablation.parquet")
-    everything = [name for name in hybrid_study.PARTS if name != "with ids of people"]
-    assert table["name"].tolist() == ["all", *everything], "ids of people are there"
+    everything = [name for name in hybrid_study.PARTS if name != "with all ids"]
+    assert table["name"].tolist() == ["all", *everything], "all ids are there"
     assert (table["low"] <= table["loss"]).all()
     assert (table["loss"] <= table["high"]).all()
     assert table.set_index("name")["plays_r2"].isna().sum() == 1, "order alone predicts no plays"

@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.files import read_json
+from common.files import read_json, write_parquet
+from common.more_tables import groups_table, parts_table, prices_table
 from common.report import fill, main
 from tests.stages import complaint, stage
 
@@ -131,3 +132,28 @@ def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_fla
     mean, spread = np.mean(found), np.std(found, ddof=1)
     assert re.search(rf"\| random \| tuned \| 2 \| .*\| {mean:.4f} ± {spread:.4f} \|", text)
     assert "| ease | tuned | 1 |" not in text, "one seed has no spread"
+
+
+def test_the_hybrids_tables_show_what_the_stage_has_kept(small_data, tmp_path):
+    run = tmp_path / "listen" / "hybrid_listnet" / "tuned" / "seed0"
+    assert parts_table(tmp_path, small_data, "listen") == prices_table(tmp_path, small_data, "listen") == ""
+    row = {"ndcg_10": 0.5, "loss": 0.25, "low": 0.125, "high": 0.375, "group": ""}
+    parts = [{"name": "all", **row, "plays_r2": 0.75}, {"name": "order alone", **row, "plays_r2": np.nan}]
+    write_parquet(run / "ablation.parquet", pd.DataFrame(parts))
+    assert parts_table(tmp_path, small_data, "listen").splitlines()[2:] == [
+        "| all | 0.5000 | +0.2500 | +0.1250 to +0.3750 | 0.7500 |",
+        "| order alone | 0.5000 | +0.2500 | +0.1250 to +0.3750 |  |",
+    ]
+    price = {"ils_weight": 0.5, "ndcg_10": 0.25, "low": 0.2, "high": 0.3, "ils_tag_10": 0.5, "coverage_10": 0.125}
+    write_parquet(run / "trade_off.parquet", pd.DataFrame([price]))
+    assert prices_table(tmp_path, small_data, "listen").splitlines()[::2] == [
+        "| ils_weight | val NDCG@10 | in tags | Cover@10 |",
+        "| 0.5 | 0.2500 | 0.5000 | 0.1250 |",
+    ]
+    measured = {
+        f"{of}{key}": value for of, value in (("", 0.5), ("reference_", 0.25)) for key in ("rmse", "mae", "r2", "ndcg")
+    }
+    write_parquet(run / "plays.parquet", pd.DataFrame([{"group": "new users", "pairs": 1234, "users": 5, **measured}]))
+    cell = "0.5000 (0.2500)"
+    said = groups_table(tmp_path, small_data, "listen").splitlines()[-1]
+    assert said == f"| new users | 1,234 | {cell} | {cell} | {cell} | {cell} |"
