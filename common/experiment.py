@@ -6,7 +6,6 @@ import json
 import logging
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,14 +168,16 @@ class Experiment:
         self, model: Recommender, phase: str, folder: Path, report: Report
     ) -> tuple[Evaluation, dict[str, float]]:
         scorer = self.scorers[phase]
-        start = time.perf_counter()
+        start = machine.Seconds.now()
         self.fit(model, phase, folder, report)
-        fitted = time.perf_counter()
+        fitted = machine.Seconds.now()
         ranking = scorer.rank(model)
-        ranked = time.perf_counter()
+        ranked = machine.Seconds.now()
+        fit = fitted - start + model.shared_seconds
         costs = {
-            "fit_seconds": fitted - start + model.shared_seconds,
-            "recommend_ms_per_user": 1000 * (ranked - fitted) / len(ranking.items),
+            "fit_seconds": fit.wall,
+            "fit_cpu_seconds": fit.cpu,
+            "recommend_ms_per_user": 1000 * (ranked - fitted).wall / len(ranking.items),
             "model_mb": model.nbytes() / 2**20,
             "peak_rss_mb": machine.peak_rss_mb(),
             **model.costs,

@@ -5,6 +5,8 @@ import platform
 import resource
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,6 +15,27 @@ from common.data.prepare import ROOT
 from common.errors import UserError
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit", "torch", "faiss-cpu")
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """A moment, or the time between two: on the wall's clock, and on the processors that this process kept busy."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    @classmethod
+    def now(cls) -> "Seconds":
+        """This moment; only differences mean something."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        """One after the other."""
+        return Seconds(self.wall + other.wall, self.cpu + other.cpu)
+
+    def __sub__(self, other: "Seconds") -> "Seconds":
+        """Between two moments."""
+        return Seconds(self.wall - other.wall, self.cpu - other.cpu)
 
 
 def threads() -> int:

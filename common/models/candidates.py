@@ -13,6 +13,7 @@ import numpy as np
 from common.data.folds import Asked
 from common.data.histories import Histories
 from common.data.visible import Visible
+from common.machine import Seconds
 from common.models.contract import Recommender, as_histories, similar_by_parts
 from common.models.crossfit import Bench, Prepared, prepare
 from common.models.feature_tables import FeatureTables
@@ -65,7 +66,7 @@ class OverCandidates(Recommender):
         self.bench, self.histories = prepared.bench, visible.histories
         self.catalogue_sha256 = visible.catalogue_sha256
         self.source_seconds, self.feature_seconds = prepared.source_seconds, prepared.feature_seconds
-        self.shared_seconds = prepared.source_seconds + prepared.feature_seconds if kept else 0.0
+        self.shared_seconds = prepared.source_seconds + prepared.feature_seconds if kept else Seconds()
         return prepared
 
     def pool(self, asked: Asked) -> Pool:

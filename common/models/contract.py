@@ -13,6 +13,7 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.errors import UserError
 from common.files import atomic, read_json, write_json
+from common.machine import Seconds
 
 NO_FILE = "no saved model"
 
@@ -56,7 +57,7 @@ class Recommender(ABC):
         self.catalogue_sha256 = ""
         self.costs: dict[str, float] = {}
         """What the last `fit` took, beside its seconds: numbers that go into `metrics.json`."""
-        self.shared_seconds = 0.0
+        self.shared_seconds = Seconds()
         """Seconds of the last `fit` that a model before had already spent for both of them."""
 
     @abstractmethod

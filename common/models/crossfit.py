@@ -7,7 +7,6 @@ is not. All wanted candidates are kept and, since they are few, `negatives` time
 
 import logging
 import sys
-import time
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from common.data.folds import FOLDS, Asked, Fold, folds
 from common.data.visible import Visible
+from common.machine import Seconds
 from common.models.feature_list import FEATURES
 from common.models.feature_tables import FeatureTables, feature_tables
 from common.models.features import Columns, make_features
@@ -89,9 +89,9 @@ class Prepared:
 
     bench: Bench
     lessons: Lessons
-    source_seconds: float
-    feature_seconds: float
-    trees: dict[str, tuple[Any, Any, float]] = field(default_factory=dict)
+    source_seconds: Seconds
+    feature_seconds: Seconds
+    trees: dict[str, tuple[Any, Any, Seconds]] = field(default_factory=dict)
     """Trees learned from the lessons before, and the seconds that took, by what they were learned with."""
 
 
@@ -214,11 +214,11 @@ class Clock:
     """Seconds by name; a lap ends what has run since the last one."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {"sources": 0.0, "features": 0.0}
-        self.last = time.perf_counter()
+        self.seconds = {"sources": Seconds(), "features": Seconds()}
+        self.last = Seconds.now()
 
     def lap(self, name: str) -> None:
         """Count the time since the last lap under a name."""
-        now = time.perf_counter()
+        now = Seconds.now()
         self.seconds[name] += now - self.last
         self.last = now

@@ -4,7 +4,6 @@ The order is learned pointwise: a candidate's score is the share of wanted ones 
 in the second stage of Covington et al. 2016. What no source proposes keeps the order of the first stage, below.
 """
 
-import time
 from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from common.data.visible import Visible
 from common.errors import UserError
 from common.files import atomic
-from common.machine import threads
+from common.machine import Seconds, threads
 from common.models.candidates import OverCandidates, Pool
 from common.models.contract import Recommender
 from common.models.crossfit import Lessons
@@ -69,14 +68,14 @@ class TwoStage(OverCandidates):
         """Cross-fit the sources, learn to order their candidates, and learn log plays where there are any."""
         prepared = self.cross_fit(visible, self.settings.negatives)
         self.lessons = prepared.lessons
-        start = time.perf_counter()
+        start = Seconds.now()
         if learned := prepared.trees.get(self._recipe):
             self.ranker, self.plays, seconds = learned
             self.shared_seconds += seconds
             return self
         self.ranker = self.learn(self.lessons.features, self.lessons.wanted)
         self.plays = self.learn_plays(self.lessons.pair_features, self.lessons.log_plays)
-        prepared.trees[self._recipe] = self.ranker, self.plays, time.perf_counter() - start
+        prepared.trees[self._recipe] = self.ranker, self.plays, Seconds.now() - start
         return self
 
     @property
