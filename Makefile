@@ -1,5 +1,6 @@
 # run: the whole pipeline on the real data (or a generated set)   smoke: the same story on a tiny set
 # test, lint: what every change must pass                         report: the leaderboards once more
+# table: run what the published table lacks (hours at first; may be stopped), then write README's tables and figures
 PYTHON ?= python3
 DATASET ?= auto
 # FLAGS go to every script, STAGE_FLAGS to the stages with models: make run STAGE_FLAGS="--preset classic"
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test lint report clean
+.PHONY: run smoke test lint report table clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -30,6 +31,9 @@ story:
 
 report: $(VENV)/.ready
 	$(BIN)/python -m common.report --no-download --dataset '$(DATASET)' $(FLAGS)
+
+table: $(VENV)/.ready
+	$(BIN)/python -m common.table --dataset '$(DATASET)' $(FLAGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest

@@ -18,7 +18,7 @@ from common.figures import figure
 from common.files import read_parquet, write_parquet
 from common.models.two_tower import TwoTower
 
-LADDER = ("popularity", "content_knn", "tag_knn", "als", "ease", "ensemble", "sasrec", "two_tower")
+LADDER = ("popularity", "content_knn", "tag_knn", "als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
 """The models that the ladder compares."""
 TOWERS = "black"
 """Colour of the towers on the ladder."""

@@ -88,7 +88,7 @@ class Experiment:
         """Fit and score a model in every phase, and keep all of it under `outputs/`."""
         flags, preset = self.settings, self.preset(kind, settings)
         folder = self.run_folder(kind, settings)
-        config = self._config(kind, settings, preset)
+        config = run_config(flags, self.stage, kind, settings, preset, self.data, self.select.split_sha256)
         if flags.resume and is_complete(folder, kind, config, flags.phases):
             log.info("%-14s complete already, skipped", kind.name)
             return
@@ -184,20 +184,6 @@ class Experiment:
         }
         return scorer.evaluate(ranking, scorer.predict_plays(model)), costs
 
-    def _config(self, kind: type[Recommender], settings: Any, preset: str) -> dict[str, Any]:
-        return {
-            "model": kind.name,
-            "stage": self.stage,
-            "preset": preset,
-            "dataset": self.data.name,
-            "protocol": self.settings.protocol,
-            "split_seed": self.settings.split_seed,
-            "seed": self.settings.seed,
-            "settings": dataclasses.asdict(settings),
-            "data_sha256": self.data.sha256,
-            "split_sha256": self.select.split_sha256,
-        }
-
     def _about(self, config: dict[str, Any], phase: str) -> dict[str, Any]:
         kept = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")
         return {key: config[key] for key in kept} | {
@@ -214,6 +200,24 @@ def curve_name(name: str, phase: str) -> str:
     ('train/loss', 'refit/loss')
     """
     return name if phase == "select" else "refit/" + name.split("/")[-1]
+
+
+def run_config(
+    flags: ModelSettings, stage: str, kind: type[Recommender], settings: Any, preset: str, data: Dataset, sha256: str
+) -> dict[str, Any]:
+    """Everything that a run depends on, as its config.json holds it. `sha256` is that of the split."""
+    return {
+        "model": kind.name,
+        "stage": stage,
+        "preset": preset,
+        "dataset": data.name,
+        "protocol": flags.protocol,
+        "split_seed": flags.split_seed,
+        "seed": flags.seed,
+        "settings": dataclasses.asdict(settings),
+        "data_sha256": data.sha256,
+        "split_sha256": sha256,
+    }
 
 
 def hash_config(config: dict[str, Any]) -> str:

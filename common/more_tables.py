@@ -1,5 +1,6 @@
 """Tables beside the leaderboards, for a page: other splits and seeds, groups of features, predicted plays."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,11 @@ from common.comparison import run_folders
 from common.data.prepare import Dataset
 from common.data.splits import RUNGS, load_split
 from common.data.visible import visible
+from common.evaluation.certainty import REFERENCE
 from common.evaluation.leaderboard import collect, leaderboard
 from common.files import read_json, read_parquet
 from common.unseen import COLUMNS, unseen_cells
 
-REFERENCE = ("als", "tuned")
-"""The row that the others are compared with."""
 SHOWN = {"ndcg_10": "NDCG@10", "recall_20": "Recall@20"}
 SPREAD = {"ndcg_10": "NDCG@10", "hr_10": "HR@10", "recall_20": "Recall@20", "hr_5_sampled99": "HR@5 s99"}
 LIKENESS = {
@@ -30,10 +30,30 @@ GROUPS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "ndcg": "NDCG of the order"
 PLAYS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "pearson": "Pearson", "spearman": "Spearman"}
 
 
-def splits_table(results: Path, data: Dataset, protocol: str) -> str:
+@dataclass(frozen=True)
+class Table:
+    """A table of a page: its first `texts` columns are text, the others numbers."""
+
+    header: list[str]
+    cells: list[list[str]]
+    texts: int
+
+    def markdown(self) -> str:
+        """The table in Markdown.
+
+        >>> print(Table(["a", "b"], [["x", "1"]], texts=1).markdown(), end="")
+        | a | b |
+        | --- | ---: |
+        | x | 1 |
+        """
+        lines = [self.header, ["---"] * self.texts + ["---:"] * (len(self.header) - self.texts), *self.cells]
+        return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
     """Test figures on the split seeds above 0 that have results, their means, and the means against tuned ALS.
 
-    Only rows that every one of these splits has are shown; "" without any.
+    Only rows that every one of these splits has are shown; None without any.
     """
     folders = sorted(path for path in results.glob(f"{protocol}-s*") if path.is_dir())
     found = {}
@@ -42,10 +62,10 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> str:
         if not table.empty and "ndcg_10" in table:
             found[folder.name.rsplit("-s", 1)[1]] = table.set_index(["model", "preset"])[list(SHOWN)].dropna()
     if not found:
-        return ""
+        return None
     joined: Any = pd.concat(found, axis=1, join="inner")
     if joined.empty or REFERENCE not in joined.index:
-        return ""
+        return None
     means = {metric: joined.xs(metric, axis=1, level=1).mean(axis=1) for metric in SHOWN}
     joined = joined.loc[means["ndcg_10"].sort_values().index]
     header = ["Model", "Preset", *(f"NDCG@10, seed {seed}" for seed in found)]
@@ -56,60 +76,60 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> str:
         for mean in means.values():
             cells += [f"{mean[row]:.4f}", f"{mean[row] / mean[REFERENCE] - 1:+.1%}"]
         lines.append(cells)
-    return as_markdown(header, lines, texts=2)
+    return Table(header, lines, texts=2)
 
 
-def seeds_table(results: Path, data: Dataset, protocol: str) -> str:
-    """Test figures of every row that was run with several model seeds: mean ± standard deviation; "" without any."""
+def seeds_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """Test figures of every row that was run with several model seeds: mean ± standard deviation; None without any."""
     records = collect(results / protocol, "test", load_split(data, protocol).info["split_sha256"])
     if records.empty:
-        return ""
+        return None
     lines = []
     for (_, model, preset), rows in records.groupby(["stage", "model", "preset"]):
         if len(rows) > 1:
             cells = [f"{rows[key].mean():.4f} ± {rows[key].std():.4f}" for key in SPREAD]
             lines.append([str(model), str(preset), str(len(rows)), *cells])
-    return as_markdown(["Model", "Preset", "Seeds", *SPREAD.values()], lines, texts=2) if lines else ""
+    return Table(["Model", "Preset", "Seeds", *SPREAD.values()], lines, texts=2) if lines else None
 
 
-def ablation_table(results: Path, data: Dataset, protocol: str) -> str:
-    """What the forest loses without each group of features, on validation; "" where none was measured."""
+def ablation_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """What the forest loses without each group of features, on validation; None where none was measured."""
     path = results / protocol / "forest" / "tuned" / "seed0" / "ablation.parquet"
     if not path.exists():
-        return ""
+        return None
     rows = [
         [str(row["name"]), f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", f"{row['low']:+.4f} to {row['high']:+.4f}"]
         for _, row in read_parquet(path).iterrows()
     ]
-    return as_markdown(["Features", "val NDCG@10", "loss", "95% interval of the loss"], rows, texts=1)
+    return Table(["Features", "val NDCG@10", "loss", "95% interval of the loss"], rows, texts=1)
 
 
-def parts_table(results: Path, data: Dataset, protocol: str) -> str:
-    """What the hybrid loses without each part, and its R² of hidden plays, on validation; "" where not measured."""
+def parts_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """What the hybrid loses without each part, and its R² of hidden plays, on validation; None where not measured."""
     rows = []
     for row in _of_hybrid(results, protocol, "ablation"):
         told = "" if pd.isna(row["plays_r2"]) else f"{row['plays_r2']:.4f}"
         interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
         rows.append([row["name"], f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", interval, told])
     header = ["Hybrid", "val NDCG@10", "loss", "95% interval of the loss", "R² of plays"]
-    return as_markdown(header, rows, texts=1) if rows else ""
+    return Table(header, rows, texts=1) if rows else None
 
 
-def prices_table(results: Path, data: Dataset, protocol: str) -> str:
-    """Accuracy and likeness of the hybrid's lists by price, on validation; "" where not measured."""
+def prices_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """Accuracy and likeness of the hybrid's lists by price, on validation; None where not measured."""
     rows = _of_hybrid(results, protocol, "trade_off")
     shown = {name: title for name, title in LIKENESS.items() if rows and name in rows[0]}
     lines = [[f"{row['ils_weight']:g}", *(f"{row[name]:.4f}" for name in shown)] for row in rows]
-    return as_markdown(["ils_weight", *shown.values()], lines, texts=0) if rows else ""
+    return Table(["ils_weight", *shown.values()], lines, texts=0) if rows else None
 
 
-def groups_table(results: Path, data: Dataset, protocol: str) -> str:
-    """For whom the hybrid predicts plays how well, on held-out visible pairs; "" where not measured."""
+def groups_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """For whom the hybrid predicts plays how well, on held-out visible pairs; None where not measured."""
     lines = []
     for row in _of_hybrid(results, protocol, "plays"):
         cells = [f"{row[key]:.4f} ({row['reference_' + key]:.4f})" for key in GROUPS]
         lines.append([row["group"], f"{row['pairs']:,}", *cells])
-    return as_markdown(["Pairs of", "Pairs", *GROUPS.values()], lines, texts=1) if lines else ""
+    return Table(["Pairs of", "Pairs", *GROUPS.values()], lines, texts=1) if lines else None
 
 
 def _of_hybrid(results: Path, protocol: str, name: str) -> list[dict[str, Any]]:
@@ -120,38 +140,44 @@ def _of_hybrid(results: Path, protocol: str, name: str) -> list[dict[str, Any]]:
     )
 
 
-def plays_table(results: Path, data: Dataset, protocol: str) -> str:
-    """How well log plays of hidden pairs are predicted, on test, by every model that does; "" without any."""
+def plays_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """How well log plays of hidden pairs are predicted, on test, by every model that does; None without any."""
     records = [read_json(path) for path in sorted((results / protocol).glob("*/*/seed0/test/metrics.json"))]
     records = [record for record in records if "plays_r2" in record]
     if not records:
-        return ""
+        return None
     rows = [["means of user and item", "", *(f"{records[0][f'plays_reference_{key}']:.4f}" for key in PLAYS)]]
     rows += [[r["model"], r["preset"], *(f"{r[f'plays_{key}']:.4f}" for key in PLAYS)] for r in records]
-    return as_markdown(["Model", "Preset", *PLAYS.values()], rows, texts=2)
+    return Table(["Model", "Preset", *PLAYS.values()], rows, texts=2)
 
 
-def unseen_table(results: Path, data: Dataset, protocol: str) -> str:
-    """Recall of the first 100, and hidden pairs apart by what is known of the item, on test; "" without any."""
+def unseen_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """Recall of the first 100, and hidden pairs apart by what is known of the item, on test; None without any."""
     folders = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
     if not folders:
-        return ""
+        return None
     rows = unseen_cells(folders, visible(data, protocol, "final"))
-    return as_markdown(["Model", *COLUMNS.values()], rows, texts=1)
+    return Table(["Model", *COLUMNS.values()], rows, texts=1)
 
 
-def ladder_table(results: Path, data: Dataset, protocol: str) -> str:
-    """NDCG@10 on each rung of newcomers, with what friends are worth, on test; "" without any."""
+def ladder_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """NDCG@10 on each rung of newcomers, with what friends are worth, on test; None without any."""
+    rows = ladder_rows(results, data, protocol)
+    cells = [[name, *(f"{value:.4f}" for value in values["mean"])] for name, values in rows.items()]
+    return Table(["Model", *(f"@{rung}" for rung in RUNGS)], cells, texts=1) if rows else None
+
+
+def ladder_rows(results: Path, data: Dataset, protocol: str) -> dict[str, pd.DataFrame]:
+    """The rows of the cold-start ladder, see `cold_start.ladder`, from test results; none but for newcomers."""
+    if protocol != "newcomer":
+        return {}
     folders = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
     folders = {name: folders[name] for name in LADDER if name in folders}
-    if protocol != "newcomer" or not folders:
-        return ""
     rows = ladder(folders)
     told = folders.get("two_tower", Path()) / "introduced.parquet"
     if told.exists():
         rows[WITH_FRIENDS] = per_rung(read_parquet(told))
-    cells = [[name, *(f"{value:.4f}" for value in values["mean"])] for name, values in rows.items()]
-    return as_markdown(["Model", *(f"@{rung}" for rung in RUNGS)], cells, texts=1)
+    return rows
 
 
 def _tested(folder: Path, split_sha256: str) -> dict[str, Path]:
@@ -160,18 +186,6 @@ def _tested(folder: Path, split_sha256: str) -> dict[str, Path]:
     if table.empty or "ndcg_10" not in table:
         return {}
     return run_folders(folder, table[(table["preset"] == "tuned") & table["ndcg_10"].notna()])
-
-
-def as_markdown(header: list[str], rows: list[list[str]], texts: int) -> str:
-    """A Markdown table whose first `texts` columns are text and whose others are numbers.
-
-    >>> print(as_markdown(["a", "b"], [["x", "1"]], texts=1), end="")
-    | a | b |
-    | --- | ---: |
-    | x | 1 |
-    """
-    lines = [header, ["---"] * texts + ["---:"] * (len(header) - texts), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 TABLES = {

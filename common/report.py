@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from common.command_line import DataSettings, command, parse
 from common.data.prepare import load_dataset
 from common.data.splits import PROTOCOLS, folder_name, load_split
 from common.errors import UserError
-from common.evaluation.leaderboard import markdown, text, write_leaderboard
+from common.evaluation.leaderboard import text, write_leaderboard
 from common.files import write_text
-from common.more_tables import TABLES
+from common.results import blocks, gather
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Settings(DataSettings):
 
     readme: Path | None = None
     """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew; likewise those
-    of splits, seeds, ablation, plays, unseen and ladder."""
+    of segments, splits, seeds, ablation, parts, prices, groups, plays, unseen and ladder."""
 
 
 @command
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Rebuild, print and insert the leaderboards of every protocol that has results."""
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-    page = _read_page(settings.readme) if settings.readme else ""
-    found, changed = False, list[str]()
+    page = read_page(settings.readme) if settings.readme else ""
+    found = False
     for protocol in PROTOCOLS:
         split = folder_name(protocol, settings.split_seed)
         folder = settings.output_dir / data.name / split
@@ -42,37 +42,41 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = True
         table = write_leaderboard(folder, data.name, split, load_split(data, split).info["split_sha256"])
         log.info("\n%s", text(table, data.name, split))
-        filled = fill(page, f"{data.name} {split}", markdown(table, data.name, split, note=False))
-        changed += [split] if settings.readme and f"<!-- leaderboard {data.name} {split} -->" in page else []
-        page = filled
-        for kind, table_of in TABLES.items():
-            if more := table_of(settings.output_dir / data.name, data, protocol):
-                page = fill(page, f"{data.name} {split}", more, kind)
     if not found:
         raise UserError(
             f"no results under {settings.output_dir / data.name}; run a stage first, e.g. 1_knn_baseline.py"
         )
     if settings.readme:
-        if not changed:
-            raise UserError(f"{settings.readme} has no line <!-- leaderboard {data.name} PROTOCOL -->; add one to fill")
-        write_text(settings.readme, page)
-        log.info("\n%s: %s written anew", settings.readme, ", ".join(changed))
+        made = blocks(gather(settings.output_dir / data.name, data, seed=settings.split_seed))
+        fill_page(settings.readme, page, made, data.name)
 
 
-def _read_page(path: Path) -> str:
+def read_page(path: Path) -> str:
+    """The text of a page."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise UserError(f"--readme {path} cannot be read ({error}); name a Markdown page that exists") from error
+        raise UserError(f"{path} cannot be read ({error}); name a Markdown page that exists") from error
 
 
-def fill(page: str, name: str, block: str, kind: str = "leaderboard") -> str:
-    """Replace what stands between a page's markers of a kind for a data set and protocol.
+def fill_page(path: Path, page: str, made: Mapping[str, str], dataset: str) -> None:
+    """Write a page with those of its blocks anew that are made; all else in it stays."""
+    filled = [marker for marker in made if f"<!-- {marker} -->" in page]
+    if not filled:
+        raise UserError(f"{path} has no line <!-- leaderboard {dataset} PROTOCOL -->; add one to fill")
+    for marker in filled:
+        page = fill(page, marker, made[marker])
+    write_text(path, page)
+    log.info("\n%s: %s written anew", path, ", ".join(filled))
 
-    >>> fill("<!-- leaderboard synthetic listen -->old<!-- end -->", "synthetic listen", "new")
+
+def fill(page: str, marker: str, block: str) -> str:
+    """Replace what stands between a page's marker and the end of its block.
+
+    >>> fill("<!-- leaderboard synthetic listen -->old<!-- end -->", "leaderboard synthetic listen", "new")
     '<!-- leaderboard synthetic listen -->\\nnew<!-- end -->'
     """
-    pattern = rf"(<!-- {kind} {re.escape(name)} -->).*?(<!-- end -->)"
+    pattern = rf"(<!-- {re.escape(marker)} -->).*?(<!-- end -->)"
     return re.sub(pattern, lambda found: f"{found[1]}\n{block}{found[2]}", page, flags=re.DOTALL)
 
 

@@ -1,0 +1,105 @@
+"""What a page shows of a data set, as one JSON file without a row of the data: metrics, how sure they are, settings.
+
+`docs/results/<dataset>.json` is written by `make table`; the tables of README are made from it and nothing else.
+"""
+
+import logging
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.data.prepare import Dataset
+from common.data.splits import PROTOCOLS, folder_name, load_split
+from common.data.visible import visible
+from common.evaluation.certainty import REFERENCE
+from common.evaluation.leaderboard import leaderboard, markdown, tested
+from common.files import read_json
+from common.more_tables import TABLES, Table
+from common.segments import segments
+
+ABOUT = ("config_sha256", "commit", "dirty", "device", "threads", "versions")
+"""What is noted of each run that a row is made of."""
+Rows = set[tuple[str, str]]
+log = logging.getLogger(__name__)
+
+
+def gather(results: Path, data: Dataset, wanted: dict[str, Rows] | None = None, seed: int = 0) -> dict[str, Any]:
+    """Everything that pages show of the runs under `outputs/<dataset>`.
+
+    `wanted` names the rows (model, preset) of each protocol; others, and protocols it lacks, are left out. Without it
+    every row with test results counts. `seed` is that of the splits.
+    """
+    protocols = {}
+    for protocol in PROTOCOLS:
+        split = folder_name(protocol, seed)
+        if (wanted is None or protocol in wanted) and (results / split).exists():
+            found = _protocol(results, data, split, None if wanted is None else wanted[protocol])
+            protocols |= {split: found} if found["rows"] else {}
+    more = {
+        f"{kind} {protocol}": asdict(table)
+        for protocol in PROTOCOLS
+        if (results / protocol).exists()
+        for kind, table_of in TABLES.items()
+        if (table := table_of(results, data, protocol))
+    }
+    return {"dataset": data.name, "data_sha256": data.sha256, "protocols": protocols, "tables": more}
+
+
+def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) -> dict[str, Any]:
+    sha256 = load_split(data, protocol).info["split_sha256"]
+    table = leaderboard(results / protocol, sha256, wanted)
+    found: dict[str, Any] = {"split_sha256": sha256, "reference": " ".join(REFERENCE), "rows": []}
+    if table.empty or "ndcg_10" not in table:
+        return found
+    table = table[table["ndcg_10"].notna()]
+    runs = tested(results / protocol, sha256, wanted)
+    folders = {row: [Path(path) for path in of] for row, of in runs.groupby(["model", "preset"])["folder"]}
+    found["rows"] = [_row(row, folders[row["model"], row["preset"]]) for row in table.to_dict("records")]
+    tuned = {model: of for (model, preset), of in folders.items() if preset == "tuned" and model != "random"}
+    if tuned and not protocol.startswith("newcomer"):  # newcomers are apart by what is known of them already
+        found["segments"] = segments(tuned, visible(data, protocol, "final"))
+    return found
+
+
+def _row(row: dict[Any, Any], folders: list[Path]) -> dict[str, Any]:
+    """A row of the leaderboard with the settings and the runs that it is made of."""
+    runs = [read_json(folder / "metrics.json") for folder in folders]
+    kept = {str(key): value for key, value in row.items() if not pd.isna(value)}
+    settings = read_json(folders[0].parent / "config.json")["settings"]
+    about = [{"seed": run["seed"], **{key: run[key] for key in ABOUT}} for run in runs]
+    return {**kept, "settings": settings, "runs": about, "machine": f"{platform.system()} {platform.machine()}"}
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """New results, with those tables beside the leaderboards that were measured before and not again.
+
+    Results of other data are not kept.
+    """
+    if old.get("data_sha256") != new["data_sha256"]:
+        return new
+    return new | {"tables": dict(sorted({**old["tables"], **new["tables"]}.items()))}
+
+
+def blocks(results: dict[str, Any]) -> dict[str, str]:
+    """The blocks of a page by the text of their marker: `leaderboard lastfm-2k listen` -> Markdown."""
+    name, made = results["dataset"], {}
+    for protocol, found in results["protocols"].items():
+        rows = pd.DataFrame(found["rows"])
+        made[f"leaderboard {name} {protocol}"] = markdown(rows, name, protocol, note=False)
+        if "segments" in found:
+            made[f"segments {name} {protocol}"] = segments_table(found["segments"])
+    for key, table in results["tables"].items():
+        kind, protocol = key.split(" ", 1)
+        made[f"{kind} {name} {protocol}"] = Table(**table).markdown()
+    return made
+
+
+def segments_table(found: dict[str, Any]) -> str:
+    """Results by group as Markdown: people by history (NDCG@10), hidden pairs by listeners (found in the first 20)."""
+    groups = {**found["history"], **found["target"]}
+    header = ["Model", *(f"{group} ({count:,})" for group, count in groups.items())]
+    cells = [[name, *(f"{row[group]:.4f}" for group in groups)] for name, row in found["rows"].items()]
+    return Table(header, cells, texts=1).markdown()

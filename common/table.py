@@ -1,0 +1,177 @@
+"""The published table, from one command: `python -m common.table` runs what is missing and writes the pages.
+
+Runs go side by side, each in a process of its own with one thread, so that none slows another and every fit's seconds
+are those of one processor. It may be stopped at any time: what is complete is kept, the next call does the rest.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from common.command_line import DataSettings, ModelSettings, command, parse, preset_values
+from common.data.prepare import LASTFM, ROOT, Dataset, load_dataset
+from common.data.splits import load_split
+from common.data.visible import visible
+from common.errors import UserError, unknown_name
+from common.experiment import is_complete, run_config
+from common.files import display, read_json, write_json
+from common.machine import threads
+from common.models import MODELS
+from common.report import fill_page, read_page
+from common.results import Rows, blocks, gather, merged
+from common.table_figures import draw_figures
+from common.table_plan import PROTOCOLS, Job, jobs
+
+RESULTS = ROOT / "docs" / "results"
+PAGES = (ROOT / "README.md", RESULTS / "README.md")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(DataSettings):
+    """Run what the published table lacks, then write its JSON file, the pages' blocks and the figures."""
+
+    protocols: tuple[str, ...] = PROTOCOLS
+    """Which protocols."""
+    models: tuple[str, ...] = ()
+    """Which models; all of them if none are named."""
+    workers: int = 0
+    """How many runs at a time, each with one thread; 0: one for each processor."""
+    run: bool = True
+    """Run what is missing; --no-run writes what is there, and names what is missing."""
+    results: Path = RESULTS
+    """Folder of the JSON file."""
+    pages: tuple[Path, ...] = PAGES
+    """Pages whose blocks are written anew, those of them that exist."""
+    figures: Path | None = None
+    """Folder of the figures; docs/figures for lastfm-2k, which the pages show, else outputs/<dataset>/figures."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        for protocol in self.protocols:
+            if protocol not in PROTOCOLS:
+                raise unknown_name("protocol", protocol, PROTOCOLS)
+        for model in self.models:
+            if model not in MODELS:
+                raise unknown_name("model", model, MODELS)
+        if self.workers < 0:
+            raise UserError(f"--workers {self.workers}: give the number of runs at a time, or 0")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what is missing and write what pages show."""
+    settings = parse(Settings, argv)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    planned = [job for protocol in settings.protocols for job in planned_jobs(data, protocol, settings)]
+    missing = [job for job in planned if not is_done(job, data, settings)]
+    log.info("%s: %d of %d runs are there", data.name, len(planned) - len(missing), len(planned))
+    failed = run_all(missing, settings) if settings.run else []
+    if failed:
+        raise UserError(f"{len(failed)} runs failed, nothing was written: {'; '.join(failed)}; the rest is kept")
+    for job in missing if not settings.run else []:
+        log.info("missing: python %s", " ".join(job.words))
+    write(planned, data, settings)
+
+
+def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:
+    """The runs of a protocol on these data."""
+    seen = visible(data, ModelSettings(protocol=protocol, split_seed=settings.split_seed).split_folder, "select")
+    return jobs(protocol, "timestamp" in seen.interactions, settings.models)
+
+
+def is_done(job: Job, data: Dataset, settings: Settings) -> bool:
+    """Whether the results of every model of a job are there, made with the very settings of its preset."""
+    flags = ModelSettings(protocol=job.protocol, split_seed=settings.split_seed, seed=job.seed, preset=job.preset)
+    sha256 = load_split(data, flags.split_folder).info["split_sha256"]
+    for model in job.models:
+        kind = MODELS[model]
+        chosen = preset_values(job.preset, data.presets, job.protocol, model, kind.Settings)
+        config = run_config(flags, job.stage, kind, chosen, job.preset, data, sha256)
+        folder = settings.output_dir / data.name / flags.split_folder / model / job.preset / f"seed{job.seed}"
+        if not is_complete(folder, kind, config, flags.phases):
+            return False
+    return True
+
+
+def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
+    """Run jobs side by side; returns what is to be said of those that failed. A stop ends all that run."""
+    started: list[subprocess.Popen] = []
+    failed: list[str] = []
+    bar = tqdm(total=len(missing), desc="runs", disable=not sys.stderr.isatty())
+    with ThreadPoolExecutor(settings.workers or threads()) as pool:
+        waiting: set[Future] = {pool.submit(run, job, settings, started) for job in missing}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for job, code, seconds, path in (future.result() for future in done):
+                    bar.update()
+                    log.info("%5.0f s  %s%s", seconds, job, "" if code == 0 else f"  FAILED, see {display(path)}")
+                    failed += [f"{job} ({display(path)})"] if code else []
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in started:
+                process.terminate()
+            raise
+        finally:
+            bar.close()
+    return failed
+
+
+def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[Job, int, float, Path]:
+    """One job in a process of its own, what it says in a file: the job, its exit status, seconds, and that file."""
+    path = settings.output_dir / "table" / (str(job).replace(" ", "-") + ".log")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    with path.open("w", encoding="utf-8") as said:
+        command_line = [sys.executable, str(ROOT / job.words[0]), *job.words[1:], "--resume", *data_flags(settings)]
+        started.append(
+            subprocess.Popen(command_line, env=os.environ | ONE_THREAD, stdout=said, stderr=subprocess.STDOUT)
+        )
+        code = started[-1].wait()
+    return job, code, time.perf_counter() - start, path
+
+
+def data_flags(settings: Settings) -> list[str]:
+    """The flags that say which data, and where."""
+    made = asdict(settings.synthetic)
+    return [
+        *("--dataset", settings.dataset, "--no-download", "--split-seed", str(settings.split_seed)),
+        *("--data-dir", str(settings.data_dir), "--output-dir", str(settings.output_dir), "--wandb", settings.wandb),
+        *(word for name, value in made.items() for word in (f"--synthetic.{name.replace('_', '-')}", str(value))),
+    ]
+
+
+def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
+    """Write the JSON file, the blocks of the pages and the figures."""
+    wanted: dict[str, Rows] = {protocol: set() for protocol in settings.protocols}
+    for job in planned:
+        wanted[job.protocol] |= {(model, job.preset) for model in job.models}
+    path = settings.results / f"{data.name}.json"
+    found = gather(settings.output_dir / data.name, data, wanted, settings.split_seed)
+    if not found["protocols"]:
+        raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
+    results = merged(read_json(path) if path.exists() else {}, found)
+    write_json(path, results)
+    log.info("%s", display(path))
+    made = blocks(results)
+    for page in settings.pages:
+        if page.exists() and any(f"<!-- {marker} -->" in (text := read_page(page)) for marker in made):
+            fill_page(page, text, made, data.name)
+    folder = ROOT / "docs" / "figures" if data.name == LASTFM else settings.output_dir / data.name / "figures"
+    for drawn in draw_figures(settings.output_dir / data.name, data, wanted, settings.figures or folder):
+        log.info("%s", display(drawn))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Which runs the published table is made of: stages, protocols, presets and model seeds."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer")
+STAGES = {
+    "1_knn_baseline": (
+        *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn", "hybrid_knn"),
+    ),
+    "2_als": ("als", "ease", "ensemble"),
+    "3_random_forest_rank": ("forest", "hist_gradient"),
+    "4_sasrec": ("sasrec",),
+    "5_two_tower": ("two_tower",),
+    "6_hybrid_listnet": ("hybrid_listnet",),
+}
+SHARED = ("1_knn_baseline", "2_als", "3_random_forest_rank")
+"""Stages of several models, which are named by --models."""
+TIMED = ("trending",)
+"""Models that need times."""
+HEADLINE = ("als", "hybrid_listnet")
+"""Rows that a claim rests on: the reference, and what is said to be best."""
+DRAWN = ("random", "als", "ensemble", "forest", "hist_gradient", "sasrec", "two_tower", "hybrid_listnet")
+"""Models that another seed changes."""
+SEEDS = {"headline": 5, "drawn": 3, "fixed": 1}
+TEXTBOOK = ("als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
+"""Models with a textbook's settings worth a row of their own: preset `classic`, one seed."""
+NAMED = {("hybrid_listnet", "listen"): ("classic64", "diverse"), ("hybrid_listnet", "next"): ("classic64",)}
+"""Further presets of a model on a protocol, one seed."""
+
+ORDER = (("tuned", 0), ("classic", 0), ("classic64", 0), ("diverse", 0), *(("tuned", seed) for seed in range(1, 5)))
+"""Presets and seeds in the order in which they are run: what a reader looks at first comes first."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command: some models of one stage with one preset and seed on one protocol."""
+
+    stage: str
+    protocol: str
+    preset: str
+    seed: int
+    models: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The command line behind the interpreter, without the flags of the data."""
+        shared = ["--models", *self.models] if self.stage in SHARED else []
+        numbers = ["--seed", str(self.seed)]
+        return [f"{self.stage}.py", "--protocol", self.protocol, "--preset", self.preset, *numbers, *shared]
+
+    def __str__(self) -> str:
+        """What is shown of it while it runs."""
+        return f"{self.protocol} {'+'.join(self.models)} {self.preset} seed {self.seed}"
+
+
+def seeds_of(model: str, preset: str) -> int:
+    """Number of model seeds of a row.
+
+    >>> seeds_of("als", "tuned"), seeds_of("forest", "tuned"), seeds_of("ease", "tuned"), seeds_of("als", "classic")
+    (5, 3, 1, 1)
+    """
+    if preset != "tuned" or model not in DRAWN:
+        return SEEDS["fixed"]
+    return SEEDS["headline" if model in HEADLINE else "drawn"]
+
+
+def presets_of(model: str, protocol: str) -> tuple[str, ...]:
+    """Presets of a model's rows on a protocol."""
+    return ("tuned", *(("classic",) if model in TEXTBOOK else ()), *NAMED.get((model, protocol), ()))
+
+
+def jobs(protocol: str, has_times: bool, wanted: Collection[str] = ()) -> Iterator[Job]:
+    """The commands of a protocol, the first seed of every tuned row first. `wanted` names models; all without it."""
+    for preset, seed in ORDER:
+        for stage, names in STAGES.items():
+            models = tuple(
+                name
+                for name in names
+                if (has_times or name not in TIMED)
+                and (not wanted or name in wanted)
+                and preset in presets_of(name, protocol)
+                and seed < seeds_of(name, preset)
+            )
+            if models:
+                yield Job(stage, protocol, preset, seed, models)

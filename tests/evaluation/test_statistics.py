@@ -1,0 +1,85 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import UserError
+from common.evaluation.certainty import certainty, mean_over_seeds
+from common.evaluation.leaderboard import against
+from common.evaluation.statistics import bootstrap_interval, holm, paired_p
+from common.files import write_parquet
+
+
+def test_an_interval_holds_the_mean_and_narrows_with_the_users():
+    values = np.random.default_rng(0).random(400)
+    low, high = bootstrap_interval(values)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1), "about that of the normal distribution"
+    few = bootstrap_interval(values[:100])
+    assert few[1] - few[0] > 1.5 * (high - low)
+
+
+def test_p_is_the_share_of_signs_that_lie_as_far():
+    assert paired_p(np.array([1.0, 1.0, 1.0])) == pytest.approx(2 / 8, abs=0.02)
+    assert paired_p(np.array([3.0, 1.0, -1.0])) == pytest.approx(6 / 8, abs=0.02), "sums 5, 3, 3, 1"
+
+
+def test_several_models_are_tested_as_each_alone():
+    differences = np.random.default_rng(1).normal(0.1, 1, (50, 3))
+    together = paired_p(differences)
+    assert together.shape == (3,)
+    assert [paired_p(column).item() for column in differences.T] == together.tolist()
+
+
+def test_where_nothing_differs_one_in_twenty_looks_as_if_it_did():
+    noise = np.random.default_rng(2).normal(size=(60, 400))
+    assert 0.02 < (paired_p(noise) < 0.05).mean() < 0.09
+
+
+def test_holm_by_hand():
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+    assert holm(np.array([0.2])).tolist() == [0.2]
+
+
+def run(folder, values, users="abcdefgh", **columns):
+    write_parquet(folder / "per_user.parquet", pd.DataFrame({"user_id": list(users), "ndcg_10": values, **columns}))
+    return folder
+
+
+def test_seeds_are_averaged_user_by_user(tmp_path):
+    folders = [run(tmp_path / "0", np.arange(8.0)), run(tmp_path / "1", np.arange(8.0)[::-1])]
+    assert mean_over_seeds(folders).tolist() == [3.5] * 8
+    assert mean_over_seeds(folders[:1]).tolist() == list(range(8))
+
+
+def test_the_rungs_of_a_newcomer_are_one_person(tmp_path):
+    folder = run(tmp_path, [0.0, 1.0, 0.5, 0.5], users="abab", given=[0, 0, 1, 1])
+    assert mean_over_seeds([folder]).to_dict() == {"a": 0.25, "b": 0.75}
+
+
+def test_rows_are_compared_with_the_reference_user_by_user(tmp_path):
+    base = np.linspace(0.1, 0.8, 8)
+    rows = {
+        ("als", "tuned"): [run(tmp_path / "als", base)],
+        ("better", "tuned"): [run(tmp_path / "better", base + 0.1)],
+        ("other", "tuned"): [run(tmp_path / "other", base[::-1])],
+    }
+    table = certainty(rows)
+    assert np.isnan(table.loc[("als", "tuned"), "difference"])
+    better, other = table.loc[("better", "tuned")], table.loc[("other", "tuned")]
+    assert (better["difference"], better["difference_low"], better["difference_high"]) == pytest.approx((0.1,) * 3)
+    assert better["p"] == pytest.approx(2 * 2 / 2**8, abs=0.006), "all of one sign, twice over, and Holm's factor 2"
+    assert other["difference_low"] < 0 < other["difference_high"]
+    assert other["p"] > 0.5
+    assert table.loc[("als", "tuned"), "ndcg_10_low"] < base.mean() < table.loc[("als", "tuned"), "ndcg_10_high"]
+    assert against({"ndcg_10": 0.55, **better}).startswith("+")
+    assert against({"ndcg_10": 0.45, **other}).startswith("≈")
+    assert "difference" not in certainty({row: rows[row] for row in [("better", "tuned")]})
+
+
+def test_rows_of_different_users_are_not_compared(tmp_path):
+    ours, theirs = run(tmp_path / "als", np.ones(8)), run(tmp_path / "b", np.ones(8), users="abcdefgx")
+    with pytest.raises(UserError, match="different users"):
+        certainty({("als", "tuned"): [ours], ("b", "tuned"): [theirs]})
+    with pytest.raises(UserError, match="different users"):
+        mean_over_seeds([ours, theirs])

@@ -1,0 +1,39 @@
+"""What stands on the pages is what the committed results say, and these hold no row of the data."""
+
+import json
+import re
+
+import pytest
+
+from common.files import read_json
+from common.results import blocks
+from common.table import PAGES, RESULTS
+
+MARKER = re.compile(r"<!-- ((?!end )\S+ \S+ \S+) -->\n(.*?)<!-- end -->", re.DOTALL)
+FILES = sorted(RESULTS.glob("*.json"))
+
+
+def test_there_are_published_results():
+    assert RESULTS / "lastfm-2k.json" in FILES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.parent.name)
+def test_a_page_shows_what_the_results_say(page):
+    made = {marker: text for path in FILES for marker, text in blocks(read_json(path)).items()}
+    shown = dict(MARKER.findall(page.read_text(encoding="utf-8")))
+    assert shown, "a page without a table"
+    for marker, text in shown.items():
+        assert marker in made, f"{page.name}: nothing was measured for {marker}"
+        assert text == made[marker], f"{page.name}: {marker} differs from the results; make table"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_results_tell_of_models_and_not_of_people_or_items(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r'"(user_id|item_id|item_name|name)"', text)
+    for found in json.loads(text)["protocols"].values():
+        assert re.fullmatch("[0-9a-f]{64}", found["split_sha256"])
+        for row in found["rows"]:
+            assert {"model", "preset", "ndcg_10", "ndcg_10_low", "settings", "runs", "seeds"} <= set(row)
+            assert len(row["runs"]) == row["seeds"]
+            assert not any(run["dirty"] for run in row["runs"]), "measured with changes that no commit holds"

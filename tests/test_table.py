@@ -1,0 +1,164 @@
+"""The published table: what it consists of, running what is missing, and writing pages."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from common import table
+from common.data.splits import PROTOCOLS as ALL_PROTOCOLS
+from common.files import read_json
+from common.models import MODELS
+from common.models.contract import NoSettings
+from common.table_plan import PROTOCOLS, STAGES, TEXTBOOK, Job, jobs, seeds_of
+from tests.conftest import ROOT, SMALL
+from tests.stages import complaint, stage
+
+ONE = ("--protocols", "listen", "--models", "popularity", "ease", "--workers", "1")
+
+
+@pytest.fixture
+def flags(small_flags, tmp_path):
+    """Flags of a small table whose pages and results lie in the test's folder."""
+    for name in ("README.md", "more.md"):
+        (tmp_path / name).write_text("before\n<!-- leaderboard synthetic-x listen -->\nold\n<!-- end -->\nafter\n")
+    pages = ("--pages", str(tmp_path / "README.md"), str(tmp_path / "absent.md"))
+    return [*small_flags, *ONE, "--results", str(tmp_path / "results"), *pages, "--figures", str(tmp_path / "figures")]
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Jobs run in this process; what was run."""
+    done: list[Job] = []
+
+    def run(job, settings, started):
+        done.append(job)
+        stage(job.words[0])([*job.words[1:], "--resume", *table.data_flags(settings)])
+        return job, 0, 0.0, settings.output_dir
+
+    monkeypatch.setattr(table, "run", run)
+    return done
+
+
+def test_the_plan_knows_every_model_and_stage():
+    assert {name for names in STAGES.values() for name in names} == set(MODELS)
+    assert {path.stem for path in ROOT.glob("[1-9]_*.py")} == set(STAGES)
+    assert set(PROTOCOLS) == set(ALL_PROTOCOLS) - {"temporal"}
+    planned = list(jobs("listen", has_times=False))
+    rows = [(model, job.preset, job.seed) for job in planned for model in job.models]
+    assert len(rows) == len(set(rows))
+    assert [seed for model, preset, seed in rows if (model, preset) == ("als", "tuned")] == [0, 1, 2, 3, 4]
+    assert [seed for model, preset, seed in rows if (model, preset) == ("sasrec", "tuned")] == [0, 1, 2]
+    assert [seed for model, preset, seed in rows if model == "hybrid_listnet" and preset == "classic"] == [0]
+    assert "trending" not in {model for model, _, _ in rows}
+    assert "trending" in {model for job in jobs("next", has_times=True) for model in job.models}
+    assert all(MODELS[name].Settings is not NoSettings for name in TEXTBOOK)
+    assert seeds_of("popularity", "tuned") == 1
+
+
+def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):
+    page = tmp_path / "README.md"
+    page.write_text(page.read_text().replace("synthetic-x", small_data.name))
+    table.main(flags)
+    assert [str(job) for job in ran] == [
+        "listen popularity tuned seed 0",
+        "listen ease tuned seed 0",
+        "listen ease classic seed 0",
+    ]
+    results = read_json(tmp_path / "results" / f"{small_data.name}.json")
+    rows = {(row["model"], row["preset"]): row for row in results["protocols"]["listen"]["rows"]}
+    assert set(rows) == {("popularity", "tuned"), ("ease", "tuned"), ("ease", "classic")}
+    folder = tmp_path / "out" / small_data.name / "listen"
+    record = read_json(folder / "ease" / "tuned" / "seed0" / "test" / "metrics.json")
+    row = rows["ease", "tuned"]
+    assert row["ndcg_10"] == record["ndcg_10"]
+    assert row["ndcg_10_low"] < row["ndcg_10"] < row["ndcg_10_high"]
+    assert row["settings"] == read_json(folder / "ease" / "tuned" / "seed0" / "config.json")["settings"]
+    assert row["runs"][0]["commit"] == record["commit"]
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert f"| ease | tuned | {row['valid_ndcg_10']:.4f} | 1 |" in text.replace("**", "")
+    assert "ease" in results["protocols"]["listen"]["segments"]["rows"]
+    for name in ("metrics_by_k.png", "cost.png"):
+        assert (tmp_path / "figures" / name).stat().st_size > 10_000
+    ran.clear()
+    table.main(flags)
+    assert ran == [], "all of it is there"
+    (folder / "ease" / "classic" / "seed0" / "test" / "metrics.json").unlink()
+    table.main([*flags, "--no-run"])
+    assert (
+        "missing: python 2_als.py --protocol listen --preset classic --seed 0 --models ease" in capsys.readouterr().out
+    )
+    assert ran == []
+    table.main(flags)
+    assert [str(job) for job in ran] == ["listen ease classic seed 0"]
+
+
+def test_other_settings_and_other_presets_do_not_pass_for_the_tables_own(flags, ran, small_flags, small_data, tmp_path):
+    stage("2_als.py")([*small_flags, "--models", "ease", "--ease.regularisation", "7"])
+    table.main([*flags, "--models", "ease"])
+    assert len(ran) == 2
+    results = read_json(tmp_path / "results" / f"{small_data.name}.json")
+    assert {row["preset"] for row in results["protocols"]["listen"]["rows"]} == {"tuned", "classic"}
+    path = tmp_path / "out" / small_data.name / "listen" / "ease" / "tuned" / "seed0" / "valid" / "metrics.json"
+    path.write_text(json.dumps(read_json(path) | {"config_sha256": "0" * 64}))
+    ran.clear()
+    table.main([*flags, "--models", "ease"])
+    assert [str(job) for job in ran] == ["listen ease tuned seed 0"]
+
+
+def test_tables_measured_before_are_kept_unless_the_data_are_others(flags, ran, small_data, tmp_path):
+    path = tmp_path / "results" / f"{small_data.name}.json"
+    table.main([*flags, "--models", "popularity"])
+    results = read_json(path)
+    parts = {"header": ["a"], "cells": [["1"]], "texts": 0}
+    for sha256, kept in ((results["data_sha256"], True), ("0" * 64, False)):
+        path.write_text(json.dumps(results | {"data_sha256": sha256, "tables": {"parts listen": parts}}))
+        table.main([*flags, "--models", "popularity"])
+        assert ("parts listen" in read_json(path)["tables"]) == kept
+
+
+def test_a_failed_run_is_named_and_nothing_is_written(flags, small_data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(table, "data_flags", lambda settings: ["--no-such-flag"])
+    said = complaint(capsys, table.main, *flags, "--models", "popularity")
+    assert "1 runs failed" in said
+    log = tmp_path / "out" / "table" / "listen-popularity-tuned-seed-0.log"
+    assert "no-such-flag" in log.read_text()
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_job_runs_with_one_thread_and_the_flags_of_the_data(small_settings, monkeypatch, tmp_path):
+    seen = {}
+
+    class Process:
+        def __init__(self, words, env, **_):
+            seen.update(words=words, env=env)
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(table.subprocess, "Popen", Process)
+    settings = table.Settings(synthetic=replace(SMALL, noise=0.5), output_dir=tmp_path, dataset="synthetic")
+    _job, code, _, _ = table.run(Job("2_als", "next", "classic", 3, ("als", "ease")), settings, [])
+    words = " ".join(seen["words"])
+    assert "2_als.py --protocol next --preset classic --seed 3 --models als ease --resume --dataset synthetic" in words
+    assert "--synthetic.noise 0.5" in words
+    assert seen["env"]["OMP_NUM_THREADS"] == "1"
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--protocols", "temporal"), "unknown protocol"),
+        (("--models", "alz"), "als"),
+        (("--workers", "-1"), "--workers -1"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(small_flags, capsys, wrong, said):
+    assert said in complaint(capsys, table.main, *small_flags, *wrong)
+
+
+def test_without_results_and_without_running_there_is_nothing_to_write(flags, capsys):
+    assert "leave --no-run out" in complaint(capsys, table.main, *flags, "--no-run")
