@@ -129,3 +129,11 @@ def test_the_examples_run(small_data_dir, capsys, example):
     said = capsys.readouterr().out
     assert {"recommend": "because of", "newcomer": "known: nothing", "evaluate": "ndcg_10"}[example] in said
     assert len(said.splitlines()) >= 4
+
+
+def test_the_hybrid_is_fitted_and_asked_like_any_other(small_data_dir):
+    music = api.load(SYNTHETIC, data_dir=small_data_dir, synthetic=SMALL)
+    table = music.fit("hybrid_listnet", preset="smoke", epochs=1, batch=32).recommend(music.users[0], k=5)
+    assert len(table) == 5
+    assert table["score"].is_monotonic_decreasing
+    assert 0 < music.evaluate()["ndcg_10"] < 1
