@@ -30,6 +30,7 @@ from common.showcase import find_users, show_lists
 from common.stage import conclude, run_models, said_once, settings_classes
 from common.training import parallel
 from common.training.device import choose, precision_of
+from common.training.loop import Course
 
 STAGE = "6_hybrid_listnet"
 MODELS = {HybridListNet.name: HybridListNet}
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse(Settings, argv, settings_classes(MODELS))
     device = choose(settings.device)
     precision = precision_of(device.name, settings.hybrid_listnet.precision)
-    with parallel.group(device.name), said_once("common.data.preprocessor"):
+    with parallel.group(device.name), said_once("common.data.preprocessor", "common.models.hybrid_inputs"):
         experiment = Experiment(settings, STAGE, device.name)
         log.info("%s (%s), %s", device.name, device.reason, precision)
         probes = find_users(experiment.select, settings.probes)
@@ -89,7 +90,11 @@ def show(experiment: Experiment, settings: HybridListNetSettings, probes: Sequen
         drawn += study_plays(experiment, settings, folder)
     if flags.ablation:
         drawn.append(study(experiment, settings, folder, "ablation", hybrid_study.ablation, draw_ablation))
-    if flags.trade_off:
+    if flags.trade_off and not model.spaces:
+        log.info(
+            "\ntrade-off: items have neither genres, tags nor sound, so nothing makes lists alike and nothing is priced"
+        )
+    elif flags.trade_off:
         drawn.append(study(experiment, settings, folder, "trade_off", hybrid_study.trade_off, draw_trade_off))
     conclude(experiment, drawn)
 
@@ -118,6 +123,9 @@ def show_calibration(experiment: Experiment, model: HybridListNet, phase: str) -
     if model.settings.task == "plays":
         return []
     table = hybrid_study.calibration(model, experiment.scorers[phase])
+    if not table["found"].any():
+        log.info("\ncalibration: no hidden item is among the candidates, so there is nothing to compare")
+        return []
     error = hybrid_study.calibration_error(table)
     part = "test" if phase == "final" else "validation"
     log.info("\ncalibration on %s: expected and found shares of wanted candidates are %.3f apart", part, error)
@@ -131,6 +139,7 @@ def study_plays(experiment: Experiment, settings: HybridListNetSettings, folder:
     split = plays_study.plays_split(experiment.select, experiment.settings.seed)
     model = HybridListNet(settings, experiment.settings.seed)
     model.device = experiment.device
+    model.plan = read_plan(folder / "training" / "select")
     pairs = plays_study.predict(model.fit(split.left), split)
     if pairs.empty:
         log.info("\nplays: nothing to predict, since every interaction weighs the same or only order is learned")
@@ -149,6 +158,15 @@ def study_plays(experiment: Experiment, settings: HybridListNetSettings, folder:
     title, path = place(experiment, "plays")
     hybrid_figures.draw_plays_panels(pairs[pairs["all"]], title, path)
     return [path]
+
+
+def read_plan(folder: Path) -> Course | None:
+    """What a training in view of validation has chosen, from its checkpoint; None where nothing was learned."""
+    path = folder / "best.json"
+    if not path.exists():
+        return None
+    kept = read_json(path)
+    return Course(kept["epoch"], kept["factors"])
 
 
 def study(

@@ -26,6 +26,7 @@ from common.evaluation.ranking import tie_places, top_items
 from common.models import ALS, MODELS, Ensemble, Forest
 from common.models.contract import Recommender, Trained
 from common.models.explanation import Explanation
+from common.ranges import check_ranges
 from common.showcase import names_of
 from common.similar_items import groups_of, one_per_group
 
@@ -68,7 +69,9 @@ class Music:
         fields = {field.name for field in dataclasses.fields(settings)}
         for name in changes.keys() - fields:
             raise unknown_name(f"setting of {model}", name, sorted(fields))
-        self.fitted = kind(dataclasses.replace(settings, **changes), seed)
+        settings = dataclasses.replace(settings, **changes)
+        check_ranges(model, settings)
+        self.fitted = kind(settings, seed)
         if isinstance(self.fitted, Trained):
             self._choose_epochs(self.fitted)
         if not isinstance(self.fitted, Trained) or self.seen.phase == "final":

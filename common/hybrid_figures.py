@@ -55,6 +55,8 @@ def draw_trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: 
                 label = f"{row['ils_weight']:g}"
                 axis.annotate(label, (row[space], row["ndcg_10"]), xytext=(4, 6), textcoords="offset points", size=9)
             for place, row in enumerate(others.to_dict("records")):
+                if pd.isna(row.get(space)):
+                    continue
                 axis.scatter(row[space], row["ndcg_10"], marker="sD^vP"[place % 5], color=PALETTE[1 + place], s=50)
                 where = (row[space], row["ndcg_10"])
                 axis.annotate(row["model"], where, xytext=(6, -11), textcoords="offset points", size=9)

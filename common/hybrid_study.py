@@ -37,15 +37,17 @@ def ablation(model: HybridListNet, fit: Fit, scorer: Scorer) -> Iterator[dict[st
     """The model as it is, then without one part at a time, learned anew on the same cross-fitted lists.
 
     Rows: name, ndcg_10, loss against the whole with its 95% interval (low, high), plays_r2 (NaN where not predicted).
-    Parts that the model does not have are left out.
+    Parts that the model does not have are left out. Without audio or tags, what is told of them is gone; the candidates
+    that they propose stay.
     """
-    base = None
+    base, whole = None, None
     for name, changes in {"all": {}, **PARTS}.items():
         settings = changed(model.settings, changes)
-        if changes and settings == model.settings:
+        if changes and (settings == model.settings or (whole and lacks(whole, changes))):
             continue
         variant = HybridListNet(settings, model.seed)
         fit(variant)
+        whole = whole or variant
         per_row = scorer.ndcg_per_row(scorer.rank(variant))
         base = per_row if base is None else base
         row = compared(name, "", base, per_row)
@@ -53,10 +55,20 @@ def ablation(model: HybridListNet, fit: Fit, scorer: Scorer) -> Iterator[dict[st
 
 
 def changed(settings: HybridListNetSettings, changes: dict[str, Any]) -> HybridListNetSettings:
-    """Settings with some others; what is left out is left out besides what was, and nothing if nothing is named."""
-    if changes.get("without"):
-        changes = {"without": tuple(sorted({*settings.without, *changes["without"]}))}
+    """Settings with some others; what is left out is left out besides what was, and ids come back if nothing is."""
+    if "without" in changes:
+        left = set(settings.without)
+        left = left | set(changes["without"]) if changes["without"] else left - {"ids", "people"}
+        changes = {"without": tuple(sorted(left))}
     return dataclasses.replace(settings, **changes)
+
+
+def lacks(model: HybridListNet, changes: dict[str, Any]) -> bool:
+    """Whether a fitted model has nothing of what a change would take away: data without sound, without tags, ..."""
+    content = set(changes.get("without", ())) & {"audio", "tags"}
+    no_content = bool(content) and not any(model.is_told(what) for what in content)
+    no_price = "ils_weight" in changes and not model.spaces
+    return no_content or no_price or ("task" in changes and not np.isfinite(model.mean_plays))
 
 
 def plays_r2(model: HybridListNet, scorer: Scorer) -> float:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from common.data.folds import without
 from common.data.visible import Visible
@@ -56,8 +55,9 @@ class PlaysSplit:
 
 
 def plays_split(seen: Visible, seed: int = 0) -> PlaysSplit:
-    """Hold out SHARE of the pairs of each stratum (activity of the user x popularity of the item, in quarters), and
-    besides all pairs of some users (new), all but 1 to COLD - 1 of some others (cold), and all pairs of some items."""
+    """Hold out SHARE of the pairs of each stratum (activity of the user x popularity of the item, in quarters), at even
+    steps through the strata, so that small ones need no care; and besides all pairs of some users (new), all but 1 to
+    COLD - 1 of some others (cold), and all pairs of some items."""
     rng, history = np.random.default_rng([seed, 8]), seen.histories
     users, items = np.repeat(np.arange(seen.n_users), history.lengths), history.items.astype(np.int64)
     apart = max(1, round(APART * seen.n_users))
@@ -73,11 +73,10 @@ def plays_split(seen: Visible, seed: int = 0) -> PlaysSplit:
     gone = (place >= keeps[users]) | np.isin(items, new_items)
     rest = np.flatnonzero(~gone & ~np.isin(users, cold))
     strata = quarters(history.lengths[users])[rest] * STRATA + quarters(seen.counts[items])[rest]
-    rare = np.bincount(strata)[strata] < 2
+    by_stratum = rest[np.lexsort((rng.random(len(rest)), strata))]
+    every = round(1 / SHARE)
     stratified = np.zeros(len(users), bool)
-    stratified[train_test_split(rest, test_size=SHARE, random_state=seed, stratify=np.where(rare, -1, strata))[1]] = (
-        True
-    )
+    stratified[by_stratum[rng.integers(min(every, max(1, len(rest)))) :: every]] = True
     held = gone | stratified
     log_plays = np.log1p(history.weights[held].astype(float))
     return PlaysSplit(without(seen, held), users[held], items[held], log_plays, stratified[held])

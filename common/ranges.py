@@ -58,6 +58,11 @@ def ranges_of(kind: type) -> dict[str, Range]:
 
 def check_ranges(model: str, settings: Any) -> None:
     """Raise a UserError for the first setting of a model that lies outside what makes sense."""
+    for name, hint in typing.get_type_hints(type(settings)).items():
+        value, choices = getattr(settings, name), typing.get_args(hint)
+        if typing.get_origin(hint) is typing.Literal and value not in choices:
+            flag = f"--{model}.{name}".replace("_", "-")
+            raise UserError(f"{flag} {value!r}: give {' or '.join(map(str, choices))}")
     for name, allowed in ranges_of(type(settings)).items():
         value = getattr(settings, name)
         if not allowed.allows(value):

@@ -58,8 +58,8 @@ def with_parts(settings: Any, chosen: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def said_once(name: str) -> Iterator[None]:
-    """While the block runs, a logger does not say the same message twice."""
+def said_once(*names: str) -> Iterator[None]:
+    """While the block runs, loggers do not say the same message twice."""
     said: set[str] = set()
 
     def is_new(record: logging.LogRecord) -> bool:
@@ -68,12 +68,14 @@ def said_once(name: str) -> Iterator[None]:
         said.add(message)
         return new
 
-    logger = logging.getLogger(name)
-    logger.addFilter(is_new)
+    loggers = [logging.getLogger(name) for name in names]
+    for logger in loggers:
+        logger.addFilter(is_new)
     try:
         yield
     finally:
-        logger.removeFilter(is_new)
+        for logger in loggers:
+            logger.removeFilter(is_new)
 
 
 def conclude(experiment: Experiment, figures: Iterable[Path] = ()) -> None:

@@ -57,7 +57,7 @@ def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, t
     seen = visible(small_data, protocol, "final")
     assert model.score(np.array([0])).shape == (1, seen.n_items)
     assert {"age_group", "country", "gender"} <= set(model.users.categories)
-    assert {"artist", "release_decade"} <= set(model.items.categories)
+    assert {"artist", "year"} <= set(model.items.categories)
 
 
 def test_the_same_command_gives_the_same_metrics(small_flags, small_data, tmp_path):

@@ -132,6 +132,8 @@ def _artists(frame: pd.DataFrame) -> pd.Series:
 
 def require(frame: pd.DataFrame, columns: Iterable[str], why: str, itself: bool = False) -> None:
     """Raise UserError for the first column that the frame lacks (`itself`: nothing may stand in for it)."""
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(f"give a pandas data frame, not {type(frame).__name__}")
     for column in columns:
         if not (column in frame if itself else is_there(column, frame)):
             raise UserError(f"the frame has no column {column!r}, {why}; add it (it has {', '.join(map(str, frame))})")

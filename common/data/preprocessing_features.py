@@ -9,7 +9,7 @@
 | energy_loudness | items | energy x (loudness - quietest) / (loudest - quietest), the fraction kept in 0..1 |
 | dance_valence | items | danceability x valence |
 | time_signature_3 | items | 1 for three beats to the bar, 0 for four |
-| release_decade, age_group | items, users | the decade's first year; one of AGE_GROUPS |
+| year, age_group | items, users | the release year as a word; one of AGE_GROUPS |
 """
 
 from collections.abc import Callable
@@ -110,7 +110,7 @@ BINARY = {
 }
 CATEGORIES = {
     "artist": ("items", "artist"),
-    "release_decade": ("items", "release_year"),
+    "year": ("items", "release_year"),
     "gender": ("users", "gender"),
     "country": ("users", "country"),
     "age_group": ("users", "age"),
@@ -123,15 +123,17 @@ def category(name: str, rows: pd.DataFrame) -> pd.Series:
 
     >>> category("age_group", pd.DataFrame({"age": [17.0, 18.0, 70.0, np.nan]})).tolist()
     ['under 18', '18-24', '65 and over', None]
-    >>> category("release_decade", pd.DataFrame({"release_year": [1989.0, np.nan]})).tolist()
-    ['1980', None]
+    >>> category("year", pd.DataFrame({"release_year": [1989.0, np.nan]})).tolist()
+    ['1989', None]
     """
     values = rows[CATEGORIES[name][1]]
     if name == "age_group":
         groups = np.searchsorted(AGE_STARTS, np.nan_to_num(values.to_numpy(float)), side="right")
         words = np.array(AGE_GROUPS, object)[groups]
-    elif name == "release_decade":
-        words = np.array([f"{year:.0f}" for year in values.to_numpy(float) // 10 * 10], object)
+    elif name == "year":
+        words = np.array([f"{year:.0f}" for year in values.to_numpy(float)], object)
+    elif name == "gender":
+        return values.str.casefold()
     else:
         return values
     return pd.Series(np.where(values.notna(), words, None), values.index, object)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.names import main_credit
+from common.errors import UserError
 
 WORDS = r"(?u)\w+"
 BETWEEN_BARS = r"[^\s|](?:[^|]*[^\s|])?"
@@ -28,7 +29,10 @@ def words(values: pd.Series) -> pd.Series:
     >>> words(pd.Series([" a ", "", None])).tolist(), words(pd.Series([7, None])).tolist()
     (['a', None, None], ['7', None])
     """
-    codes, distinct = pd.factorize(values.astype(object))
+    try:
+        codes, distinct = pd.factorize(values.astype(object))
+    except TypeError as error:
+        raise UserError(f"column {values.name!r} holds lists; give words, several of them with | between") from error
     spelled = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v).strip() for v in distinct]
     table = np.array([*(word or None for word in spelled), None], object)
     return pd.Series(table[codes], values.index, object)

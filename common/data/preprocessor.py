@@ -38,7 +38,7 @@ from common.errors import UserError, unknown_name
 from common.files import atomic, read_json, write_json
 
 FILE = "preprocessor.json"
-FORMAT = 1
+FORMAT = 2
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +67,19 @@ class MusicPreprocessor:
         reference_year: int | None = None,
         text_dimensions: int = 32,
     ) -> None:
-        if handle_outliers not in STRATEGIES:
+        if not isinstance(handle_outliers, str) or handle_outliers not in STRATEGIES:
             raise unknown_name("outlier strategy", str(handle_outliers), STRATEGIES)
         whole = isinstance(reference_year, int | np.integer) and not isinstance(reference_year, bool)
         if reference_year is not None and not (whole and YEARS[0] <= reference_year <= YEARS[1]):
             raise UserError(f"reference_year must be a whole number from {YEARS[0]} to {YEARS[1]}: {reference_year!r}")
-        if not isinstance(text_dimensions, int | np.integer) or text_dimensions < 1:
+        if (
+            not isinstance(text_dimensions, int | np.integer)
+            or isinstance(text_dimensions, bool)
+            or text_dimensions < 1
+        ):
             raise UserError(f"text_dimensions must be a whole number of at least 1, not {text_dimensions!r}")
+        if not isinstance(missing, Mapping | None):
+            raise UserError(f"missing must say impute or drop by column, as in {{'age': 'drop'}}, not {missing!r}")
         columns = [*(column for part in PARTS for column in COLUMNS[part]), *TEXTS]
         for column, choice in (missing or {}).items():
             if column not in columns:
@@ -149,9 +155,9 @@ class MusicPreprocessor:
         require(frame, (column for column, _ in self._texts.values()), "which a text was fitted on", itself=True)
         return {text: encode(read(text, column, frame)) for text, (column, encode) in self._texts.items()}
 
-    def save_preprocessors(self, folder: Path) -> None:
+    def save_preprocessors(self, folder: Path | str) -> None:
         """Write `preprocessor.json` and, before it, the arrays that it names, as npz: whole or not at all."""
-        fitted, buffer = self._learned(), io.BytesIO()
+        fitted, buffer, folder = self._learned(), io.BytesIO(), Path(folder)
         arrays = {f"{text}/idf": encoder.idf for text, (_, encoder) in self._texts.items()}
         arrays |= {f"{text}/components": encoder.components for text, (_, encoder) in self._texts.items()}
         np.savez(buffer, allow_pickle=False, **arrays)
@@ -177,8 +183,9 @@ class MusicPreprocessor:
                 old.unlink(missing_ok=True)
 
     @classmethod
-    def load_preprocessors(cls, folder: Path) -> "MusicPreprocessor":
+    def load_preprocessors(cls, folder: Path | str) -> "MusicPreprocessor":
         """What `save_preprocessors` wrote; the same output to the last bit. UserError names a file that is not its."""
+        folder = Path(folder)
         path, mend = folder / FILE, "fit the preprocessor and save it again"
         about = read_json(path)
         try:

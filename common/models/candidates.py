@@ -39,7 +39,7 @@ class Pool:
         return self.people[self.rows]
 
     def scores(self, of_candidates: np.ndarray) -> np.ndarray:
-        """Scores of all items, float32 (people, n_items): the candidates' own in [0, 1], the rest below."""
+        """Scores of all items, float32 (people, n_items): the candidates' own, at least 0, the rest below."""
         scores = self.rest.copy()
         scores[self.rows, self.items] = of_candidates
         return scores
@@ -53,7 +53,7 @@ class OverCandidates(Recommender):
 
     @abstractmethod
     def order(self, pool: Pool) -> np.ndarray:
-        """Scores of the candidates in [0, 1], float32 (pairs,)."""
+        """Scores of the candidates, at least 0, float32 (pairs,)."""
 
     @abstractmethod
     def plays_of(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """What the hybrid network is told of items and people, beside the features of their pairs."""
 
+import logging
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,8 +17,11 @@ from common.models.tower_features import evened, reduced
 
 SOUND = (*AUDIO_FEATURES, "tempo_log", "energy_loudness", "dance_valence")
 """Numeric columns of items that say how they sound."""
+MISSING = "_missing"
+"""How the preprocessor's flags of missing values end."""
 ALIKE = 64
 """Dimensions in which items are compared in training."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def make_inputs(visible: Visible, without: tuple[str, ...], outliers: str, tags:
     one may have (`Visible.count_floor`) have an id of their own: what nobody has could only be learned to be nothing.
     """
     preprocessor = MusicPreprocessor(handle_outliers=outliers, text_dimensions=max(1, words))
+    n = max(visible.n_items, visible.n_users)
+    log.info("%s rows without plays join the visible interactions, so that every item and person is there:", f"{n:,}")
     preprocessor.fit_transform(joined(with_everything(visible), visible.items, visible.users))
     return Inputs(
         _items(visible, preprocessor, without, tags, words),
@@ -94,12 +100,14 @@ def with_everything(visible: Visible) -> pd.DataFrame:
 
 
 def _items(visible: Visible, preprocessor: MusicPreprocessor, without: tuple[str, ...], tags: int, words: int) -> Side:
+    """What is known of items beside who has them: that a side made from all visible pairs counts a held-out pair, and
+    the features of a fold do not, would give the pair away in training. So popularity is a feature of the pair alone.
+    """
     table = preprocessor.transform(visible.items, about=("items",))
     sound = [name for name in preprocessor.numeric["items"] if name in SOUND]
     other = [name for name in preprocessor.numeric["items"] if name not in SOUND]
-    binary = preprocessor.binary["items"]
-    blocks = {"numeric": np.column_stack([np.log(visible.popularity), table[other].to_numpy(float)])}
-    blocks["numeric"][:, 0] -= blocks["numeric"][:, 0].mean()
+    binary = [n for n in preprocessor.binary["items"] if "audio" not in without or n.removesuffix(MISSING) not in SOUND]
+    blocks = {"numeric": table[other].to_numpy(float)}
     if binary:
         blocks["binary"] = table[binary].to_numpy(float)
     if sound and "audio" not in without:

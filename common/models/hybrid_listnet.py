@@ -90,9 +90,10 @@ class HybridListNetSettings(TrainingSettings, FirstStageSettings):
     """What is left out: any of audio, tags, ids (those of items and people), people (ids of people alone)."""
 
     def __post_init__(self) -> None:
-        """Lists, as files have them, become tuples."""
+        """Lists, as files have them, become tuples, and so does a value alone."""
         for name in ("hidden", "without"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(value) if isinstance(value, list | tuple) else (value,))
 
     def check(self) -> None:
         """Raise a UserError for settings that make no sense."""
@@ -132,6 +133,7 @@ class HybridListNet(OverCandidates, Neural):
         inputs: Inputs = make_inputs(visible, s.without, s.outliers, s.tags, s.words)
         self.items, self.users, self.spaces = inputs.items, inputs.users, inputs.spaces
         self.preprocessor = inputs.preprocessor
+        self.knows_people = bool((learned.users >= 0).any())
         plays = learned.log_plays
         self.mean_plays = float(plays.mean()) if len(plays) else float("nan")
         self.taught = ListLessons.of(self._scaled(learned), self._expected(learned.described), s.batch, self.seed)
@@ -148,6 +150,12 @@ class HybridListNet(OverCandidates, Neural):
         )
         n, own = np.exp(listeners), np.where(np.isnan(own), self.mean_plays, own)
         return (own + np.nan_to_num(more) * n / (n + DAMPING)).astype(np.float32)
+
+    def is_told(self, what: str) -> bool:
+        """Whether a fitted model is told anything of `audio` or `tags`."""
+        block = {"audio": "music", "tags": "tags"}[what]
+        names = np.array(self.bench.names)[self.columns]
+        return block in self.items.blocks or any(name.startswith(OF_CONTENT[what]) for name in names)
 
     def _left_out(self, group: str, name: str) -> bool:
         s = self.settings
@@ -215,7 +223,10 @@ class HybridListNet(OverCandidates, Neural):
             for start in range(0, len(users), AT_ONCE):
                 part = slice(start, start + AT_ONCE)
                 own = features[part]
-                codes, expected = np.stack([users[part], items[part]]).astype(np.int64), self._expected(own)
+                people = (
+                    users[part] if self.knows_people else np.full_like(users[part], -1)
+                )  # taught on strangers alone
+                codes, expected = np.stack([people, items[part]]).astype(np.int64), self._expected(own)
                 arrays = (self._prepared(own), *codes, expected)
                 made = self.network.judge(*map(self.tensor, arrays))
                 found[:, part] = torch.stack(made).float().cpu().numpy()
@@ -228,6 +239,7 @@ class HybridListNet(OverCandidates, Neural):
         spaces = {f"space/{place}": vectors for place, vectors in enumerate(self.spaces)}
         mean = np.array(self.mean_plays)
         about: dict[str, np.ndarray] = {"used": self.columns, "scale": self.scale, "mean_plays": mean}
+        about["knows_people"] = np.array(self.knows_people)
         sides = self.items.pack("items") | self.users.pack("users")
         return {**OverCandidates.arrays(self), **sides, **spaces, **about}
 
@@ -242,6 +254,7 @@ class HybridListNet(OverCandidates, Neural):
         self.spaces = [arrays[f"space/{n}"] for n in range(sum(name.startswith("space/") for name in arrays))]
         self.columns, self.scale = arrays["used"], arrays["scale"].reshape(3, -1)
         self.mean_plays = float(arrays["mean_plays"].item())
+        self.knows_people = bool(arrays["knows_people"].item())
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `arrays` gave."""

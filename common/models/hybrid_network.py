@@ -4,7 +4,7 @@
     h = h + Linear(Dropout(ReLU(LayerNorm(h))))                                     per layer (He et al. 2016)
     ranking score = w_r . h,   log plays = what the means of person and item say + w_p . h
 
-An item is the embeddings of its id, artist, genres and release years, its numeric and binary features, and what fully
+An item is the embeddings of its id, artist, genres and release year, its numeric and binary features, and what fully
 connected blocks make of its sound, its words and its tags; a person the embeddings of id, gender, age group and
 country, and numbers. Whatever the data lack is not built.
 """

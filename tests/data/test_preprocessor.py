@@ -83,7 +83,7 @@ LINE = [-1.0, -0.5, 0.0, 0.5, 1.0]
         ("country", [1, 1, 2, 1, 2]),
         ("artist", [1, 2, 1, 2, 3]),
         ("age_group", [1, 2, 3, 6, 7]),
-        ("release_decade", [1, 1, 2, 2, 3]),
+        ("year", [1, 2, 3, 4, 5]),
     ],
 )
 def test_every_derived_column_by_hand(column, expected):
@@ -99,7 +99,7 @@ def test_columns_are_listed_by_part_and_typed():
     assert preprocessor.binary == {"interactions": [], "items": ["explicit", "time_signature_3"], "users": []}
     assert preprocessor.categories == {
         "interactions": {},
-        "items": {"artist": 4, "release_decade": 4},
+        "items": {"artist": 4, "year": 6},
         "users": {"gender": 3, "country": 3, "age_group": 8},
     }
     kinds: list[Any] = [preprocessor.target, preprocessor.numeric, preprocessor.binary, preprocessor.categories]
