@@ -90,10 +90,8 @@ def show(experiment: Experiment, settings: HybridListNetSettings, probes: Sequen
         drawn += study_plays(experiment, settings, folder)
     if flags.ablation:
         drawn.append(study(experiment, settings, folder, "ablation", hybrid_study.ablation, draw_ablation))
-    if flags.trade_off and not model.spaces:
-        log.info(
-            "\ntrade-off: items have neither genres, tags nor sound, so nothing makes lists alike and nothing is priced"
-        )
+    if flags.trade_off and not experiment.scorers["select"].measures.spaces:
+        log.info("\ntrade-off: without genres, tags and sound no list is more alike than another: nothing to price")
     elif flags.trade_off:
         drawn.append(study(experiment, settings, folder, "trade_off", hybrid_study.trade_off, draw_trade_off))
     conclude(experiment, drawn)

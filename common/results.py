@@ -32,7 +32,7 @@ def gather(results: Path, data: Dataset, wanted: dict[str, Rows] | None = None, 
     `wanted` names the rows (model, preset) of each protocol; others, and protocols it lacks, are left out. Without it
     every row with test results counts. `seed` is that of the splits.
     """
-    protocols = {}
+    protocols: dict[str, Any] = {}
     for protocol in PROTOCOLS:
         split = folder_name(protocol, seed)
         if (wanted is None or protocol in wanted) and (results / split).exists():
@@ -56,7 +56,8 @@ def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) 
         return found
     table = table[table["ndcg_10"].notna()]
     runs = tested(results / protocol, sha256, wanted)
-    folders = {row: [Path(path) for path in of] for row, of in runs.groupby(["model", "preset"])["folder"]}
+    grouped = runs.groupby(["model", "preset"])["folder"]
+    folders = {(str(model), str(preset)): [Path(path) for path in of] for (model, preset), of in grouped}
     found["rows"] = [_row(row, folders[row["model"], row["preset"]]) for row in table.to_dict("records")]
     tuned = {model: of for (model, preset), of in folders.items() if preset == "tuned" and model != "random"}
     if tuned and not protocol.startswith("newcomer"):  # newcomers are apart by what is known of them already

@@ -137,3 +137,19 @@ def test_the_hybrid_is_fitted_and_asked_like_any_other(small_data_dir):
     assert len(table) == 5
     assert table["score"].is_monotonic_decreasing
     assert 0 < music.evaluate()["ndcg_10"] < 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"inputs": "foo"}, "give content"),
+        ({"task": "foo"}, "give both or rank or plays"),
+        ({"epochs": 0}, "give 1 or more"),
+        ({"dropout": 2.0}, "give 0 to 0.95"),
+        ({"temperature": 0.0}, "give 0.01 or more"),
+        ({"without": "sound"}, "choose among audio"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_anything_is_fitted(small_data_dir, changes, said):
+    with pytest.raises(UserError, match=said):
+        api.load(SYNTHETIC, data_dir=small_data_dir, synthetic=SMALL).fit("hybrid_listnet", preset="smoke", **changes)

@@ -1,7 +1,10 @@
 """Stage 6 from its flags to its files: lists, plays, studies, and mistakes."""
 
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,11 +13,13 @@ import pytest
 
 from common import command_line, hybrid_study, plays_study, tuning
 from common.data.splits import PROTOCOLS
-from common.data.visible import visible
+from common.data.tables import AUDIO_FEATURES
+from common.data.visible import Visible, visible
 from common.evaluation.evaluate import Scorer
 from common.evaluation.plays import mean_plays, order_ndcg
 from common.files import read_json, read_parquet
-from common.models import crossfit
+from common.models import crossfit, neural
+from common.models.hybrid_inputs import make_inputs
 from common.models.hybrid_listnet import HybridListNet, HybridListNetSettings
 from tests.stages import complaint, stage
 
@@ -104,10 +109,54 @@ def test_a_part_that_is_not_there_is_not_left_out(small_data, monkeypatch):
     assert [row["name"] for row in rows] == ["all", "order alone"]
 
 
+def test_sound_and_tags_that_the_data_lack_are_not_left_out(small_data, monkeypatch):
+    seen = visible(small_data, "listen", "select")
+    bare = replace(seen, items=seen.items[["item_id", "name"]], songs=None, item_tags=None, user_item_tags=None)
+    kept = ("without audio", "without tags", "without ILS", "without shortcuts")
+    monkeypatch.setattr(hybrid_study, "PARTS", {name: hybrid_study.PARTS[name] for name in kept})
+    settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1, ils_weight=1.0)
+    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(bare), Scorer(small_data, seen)))
+    assert [row["name"] for row in rows] == ["all", "without shortcuts"]
+
+
+def test_without_sound_nobody_is_told_where_it_is_missing(small_data):
+    seen = visible(small_data, "listen", "select")
+    told = make_inputs(seen, (), "robust", 4, 4).items.blocks
+    deaf = make_inputs(seen, ("audio",), "robust", 4, 4).items.blocks
+    assert "music" in told
+    assert "music" not in deaf
+    sounds = sum(name.removesuffix("_missing") in AUDIO_FEATURES for name in missing_flags(seen))
+    assert sounds > 0
+    assert deaf["binary"].shape[1] == told["binary"].shape[1] - sounds
+
+
+def missing_flags(seen: Visible) -> list[str]:
+    """Flags of missing values among the binary columns of items."""
+    binary = make_inputs(seen, (), "robust", 4, 4).preprocessor.binary["items"]
+    return [name for name in binary if name.endswith("_missing")]
+
+
+def test_data_of_nothing_but_interactions_go_through_every_study(small_data, small_flags, tmp_path, capsys):
+    """Nothing to price is said before anything is fitted for it; no stratum is too small for the plays."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    shown = small_data.tables.interactions[["user_id", "item_id", "weight"]]
+    shown.to_csv(folder / "interactions.csv", index=False)
+    place = [*small_flags[small_flags.index("--output-dir") :], "--data-dir", str(tmp_path / "data")]
+    asked = ["--dataset", str(folder), "--preset", "smoke", "--phase", "select", "--trade-off", "--plays"]
+    stage("6_hybrid_listnet.py")([*place, *asked, "--hybrid-listnet.epochs", "2"])
+    said = capsys.readouterr().out
+    assert "nothing to price" in said
+    assert "log(1 + plays) of held-out visible pairs" in said
+    assert not list((tmp_path / "out").rglob("trade_off.parquet"))
+
+
 def test_what_a_part_changes_comes_on_top():
     base = HybridListNetSettings(without=("people",))
     assert hybrid_study.changed(base, {"without": ("audio",)}).without == ("audio", "people")
     assert hybrid_study.changed(base, {"without": ()}).without == ()
+    deaf = HybridListNetSettings(without=("audio", "ids"))
+    assert hybrid_study.changed(deaf, {"without": ()}).without == ("audio",), "ids alone come back"
     assert hybrid_study.changed(base, {"task": "rank"}).without == ("people",)
 
 
@@ -148,6 +197,51 @@ def test_the_plays_split_is_stratified(small_data):
     ):
         edge = np.median(of_all)
         assert abs((of_all > edge).mean() - (of_part > edge).mean()) < 0.12
+
+
+def test_no_split_of_few_pairs_fails(small_data):
+    seen = visible(small_data, "listen", "select")
+    for n in (1, 7, 77):
+        few = replace(seen, interactions=seen.interactions.head(n))
+        for seed in range(10):
+            split = plays_study.plays_split(few, seed)
+            assert len(split.left.interactions) + len(split.users) == n
+
+
+def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
+    plans, train = [], neural.train
+
+    def noting(network, lessons, settings, place, judge, plan):
+        plans.append((place.title, None if judge else plan and plan.epochs))
+        return train(network, lessons, settings, place, judge, plan)
+
+    monkeypatch.setattr(neural, "train", noting)
+    stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--plays", "--phase", "select"])
+    chosen = read_json(next(Path(small_flags[small_flags.index("--output-dir") + 1]).rglob("best.json")))["epoch"]
+    assert [plan for _, plan in plans] == [None, chosen]
+
+
+def test_a_calibration_without_anything_found_is_not_drawn(monkeypatch, caplog):
+    stage("6_hybrid_listnet.py")
+    nothing = pd.DataFrame({"expected": [0.1, 0.2], "found": [0.0, 0.0], "candidates": [5, 5]})
+    monkeypatch.setattr(hybrid_study, "calibration", lambda model, scorer: nothing)
+    show: Any = sys.modules["stage_6_hybrid_listnet"].show_calibration  # type: ignore[attr-defined]
+    with caplog.at_level("INFO"):
+        assert show(SimpleNamespace(scorers={"final": None}), HybridListNet(), "final") == []
+    assert "no hidden item is among the candidates" in caplog.text
+
+
+def test_people_whom_no_lesson_knew_are_strangers(small_data):
+    """Among newcomers all lessons are strangers': what a known person's own rows hold was never learned."""
+    seen = visible(small_data, "newcomer", "select")
+    model: Any = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(seen)
+    before = model.score(np.array([3]))
+    model.network.train()  # forgets what it has made of all rows
+    for table in model.network.users.tables.values():
+        table.weight.data[1:] += 5.0
+    np.testing.assert_array_equal(model.score(np.array([3])), before)
+    taught = visible(small_data, "listen", "select")
+    assert HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(taught).knows_people
 
 
 def test_figures_of_groups_by_hand():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_a_failed_run_is_named_and_nothing_is_written(flags, small_data, tmp_pat
 
 
 def test_a_job_runs_with_one_thread_and_the_flags_of_the_data(small_settings, monkeypatch, tmp_path):
-    seen = {}
+    seen: dict[str, Any] = {}
 
     class Process:
         def __init__(self, words, env, **_):

@@ -78,7 +78,7 @@ def leaderboard(folder: Path, split_sha256: str, wanted: Collection[tuple[str, s
         numbers = [c for c in test.select_dtypes("number") if c not in ("seed", "threads")]
         spread = grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))
         rows = rows.join(spread).join(grouped[numbers].mean())
-        folders = {(model, preset): [Path(f) for f in of] for (_, model, preset), of in grouped["folder"]}
+        folders = {(str(model), str(preset)): [Path(f) for f in of] for (_, model, preset), of in grouped["folder"]}
         rows = rows.join(certainty(folders), on=["model", "preset"])
     return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 

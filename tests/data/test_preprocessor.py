@@ -531,3 +531,37 @@ def test_the_real_data_lack_demographics_and_half_the_audio(real_data):
     assert ready["energy_missing"].mean() == pytest.approx(0.4785, abs=0.001)
     assert np.isfinite(ready.to_numpy()).all()
     assert preprocessor.text(tables.items)["artist"].shape == (len(tables.items), 32)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"handle_outliers": ["robust"]}, "unknown outlier strategy"),
+        ({"missing": "drop"}, "missing must say impute or drop by column"),
+        ({"missing": ["age"]}, "missing must say impute or drop by column"),
+        ({"text_dimensions": True}, "whole number of at least 1"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_refused(made, said):
+    with pytest.raises(UserError, match=said):
+        MusicPreprocessor(**made)
+
+
+def test_what_is_no_frame_and_cells_that_are_lists_are_refused():
+    nothing: Any = None
+    with pytest.raises(UserError, match="give a pandas data frame, not NoneType"):
+        MusicPreprocessor().fit_transform(nothing)
+    for column in ("genres", "artist"):
+        with pytest.raises(UserError, match=f"column '{column}' holds lists; give words"):
+            MusicPreprocessor().fit_transform(frame(**{column: [["a", "b"]] * 5}))
+
+
+def test_gender_is_the_same_in_any_case_and_a_folder_may_be_a_string(tmp_path):
+    preprocessor = MusicPreprocessor()
+    ready = preprocessor.fit_transform(frame(gender=["f", "F", "m", "M", "f"]))
+    assert ready["gender"].tolist() == [1, 1, 2, 2, 1]
+    preprocessor.save_preprocessors(str(tmp_path))
+    again = MusicPreprocessor.load_preprocessors(str(tmp_path))
+    pd.testing.assert_frame_equal(
+        again.transform(frame(gender=["M"] * 5)), preprocessor.transform(frame(gender=["m"] * 5))
+    )

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,7 +66,7 @@ def test_rows_are_compared_with_the_reference_user_by_user(tmp_path):
         ("better", "tuned"): [run(tmp_path / "better", base + 0.1)],
         ("other", "tuned"): [run(tmp_path / "other", base[::-1])],
     }
-    table = certainty(rows)
+    table: Any = certainty(rows)
     assert np.isnan(table.loc[("als", "tuned"), "difference"])
     better, other = table.loc[("better", "tuned")], table.loc[("other", "tuned")]
     assert (better["difference"], better["difference_low"], better["difference_high"]) == pytest.approx((0.1,) * 3)

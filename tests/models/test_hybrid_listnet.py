@@ -219,12 +219,14 @@ def test_an_item_without_visible_listeners_looks_like_one_with_a_single_one(seen
         changed = dataclasses.replace(seen, items=names, interactions=shown, item_tags=None, user_item_tags=None)
         return make_inputs(changed, (), "robust", 4, 4).items
 
-    none, one = told(own[:0]), told(own[:1])
+    none, one, all_of_them = told(own[:0]), told(own[:1]), told(own)
+    assert len(own) > 2
     assert none.ids[item] == one.ids[item] == 0
     for name in none.categories:
         assert none.categories[name][item] == one.categories[name][item], name
     for name, block in none.blocks.items():
         np.testing.assert_allclose(block[item], one.blocks[name][item], atol=0.05, err_msg=name)
+        np.testing.assert_allclose(block[item], all_of_them.blocks[name][item], atol=0.05, err_msg=f"{name}: counts")
 
 
 def test_sides_are_packed_and_unpacked(seen):
