@@ -336,6 +336,10 @@ class TestInABrowser:
         label.wait_for()
         assert "NDCG@10" in label.text_content()
 
+    def test_no_button_hands_a_chart_to_a_server(self, shown, mark):
+        titles = shown.locator(".modebar-btn").evaluate_all("all => all.map((one) => one.dataset.title)")
+        assert set(titles) == {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
+
     def test_a_name_hides_its_lines_in_every_chart(self, shown, mark):
         shown.select_option("#dataset", index=1)
         board = shown.locator(".board:not([hidden])")

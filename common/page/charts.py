@@ -98,6 +98,7 @@ def by_length(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]
 def against(rows: pd.DataFrame, metric: str, looks: Looks) -> go.Figure:
     """NDCG@10 against another metric, and the rows that none beats in both."""
     title, sign = AGAINST[metric]
+    short = title.split(",")[0]
     figure, known = _figure(title, "NDCG@10"), rows[rows[metric].notna()]
     front = pareto(known[metric] * sign, known["ndcg_10"])
     edge = known[front].sort_values(metric)
@@ -109,9 +110,7 @@ def against(rows: pd.DataFrame, metric: str, looks: Looks) -> go.Figure:
         line={"color": "#999", "dash": "dot", "width": 1.5},
     )
     for (_, row), best in zip(known.iterrows(), front, strict=True):
-        told = f"<b>{_safe(row)}</b><br>NDCG@10 %{{y:.4f}}<br>{metric} %{{x:.4f}}" + (
-            "<br>on the front" if best else ""
-        )
+        told = f"<b>{_safe(row)}</b><br>NDCG@10 %{{y:.4f}}<br>{short} %{{x:.4f}}" + ("<br>on the front" if best else "")
         figure.add_scatter(
             x=[row[metric]],
             y=[row["ndcg_10"]],
@@ -215,7 +214,7 @@ def _figure(x: str, y: str, log: bool = False) -> go.Figure:
             "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
             "xaxis": horizontal,
             "yaxis": axis | {"title": _title(y), "rangemode": "tozero" if log else "normal"},
-            "margin": {"l": 56, "r": 14, "t": 28, "b": 52},
+            "margin": {"l": 56, "r": 18, "t": 28, "b": 52},
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#bbb", "activecolor": "#0b6e69"},
             "showlegend": False,
             "hovermode": "closest",

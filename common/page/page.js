@@ -4,7 +4,9 @@ const figures = JSON.parse(document.getElementById("figures").textContent);
 const boards = all(".board");
 const dataset = document.getElementById("dataset");
 const protocol = document.getElementById("protocol");
-const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+// Only these buttons: among Plotly's own is one that would hand a chart, names and all, to a server.
+const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
+const config = { responsive: true, displaylogo: false, modeBarButtons: buttons };
 
 function options(select, values, chosen) {
   select.replaceChildren(...values.map((value) => new Option(value, value, false, value === chosen)));
