@@ -105,6 +105,7 @@ class ModelSettings(DataSettings):
 
 
 S = TypeVar("S", bound=DataSettings)
+T = TypeVar("T")
 
 
 def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type] | None = None) -> S:
@@ -134,7 +135,7 @@ def _parse_with_presets(settings: type[S], argv: list[str], models: dict[str, ty
     return parse_flags(settings, argv, default)
 
 
-def parse_flags(settings: type[S], argv: list[str], default: S) -> S:
+def parse_flags(settings: type[T], argv: list[str], default: T) -> T:
     """Let tyro parse; its boxed complaint is boiled down to one sentence."""
     complaint = io.StringIO()
     try:

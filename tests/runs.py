@@ -15,7 +15,7 @@ STAGE = "1_knn_baseline"
 def finish(settings: ModelSettings, models: Sequence[type[Recommender]], stage: str = STAGE, **changed: Any) -> None:
     """Run models on the tuned preset, each changed by its own entry in `changed`, and leave what a stage leaves."""
     drawn = module.draw_accuracy
-    module.draw_accuracy = lambda *_: None  # type: ignore[assignment, return-value]
+    module.draw_accuracy = lambda *_: None  # type: ignore[assignment]
     try:
         experiment = Experiment(settings, stage)
         for model in models:

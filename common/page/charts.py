@@ -76,7 +76,7 @@ def charts(board: Board, looks: Looks) -> dict[str, list[dict[str, Any]]]:
 
 
 def _has(rows: pd.DataFrame, metric: str) -> bool:
-    return metric in rows and rows[metric].notna().any()
+    return metric in rows and bool(rows[metric].notna().any())
 
 
 def by_length(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
@@ -132,7 +132,7 @@ def pareto(first: pd.Series, second: pd.Series) -> np.ndarray:
     a, b = first.to_numpy(float), second.to_numpy(float)
     no_worse = (a >= a[:, None]) & (b >= b[:, None])
     larger = (a > a[:, None]) | (b > b[:, None])
-    return ~(no_worse & larger).any(axis=1)
+    return np.logical_not((no_worse & larger).any(axis=1))
 
 
 def training(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:

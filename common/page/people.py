@@ -12,7 +12,7 @@ import pandas as pd
 
 from common.data.prepare import Dataset
 from common.data.splits import RUNGS, load_split
-from common.data.visible import visible
+from common.data.visible import Visible, visible
 from common.errors import UserError
 from common.files import read_json, read_parquet
 from common.page.boards import Board
@@ -109,15 +109,16 @@ class People:
         return str(self.names.get(item, item))
 
     @cached_property
-    def _seen(self):
+    def _seen(self) -> Visible:
+        assert self.data is not None
         return visible(self.data, self.board.protocol, "final" if self.board.part == "test" else "select")
 
     def history(self, user: str) -> tuple[list[str], str]:
         """What the models saw of a person, by name, and in which order it is told."""
         if self.data is None:
             return [], ""
-        if self.board.protocol.startswith("newcomer"):
-            given = load_split(self.data, self.board.protocol).given
+        given = load_split(self.data, self.board.protocol).given if "newcomer" in self.board.protocol else None
+        if given is not None:
             mine = given[(given["user_id"] == user) & (given["position"] < max(RUNGS))].sort_values("position")
             return [self.name(item) for item in mine["item_id"].astype(object)], "all that was given"
         seen = self._seen
