@@ -44,9 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_text(page, render(boards, settings.data_dir, settings.users))
     rows = sum(len(board.rows) for board in boards)
     size = page.stat().st_size / 2**20
-    log.info(
-        "%s: %d leaderboards, %d rows, %.1f MiB; it names people and items", display(page), len(boards), rows, size
-    )
+    log.info("%s: data sets and protocols %d, rows %d, %.1f MiB", display(page), len(boards), rows, size)
+    log.info("it names people and items of the data: share it only where their licence allows that")
     if settings.screenshot:
         screenshot(page, settings.screenshot)
         log.info("%s: its picture", display(settings.screenshot))

@@ -126,7 +126,8 @@ class People:
         history = seen.histories.take(code)
         items, order = history.items, "oldest first"
         if self.board.protocol.startswith("listen"):
-            items, order = items[np.argsort(-history.weights, kind="stable")], "most played first"
+            items = items[np.argsort(-history.weights, kind="stable")]
+            order = "most played first" if len(set(history.weights)) > 1 else "in no order"
         return [self.name(item) for item in seen.items["item_id"].iloc[items]], order
 
 
