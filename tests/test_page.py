@@ -264,21 +264,26 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def shown(chromium, page):
-    """The page in a browser of 1280 pixels, made sure of: no message on the console and no request when done."""
-    tab = chromium.new_page(viewport={"width": 1280, "height": 900})
-    said: list[str] = []
-    asked: list[str] = []
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda request: asked.append(request.url))
+@pytest.fixture(scope="module")
+def tab(chromium, page):
+    """The page in a browser, opened once, with all that the console says and all that is asked of a network."""
+    tab = chromium.new_page()
+    heard: list[str] = []
+    tab.on("console", lambda message: heard.append(message.text))
+    tab.on("pageerror", lambda error: heard.append(str(error)))
+    tab.on("request", lambda request: heard.append(request.url))
     tab.goto(page.as_uri())
     tab.wait_for_selector("html[data-ready]")
-    yield tab
-    assert said == []
-    assert [url for url in asked if url != page.as_uri() and not url.startswith(("data:", "blob:"))] == []
-    tab.close()
+    return tab, heard
+
+
+@pytest.fixture
+def shown(tab, page):
+    """The open page at 1280 pixels, made sure of: nothing on the console and no request when a test is done."""
+    tab[0].set_viewport_size({"width": 1280, "height": 900})
+    tab[0].select_option("#dataset", index=0)
+    yield tab[0]
+    assert [told for told in tab[1] if told != page.as_uri() and not told.startswith(("data:", "blob:"))] == []
 
 
 def column(tab, title: str) -> list[str]:
