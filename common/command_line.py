@@ -105,6 +105,7 @@ class ModelSettings(DataSettings):
 
 
 S = TypeVar("S", bound=DataSettings)
+T = TypeVar("T")
 
 
 def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type] | None = None) -> S:
@@ -131,10 +132,10 @@ def _parse_with_presets(settings: type[S], argv: list[str], models: dict[str, ty
         early = _peek(argv, default)
         chosen: dict[str, Any] = {name: preset_values(*early, name, kind) for name, kind in models.items()}
         default = dataclasses.replace(default, **chosen)
-    return _parse_flags(settings, argv, default)
+    return parse_flags(settings, argv, default)
 
 
-def _parse_flags(settings: type[S], argv: list[str], default: S) -> S:
+def parse_flags(settings: type[T], argv: list[str], default: T) -> T:
     """Let tyro parse; its boxed complaint is boiled down to one sentence."""
     complaint = io.StringIO()
     try:
