@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from common.evaluation.statistics import DRAWS, bootstrap_interval
+from common.evaluation.statistics import bootstrap_interval, holm, paired_p
 from common.runs import Run
 
 LEVEL = 0.95
@@ -26,7 +25,7 @@ def compare(runs: Sequence[Run], metric: str) -> pd.DataFrame:
     columns = ["run", "value", "difference", "users", "low", "high", "p", "higher", "lower"]
     table = pd.DataFrame(rows).reindex(columns=columns)
     tested = table["p"].notna()
-    table.loc[tested, "p_holm"] = _holm(table.loc[tested, "p"].to_numpy(float))
+    table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(float))
     table["excludes_zero"] = (table["low"] > 0) | (table["high"] < 0)
     table["significant"] = table["excludes_zero"] & (table.reindex(columns=["p_holm"])["p_holm"] < 1 - LEVEL)
     return table.reindex(columns=[*table.columns.drop("p_holm", errors="ignore"), "p_holm"])
@@ -44,29 +43,7 @@ def _difference(reference: Run, run: Run, metric: str) -> dict[str, float]:
         "users": len(values),
         "low": low,
         "high": high,
-        "p": _paired_p(values),
+        "p": paired_p(values).item(),
         "higher": int((values > 0).sum()),
         "lower": int((values < 0).sum()),
     }
-
-
-def _paired_p(differences: np.ndarray, seed: int = 0) -> float:
-    """Two-sided p of a mean difference being zero: twice the share of bootstrap means on its other side."""
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(differences), np.full(len(differences), 1 / len(differences)), size=DRAWS)
-    means = draws @ differences
-    share = min((means <= 0).sum(), (means >= 0).sum())
-    return float(min(1.0, 2 * (share + 1) / (DRAWS + 1)))
-
-
-def _holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's (1979) adjusted p-values, float (n,), in the order given.
-
-    >>> _holm(np.array([0.04, 0.01, 0.03])).tolist()
-    [0.06, 0.03, 0.06]
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
-    return adjusted
