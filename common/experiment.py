@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from common import machine, tracking
+from common import artifacts, machine, tracking
 from common.command_line import ModelSettings, preset_label, preset_values
 from common.comparison import draw_accuracy
 from common.data.prepare import Dataset, load_dataset
@@ -150,7 +150,8 @@ class Experiment:
             log.info("%-14s %-6s %s  (fit %.1f s)", model.name, phase, figures, record["fit_seconds"])
             # The summary's own keys are those of the last phase's metrics.json; validation stays beside them.
             summary = {f"valid/{key}": value for key, value in summary.items() if isinstance(value, float)} | record
-        if phase == "final" or not (folder / "test").exists():  # a final model stays beside the test results it gave
+        newest = phase == "final" or not (folder / "test").exists()
+        if newest:  # a final model stays beside the test results it gave
             write_json(folder / "config.json", config)
             model.save(folder / "model")
         title = f"{model.name}, {self.data.name}, {self.settings.split_folder}"
@@ -164,6 +165,9 @@ class Experiment:
             write_json(folder / "curves.json", curves)
         tracker.summary(strict(summary))
         tracker.table("top10", top_ten(evaluation.recommendations, self.seen[phase]))
+        if tracker.is_on:  # copying is not free
+            model_folder = folder / "model" if newest else None
+            artifacts.keep(tracker, record, folder / PARTS[phase], model_folder, self.settings.artifact_mb)
 
     def _fit_and_score(
         self, model: Recommender, phase: str, folder: Path, report: Report
