@@ -116,7 +116,7 @@ def draw_training(experiment: Experiment, settings: ALSSettings) -> list[Path]:
 def draw_settings(experiment: Experiment, start: ALSSettings, grid: bool) -> list[Path]:
     """What factors and regularisation do on validation: from the tuning study, else from a grid where one is wanted."""
     kept = experiment.folder / ALS.name / "sensitivity.parquet"
-    trials = trials_of(experiment, ALS)
+    trials = trials_of(experiment, ALS, start)
     if trials.empty and grid:
         write_parquet(kept, try_grid(experiment, start))
     if trials.empty and not kept.exists():
