@@ -108,8 +108,9 @@ def draw_training(experiment: Experiment, settings: ALSSettings) -> list[Path]:
     curves = experiment.run_folder(ALS, settings) / "curves.json"
     if not curves.exists():
         return []
-    path = experiment.folder / "figures" / "als_loss.png"
-    draw_loss(read_json(curves)["train/loss"], f"{experiment.data.name}, {experiment.select.protocol}", path)
+    path, noted = experiment.folder / "figures" / "als_loss.png", read_json(curves)
+    losses = noted.get("refit/loss", noted["train/loss"])
+    draw_loss(losses, f"{experiment.data.name}, {experiment.select.protocol}", path)
     return [path]
 
 

@@ -93,7 +93,9 @@ def default_entity() -> str:
     """The W&B user that the key belongs to."""
     import wandb
 
-    return wandb.Api(timeout=20).default_entity
+    if entity := wandb.Api(timeout=20).default_entity:
+        return entity
+    raise ValueError("the key belongs to no user; name one with --entity")
 
 
 def workspace(entity: str, dataset: str, protocol: str, split_seed: int = 0) -> Any:

@@ -141,8 +141,11 @@ class Experiment:
                 tracker.log(strict({curve_name(name, phase): value for name, value in values.items()}), epoch)
 
             evaluation, costs = self._fit_and_score(model, phase, folder, report)
-            if isinstance(model, Trained):
-                curves |= {curve_name(name, phase): values for name, values in model.curves.items()}
+            own = {curve_name(name, phase): values for name, values in model.curves.items()}
+            curves |= own
+            if not isinstance(model, Trained):  # one that is has reported as it went
+                for epoch, values in enumerate(zip(*own.values(), strict=True), start=1):
+                    tracker.log(dict(zip(own, values, strict=True)), epoch)
             record = evaluation.overall | costs | self._about(config, phase)
             write_results(folder / PARTS[phase], evaluation, record)
             shown = ("ndcg_10", "recall_20", "hr_5_sampled99", "coverage_10")
@@ -157,10 +160,6 @@ class Experiment:
         title = f"{model.name}, {self.data.name}, {self.settings.split_folder}"
         parts = [PARTS[phase] for phase in self.settings.phases]
         tracker.figure("accuracy_by_k", draw_accuracy(folder, parts, title))
-        if not isinstance(model, Trained):  # one that is has reported as it went
-            curves = model.curves
-            for epoch, values in enumerate(zip(*curves.values(), strict=True), start=1):
-                tracker.log(dict(zip(curves, values, strict=True)), epoch)
         if curves:
             write_json(folder / "curves.json", curves)
         tracker.summary(strict(summary))

@@ -20,7 +20,14 @@ def draw_search(
         percent_axis(bars.xaxis)
         numbers = np.arange(1, len(values) + 1)
         course.scatter(numbers, values, color=PALETTE[7], s=28, label="trial")
-        course.plot(numbers, np.maximum.accumulate(values), color=PALETTE[3], linewidth=2, label="best so far")
+        course.plot(
+            numbers,
+            np.maximum.accumulate(values),
+            color=PALETTE[3],
+            linewidth=2,
+            drawstyle="steps-post",
+            label="best so far",
+        )
         shorter = f" ({n_pruned} more cut short)" if n_pruned else ""
         course.set(xlabel=f"Trial{shorter}", ylabel="NDCG@10 on validation")
         course.xaxis.get_major_locator().set_params(integer=True)
@@ -36,7 +43,11 @@ def draw_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, float]],
         for panel, (rung, (als, content)) in zip(axes, chosen.items(), strict=False):
             dots = panel.scatter(table["als"], table["content"], c=table[rung], cmap="viridis", s=90)
             panel.plot(als, content, marker="*", color=PALETTE[3], markersize=18, markeredgecolor="white")
-            panel.set(title=f"{rung} items known", xlabel="Weight of ALS", ylabel="Weight of content")
+            panel.set(
+                title=f"{rung} known item{'' if rung == '1' else 's'}",
+                xlabel="Weight of ALS",
+                ylabel="Weight of content",
+            )
             panel.set(xlim=(-0.08, 1.08), ylim=(-0.08, 1.08))
             panel.figure.colorbar(dots, ax=panel, label="NDCG@10")
         for panel in axes[len(chosen) :]:

@@ -55,7 +55,7 @@ def unpainted() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory) -> Iterator[tuple[Path, Path]]:
+def twice(tmp_path_factory) -> tuple[Path, Path]:
     """The folders of two runs."""
     here, there = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("there")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
