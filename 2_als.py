@@ -108,15 +108,16 @@ def draw_training(experiment: Experiment, settings: ALSSettings) -> list[Path]:
     curves = experiment.run_folder(ALS, settings) / "curves.json"
     if not curves.exists():
         return []
-    path = experiment.folder / "figures" / "als_loss.png"
-    draw_loss(read_json(curves)["train/loss"], f"{experiment.data.name}, {experiment.select.protocol}", path)
+    path, noted = experiment.folder / "figures" / "als_loss.png", read_json(curves)
+    losses = noted.get("refit/loss", noted["train/loss"])
+    draw_loss(losses, f"{experiment.data.name}, {experiment.select.protocol}", path)
     return [path]
 
 
 def draw_settings(experiment: Experiment, start: ALSSettings, grid: bool) -> list[Path]:
     """What factors and regularisation do on validation: from the tuning study, else from a grid where one is wanted."""
     kept = experiment.folder / ALS.name / "sensitivity.parquet"
-    trials = trials_of(experiment, ALS)
+    trials = trials_of(experiment, ALS, start)
     if trials.empty and grid:
         write_parquet(kept, try_grid(experiment, start))
     if trials.empty and not kept.exists():

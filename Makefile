@@ -1,6 +1,6 @@
 # run: the whole pipeline on the real data (or a generated set)   smoke: the same story on a tiny set
 # test, lint: what every change must pass                         report: the leaderboards once more
-# page: outputs/index.html, all results on one page
+# page: outputs/index.html, all results on one page               dashboard: a ready workspace in W&B
 # table: run what the published table lacks (hours at first; may be stopped), then write README's tables and figures
 PYTHON ?= python3
 DATASET ?= auto
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test lint report table page clean
+.PHONY: run smoke test lint report table page dashboard clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -38,6 +38,9 @@ table: $(VENV)/.ready
 
 page: $(VENV)/.ready
 	$(BIN)/python -m common.page
+
+dashboard: $(VENV)/.ready
+	$(BIN)/python -m common.dashboard --no-download --dataset '$(DATASET)' $(FLAGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest

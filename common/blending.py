@@ -1,14 +1,16 @@
 """The ensemble's weights, learned rung by rung on the validation users of protocol `newcomer`.
 
 A weight belongs to a length of history, and newcomers are the people of whom every length is asked: 0, 1, 2, 5, 10
-and 20 items of the same person. What other protocols hide is not looked at, nor is anybody's test part.
+and 20 items of the same person. So one trial answers for every length at once, all mixtures are tried, and the choice
+is made from the values of single users. A sampler's study of one value per trial cannot hold that, hence a search of
+its own behind the same call; once the parts are fitted it takes seconds, and it is done anew each time. What other
+protocols hide is not looked at, nor is anybody's test part.
 """
 
 import dataclasses
 import logging
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,11 @@ from common.data.visible import visible
 from common.errors import UserError
 from common.evaluation.evaluate import Scorer
 from common.experiment import Experiment
-from common.files import write_parquet
+from common.files import display, write_parquet
 from common.models.contract import Recommender
 from common.models.ensemble import RUNGS, VOICES, Ensemble, EnsembleSettings
-from common.tuning import write_preset
+from common.tuning import figure_of, keep_preset
+from common.tuning_figures import draw_weights
 
 MOST_BYTES = 2 * 2**30
 """The parts' scores of all newcomers are kept while they take no more than this, else made anew for every trial."""
@@ -59,11 +62,11 @@ def tune_weights(
     best = choose_weights(start, mixtures, values, trial.rung_of_row)
     value = float(trial(best.voices()).mean())
     log.info("ensemble: validation NDCG@10 of newcomers %.4f with %s", value, best)
-    if experiment.settings.split_seed:
-        log.info("not written to presets/: validation pairs of one split are test pairs of another")
-        return best
-    found = SimpleNamespace(best_value=value, trials=mixtures)
-    write_preset(presets / f"{experiment.data.presets}.toml", kind.name, experiment.settings.protocol, best, found)
+    title, path = figure_of(experiment, kind)
+    voices = best.voices()
+    draw_weights(table, {str(r): (voices[n, 0], voices[n, 1]) for n, r in enumerate(RUNGS)}, title, path)
+    log.info("what the weights do: %s", display(path))
+    keep_preset(experiment, kind, best, value, len(mixtures), presets)
     return best
 
 

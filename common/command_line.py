@@ -78,6 +78,8 @@ class ModelSettings(DataSettings):
     """auto, cpu or cuda."""
     tune: int = 0
     """Search this many settings on validation and write the best into the preset; 0 does not search."""
+    artifact_mb: int = 100
+    """Models and lists of up to this many MiB each are kept in W&B, too, as artifacts; 0 keeps none."""
     resume: bool = False
     """Skip models whose results for these very settings are complete; go on with a training that was stopped."""
 
@@ -92,6 +94,8 @@ class ModelSettings(DataSettings):
             raise unknown_name("device", self.device, ("auto", "cpu", "cuda"))
         if self.tune < 0:
             raise UserError(f"--tune {self.tune}: give the number of settings to try, or leave it out")
+        if self.artifact_mb < 0:
+            raise UserError(f"--artifact-mb {self.artifact_mb}: give the largest size in MiB, or 0 to keep none")
 
     @property
     def phases(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake ends in."""
+"""The exception that a user's mistake ends in."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,6 +10,10 @@ class UserError(Exception):
     The message is one sentence that names the file, line, column or flag and the remedy. The command
     line prints it on stderr and exits with code 2; nothing on disk has changed.
     """
+
+
+class DivergedError(UserError):
+    """A training whose loss or weights are not finite any more: these settings do not do."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from common import machine, tracking
+from common import artifacts, machine, tracking
 from common.command_line import ModelSettings, preset_label, preset_values
 from common.comparison import draw_accuracy
 from common.data.prepare import Dataset, load_dataset
@@ -140,8 +140,11 @@ class Experiment:
                 tracker.log(strict({curve_name(name, phase): value for name, value in values.items()}), epoch)
 
             evaluation, costs = self._fit_and_score(model, phase, folder, report)
-            if isinstance(model, Trained):
-                curves |= {curve_name(name, phase): values for name, values in model.curves.items()}
+            own = {curve_name(name, phase): values for name, values in model.curves.items()}
+            curves |= own
+            if not isinstance(model, Trained):  # one that is has reported as it went
+                for epoch, values in enumerate(zip(*own.values(), strict=True), start=1):
+                    tracker.log(dict(zip(own, values, strict=True)), epoch)
             record = evaluation.overall | costs | self._about(config, phase)
             write_results(folder / PARTS[phase], evaluation, record)
             shown = ("ndcg_10", "recall_20", "hr_5_sampled99", "coverage_10")
@@ -149,20 +152,20 @@ class Experiment:
             log.info("%-14s %-6s %s  (fit %.1f s)", model.name, phase, figures, record["fit_seconds"])
             # The summary's own keys are those of the last phase's metrics.json; validation stays beside them.
             summary = {f"valid/{key}": value for key, value in summary.items() if isinstance(value, float)} | record
-        if phase == "final" or not (folder / "test").exists():  # a final model stays beside the test results it gave
+        newest = phase == "final" or not (folder / "test").exists()
+        if newest:  # a final model stays beside the test results it gave
             write_json(folder / "config.json", config)
             model.save(folder / "model")
         title = f"{model.name}, {self.data.name}, {self.settings.split_folder}"
         parts = [PARTS[phase] for phase in self.settings.phases]
         tracker.figure("accuracy_by_k", draw_accuracy(folder, parts, title))
-        if not isinstance(model, Trained):  # one that is has reported as it went
-            curves = model.curves
-            for epoch, values in enumerate(zip(*curves.values(), strict=True), start=1):
-                tracker.log(dict(zip(curves, values, strict=True)), epoch)
         if curves:
             write_json(folder / "curves.json", curves)
         tracker.summary(strict(summary))
         tracker.table("top10", top_ten(evaluation.recommendations, self.seen[phase]))
+        if tracker.is_on:  # copying is not free
+            model_folder = folder / "model" if newest else None
+            artifacts.keep(tracker, record, folder / PARTS[phase], model_folder, self.settings.artifact_mb)
 
     def _fit_and_score(
         self, model: Recommender, phase: str, folder: Path, report: Report

@@ -86,4 +86,4 @@ def conclude(experiment: Experiment, figures: Iterable[Path] = ()) -> None:
     drawn = [*draw_comparison(experiment.folder, table, f"{experiment.data.name}, {split}"), *figures]
     log.info("results: %s\nfigures: %s", display(experiment.folder), ", ".join(path.name for path in drawn))
     if experiment.hint:
-        log.info("the last run in W&B: %s", experiment.hint)
+        log.info("runs in W&B: %s", experiment.hint)

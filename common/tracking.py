@@ -3,7 +3,11 @@
 import logging
 import netrc
 import os
-from collections.abc import Iterator
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +27,7 @@ class NullTracker:
     """Tracks nothing: `outputs/` is complete without it."""
 
     hint = "tracking is off"
+    is_on = False
 
     def log(self, values: dict[str, float], epoch: int) -> None:
         """Curves: values at an epoch."""
@@ -36,6 +41,9 @@ class NullTracker:
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """A table."""
 
+    def artifact(self, name: str, kind: str, files: Iterable[Path], metadata: dict[str, Any]) -> None:
+        """Files that others may want to fetch."""
+
     def finish(self) -> None:
         """The end of the run."""
 
@@ -43,10 +51,11 @@ class NullTracker:
 class WandbTracker(NullTracker):
     """One W&B run."""
 
+    is_on = True
+
     def __init__(self, run: Any) -> None:
         self.run = run
-        folder = display(Path(run.settings.sync_dir))
-        self.hint = f"wandb leet {folder}   or   wandb sync {folder}" if run.offline else run.url
+        self.hint = how_to_see(Path(run.settings.sync_dir)) if run.offline else run.url
         run.define_metric("epoch")
         for curve in ("train/*", "val/*", "refit/*"):
             run.define_metric(curve, step_metric="epoch")
@@ -84,10 +93,41 @@ class WandbTracker(NullTracker):
         with self._harmless():
             self.run.log({f"tables/{name}": wandb.Table(dataframe=plain)})
 
+    def artifact(self, name: str, kind: str, files: Iterable[Path], metadata: dict[str, Any]) -> None:
+        """A version of an artifact. Its files are copied at once, so that a later run may replace them; an offline run
+        sends the copies when it is synchronised."""
+        import wandb
+
+        with self._harmless():
+            artifact = wandb.Artifact(artifact_name(name), type=kind, metadata=metadata)
+            for file in files:
+                artifact.add_file(str(file), name=file.name, skip_cache=True)
+            self.run.log_artifact(artifact)
+
     def finish(self) -> None:
         """Close the run; everything is on disk when this returns."""
         with self._harmless():
             self.run.finish()
+
+
+def how_to_see(run: Path) -> str:
+    """The two commands that an offline run is looked at and sent with, as they work from the working folder.
+
+    `leet` gets the folder of all runs, where they can be compared; `sync` gets this one.
+    """
+    beside = Path(sys.executable).parent / "wandb"
+    wandb = "wandb" if shutil.which("wandb") or not beside.exists() else shlex.quote(display(beside))
+    folder, run_folder = (shlex.quote(display(path)) for path in (run.parent, run))
+    return f"{wandb} leet {folder}   or   {wandb} sync {run_folder}"
+
+
+def artifact_name(name: str) -> str:
+    """A name as W&B allows it for an artifact.
+
+    >>> artifact_name("my data-listen-als-tuned")
+    'my-data-listen-als-tuned'
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:128]
 
 
 @dataclass(frozen=True)
@@ -111,10 +151,11 @@ def resolve_mode(wanted: str) -> str:
     named = os.environ.get("WANDB_MODE", "").lower()
     if named in ("online", "offline", "disabled"):
         return named
-    return "online" if _has_key() else "offline"
+    return "online" if has_key() else "offline"
 
 
-def _has_key() -> bool:
+def has_key() -> bool:
+    """Whether a key is configured: WANDB_API_KEY, or ~/.netrc for the host of WANDB_BASE_URL."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
@@ -123,6 +164,11 @@ def _has_key() -> bool:
         return netrc.netrc(path).authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
+
+
+def project() -> str:
+    """The project of all runs: WANDB_PROJECT, else encore."""
+    return os.environ.get("WANDB_PROJECT") or "encore"
 
 
 def start(wanted: str, output_dir: Path, identity: RunIdentity, config: dict[str, Any]) -> NullTracker:
@@ -151,7 +197,7 @@ def _init(mode: Any, identity: RunIdentity, config: dict[str, Any]) -> Any:
 
     split = f"{identity.dataset}-{identity.split_folder}-{identity.split_sha256[:8]}"
     return wandb.init(
-        project=os.environ.get("WANDB_PROJECT", "encore"),
+        project=project(),
         mode=mode,
         name=f"{identity.model}-{identity.preset}-seed{identity.seed}",
         group=split,

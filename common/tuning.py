@@ -1,118 +1,180 @@
 """Choosing settings on validation: Optuna over the ranges that a settings class declares, best ones into presets/."""
 
 import dataclasses
+import hashlib
+import json
 import logging
+import math
 import sys
 import typing
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from tqdm import tqdm
 
 from common.command_line import PRESETS, read_toml
-from common.errors import UserError
+from common.errors import DivergedError, UserError
 from common.experiment import Experiment
-from common.files import write_text
+from common.files import display, write_text
 from common.models.contract import Recommender
-from common.ranges import fixed_of, ranges_of
+from common.ranges import Range, fixed_of, ranges_of
+from common.study import complete, finished, held, importances, open_study, prepare, take_up
 from common.training import parallel
+from common.tuning_figures import draw_search
 
+LEAST = 10
+"""Trials with a value, of which one may say what matters."""
 log = logging.getLogger(__name__)
 
 
 def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: int, presets: Path = PRESETS) -> Any:
     """Try `trials` settings in all on the select phase and return the best by validation NDCG@10.
 
-    The study lies beside the results and is resumed: asking for 100 after 60 runs 40 more. The first trial is
-    `start`. The best settings are written to `presets/<dataset>.toml` under [tuned.<model>.<protocol>].
+    The study lies beside the results and is resumed: asking for 100 after 60 runs 40 more, and a trial in which a
+    search was stopped is tried again. The first trial is `start`. A training that is behind half of the others is cut
+    short. The best settings are written to `presets/<dataset>.toml` under [tuned.<model>.<protocol>].
     """
     if parallel.started() > 1:
         raise UserError("--tune searches in one process; start it without torchrun")
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path, name = _study_of(experiment, kind)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))),
-        sampler=optuna.samplers.TPESampler(seed=experiment.settings.seed, multivariate=True),
-        study_name=name,
-        direction="maximize",
-        load_if_exists=True,
-    )
-    done = len(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)))
-    if done == 0:
-        study.enqueue_trial(searched(start))
-
-    def objective(trial: Any) -> float:
-        settings = suggest(trial, start)
-        model = kind(settings, experiment.settings.seed)
-        model.device = experiment.device
-        experiment.fit(model, "select")
-        scorer = experiment.scorers["select"]
-        return scorer.ndcg(scorer.rank(model))
-
-    study.optimize(objective, n_trials=max(0, trials - done), show_progress_bar=sys.stderr.isatty())
-    best = dataclasses.replace(start, **{key: _rounded(value) for key, value in study.best_params.items()})
-    log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, len(study.trials), best)
-    if experiment.settings.split_seed:
-        log.info("not written to presets/: validation pairs of one split are test pairs of another")
-        return best
-    write_preset(presets / f"{experiment.data.presets}.toml", kind.name, experiment.settings.protocol, best, study)
+    path, name = _study_of(experiment, kind, start)
+    read_toml(preset_file(experiment, presets))  # a broken file is refused before anything is tried
+    with held(path):
+        study = open_study(path, name)
+        assert study is not None
+        take_up(study, {key: getattr(start, key) for key in searchable(type(start))})
+        _search(study, experiment, kind, start, trials)
+    if not complete(study):
+        raise UserError(f"none of {len(finished(study))} trials of {kind.name} could be trained to its end; see above")
+    best = dataclasses.replace(start, **{key: rounded(value) for key, value in study.best_params.items()})
+    n = len(finished(study))
+    log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, n, best)
+    _draw(experiment, kind, study)
+    keep_preset(experiment, kind, best, study.best_value, n, presets)
     return best
 
 
-def trials_of(experiment: Experiment, kind: type[Recommender]) -> pd.DataFrame:
-    """The finished trials of a model's study on this split: a column per setting and `ndcg_10`; empty without one."""
-    path, name = _study_of(experiment, kind)
-    if not path.exists():
-        return pd.DataFrame()
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
+def _search(study: Any, experiment: Experiment, kind: type[Recommender], start: Any, trials: int) -> None:
+    """Run trials until so many are finished."""
 
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
-    if name not in optuna.study.get_all_study_names(storage):
-        return pd.DataFrame()
-    trials = optuna.load_study(study_name=name, storage=storage).get_trials(states=(optuna.trial.TrialState.COMPLETE,))
-    return pd.DataFrame([trial.params | {"ndcg_10": trial.value} for trial in trials])
+    def objective(trial: Any) -> float:
+        return _try(trial, experiment, kind, start)
 
-
-def _study_of(experiment: Experiment, kind: type[Recommender]) -> tuple[Path, str]:
-    """File and name of the study of a model on this split."""
-    return experiment.folder / kind.name / "study.jsonl", f"{kind.name}-{experiment.select.split_sha256[:16]}"
+    done = len(finished(study))
+    with tqdm(total=trials, initial=done, desc=f"tuning {kind.name}", disable=not sys.stderr.isatty()) as bar:
+        while len(finished(study)) < trials:
+            prepare(study, experiment.settings.seed, warmup=getattr(start, "epochs", 0) // 4)
+            study.optimize(objective, n_trials=1)
+            bar.update(1)
 
 
-def suggest(trial: Any, start: Any) -> Any:
-    """Settings drawn by an Optuna trial: a Range from its bounds, a Literal or bool that is not
-    FIXED among its values, the rest kept."""
-    kind, values = type(start), dict[str, Any]()
-    for name, searched_range in ranges_of(kind).items():
-        if not searched_range.search:
-            continue
-        low, high, log_scale = searched_range.low, searched_range.high, searched_range.log
-        if isinstance(getattr(start, name), int):
-            values[name] = trial.suggest_int(name, int(low), int(high), log=log_scale)
-        else:
-            values[name] = _rounded(trial.suggest_float(name, low, high, log=log_scale))
+def _try(trial: Any, experiment: Experiment, kind: type[Recommender], start: Any) -> float:
+    """Validation NDCG@10 of the settings of a trial. One that is behind or diverges is pruned."""
+    from optuna import TrialPruned
+
+    def report(values: dict[str, float], epoch: int) -> None:
+        value = values.get("val/ndcg_10", math.nan)
+        if not math.isnan(value):
+            trial.report(value, epoch)
+            if trial.should_prune():
+                raise TrialPruned
+
+    try:
+        model = kind(suggest(trial, start), experiment.settings.seed)
+        model.device = experiment.device
+        experiment.fit(model, "select", report=report)
+    except DivergedError as error:
+        log.info("%s: trial %d counts as lost: %s", kind.name, trial.number, error)
+        raise TrialPruned from error
+    scorer = experiment.scorers["select"]
+    return scorer.ndcg(scorer.rank(model))
+
+
+def _draw(experiment: Experiment, kind: type[Recommender], study: Any) -> None:
+    """Importance of the settings and the course of the search, where there is enough to tell."""
+    values = [trial.value for trial in complete(study)]
+    if len(values) < LEAST:
+        log.info("importance of settings: not drawn from %d trials, it takes %d", len(values), LEAST)
+    elif max(values) - min(values) < 1e-9:
+        log.info("importance of settings: not drawn, all %d trials have the same NDCG@10", len(values))
+    else:
+        title, path = figure_of(experiment, kind)
+        draw_search(importances(study), values, len(finished(study)) - len(values), title, path)
+        log.info("importance of settings: %s", display(path))
+
+
+def figure_of(experiment: Experiment, kind: type[Recommender]) -> tuple[str, Path]:
+    """Title and path of the figure of a model's search."""
+    title = f"{kind.name}, {experiment.data.name}, {experiment.select.protocol}, validation"
+    return title, experiment.folder / "figures" / f"{kind.name}_tuning.png"
+
+
+def trials_of(experiment: Experiment, kind: type[Recommender], start: Any) -> pd.DataFrame:
+    """The trials with a value of a model's study on this split: a column per setting and `ndcg_10`; empty without."""
+    study = open_study(*_study_of(experiment, kind, start), create=False)
+    return pd.DataFrame([trial.params | {"ndcg_10": trial.value} for trial in complete(study)] if study else [])
+
+
+def _study_of(experiment: Experiment, kind: type[Recommender], start: Any) -> tuple[Path, str]:
+    """File and name of a model's study: one per split, seed and whatever of the settings is not searched, since only
+    values of the same sort compare."""
+    tried = searchable(type(start))
+    fixed = {name: value for name, value in dataclasses.asdict(start).items() if name not in tried}
+    text = json.dumps([fixed, experiment.settings.seed], sort_keys=True)
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return experiment.folder / kind.name / "study.jsonl", f"{kind.name}-{experiment.select.split_sha256[:16]}-{mark}"
+
+
+def searchable(kind: type) -> dict[str, Range | tuple[Any, ...]]:
+    """What of a settings class is searched: a Range, unless it says otherwise, and the values of a Literal or bool that
+    is not FIXED."""
+    found: dict[str, Range | tuple[Any, ...]] = {name: r for name, r in ranges_of(kind).items() if r.search}
     for name, hint in typing.get_type_hints(kind).items():
         if name in fixed_of(kind):
             continue
         if typing.get_origin(hint) is Literal:
-            values[name] = trial.suggest_categorical(name, typing.get_args(hint))
+            found[name] = typing.get_args(hint)
         elif hint is bool:
-            values[name] = trial.suggest_categorical(name, (False, True))
+            found[name] = (False, True)
+    return found
+
+
+def suggest(trial: Any, start: Any) -> Any:
+    """Settings drawn by an Optuna trial, those that are not searched as they are in `start`."""
+    values = dict[str, Any]()
+    for name, tried in searchable(type(start)).items():
+        if not isinstance(tried, Range):
+            values[name] = trial.suggest_categorical(name, tried)
+        elif isinstance(getattr(start, name), int):
+            values[name] = trial.suggest_int(name, int(tried.low), int(tried.high), log=tried.log)
+        else:
+            values[name] = rounded(trial.suggest_float(name, tried.low, tried.high, log=tried.log))
     return dataclasses.replace(start, **values)
 
 
-def searched(settings: Any) -> dict[str, Any]:
+def own_values(settings: Any) -> dict[str, Any]:
     """The settings' own values, without those of other models that they hold."""
     fields = dataclasses.fields(settings)
     values = {field.name: getattr(settings, field.name) for field in fields}
     return {name: value for name, value in values.items() if not dataclasses.is_dataclass(value)}
 
 
-def write_preset(path: Path, model: str, protocol: str, best: Any, study: Any) -> None:
+def preset_file(experiment: Experiment, presets: Path) -> Path:
+    """The file of presets of a data set."""
+    return presets / f"{experiment.data.presets}.toml"
+
+
+def keep_preset(
+    experiment: Experiment, kind: type[Recommender], best: Any, value: float, trials: int, presets: Path
+) -> None:
+    """Write the best settings to the presets, if validation chose them on the published split."""
+    if experiment.settings.split_seed:
+        log.info("not written to presets/: validation pairs of one split are test pairs of another")
+        return
+    write_preset(preset_file(experiment, presets), kind.name, experiment.settings.protocol, best, value, trials)
+
+
+def write_preset(path: Path, model: str, protocol: str, best: Any, value: float, trials: int) -> None:
     """Put the best settings under [tuned.<model>.<protocol>] of a TOML file; all else in it stays as it is."""
     import tomlkit
 
@@ -121,14 +183,18 @@ def write_preset(path: Path, model: str, protocol: str, best: Any, study: Any) -
     tuned = document.setdefault("tuned", tomlkit.table(is_super_table=True))
     of_model = tuned.setdefault(model, tomlkit.table(is_super_table=True))
     entry = tomlkit.table()
-    for key, value in searched(best).items():
-        entry.add(key, value)
+    for key, setting in own_values(best).items():
+        entry.add(key, setting)
     entry.add("validation", tomlkit.inline_table())
-    entry["validation"].update({"ndcg_10": round(study.best_value, 5), "trials": len(study.trials)})
+    entry["validation"].update({"ndcg_10": round(value, 5), "trials": trials})
     of_model[protocol] = entry
     write_text(path, tomlkit.dumps(document))
 
 
-def _rounded(value: Any) -> Any:
-    """Floats to four decimals, so that the file holds exactly what was scored."""
-    return round(value, 4) if isinstance(value, float) else value
+def rounded(value: Any) -> Any:
+    """Floats to four significant digits, so that the file holds exactly what was scored.
+
+    >>> rounded(0.000512345), rounded(31.41592), rounded(7)
+    (0.0005123, 31.42, 7)
+    """
+    return float(f"{value:.4g}") if isinstance(value, float) else value

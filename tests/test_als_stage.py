@@ -40,7 +40,9 @@ def test_stage_2_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     assert len(pd.read_parquet(index)) > 0
     assert "by listening" in said.out
     [curves] = folder.glob("als/*/seed0/curves.json")
-    assert len(read_json(curves)["train/loss"]) == ALSSettings().iterations
+    noted = read_json(curves)
+    assert len(noted["train/loss"]) == len(noted["refit/loss"]) == ALSSettings().iterations
+    assert noted["train/loss"] != noted["refit/loss"], "the curve of final stands beside that of select"
 
 
 def test_stage_2_gives_the_same_figures_again(small_flags, small_data, tmp_path):

@@ -94,9 +94,11 @@ def test_stages_do_not_import_one_another():
     assert offenders(STAGES, tuple(path.stem for path in STAGES)) == []
 
 
-def test_only_tracking_knows_wandb():
-    knowing = {name_of(path) for path in EVERYWHERE if any(inside(m, ("wandb",)) for m in imports(path))}
-    assert knowing == {"common/tracking.py"}
+def test_only_tracking_and_the_dashboard_know_wandb():
+    both = ("wandb", "wandb_workspaces")
+    knowing = {name_of(path) for path in EVERYWHERE if any(inside(m, both) for m in imports(path))}
+    assert knowing == {"common/tracking.py", "common/dashboard.py"}
+    assert offenders(EVERYWHERE, ("common.dashboard",)) == [], "it is a command of its own"
 
 
 @pytest.mark.parametrize("module", ["pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"])
@@ -144,7 +146,7 @@ def test_a_model_reads_no_split(path):
 @pytest.mark.parametrize("path", COMMON, ids=name_of)
 def test_heavy_libraries_are_imported_where_they_are_used(path):
     """A module of `common/` can be imported without the libraries that only some stages need."""
-    heavy = ("faiss", "implicit", "wandb", "polars", "optuna")
+    heavy = ("faiss", "implicit", "wandb", "wandb_workspaces", "polars", "optuna")
     for node in tree(path).body:
         modules = []
         if isinstance(node, ast.Import):

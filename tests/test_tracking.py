@@ -1,8 +1,10 @@
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +123,12 @@ def test_a_tracker_that_fails_on_the_way_costs_warnings_only(caplog):
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory, small_data_dir) -> tuple[Path, dict[str, Any]]:
-    """The results of a small run tracked offline, and what its file says."""
+def offline(tmp_path_factory, small_data_dir) -> tuple[Path, dict[str, Any], Callable[..., str]]:
+    """The results of a small run tracked offline, what its file says, and a way to run a command that it printed."""
     reader = shutil.which("wandb", path=str(Path(sys.executable).parent)) or shutil.which("wandb")
     if reader is None:
         pytest.skip("the wandb command is not here")
-    folder = tmp_path_factory.mktemp("offline")
+    folder = tmp_path_factory.mktemp("off line")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     clean |= {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
     (folder / "home").mkdir()
@@ -135,18 +137,20 @@ def offline(tmp_path_factory, small_data_dir) -> tuple[Path, dict[str, Any]]:
     script = [sys.executable, str(ROOT / "1_knn_baseline.py"), *flags, "--output-dir", str(folder / "out")]
     done = subprocess.run(script, env=clean, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "wandb sync" in done.stdout, "the run says how it can be seen"
-    [run] = (folder / "out" / "wandb").glob("offline-run-*")
-    shown = subprocess.run(
-        [reader, "leet", "inspect", "--summary", "--json", str(run)],
-        env=clean,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert shown.returncode == 0, shown.stderr
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("runs in W&B: ")]
+
+    def printed(name: str, *more: str) -> str:
+        """What the command of that name says, started as it was printed, with more flags."""
+        [command] = [part for part in line.removeprefix("runs in W&B: ").split("   or   ") if f" {name} " in part]
+        program, called, path = shlex.split(command)
+        assert called == name
+        given = [reader if program == "wandb" else program, name, *more, path]
+        said = subprocess.run(given, env=clean, cwd=folder, capture_output=True, text=True, timeout=60)
+        assert said.returncode == 0, said.stderr
+        return said.stdout + said.stderr
+
     [results] = (folder / "out").rglob("seed0")
-    return results, json.loads(shown.stdout)
+    return results, json.loads(printed("leet", "inspect", "--summary", "--json")), printed
 
 
 def find(content: Any, key: str) -> Any:
@@ -164,7 +168,7 @@ def find(content: Any, key: str) -> Any:
 
 
 def test_the_summary_is_that_of_metrics_json(offline):
-    folder, shown = offline
+    folder, shown, _ = offline
     summary = shown["summary"]
     metrics = read_json(folder / "test" / "metrics.json")
     validation = read_json(folder / "valid" / "metrics.json")
@@ -172,6 +176,31 @@ def test_the_summary_is_that_of_metrics_json(offline):
         if value is not None:
             assert nested(summary, key) == value, key
     assert nested(summary, "valid/ndcg_10") == validation["ndcg_10"]
+    of_wandb = ("_", "valid/", "figures/", "tables/", "versions.")
+    assert {key for key in summary if not key.startswith(of_wandb)} - {"epoch"} <= set(metrics)
+
+
+def test_the_commands_that_are_printed_work_where_one_stands(offline):
+    printed = offline[2]
+    said = printed("sync", "--dry-run")
+    assert "Would sync 1 run(s)" in said
+    assert "offline-run-" in said
+
+
+def test_the_model_and_the_lists_are_in_the_offline_run(offline):
+    folder, _, printed = offline
+    records = [json.loads(line) for line in printed("leet", "inspect", "--json").splitlines()]
+    artifacts = {r["artifact"]["type"]: r["artifact"] for r in records if r.get("type") == "artifact"}
+    metrics = read_json(folder / "test" / "metrics.json")
+    name = f"{metrics['dataset']}-listen-item_knn-tuned"
+    assert artifacts["model"]["name"] == name
+    assert artifacts["recommendations"]["name"] == f"{name}-recommendations"
+    for kind, origin in (("model", folder / "model"), ("recommendations", folder / "test")):
+        metadata = json.loads(artifacts[kind]["metadata"])
+        assert {key: metrics[key] for key in metadata} == metadata
+        assert {"split_sha256", "phase", "seed", "ndcg_10"} <= metadata.keys()
+        for entry in artifacts[kind]["manifest"]["contents"]:
+            assert Path(entry["local_path"]).read_bytes() == (origin / entry["path"]).read_bytes()
 
 
 def nested(summary: dict[str, Any], key: str) -> Any:
@@ -182,7 +211,7 @@ def nested(summary: dict[str, Any], key: str) -> Any:
 
 
 def test_the_config_is_that_of_config_json(offline):
-    folder, shown = offline
+    folder, shown, _ = offline
     config = read_json(folder / "config.json")
     for key in ("model", "stage", "preset", "data_sha256", "split_sha256", "seed"):
         assert find(shown["config"], key) is not None, key

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from common.errors import UserError
+from common.errors import DivergedError
 from common.training import parallel
 from common.training.checkpoint import read_checkpoint, write_checkpoint
 from common.training.device import autocast, precision_of
@@ -245,7 +245,7 @@ class _Trainer:
         folder = self.place.folder
         kept = folder is not None and self.state["epoch"] > 0
         where = f"; the checkpoint of epoch {self.state['epoch']} is kept in {folder}" if kept else ""
-        raise UserError(
+        raise DivergedError(
             f"{self.place.title}: the loss is not finite in epoch {self.state['epoch'] + 1}, batch {step + 1} of "
             f"{epoch.n_batches} ({epoch.describe(step)}); lower the learning rate (now "
             f"{self.settings.learning_rate:g}) or the clipping{where}"
