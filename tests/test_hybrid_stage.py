@@ -225,7 +225,7 @@ def test_a_calibration_without_anything_found_is_not_drawn(monkeypatch, caplog):
     stage("6_hybrid_listnet.py")
     nothing = pd.DataFrame({"expected": [0.1, 0.2], "found": [0.0, 0.0], "candidates": [5, 5]})
     monkeypatch.setattr(hybrid_study, "calibration", lambda model, scorer: nothing)
-    show: Any = sys.modules["stage_6_hybrid_listnet"].show_calibration  # type: ignore[attr-defined]
+    show: Any = sys.modules["stage_6_hybrid_listnet"].show_calibration
     with caplog.at_level("INFO"):
         assert show(SimpleNamespace(scorers={"final": None}), HybridListNet(), "final") == []
     assert "no hidden item is among the candidates" in caplog.text
