@@ -84,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("\nfigures: %s, %s", display(folder / "xray.json"), display(drawn))
     if settings.page:
         for kind, block in BLOCKS.items():
-            page = fill(page, data.name, block(sittings, absent), f"xray-{kind}")
+            page = fill(
+                page, data.name, block(sittings, [_plain(sentence, settings) for sentence in absent]), f"xray-{kind}"
+            )
         draw(sittings, data.name, settings.page.parent / "figures" / "xray.png")
         write_text(settings.page, page)
         log.info("%s written anew", settings.page)
@@ -175,6 +177,14 @@ def _line(script: str, settings: Settings) -> str:
         if getattr(settings, name) != usual:
             flags.append(f"--{name.replace('_', '-')} {getattr(settings, name)}")
     return f"python {script} {' '.join(flags)}"
+
+
+def _plain(sentence: str, settings: Settings) -> str:
+    """A sentence without the folders of this machine, for a page."""
+    for flag in ("data_dir", "output_dir"):
+        folder = str(getattr(settings, flag))
+        sentence = sentence.replace(f" --{flag.replace('_', '-')} {folder}", "").replace(folder, flag.split("_")[0])
+    return sentence
 
 
 if __name__ == "__main__":

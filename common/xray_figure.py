@@ -25,7 +25,15 @@ def draw(sittings: list[Sitting], dataset: str, path: Path) -> Path:
         for place, model in enumerate(models):
             rows = [row for row, (_, means) in enumerate(found) if model in means]
             look = style(place) | {"linestyle": ""}
-            values.plot([found[row][1][model] for row in rows], rows, label=model, markersize=9, alpha=0.85, **look)
+            apart = 0.5 * (place / max(1, len(models) - 1) - 0.5)  # marks at the same value stay visible
+            values.plot(
+                [found[row][1][model] for row in rows],
+                [row + apart for row in rows],
+                label=model,
+                markersize=8,
+                alpha=0.9,
+                **look,
+            )
         for row in range(1, len(names)):
             if names[row].split(",")[0] != names[row - 1].split(",")[0]:
                 values.axhline(row - 0.5, color="grey", linewidth=1)
@@ -38,7 +46,7 @@ def draw(sittings: list[Sitting], dataset: str, path: Path) -> Path:
         for (row, column), tau in np.ndenumerate(taus):
             text = "" if np.isnan(tau) else f"{tau:.2f}"
             likeness.text(column, row, text, ha="center", va="center", fontsize=9, color="w" if abs(tau) > 0.6 else "k")
-        likeness.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=9)
+        likeness.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
         likeness.set_yticks(range(len(names)), [])
         likeness.grid(visible=False)
         likeness.set_title("Kendall's tau: 1 the same order, 0 unlike, -1 reversed")

@@ -2,7 +2,8 @@
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -91,18 +92,17 @@ def ties_cells(sitting: Sitting, candidates: str) -> list[list[str]]:
 
 
 def turns(sittings: list[Sitting]) -> Iterator[Turn]:
-    """Where models change places: between Encore's own rule and each other judge of a protocol, and between Encore's
-    own rule on two protocols."""
+    """Where models change places: between Encore's own rule and each other judge of a protocol, between orders of equal
+    scores among the same candidates, and between Encore's own rule on two protocols."""
     for sitting in sittings:
-        own = sitting.per_user(OWN_RULE)
-        for judge in dict.fromkeys((*sitting.judges, *TIES)):
-            if judge != OWN_RULE:
-                name = f"{sitting.protocol}, {{}}".format
-                yield Turn(name(words(OWN_RULE)), name(words(judge)), flips(own, sitting.per_user(judge)))
-    for place, one in enumerate(sittings):
-        for other in sittings[place + 1 :]:
-            found = flips(one.per_user(OWN_RULE), other.per_user(OWN_RULE))
-            yield Turn(f"{one.protocol}, all items", f"{other.protocol}, all items", found)
+        pairs = [(OWN_RULE, judge) for judge in sitting.judges if judge != OWN_RULE]
+        pairs += [(replace(judge, ties="hash"), judge) for judge in TIES if judge.ties != "hash"]
+        for one, other in pairs:
+            found = flips(sitting.per_user(one), sitting.per_user(other))
+            yield Turn(f"{sitting.protocol}, {words(one)}", f"{sitting.protocol}, {words(other)}", found)
+    for one, other in combinations(sittings, 2):
+        found = flips(one.per_user(OWN_RULE), other.per_user(OWN_RULE))
+        yield Turn(f"{one.protocol}, {words(OWN_RULE)}", f"{other.protocol}, {words(OWN_RULE)}", found)
 
 
 def orders(sittings: list[Sitting]) -> list[tuple[str, Averages]]:
@@ -178,7 +178,7 @@ def terminal(sittings: list[Sitting], dataset: str, absent: list[str]) -> str:
             lines += [f"  {line}" for line in aligned(cells, texts=1)]
     if not any(turn.flips for turn in found):
         lines += ["", "No two models change places."]
-    for sentence in [*answers(sittings), *absent]:
+    for sentence in [*absent, *answers(sittings)]:
         lines += ["", *_paragraph(sentence)]
     return "\n".join(lines)
 

@@ -49,11 +49,16 @@ def flips(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> 
     """
     found = []
     for one, other in combinations([model for model in first if model in second], 2):
-        here, there = (np.nanmean(values[one] - values[other]) for values in (first, second))
+        here, there = (_mean(values[one] - values[other]) for values in (first, second))
         if here * there < 0:
             better, worse = (one, other) if here > 0 else (other, one)
             found.append(Flip(better, worse, *(_difference(values, better, worse) for values in (first, second))))
     return sorted(found, key=lambda flip: (not flip.sure, -min(abs(flip.first.mean), abs(flip.second.mean))))
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def _difference(values: Mapping[str, np.ndarray], better: str, worse: str) -> Difference:
