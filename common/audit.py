@@ -19,7 +19,8 @@ from common.data.raw_parts import RawTable, read_raw
 from common.data.ready_made import SERVED
 from common.data.splits import PROTOCOLS, Split, folder_name, load_split
 from common.errors import UserError, unknown_name
-from common.evaluation.audit import LEAK, LOOK, OK, Finding, Parts, audit_parts, make_parts, repeated
+from common.evaluation.audit import audit_parts, repeated
+from common.evaluation.audit_parts import LEAK, LOOK, OK, Finding, Parts, make_parts
 from common.evaluation.audit_tables import audit_tables
 from common.evaluation.leaderboard import aligned
 from common.files import write_json

@@ -19,7 +19,8 @@ from common.files import display, read_json, read_parquet, write_json, write_tex
 from common.models import MODELS
 from common.report import fill
 from common.xray_figure import draw
-from common.xray_tables import BLOCKS, Sitting, as_json, terminal
+from common.xray_page import BLOCKS, as_json, terminal
+from common.xray_tables import Sitting
 
 STAGES = {
     "1_knn_baseline.py": "random popularity trending content_knn tag_knn user_knn item_knn hybrid_knn",

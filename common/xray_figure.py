@@ -25,7 +25,7 @@ def draw(sittings: list[Sitting], dataset: str, path: Path) -> Path:
         for place, model in enumerate(models):
             rows = [row for row, (_, means) in enumerate(found) if model in means]
             look = style(place) | {"linestyle": ""}
-            apart = 0.5 * (place / max(1, len(models) - 1) - 0.5)  # marks at the same value stay visible
+            apart = 0.4 * (place / max(1, len(models) - 1) - 0.5)  # marks at the same value stay visible
             values.plot(
                 [found[row][1][model] for row in rows],
                 [row + apart for row in rows],

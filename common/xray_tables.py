@@ -1,19 +1,14 @@
-"""What the judges of the X-ray said, as tables for a terminal and a page, and as JSON."""
+"""What the judges of the X-ray said: cells of tables, models that change places, sentences."""
 
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from common.evaluation.agreement import Difference, Flip, flips, kendall_tau
-from common.evaluation.leaderboard import aligned
+from common.evaluation.agreement import Difference, Flip, flips
 from common.evaluation.xray import JUDGES, ORDERS, OWN_RULE, TIES, Judge, K, Verdicts
-from common.more_tables import as_markdown
 
-WIDTH = 80
 KINDS = {"all": "all", "uniform": "99u", "popular": "99p"}
 IN_WORDS = {"all": "all items", "uniform": "99 uniform", "popular": "99 popular"}
 TIE_WORDS = {"hash": "by hash", "id": "by id", "favour": "target first", "against": "target last"}
@@ -100,9 +95,9 @@ def turns(sittings: list[Sitting]) -> Iterator[Turn]:
         for one, other in pairs:
             found = flips(sitting.per_user(one), sitting.per_user(other))
             yield Turn(f"{sitting.protocol}, {words(one)}", f"{sitting.protocol}, {words(other)}", found)
-    for one, other in combinations(sittings, 2):
-        found = flips(one.per_user(OWN_RULE), other.per_user(OWN_RULE))
-        yield Turn(f"{one.protocol}, {words(OWN_RULE)}", f"{other.protocol}, {words(OWN_RULE)}", found)
+    for here, there in combinations(sittings, 2):
+        found = flips(here.per_user(OWN_RULE), there.per_user(OWN_RULE))
+        yield Turn(f"{here.protocol}, {words(OWN_RULE)}", f"{there.protocol}, {words(OWN_RULE)}", found)
 
 
 def orders(sittings: list[Sitting]) -> list[tuple[str, Averages]]:
@@ -130,7 +125,23 @@ def answers(sittings: list[Sitting]) -> list[str]:
             f"Over all protocols: {model} goes from {low[1]:.4f} ({low[0]}) to {high[1]:.4f} ({high[0]}), "
             "trained anew on each protocol."
         )
-    return sentences
+    return [*sentences, _present(sittings)]
+
+
+def _present(sittings: list[Sitting]) -> str:
+    """What the order of equal scores gives to a witness that knows nothing, where ids give most."""
+    earned = [
+        (mean(sitting.constant.ndcg[by_id]), mean(sitting.constant.ndcg[replace(by_id, ties="hash")]), place, by_id)
+        for place, sitting in enumerate(sittings)
+        for by_id in TIES
+        if by_id.ties == "id"
+    ]
+    most, by_hash, place, judge = max(earned)
+    where = f"{sittings[place].protocol}, {words(replace(judge, ties='hash'))}"
+    return (
+        f"A constant score, which knows nothing, has {by_hash:.4f} with ties by hash, {most:.4f} by id and 1 with the "
+        f"target first ({where})."
+    )
 
 
 def _span(model: str, values: list[tuple[str, float]]) -> tuple[float, str, tuple[str, float], tuple[str, float]]:
@@ -147,154 +158,3 @@ def figure(value: float) -> str:
 def interval(difference: Difference) -> str:
     """A difference and its interval: `+0.0102 (+0.0080 to +0.0124)`."""
     return f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
-
-
-def terminal(sittings: list[Sitting], dataset: str, absent: list[str]) -> str:
-    """Everything within the width of a terminal."""
-    lines = [""]
-    for sitting in sittings:
-        lines += _titled(
-            f"{dataset} / {sitting.protocol}: NDCG@{K} before each judge", judges_cells(sitting, "ndcg", short)
-        )
-        lines += _titled(
-            f"{dataset} / {sitting.protocol}: NDCG@{K} by the order of equal scores",
-            ties_cells(sitting, "all"),
-            texts=1,
-        )
-    lines += _paragraph(LEGEND)
-    found = list(turns(sittings))
-    for turn in found:
-        if turn.flips:
-            lines += ["", f"change places: {turn.first} -> {turn.second}"]
-            cells = [
-                [
-                    f"{flip.better} > {flip.worse}",
-                    f"{flip.first.mean:+.4f}",
-                    f"{flip.second.mean:+.4f}",
-                    "sure" if flip.sure else "within chance",
-                ]
-                for flip in turn.flips
-            ]
-            lines += [f"  {line}" for line in aligned(cells, texts=1)]
-    if not any(turn.flips for turn in found):
-        lines += ["", "No two models change places."]
-    for sentence in [*absent, *answers(sittings)]:
-        lines += ["", *_paragraph(sentence)]
-    return "\n".join(lines)
-
-
-LEGEND = (
-    f"all: the whole catalogue ranked (Encore's rule); 99u, 99p: each hidden item among 99 uniform or popular "
-    f"negatives; one: one hidden item of each user, the others taken out; tied: hidden items whose score another item "
-    f"has too; {CONSTANT}: every score the same."
-)
-
-
-def _titled(title: str, cells: list[list[str]], texts: int = 1) -> list[str]:
-    rows = aligned(cells, texts)
-    rule = "-" * len(rows[0])
-    return [title, rule, rows[0], rule, *rows[1:], rule, ""]
-
-
-def _paragraph(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _answer_block(sittings: list[Sitting], absent: list[str]) -> str:
-    return "".join(f"- {sentence}\n" for sentence in answers(sittings))
-
-
-def _judges_block(metric: str) -> Callable[[list[Sitting], list[str]], str]:
-    def block(sittings: list[Sitting], absent: list[str]) -> str:
-        tables = []
-        for sitting in sittings:
-            header, *rows = judges_cells(sitting, metric, words)
-            tables.append(f"**`{sitting.protocol}`**\n\n{as_markdown(header, rows, texts=1)}")
-        return "\n".join(tables)
-
-    return block
-
-
-def _ties_block(sittings: list[Sitting], absent: list[str]) -> str:
-    tables = []
-    for sitting in sittings:
-        for candidates in ("all", "uniform"):
-            header, *rows = ties_cells(sitting, candidates)
-            tables.append(f"**`{sitting.protocol}`, {IN_WORDS[candidates]}**\n\n{as_markdown(header, rows, texts=1)}")
-    return "\n".join(tables)
-
-
-def _order_block(sittings: list[Sitting], absent: list[str]) -> str:
-    own = {sitting.protocol: sitting.means(OWN_RULE) for sitting in sittings}
-    rows = []
-    for name, means in orders(sittings):
-        taus = [kendall_tau(of, means) for of in own.values()]
-        best = sorted(means, key=lambda model: -means[model])
-        rows.append([name, " > ".join(best), *("-" if np.isnan(tau) else f"{tau:+.2f}" for tau in taus)])
-    return as_markdown(["Judge", "Order", *(f"tau with {name}, all items" for name in own)], rows, texts=2)
-
-
-def _flips_block(sittings: list[Sitting], absent: list[str]) -> str:
-    rows = [
-        [
-            f"{flip.better} > {flip.worse}",
-            turn.first,
-            turn.second,
-            interval(flip.first),
-            interval(flip.second),
-            "yes" if flip.sure else "no",
-        ]
-        for turn in turns(sittings)
-        for flip in turn.flips
-    ]
-    header = ["Pair", "leads before", "trails before", "difference there", "difference here", "sure"]
-    return as_markdown(header, rows, texts=3) if rows else "No two models change places.\n"
-
-
-def _absent_block(sittings: list[Sitting], absent: list[str]) -> str:
-    return "".join(f"- {sentence}\n" for sentence in absent) or "Every model was there on every protocol.\n"
-
-
-BLOCKS = {
-    "answer": _answer_block,
-    "judges": _judges_block("ndcg"),
-    "hits": _judges_block("hr"),
-    "ties": _ties_block,
-    "order": _order_block,
-    "flips": _flips_block,
-    "absent": _absent_block,
-}
-"""Kind of a page's block -> what fills it."""
-
-
-def as_json(sittings: list[Sitting], dataset: str, absent: list[str]) -> dict[str, Any]:
-    """Every figure, for programs."""
-    values = [
-        {
-            "protocol": s.protocol,
-            "model": model,
-            "hidden": judge.hidden,
-            "candidates": judge.candidates,
-            "ties": judge.ties,
-            f"ndcg_{K}": mean(v.ndcg[judge]),
-            f"hr_{K}": mean(v.hr[judge]),
-            "tied": v.tied,
-        }
-        for s in sittings
-        for model, v in {**s.verdicts, CONSTANT: s.constant}.items()
-        for judge in v.ndcg
-    ]
-    changed = [
-        {
-            "better": flip.better,
-            "worse": flip.worse,
-            "first": turn.first,
-            "second": turn.second,
-            "sure": flip.sure,
-            "first_difference": vars(flip.first),
-            "second_difference": vars(flip.second),
-        }
-        for turn in turns(sittings)
-        for flip in turn.flips
-    ]
-    return {"dataset": dataset, "values": values, "flips": changed, "absent": absent}

@@ -10,8 +10,9 @@ from common.audit import main
 from common.data.prepare import load_dataset
 from common.data.splits import load_split
 from common.data.visible import without_hidden
-from common.evaluation.audit import audit_parts, make_parts
+from common.evaluation.audit import audit_parts
 from common.evaluation.audit_order import follows
+from common.evaluation.audit_parts import make_parts
 from common.evaluation.audit_tables import counted_columns, raw_tables, visible_tables
 from tests.data.worlds import dataset, pairs, rich
 from tests.stages import complaint
@@ -180,7 +181,7 @@ def folder(path, **tables):
 
 def run(capsys, path, tmp_path, *more):
     """Exit code and what is said of a folder."""
-    code = 0
+    code: int | str | None = 0
     try:
         main(["--dataset", str(path), "--data-dir", str(tmp_path / "data"), *more])
     except SystemExit as stop:

@@ -10,7 +10,7 @@ from common.experiment import Experiment
 from common.files import read_json, read_parquet, write_json, write_parquet
 from common.models import ItemKNN, Popularity
 from common.xray import main
-from common.xray_tables import BLOCKS
+from common.xray_page import BLOCKS
 from tests.conftest import SMALL
 from tests.stages import complaint
 

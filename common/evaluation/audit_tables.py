@@ -9,7 +9,7 @@ from common.data.ids import PAIR, among_pairs, codes_of, stack
 from common.data.prepare import Dataset
 from common.data.splits import Split, load_split
 from common.data.visible import PHASES, Visible, hidden_pairs, without_hidden
-from common.evaluation.audit import LEAK, LOOK, Finding, Where, finding
+from common.evaluation.audit_parts import LEAK, LOOK, Finding, Where, finding
 
 COUNTED = 0.5
 """Share of the items with hidden listeners whose number is exactly the count of everybody: then it was counted so."""
@@ -58,10 +58,10 @@ def counted_columns(data: Dataset, split: Split) -> Iterator[Finding]:
         rows = frame[frame["item_id"].isin(hidden)]
         ids = rows["item_id"].astype(object)
         totals = [ids.map(of_item).to_numpy(float) for of_item in (by_item.size(), by_item.sum())]
-        for column in rows.select_dtypes("number"):
+        for column in map(str, rows.select_dtypes("number")):
             values = rows[column].to_numpy(float)
-            same = max((int((values == total).sum()), place) for place, total in enumerate(totals))[0]
-            if same >= FEWEST and same > COUNTED * len(rows):
+            same = max(int((values == total).sum()) for total in totals)
+            if same >= FEWEST and same > COUNTED * len(rows) and len(np.unique(values)) > 1:
                 advice = "a count that includes hidden listeners says which items are hidden: count train alone"
                 yield Finding(f"{table}.{column} counts hidden rows", LEAK, same, len(rows), column, advice)
 

@@ -19,7 +19,7 @@ from common.data.visible import visible
 from common.evaluation import metrics
 from common.evaluation.evaluate import Scorer
 from common.evaluation.measures import hits_from_ranks
-from common.evaluation.ranking import check_scores
+from common.evaluation.ranking import BATCH_BYTES, check_scores
 
 Score = Callable[[np.ndarray], np.ndarray]
 K = 10
@@ -27,9 +27,9 @@ K = 10
 ORDERS = ("hash", "id", "favour", "against")
 """Who stands first among equal scores: by a fixed hash of the id (Encore's rule), by the id, the target, the others."""
 AT_ONCE = 256
-"""Evaluated rows that are scored together."""
+"""Most evaluated rows that are scored together; fewer where their scores would not fit into BATCH_BYTES."""
 TOGETHER = 512
-"""Hidden items whose candidates are compared together."""
+"""Most hidden items whose candidates are compared together; fewer likewise."""
 
 
 @dataclass(frozen=True, order=True)
@@ -113,9 +113,9 @@ class Court:
     def _scored(self, score: Score) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Evaluated rows batch by batch, with their scores, NaN for what a user already has."""
         n_rows, n_items = len(self.scorer.hidden.users), self.scorer.seen.n_items
-        starts = range(0, n_rows, AT_ONCE)
-        for start in tqdm(starts, "judging", delay=2, leave=False, disable=None):
-            rows = np.arange(start, min(start + AT_ONCE, n_rows))
+        step = max(1, min(AT_ONCE, BATCH_BYTES // (8 * n_items)))
+        for start in tqdm(range(0, n_rows, step), "judging", delay=2, leave=False, disable=None):
+            rows = np.arange(start, min(start + step, n_rows))
             scores = check_scores(score(rows), (len(rows), n_items)).copy()
             given = self.scorer.given.take(rows)
             scores[np.repeat(np.arange(len(rows)), given.lengths), given.items] = np.nan
@@ -125,16 +125,17 @@ class Court:
         """Ranks of the hidden items of some rows before every judge, int64 (targets,) each."""
         hidden = self.scorer.hidden
         first, last = np.searchsorted(hidden.target_rows, [rows[0], rows[-1] + 1])
+        step = max(1, min(TOGETHER, BATCH_BYTES // scores.shape[1]))
         parts = [
             self._ranks_of(targets, hidden.target_rows[targets] - rows[0], scores)
-            for targets in np.array_split(np.arange(first, last), max(1, (last - first) // TOGETHER))
+            for targets in np.array_split(np.arange(first, last), -(-(last - first) // step))
         ]
         return {judge: np.concatenate([part[judge] for part in parts]) for judge in parts[0]}
 
     def _ranks_of(self, targets: np.ndarray, local: np.ndarray, scores: np.ndarray) -> dict[Judge, np.ndarray]:
         hidden = self.scorer.hidden
-        items, found = hidden.target_items[targets], {}
-        own = scores[local, items]
+        items = hidden.target_items[targets]
+        own, found = scores[local, items], dict[Judge, np.ndarray]()
         for name, codes in (("uniform", hidden.negatives[targets]), ("popular", self.popular[targets])):
             others = np.where(codes >= 0, scores[local[:, None], codes], np.nan)
             for ties, ranks in tied_ranks(own, items, others, codes, self.places).items():
