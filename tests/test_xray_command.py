@@ -11,7 +11,7 @@ from common.files import read_json, read_parquet, write_json, write_parquet
 from common.models import ItemKNN, Popularity
 from common.xray import main
 from common.xray_page import BLOCKS
-from tests.conftest import SMALL
+from tests.conftest import ROOT, SMALL
 from tests.stages import complaint
 
 MODELS = ["--models", "popularity", "item_knn"]
@@ -60,6 +60,7 @@ def test_every_judge_is_printed_drawn_and_written(ran, small_flags, capsys):
     assert ("next", "item_knn", "one", "all", "hash") not in rows, "there, one is left out anyway"
     assert rows["next", "(constant)", "every", "all", "favour"]["ndcg_10"] == 1
     assert "one and the same trained" in said
+    assert "A constant score, which knows nothing, has" in said
     flags = f"--dataset synthetic --synthetic.users {SMALL.users} --synthetic.items {SMALL.items}"
     missing = "popularity, item_knn were not run on next-shuffled; this runs it: python 1_knn_baseline.py"
     assert f"{missing} {flags}" in " ".join(said.split())
@@ -86,6 +87,12 @@ def test_the_page_is_filled_between_its_markers_and_names_no_folder(ran, small_d
     assert "popularity, item_knn were not run on next-shuffled" in text
     assert (page.parent / "figures" / "xray.png").exists()
     assert "written anew" in capsys.readouterr().out
+
+
+def test_the_page_of_the_project_has_a_place_for_every_block():
+    text = (ROOT / "docs" / "xray.md").read_text(encoding="utf-8")
+    for kind in BLOCKS:
+        assert re.search(f"<!-- xray-{kind} lastfm-2k -->.*?<!-- end -->", text, flags=re.DOTALL), kind
 
 
 @pytest.fixture
