@@ -1,5 +1,7 @@
 """The 99 sampled negatives that stand beside each hidden item."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -33,20 +35,42 @@ def draw_negatives(everything: pd.DataFrame, hidden: pd.DataFrame, rng: np.rando
     return pd.DataFrame({name: pd.Categorical.from_codes(values[name], pd.Index(categories[name])) for name in values})
 
 
+def draw_popular(users: np.ndarray, owned: np.ndarray, popularity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Row r: 99 distinct item codes outside those of `users[r]`, each draw in proportion to popularity (above 0).
+
+    int64 (rows, 99), padded with -1 for a user who leaves fewer. `owned` as in `sample_outside`.
+    """
+    n_items = len(popularity)
+    ends = np.cumsum(popularity, dtype=np.float64)
+
+    def draw(shape: tuple[int, int]) -> np.ndarray:
+        return np.minimum(np.searchsorted(ends, rng.random(shape) * ends[-1], side="right"), n_items - 1)
+
+    free = n_items - np.bincount(owned // n_items, minlength=users.max(initial=-1) + 1)
+    return sample_outside(users, owned, np.minimum(NEGATIVES, free[users]), n_items, rng, draw)
+
+
 def sample_outside(
-    users: np.ndarray, owned: np.ndarray, wanted: np.ndarray, n_items: int, rng: np.random.Generator
+    users: np.ndarray,
+    owned: np.ndarray,
+    wanted: np.ndarray,
+    n_items: int,
+    rng: np.random.Generator,
+    draw: Callable[[tuple[int, int]], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Row r: `wanted[r]` distinct item codes outside those of `users[r]`, int64 (rows, 99), padded with -1.
 
     `owned` holds the sorted keys `user * n_items + item`. Candidates are drawn with replacement and the first
-    distinct ones outside the user's set are kept, which is uniform sampling without replacement.
+    distinct ones outside the user's set are kept, which is uniform sampling without replacement, or, where `draw`
+    gives codes of another distribution, sampling in proportion to it (every item needs some chance).
     """
+    draw = draw or (lambda shape: rng.integers(n_items, size=shape))
     chosen = np.full((len(users), NEGATIVES), -1, np.int64)
     todo, width = np.flatnonzero(wanted > 0), NEGATIVES + 40
     while len(todo):
         unfinished = []
         for rows in np.array_split(todo, max(1, len(todo) * width // 4_000_000)):
-            draws = rng.integers(n_items, size=(len(rows), width))
+            draws = draw((len(rows), width))
             keep = _first_occurrence(draws) & ~_contains(owned, users[rows, None] * n_items + draws)
             place = np.cumsum(keep, axis=1) - 1
             keep &= place < wanted[rows, None]

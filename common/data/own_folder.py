@@ -61,7 +61,7 @@ def fingerprint(folder: Path) -> str:
 def read_own_folder(folder: Path) -> Tables:
     """Read and check a folder. Raises UserError naming file, line, column and remedy."""
     paths = own_tables(folder)
-    _check_what_is_there(folder, paths)
+    check_what_is_there(folder, paths)
     refuse_mixed_ids(list(paths.values()))
     repairs: list[Repair] = []
     rows = {part: _interactions(paths[part], repairs) for part in (INTERACTIONS, *PARTS) if part in paths}
@@ -88,7 +88,8 @@ def read_own_folder(folder: Path) -> Tables:
     )
 
 
-def _check_what_is_there(folder: Path, paths: dict[str, Path]) -> None:
+def check_what_is_there(folder: Path, paths: dict[str, Path]) -> None:
+    """Refuse a folder whose tables do not go together, or lack what is needed; `paths` as `own_tables` gives them."""
     parts = [name for name in PARTS if name in paths]
     kinds = ", ".join(SUFFIXES)
     if INTERACTIONS in paths and parts:

@@ -48,19 +48,19 @@ class Scorer:
 
     def rank(self, model: Recommender) -> Ranking:
         """Lists and ranks; people whom the visible data lacks are scored through `fold_in`."""
+        return self.rank_scores(lambda rows: self.scores_of(model, rows))
+
+    def scores_of(self, model: Recommender, rows: np.ndarray) -> np.ndarray:
+        """A model's scores of all items for some evaluated rows, float32 (len(rows), n_items)."""
         codes, given = self.hidden.codes, self.hidden.given
-
-        def score(rows: np.ndarray) -> np.ndarray:
-            known = codes[rows] >= 0
-            if known.all():
-                return model.score(codes[rows])
-            scores = np.empty((len(rows), self.seen.n_items), np.float32)
-            scores[~known] = model.fold_in(given.take(rows[~known]))
-            if known.any():
-                scores[known] = model.score(codes[rows[known]])
-            return scores
-
-        return self.rank_scores(score)
+        known = codes[rows] >= 0
+        if known.all():
+            return model.score(codes[rows])
+        scores = np.empty((len(rows), self.seen.n_items), np.float32)
+        scores[~known] = model.fold_in(given.take(rows[~known]))
+        if known.any():
+            scores[known] = model.score(codes[rows[known]])
+        return scores
 
     @property
     def given(self) -> Histories:
