@@ -1,5 +1,6 @@
 # run: the whole pipeline on the real data (or a generated set)   smoke: the same story on a tiny set
 # test, lint: what every change must pass                         report: the leaderboards once more
+# xray: the same models before other judges                           audit: what a split gives away
 # page: outputs/index.html, all results on one page               dashboard: a ready workspace in W&B
 # table: run what the published table lacks (hours at first; may be stopped), then write README's tables and figures
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test lint report table page dashboard clean
+.PHONY: run smoke test lint report table page dashboard xray audit clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -41,6 +42,12 @@ page: $(VENV)/.ready
 
 dashboard: $(VENV)/.ready
 	$(BIN)/python -m common.dashboard --no-download --dataset '$(DATASET)' $(FLAGS)
+
+xray: $(VENV)/.ready
+	$(BIN)/python -m common.xray --no-download --dataset '$(DATASET)' $(FLAGS)
+
+audit: $(VENV)/.ready
+	$(BIN)/python -m common.audit --no-download --dataset '$(DATASET)' $(FLAGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest
