@@ -182,7 +182,8 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
 
     Read in this order, later ones winning: default.toml, then <dataset>.toml; in each the tables
     [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none). A field that
-    holds another model's settings bears that model's name and takes that model's values.
+    holds another model's settings bears that model's name and takes that model's values. A table with `base` starts from
+    the values of the preset that it names.
     """
     parts = setting_parts(kind)
     values: dict[str, Any] = {n: preset_values(preset, dataset, protocol, n, k, folder) for n, k in parts.items()}
@@ -195,6 +196,11 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
         special = table.get(protocol, table.get("next", {}) if protocol == "next-shuffled" else {})
         found = {k: v for k, v in table.items() if not isinstance(v, dict)} | special
         found.pop("validation", None)
+        if base := found.pop("base", None):
+            if base == preset:
+                raise UserError(f"{path.name}: [{preset}.{model}] base = {base!r}: name another preset")
+            started = preset_values(base, dataset, protocol, model, kind, folder)
+            values |= {field.name: getattr(started, field.name) for field in dataclasses.fields(kind)}
         for key in found.keys() - names:
             raise UserError(
                 f"{path.name}: [{preset}.{model}] has no setting {key!r}; it has {', '.join(sorted(names))}"

@@ -7,6 +7,7 @@ from common.command_line import DataSettings, _one_sentence, command, parse, pre
 from common.data.prepare import write_dataset
 from common.errors import UserError
 from common.files import write_text
+from common.models import HybridKNN
 from common.models.item_knn import ItemKNNSettings
 from common.report import main as report
 from tests.data.worlds import rich_tables
@@ -173,6 +174,20 @@ def test_a_preset_of_ones_own_has_a_name(tmp_path):
     assert values(folder, "mine").neighbours == 3
     with pytest.raises(UserError, match=r"unknown preset 'mien': did you mean 'mine'"):
         values(folder, "mien")
+
+
+def test_a_preset_may_start_from_another_parts_included(tmp_path):
+    based = "[mine.hybrid_knn]\nbase = 'tuned'\ntags = 0.9"
+    music = f"[tuned.item_knn]\nneighbours = 3\n[tuned.hybrid_knn]\npopularity = 0.2\n{based}"
+    folder = presets(tmp_path, default="[tuned.hybrid_knn]\ntags = 0.1\naudio = 0.3", music=music)
+    found = preset_values("mine", "music", "listen", "hybrid_knn", HybridKNN.Settings, folder)
+    assert (found.tags, found.audio, found.popularity, found.item_knn.neighbours) == (0.9, 0.3, 0.2, 3)
+    presets(tmp_path, music="[mine.item_knn]\nbase = 'mine'")
+    with pytest.raises(UserError, match=r"music\.toml: \[mine\.item_knn\] base = 'mine': name another preset"):
+        values(folder, "mine")
+    presets(tmp_path, music="[mine.item_knn]\nbase = 'yours'")
+    with pytest.raises(UserError, match="unknown preset 'yours'"):
+        values(folder, "mine")
 
 
 def test_an_unknown_key_is_refused(tmp_path):
