@@ -50,7 +50,7 @@ audit: $(VENV)/.ready
 	$(BIN)/python -m common.audit --no-download --dataset '$(DATASET)' $(FLAGS)
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

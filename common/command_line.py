@@ -182,8 +182,8 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
 
     Read in this order, later ones winning: default.toml, then <dataset>.toml; in each the tables
     [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none). A field that
-    holds another model's settings bears that model's name and takes that model's values. A table with `base` starts from
-    the values of the preset that it names.
+    holds another model's settings bears that model's name and takes that model's values. A table with `base` starts
+    from the values of the preset that it names.
     """
     parts = setting_parts(kind)
     values: dict[str, Any] = {n: preset_values(preset, dataset, protocol, n, k, folder) for n, k in parts.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from common.evaluation.agreement import kendall_tau
 from common.evaluation.leaderboard import aligned
 from common.evaluation.xray import OWN_RULE, K
-from common.more_tables import as_markdown
+from common.more_tables import Table
 from common.xray_tables import (
     CONSTANT,
     IN_WORDS,
@@ -88,7 +88,7 @@ def _judges_block(metric: str) -> Callable[[list[Sitting], list[str]], str]:
         tables = []
         for sitting in sittings:
             header, *rows = judges_cells(sitting, metric, words)
-            tables.append(f"**`{sitting.protocol}`**\n\n{as_markdown(header, rows, texts=1)}")
+            tables.append(f"**`{sitting.protocol}`**\n\n{Table(header, rows, texts=1).markdown()}")
         return "\n".join(tables)
 
     return block
@@ -99,7 +99,9 @@ def _ties_block(sittings: list[Sitting], absent: list[str]) -> str:
     for sitting in sittings:
         for candidates in ("all", "uniform"):
             header, *rows = ties_cells(sitting, candidates)
-            tables.append(f"**`{sitting.protocol}`, {IN_WORDS[candidates]}**\n\n{as_markdown(header, rows, texts=1)}")
+            tables.append(
+                f"**`{sitting.protocol}`, {IN_WORDS[candidates]}**\n\n{Table(header, rows, texts=1).markdown()}"
+            )
     return "\n".join(tables)
 
 
@@ -110,7 +112,7 @@ def _order_block(sittings: list[Sitting], absent: list[str]) -> str:
         taus = [kendall_tau(of, means) for of in own.values()]
         best = sorted(means, key=lambda model: -means[model])
         rows.append([name, " > ".join(best), *("-" if np.isnan(tau) else f"{tau:+.2f}" for tau in taus)])
-    return as_markdown(["Judge", "Order", *(f"tau with {name}, all items" for name in own)], rows, texts=2)
+    return Table(["Judge", "Order", *(f"tau with {name}, all items" for name in own)], rows, texts=2).markdown()
 
 
 def _flips_block(sittings: list[Sitting], absent: list[str]) -> str:
@@ -127,7 +129,7 @@ def _flips_block(sittings: list[Sitting], absent: list[str]) -> str:
         for flip in turn.flips
     ]
     header = ["A > B", "before judge 1", "B > A before judge 2", "A - B, judge 1", "A - B, judge 2", "sure"]
-    return as_markdown(header, rows, texts=3) if rows else "No two models change places.\n"
+    return Table(header, rows, texts=3).markdown() if rows else "No two models change places.\n"
 
 
 def _absent_block(sittings: list[Sitting], absent: list[str]) -> str:
