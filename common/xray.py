@@ -85,9 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("\nfigures: %s, %s", display(folder / "xray.json"), display(drawn))
     if settings.page:
         for kind, block in BLOCKS.items():
-            page = fill(
-                page, data.name, block(sittings, [_plain(sentence, settings) for sentence in absent]), f"xray-{kind}"
-            )
+            made = block(sittings, [_plain(sentence, settings) for sentence in absent])
+            page = fill(page, f"xray-{kind} {data.name}", made)
         draw(sittings, data.name, settings.page.parent / "figures" / "xray.png")
         write_text(settings.page, page)
         log.info("%s written anew", settings.page)
