@@ -51,8 +51,9 @@ def percent_axis(axis: Axis) -> None:
 
 
 def plain_log_axis(axis: Axis) -> None:
-    """Label a logarithmic axis 1, 10, 100, 1k instead of powers of ten."""
-    axis.set_major_formatter(EngFormatter(sep=""))
+    """Label a logarithmic axis 0.1, 1, 10, 100, 1k instead of powers of ten."""
+    large = EngFormatter(sep="")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 1 else large(value)))
 
 
 def times_axis(axis: Axis) -> None:

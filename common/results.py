@@ -59,7 +59,8 @@ def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) 
     grouped = runs.groupby(["model", "preset"])["folder"]
     folders = {(str(model), str(preset)): [Path(path) for path in of] for (model, preset), of in grouped}
     found["rows"] = [_row(row, folders[row["model"], row["preset"]]) for row in table.to_dict("records")]
-    tuned = {model: of for (model, preset), of in folders.items() if preset == "tuned" and model != "random"}
+    shown = table["model"][(table["preset"] == "tuned") & (table["model"] != "random")]
+    tuned = {model: folders[model, "tuned"] for model in shown}
     if tuned and not protocol.startswith("newcomer"):  # newcomers are apart by what is known of them already
         found["segments"] = segments(tuned, visible(data, protocol, "final"))
     return found

@@ -1,7 +1,8 @@
 """The leaderboard of a data set and protocol: every finished run under `outputs/`, averaged over model seeds."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str)
 
 def short_table(table: pd.DataFrame, columns: dict[str, str]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of a table of some metrics, with the seeds where a row has several."""
-    shown = {key: title for key, title in columns.items() if key in table or (key in MADE and "ndcg_10" in table)}
+    shown = {
+        k: title for k, title in columns.items() if k in table or (k in ("interval", "against") and "ndcg_10" in table)
+    }
     header = ["Model", "Preset", "val", *shown.values()]
     cells = []
     for _, row in table.iterrows():
@@ -144,8 +147,14 @@ def against(row: Any) -> str:
     return share if is_apart(row["p"]) else f"≈ ({share})"
 
 
-MADE = {"seeds": lambda row: "-" if pd.isna(row["seeds"]) else f"{row['seeds']:.0f}"}
+def _short(row: Any, key: str) -> str:
+    value = row.get(key)
+    return "-" if pd.isna(value) else f"{value:.1f}"
+
+
+MADE: dict[str, Callable[[Any], str]] = {"seeds": lambda row: "-" if pd.isna(row["seeds"]) else f"{row['seeds']:.0f}"}
 MADE |= {"interval": interval, "against": against}
+MADE |= {key: partial(_short, key=key) for key in ("fit_cpu_seconds", "recommend_ms_per_user", "model_mb")}
 """Columns that are made of several."""
 
 
