@@ -15,7 +15,7 @@ from common.data.prepare import Dataset
 from common.data.splits import PROTOCOLS, folder_name, load_split
 from common.data.visible import visible
 from common.evaluation.certainty import REFERENCE
-from common.evaluation.leaderboard import leaderboard, markdown, tested
+from common.evaluation.leaderboard import finished_runs, leaderboard, markdown
 from common.files import read_json
 from common.more_tables import TABLES, Table
 from common.segments import segments
@@ -55,7 +55,7 @@ def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) 
     if table.empty or "ndcg_10" not in table:
         return found
     table = table[table["ndcg_10"].notna()]
-    runs = tested(results / protocol, sha256, wanted)
+    runs = finished_runs(results / protocol, sha256, wanted)
     grouped = runs.groupby(["model", "preset"])["folder"]
     folders = {(str(model), str(preset)): [Path(path) for path in of] for (model, preset), of in grouped}
     found["rows"] = [_row(row, folders[row["model"], row["preset"]]) for row in table.to_dict("records")]

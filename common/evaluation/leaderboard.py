@@ -71,7 +71,7 @@ def leaderboard(folder: Path, split_sha256: str, wanted: Collection[tuple[str, s
     valid = _only(collect(folder, "valid", split_sha256), wanted)
     if valid.empty:
         return pd.DataFrame()
-    test = tested(folder, split_sha256, wanted)
+    test = finished_runs(folder, split_sha256, wanted)
     keys = ["stage", "model", "preset"]
     rows = valid.groupby(keys).agg(valid_ndcg_10=("ndcg_10", "mean"))
     if not test.empty:
@@ -84,7 +84,7 @@ def leaderboard(folder: Path, split_sha256: str, wanted: Collection[tuple[str, s
     return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 
 
-def tested(folder: Path, split_sha256: str, wanted: Collection[tuple[str, str]] | None = None) -> pd.DataFrame:
+def finished_runs(folder: Path, split_sha256: str, wanted: Collection[tuple[str, str]] | None = None) -> pd.DataFrame:
     """The test results that a leaderboard is made of, one row per run; those of other settings than the newest
     validation are left out, and said to be."""
     valid, test = (_only(collect(folder, part, split_sha256), wanted) for part in ("valid", "test"))
@@ -114,9 +114,8 @@ def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str)
 
 def short_table(table: pd.DataFrame, columns: dict[str, str]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of a table of some metrics, with the seeds where a row has several."""
-    shown = {
-        k: title for k, title in columns.items() if k in table or (k in ("interval", "against") and "ndcg_10" in table)
-    }
+    compared = ("interval", "against") if "ndcg_10" in table else ()
+    shown = {key: title for key, title in columns.items() if key in table or key in compared}
     header = ["Model", "Preset", "val", *shown.values()]
     cells = []
     for _, row in table.iterrows():
