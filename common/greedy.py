@@ -80,16 +80,16 @@ class Calibration:
         self.held = held = Held(items, mixes)
         self.known = (items >= 0) & (np.diff(held.rows.indptr) > 0).reshape(items.shape)
         self.wanted = wanted[:, held.columns].toarray()
-        useful = self.wanted[held.user, held.rows.indices] > 0
-        self.candidate, self.user, self.column = (a[useful] for a in (held.candidate, held.user, held.rows.indices))
-        self.share = (1 - ALPHA) * held.rows.data[useful]
-        self.weight = self.wanted[self.user, self.column]
+        cell = held.user * held.width + held.rows.indices  # of `wanted`, read in rows one after the other
+        useful = self.wanted.ravel()[cell] > 0
+        self.candidate, self.cell = held.candidate[useful], cell[useful]
+        self.share, self.weight = (1 - ALPHA) * held.rows.data[useful], self.wanted.ravel()[self.cell]
         self.total, self.count = np.zeros(self.wanted.shape), np.zeros(len(items))
 
     def values(self, free: np.ndarray) -> np.ndarray:
         """How much nearer to the history's mix each candidate brings the list, in nats."""
         base = (1 - ALPHA) * self.total + ALPHA * (self.count + 1)[:, None] * self.wanted
-        gains = self.weight * np.log1p(self.share / base[self.user, self.column])
+        gains = self.weight * np.log(1 + self.share / base.ravel()[self.cell])
         summed = np.bincount(self.candidate, gains, free.size).reshape(free.shape)
         return average_where_unknown(summed, self.known, free)
 
@@ -119,16 +119,13 @@ class Quota:
     """Places by proportion: Sainte-Lague's rule, as for search results by Dang & Croft 2012.
 
     Each place goes to the value g of the greatest p_g / (2 s_g + 1) of which a candidate is free: p the mix of the
-    history, s_g the places that g has, an item of m values giving 1 / m place to each. Items without any value count as
-    one value more. A user without history gets no quota; nor is there one where no free candidate has a wanted value.
+    history, s_g the places that g has, an item of m values giving 1 / m place to each. A user without history gets no quota; nor is there one where no free candidate has a wanted value.
     """
 
-    def __init__(self, items: np.ndarray, values: sparse.csr_array, history: sparse.csr_array) -> None:
-        """Items int (users, candidates); values: (n_items, values); history: (users, n_items), non-zero where had."""
-        bare = (np.diff(values.indptr) == 0).astype(float)[:, None]
-        with_bare = shares(sparse.csr_array(sparse.hstack([values, bare], format="csr")))
-        self.held = Held(items, with_bare)
-        self.wanted = shares(history @ with_bare)[:, self.held.columns].toarray()
+    def __init__(self, items: np.ndarray, parts: sparse.csr_array, wanted: sparse.csr_array) -> None:
+        """Items int (users, candidates); parts: rows that sum to 1 (n_items, values); wanted: p, (users, values)."""
+        self.held = Held(items, parts)
+        self.wanted = wanted[:, self.held.columns].toarray()
         self.seats = np.zeros(self.wanted.shape)
 
     def allowed(self, free: np.ndarray) -> np.ndarray:
@@ -215,15 +212,3 @@ def average_where_unknown(values: np.ndarray, known: np.ndarray, free: np.ndarra
     total = np.where(among, values, 0).sum(axis=1)
     mean = total / np.maximum(among.sum(axis=1), 1)
     return np.where(known & np.isfinite(values), values, mean[:, None])
-
-
-def shares(vectors: sparse.csr_array) -> sparse.csr_array:
-    """Non-negative rows scaled to sum 1; rows of zeros stay so.
-
-    >>> shares(sparse.csr_array([[1.0, 3.0], [0.0, 0.0]])).toarray()
-    array([[0.25, 0.75],
-           [0.  , 0.  ]])
-    """
-    total = vectors.sum(axis=1)
-    scale = np.divide(1.0, total, out=np.zeros(len(total)), where=total > 0)
-    return sparse.csr_array(sparse.diags_array(scale, format="csr") @ vectors)

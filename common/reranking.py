@@ -7,7 +7,7 @@ A pipeline in three steps: filters leave candidates out; weights make one value 
 a greedy choice fills one place after the other, in view of what stands above it, under caps and quotas.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,17 +15,20 @@ import numpy as np
 from scipy import sparse
 
 from common.data.histories import Histories
-from common.data.vectors import SPACES, distinct_values, item_vectors
+from common.data.vectors import SPACES, distinct_values, item_vectors, mix_of, shares
 from common.data.visible import Visible
 from common.errors import UserError
 from common.evaluation.ranking import tie_places
-from common.greedy import Calibration, Cap, Quota, Rule, Unlikeness, Worth, choose, shares
+from common.greedy import Calibration, Cap, Quota, Rule, Unlikeness, Worth, choose
 from common.ranges import Range, check_ranges
 from common.similar_items import groups_of
 
-USERS_AT_ONCE = 32
-"""A batch's likenesses are a square of its distinct candidates: 100 candidates of 32 users take 80 MB at most."""
+USERS_AT_ONCE = 128
+ITEMS_AT_ONCE = 3_200
+"""Most users, and distinct candidates of more than FEW users, in a batch: its likenesses are a square of 80 MB."""
+FEW = 16
 DAY = 86_400
+Parts = Callable[[np.ndarray, np.ndarray], tuple[list[tuple[float, Worth]], list[Rule]]]
 
 
 @dataclass(frozen=True)
@@ -211,10 +214,9 @@ def _ordered(
     items, scores = (np.take_along_axis(table, by_relevance, axis=1) for table in (items, scores))
     kept = (items >= 0) & ~left_out(items, histories, facts, settings)
     base = base_values(items, scores, kept, facts, settings)
-    chosen = np.full((len(items), k), -1, np.int64)
-    for start in range(0, len(items), USERS_AT_ONCE):
-        rows = np.arange(start, min(start + USERS_AT_ONCE, len(items)))
-        worths, rules = _parts(items[rows], histories.take(rows), facts, settings)
+    chosen, parts = np.full((len(items), k), -1, np.int64), _parts(histories, facts, settings)
+    for rows in batches(items):
+        worths, rules = parts(items[rows], rows)
         chosen[rows] = choose(base[rows], kept[rows], worths, rules, k)
     following = kept.copy()
     rows, places = np.nonzero(chosen >= 0)
@@ -286,27 +288,48 @@ def base_values(
     return (1 - settings.diversity - settings.calibration) * value
 
 
-def _parts(
-    items: np.ndarray, histories: Histories, facts: ItemFacts, settings: Reranking
-) -> tuple[list[tuple[float, Worth]], list[Rule]]:
-    """What the greedy choice looks at for one batch of users: weighted worths, and rules, quotas last."""
-    worths: list[tuple[float, Worth]] = []
-    rules: list[Rule] = []
-    space, mix = facts.space(settings.space), facts.mix(settings.mix)
-    had = histories.matrix()
-    had.data[:] = 1
+def _parts(histories: Histories, facts: ItemFacts, settings: Reranking) -> Parts:
+    """What the greedy choice looks at, made for the candidates of some users: weighted worths, and rules."""
+    worths: list[Callable[[np.ndarray, np.ndarray], tuple[float, Worth]]] = []
+    rules: list[Callable[[np.ndarray, np.ndarray], Rule]] = []
+    space, mix, genres, artists = facts.space(settings.space), facts.mix(settings.mix), facts.genres, facts.artists
     if settings.diversity and space is not None:
-        worths.append((settings.diversity, Unlikeness(items, space)))
+        worths.append(lambda items, _: (settings.diversity, Unlikeness(items, space)))
     if settings.calibration and mix is not None:
         mixes = shares(mix)
-        worths.append((settings.calibration, Calibration(items, mixes, shares(had @ mixes))))
-    if settings.per_artist and facts.artists is not None:
-        rules.append(Cap(items, facts.artists, settings.per_artist))
-    if settings.per_genre and facts.genres is not None:
-        rules.append(Cap(items, facts.genres, settings.per_genre))
-    if settings.balance and facts.genres is not None:
-        rules.append(Quota(items, facts.genres, had))
-    return worths, rules
+        of_history = mix_of(histories, mixes)
+        worths.append(lambda items, rows: (settings.calibration, Calibration(items, mixes, of_history[rows])))
+    if settings.per_artist and artists is not None:
+        rules.append(lambda items, _: Cap(items, artists, settings.per_artist))
+    if settings.per_genre and genres is not None:
+        rules.append(lambda items, _: Cap(items, genres, settings.per_genre))
+    if settings.balance and genres is not None:  # last: whose turn it is depends on what the caps still allow
+        parts = shares(with_bare(genres))
+        wanted = mix_of(histories, parts)
+        rules.append(lambda items, rows: Quota(items, parts, wanted[rows]))
+    return lambda items, rows: ([make(items, rows) for make in worths], [make(items, rows) for make in rules])
+
+
+def batches(items: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of users that are worked on together: so many that their distinct candidates are not too many."""
+    start = 0
+    while start < len(items):
+        size = USERS_AT_ONCE
+        while size > FEW and len(np.unique(items[start : start + size])) > ITEMS_AT_ONCE:
+            size //= 2
+        yield np.arange(start, min(start + size, len(items)))
+        start += size
+
+
+def with_bare(values: sparse.csr_array) -> sparse.csr_array:
+    """Multi-hot values with one more column: 1 for items that have none of them.
+
+    >>> with_bare(sparse.csr_array([[1.0, 1.0], [0.0, 0.0]])).toarray()
+    array([[1., 1., 0.],
+           [0., 0., 1.]])
+    """
+    bare = (values.count_nonzero(axis=1) == 0).astype(float)[:, None]
+    return sparse.csr_array(sparse.hstack([values, sparse.csr_array(bare)], format="csr"))
 
 
 def finite_rows(vectors: sparse.csr_array) -> sparse.csr_array:
