@@ -119,7 +119,8 @@ class Quota:
     """Places by proportion: Sainte-Lague's rule, as for search results by Dang & Croft 2012.
 
     Each place goes to the value g of the greatest p_g / (2 s_g + 1) of which a candidate is free: p the mix of the
-    history, s_g the places that g has, an item of m values giving 1 / m place to each. A user without history gets no quota; nor is there one where no free candidate has a wanted value.
+    history, s_g the places that g has, an item of m values giving 1 / m place to each. A user without history gets no
+    quota; nor is there one where no free candidate has a wanted value.
     """
 
     def __init__(self, items: np.ndarray, parts: sparse.csr_array, wanted: sparse.csr_array) -> None:
@@ -153,7 +154,7 @@ class Held:
         self.user = self.candidate // max(1, items.shape[1])
 
     def any(self, flags: np.ndarray) -> np.ndarray:
-        """Which candidates have a value that is flagged, bool (users, values), for their user: bool (users, candidates)."""
+        """Which candidates have a value flagged for their user, bool (users, candidates); flags (users, values)."""
         found = np.zeros(self.shape[0] * self.shape[1], bool)
         found[self.candidate[flags[self.user, self.rows.indices]]] = True
         return found.reshape(self.shape)
@@ -203,7 +204,7 @@ def distinct(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def average_where_unknown(values: np.ndarray, known: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Values float (users, candidates), those of unknown candidates replaced by the mean of the free known ones, else 0.
+    """Values float (users, candidates), of unknown candidates the mean of the free known ones, else 0.
 
     >>> average_where_unknown(np.array([[1.0, 3.0, 9.0]]), np.array([[True, True, False]]), np.ones((1, 3), bool))
     array([[1., 3., 2.]])

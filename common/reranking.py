@@ -67,8 +67,8 @@ class Reranking:
         check_ranges(flag, self)
         if self.diversity + self.calibration > 1:
             raise UserError(
-                f"--{flag}.diversity {self.diversity:g} and --{flag}.calibration {self.calibration:g} are shares of one "
-                "whole: give two that sum to 1 or less"
+                f"--{flag}.diversity {self.diversity:g} and --{flag}.calibration {self.calibration:g} are shares of "
+                "one whole: give two that sum to 1 or less"
             )
         lacking = {
             "diversity": facts.space(self.space) is None and f"features of items ({self.space})",
@@ -153,7 +153,7 @@ def rerank(
 
     With r the relevance scaled to 0..1 over a user's candidates, each place goes to the allowed candidate i of greatest
 
-        (1 - d - c) (r_i + n novelty_i - u popularity_i) - d max cos(i, above) - c KL(history's mix || list's mix with i)
+        (1 - d - c) (r_i + n novelty_i - u popularity_i) - d max cos(i, above) - c KL(history's mix || list's with i),
 
     of equal ones to the one of higher score, then to the first by the fixed hash; see `common/greedy.py` for d
     (diversity) and c (calibration). Raises UserError for settings out of range, or that ask for what the data lacks.

@@ -1,0 +1,47 @@
+"""The figure of re-ranking: what each method and strength costs in accuracy, and what it gains."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.comparison import legend, style
+from common.figures import figure, percent_axis
+
+PANELS = {
+    "ils_tag_10": "Likeness inside the list (mean cosine of tags)",
+    "ils_genre_10": "Likeness inside the list (mean cosine of genres)",
+    "calibration_genre_10": "Calibration error (KL to the history's genres, nats)",
+    "calibration_tag_10": "Calibration error (KL to the history's tags, nats)",
+    "coverage_10": "Coverage (share of the catalogue shown to anybody)",
+    "novelty_10": "Novelty (bits)",
+}
+BETTER = {"coverage_10": "right", "novelty_10": "right"}
+"""Where more is better; elsewhere less is."""
+
+
+def draw_trade_offs(
+    model: str, base: Mapping[str, float], rows: Sequence[Mapping[str, Any]], title: str, path: Path
+) -> Path:
+    """NDCG@10 against what lists are to be besides, a curve for each method from weak to strong, the chosen ringed.
+
+    base: metrics of the run itself; rows: method, strength, chosen and metrics of every try. Returns the path.
+    """
+    panels = {key: text for key, text in PANELS.items() if key in base}
+    rows_of_panels = 2 if len(panels) > 3 else 1
+    across = -(-len(panels) // rows_of_panels)
+    with figure(path, f"Re-ranking the lists of {model}", title, panels=across, rows=rows_of_panels, width=5.6) as axes:
+        for axis, (key, text) in zip(axes, panels.items(), strict=False):
+            for place, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
+                tried = [row for row in rows if row["method"] == method and key in row]
+                x, y = ([base[name], *(row[name] for row in tried)] for name in (key, "ndcg_10"))
+                axis.plot(x, y, label=method, markersize=6, **style(place))
+                for row in (row for row in tried if row["chosen"]):
+                    axis.plot(row[key], row["ndcg_10"], "o", markersize=13, fillstyle="none", color="black")
+            axis.plot(base[key], base["ndcg_10"], "*", markersize=16, color="black", label=f"{model} itself")
+            axis.set(xlabel=f"{text}, better to the {BETTER.get(key, 'left')}", ylabel="NDCG@10")
+            if key == "coverage_10":
+                percent_axis(axis.xaxis)
+        for spare in axes[len(panels) :]:
+            spare.set_visible(False)
+        legend(axes[0])
+    return path
