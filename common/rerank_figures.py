@@ -8,15 +8,13 @@ from common.comparison import legend, style
 from common.figures import figure, percent_axis
 
 PANELS = {
-    "ils_tag_10": "Likeness inside the list (mean cosine of tags)",
-    "ils_genre_10": "Likeness inside the list (mean cosine of genres)",
-    "calibration_genre_10": "Calibration error (KL to the history's genres, nats)",
-    "calibration_tag_10": "Calibration error (KL to the history's tags, nats)",
-    "coverage_10": "Coverage (share of the catalogue shown to anybody)",
-    "novelty_10": "Novelty (bits)",
+    "ils_tag_10": "Mean cosine of tags in a list  (← better)",
+    "ils_genre_10": "Mean cosine of genres in a list  (← better)",
+    "calibration_genre_10": "Calibration error, genres, nats  (← better)",
+    "calibration_tag_10": "Calibration error, tags, nats  (← better)",
+    "coverage_10": "Coverage of the catalogue  (better →)",
+    "novelty_10": "Novelty, bits  (better →)",
 }
-BETTER = {"coverage_10": "right", "novelty_10": "right"}
-"""Where more is better; elsewhere less is."""
 
 
 def draw_trade_offs(
@@ -31,14 +29,16 @@ def draw_trade_offs(
     across = -(-len(panels) // rows_of_panels)
     with figure(path, f"Re-ranking the lists of {model}", title, panels=across, rows=rows_of_panels, width=5.6) as axes:
         for axis, (key, text) in zip(axes, panels.items(), strict=False):
+            ring = {"marker": "o", "markersize": 13, "fillstyle": "none", "color": "black", "linestyle": ""}
             for place, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
                 tried = [row for row in rows if row["method"] == method and key in row]
                 x, y = ([base[name], *(row[name] for row in tried)] for name in (key, "ndcg_10"))
                 axis.plot(x, y, label=method, markersize=6, **style(place))
                 for row in (row for row in tried if row["chosen"]):
-                    axis.plot(row[key], row["ndcg_10"], "o", markersize=13, fillstyle="none", color="black")
+                    axis.plot(row[key], row["ndcg_10"], **ring)
             axis.plot(base[key], base["ndcg_10"], "*", markersize=16, color="black", label=f"{model} itself")
-            axis.set(xlabel=f"{text}, better to the {BETTER.get(key, 'left')}", ylabel="NDCG@10")
+            axis.plot([], [], label="chosen strength", **ring)
+            axis.set(xlabel=text, ylabel="NDCG@10")
             if key == "coverage_10":
                 percent_axis(axis.xaxis)
         for spare in axes[len(panels) :]:
