@@ -31,6 +31,7 @@ from common.evaluation.ranking import Ranking
 from common.evaluation.reordered import reordered, stored_ranking
 from common.experiment import PARTS, hash_config, log_file, top_ten, write_results
 from common.files import display, read_json, read_parquet, strict, write_json
+from common.ranges import ranges_of
 from common.rerank_figures import draw_trade_offs
 from common.reranking import ItemFacts, Reranking, item_facts, reorder
 from common.runs import find_run
@@ -106,8 +107,20 @@ class Settings(DataSettings):
             raise UserError(
                 "--methods pipeline: say with --pipeline flags what is to be done, such as --pipeline.balance"
             )
+        if self.strength is not None:
+            self._check_strength(self.strength)
         if not 0 <= self.loss <= 1:
             raise UserError(f"--loss {self.loss}: give a share from 0 to 1")
+
+    def _check_strength(self, strength: float) -> None:
+        for name in self.methods:
+            if name not in METHODS or len(METHODS[name].strengths) < 2:
+                raise UserError(f"--strength {strength:g}: {name} has no strength; leave one of the two out")
+            setting = METHODS[name].settings[0]
+            allowed, whole = ranges_of(Reranking)[setting], isinstance(getattr(Reranking(), setting), int)
+            if not allowed.allows(strength) or (whole and strength != int(strength)):
+                reach = f"from 0 to {allowed.most:g}" if allowed.most < np.inf else "of 0 or more"
+                raise UserError(f"--strength {strength:g}: {name} takes a {'whole ' * whole}number {reach}")
 
 
 class Source:
@@ -162,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = find_run(settings.run, settings.output_dir, data.name, settings.protocol)
     source = Source(folder, data)
     for name in settings.methods:
-        for strength in METHODS[name].strengths[:1] if name in METHODS else (0,):
+        for strength in strengths_of(settings, name):
             made(settings, name, strength).check(source.facts["select"], PIPELINE)
     base = source.measured(Reranking())
     rows: list[dict[str, Any]] = []
@@ -180,15 +193,22 @@ def made(settings: Settings, name: str, strength: float) -> Reranking:
     return settings.pipeline if name == PIPELINE else METHODS[name].at(strength, settings.pipeline)
 
 
+def strengths_of(settings: Settings, name: str) -> tuple[float, ...]:
+    """The strengths that a method may be given, weak to strong: one alone where the flags say which."""
+    if name == PIPELINE:
+        return (0,)
+    method = METHODS[name]
+    if settings.strength is not None:
+        return (settings.strength,)
+    return method.strengths if settings.preset == "tuned" else (method.classic or 0,)
+
+
 def tries(source: Source, settings: Settings, name: str) -> list[dict[str, Any]]:
-    """Metrics on validation of one method at each strength that may be chosen: method, strength and all metrics."""
-    method = METHODS.get(name, Method((), (0,)))
-    strengths = method.strengths if settings.preset == "tuned" else (method.classic or 0,)
-    strengths = strengths if settings.strength is None or name == PIPELINE else (settings.strength,)
-    found = []
-    for strength in strengths:
-        found.append({"method": name, "strength": strength, **source.measured(made(settings, name, strength))})
-    return found
+    """Metrics on validation of one method at each strength that it may be given: method, strength and all metrics."""
+    return [
+        {"method": name, "strength": strength, **source.measured(made(settings, name, strength))}
+        for strength in strengths_of(settings, name)
+    ]
 
 
 def choose_strength(tried: Sequence[dict[str, Any]], ndcg: float, loss: float) -> dict[str, Any]:
