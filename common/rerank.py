@@ -58,7 +58,7 @@ class Method:
 
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 METHODS = {
     "mmr": Method(("diversity",), SHARES, classic=0.3),
     "calibrated": Method(("calibration",), SHARES, classic=0.5),
@@ -200,7 +200,11 @@ def strengths_of(settings: Settings, name: str) -> tuple[float, ...]:
     method = METHODS[name]
     if settings.strength is not None:
         return (settings.strength,)
-    return method.strengths if settings.preset == "tuned" else (method.classic or 0,)
+    if settings.preset == "classic":
+        return (method.classic or 0,)
+    shares = [made(settings, name, strength) for strength in method.strengths]
+    fits = [of.diversity + of.calibration <= 1 for of in shares]  # beside the shares that --pipeline flags take
+    return tuple(strength for strength, fit in zip(method.strengths, fits, strict=True) if fit) or method.strengths
 
 
 def tries(source: Source, settings: Settings, name: str) -> list[dict[str, Any]]:

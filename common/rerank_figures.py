@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from common.comparison import legend, style
-from common.figures import figure, percent_axis
+from common.figures import figure
 
 PANELS = {
     "ils_tag_10": "Mean cosine of tags in a list  (← better)",
     "ils_genre_10": "Mean cosine of genres in a list  (← better)",
     "calibration_genre_10": "Calibration error, genres, nats  (← better)",
     "calibration_tag_10": "Calibration error, tags, nats  (← better)",
-    "coverage_10": "Coverage of the catalogue  (better →)",
+    "coverage_10": "Coverage, share of the catalogue  (better →)",
     "novelty_10": "Novelty, bits  (better →)",
 }
 
@@ -39,8 +39,6 @@ def draw_trade_offs(
             axis.plot(base[key], base["ndcg_10"], "*", markersize=16, color="black", label=f"{model} itself")
             axis.plot([], [], label="chosen strength", **ring)
             axis.set(xlabel=text, ylabel="NDCG@10")
-            if key == "coverage_10":
-                percent_axis(axis.xaxis)
         for spare in axes[len(panels) :]:
             spare.set_visible(False)
         legend(axes[0])

@@ -12,7 +12,7 @@ from common.experiment import RESULTS, hash_config
 from common.files import read_json, read_parquet, write_json
 from common.models.als import ALS
 from common.models.item_knn import ItemKNN
-from common.rerank import METHODS, Settings, main
+from common.rerank import METHODS, Settings, main, strengths_of
 from common.reranking import Reranking
 from tests.conftest import SMALL
 from tests.runs import finish
@@ -156,7 +156,7 @@ def test_the_figures_are_drawn(flags, folder, monkeypatch):
             "--strength 2.5: per_genre takes a whole number of 0 or more",
         ),
         (["--strength", "1", "--methods", "balanced"], "--strength 1: balanced has no strength"),
-        (["--methods", "mmr", "--pipeline.calibration", "0.2"], "give two that sum to 1 or less"),
+        (["--methods", "mmr", "--strength", "0.9", "--pipeline.calibration", "0.2"], "give two that sum to 1 or less"),
         (["--methods", "balanced", "--pipeline.diversity", "-1"], "--pipeline.diversity -1.0: give 0 to 1"),
         (["--loss", "7"], "--loss 7.0: give a share from 0 to 1"),
         (["--run", "asl"], "'asl' is no run"),
@@ -179,6 +179,12 @@ def test_a_run_that_does_not_fit_is_refused(flags, folder, capsys):
     write_json(run / "config.json", config)
     write_json(run / "test" / "metrics.json", record | {"config_sha256": "0"})
     assert "are not of the same settings" in complaint(capsys, main, *flags, "--run", "als")
+
+
+def test_shares_leave_room_for_those_of_the_pipeline():
+    settings = Settings(pipeline=Reranking(calibration=0.4))
+    assert strengths_of(settings, "mmr") == (0.05, 0.1, 0.2, 0.3, 0.5)
+    assert strengths_of(Settings(), "mmr") == METHODS["mmr"].strengths
 
 
 def test_strengths_go_from_weak_to_strong():
