@@ -230,7 +230,9 @@ def write_run(source: Source, settings: Settings, name: str, chosen: Reranking) 
     """Write the folder of one method's run: the results of every part that the run has, its settings and its figure."""
     preset = preset_of(source, settings, chosen)
     config = source.config | {"model": f"{source.model}+{name}", "preset": preset}
-    config["settings"] = {"reranking": asdict(chosen), "places": PLACES, "lists_of": source.config}
+    wishes = {key: value for key, value in asdict(chosen).items() if value != getattr(Reranking(), key)}
+    config["settings"] = source.config["settings"] | {"reranking": {"places": PLACES, **wishes}}
+    config["lists_of"] = hash_config(source.config)
     folder = source.folder.resolve().parents[2] / config["model"] / preset / source.folder.resolve().name
     identity = tracking.RunIdentity(
         **{key: config[key] for key in ("model", "stage", "preset", "dataset", "split_sha256", "seed")},

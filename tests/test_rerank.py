@@ -103,8 +103,10 @@ def test_other_settings_lie_apart(flags, folder):
     main([*flags, "--run", "als", "--methods", "mmr", "calibrated", "--preset", "classic"])
     for method, name, textbook in (("mmr", "diversity", 0.3), ("calibrated", "calibration", 0.5)):
         config = read_json(folder / f"als+{method}" / "classic" / "seed0" / "config.json")
-        assert config["settings"]["reranking"] == dataclasses.asdict(Reranking(**{name: textbook}))
-        assert config["settings"]["lists_of"]["model"] == "als"
+        assert config["settings"].pop("reranking") == {"places": 20, name: textbook}
+        own = read_json(folder / "als" / "tuned" / "seed0" / "config.json")
+        assert config["settings"] == own["settings"]
+        assert config["lists_of"] == hash_config(own)
     main([*flags, "--run", "als", "--methods", "mmr", "--strength", "0.25"])
     assert not (folder / "als+mmr" / "tuned").exists()
     assert len(list((folder / "als+mmr").glob("tuned-*"))) == 1
