@@ -182,6 +182,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in settings.methods:
         tried = tries(source, settings, name)
         chosen = choose_strength(tried, base["ndcg_10"], settings.loss)
+        if chosen["ndcg_10"] < (1 - settings.loss) * base["ndcg_10"]:
+            log.info("%s costs more than %.0f%% of NDCG@10", name, 100 * settings.loss)
         rows += [row | {"chosen": row is chosen} for row in tried]
         write_run(source, settings, name, made(settings, name, chosen["strength"]))
     log.info("\n%s", table_text(source, base, rows))
