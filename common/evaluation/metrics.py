@@ -161,7 +161,8 @@ def calibration_error(lists: np.ndarray, mixes: sparse.csr_array, history: spars
     q = sparse.csr_array(sparse.diags_array(scale, format="csr") @ summed)
     p = sparse.csr_array(history.multiply(q > 0))  # where q is 0 the term is p log(1 / 0.01)
     both = sparse.csr_array(q.multiply(history > 0))
-    p.sort_indices(), both.sort_indices()
+    for of_users in (p, both):
+        of_users.sort_indices()
     p.data *= np.log(p.data / (0.99 * both.data + 0.01 * p.data)) - np.log(100)
     return np.where((counted > 0) & asked, p.sum(axis=1) + np.log(100), np.nan)
 
