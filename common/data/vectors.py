@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
+from common.data.histories import Histories
 from common.data.tables import AUDIO_FEATURES
 from common.data.visible import Visible
 
@@ -35,6 +36,32 @@ def distinct_values(seen: Visible, column: str) -> sparse.csr_array | None:
     codes, values = pd.factorize(exploded, sort=True)
     shape = (seen.n_items, len(values))
     return sparse.csr_array((np.ones(len(codes)), (exploded.index.to_numpy(), codes)), shape=shape)
+
+
+def shares(vectors: sparse.csr_array) -> sparse.csr_array:
+    """Non-negative rows scaled to sum 1; rows of zeros stay so.
+
+    >>> shares(sparse.csr_array([[1.0, 3.0], [0.0, 0.0]])).toarray()
+    array([[0.25, 0.75],
+           [0.  , 0.  ]])
+    """
+    total = vectors.sum(axis=1)
+    scale = np.divide(1.0, total, out=np.zeros(len(total)), where=total > 0)
+    return sparse.csr_array(sparse.diags_array(scale, format="csr") @ vectors)
+
+
+def mix_of(histories: Histories, mixes: sparse.csr_array) -> sparse.csr_array:
+    """Mean mix of the items of each history that have one, (users, values): rows sum to 1, or 0 without such items.
+
+    Every item counts once, however often it was played.
+
+    >>> mix_of(Histories.from_lists([[0, 1], []], 2), sparse.csr_array([[1.0, 0.0], [0.5, 0.5]])).toarray()
+    array([[0.75, 0.25],
+           [0.  , 0.  ]])
+    """
+    had = histories.matrix()
+    had.data[:] = 1
+    return shares(sparse.csr_array(had @ mixes))
 
 
 def _genres(seen: Visible) -> sparse.csr_array | None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from common.data.histories import Histories
 from common.data.ids import codes_of
-from common.data.vectors import SPACES, distinct_values, item_vectors
+from common.data.vectors import SPACES, distinct_values, item_vectors, mix_of, shares
 from common.data.visible import Hidden, Visible
 from common.evaluation import metrics
 from common.evaluation.ranking import top_items
@@ -20,6 +20,8 @@ CUTOFFS = (5, 10, 20)
 DEEPEST = max(CUTOFFS)
 RETRIEVED = 100
 """Length of the list that a first stage hands on: recall alone is measured on it."""
+MIXED = ("genre", "tag")
+"""Spaces in which a list has a mix that is compared with the history's."""
 APART = ("hr_10", "ndcg_10", "recall_20")
 """Metrics that are also reported for each rung of newcomers and for unseen users."""
 
@@ -35,11 +37,13 @@ class Measures:
         self.spaces = {space: vectors for space, vectors in spaces.items() if vectors is not None}
         self.described = described_items(seen)
         values = {"genre": distinct_values(seen, "genres"), "artist": distinct_values(seen, "artist")}
+        mixes = {space: shares(vectors) for space, vectors in self.spaces.items() if space in MIXED}
+        self.mixes = {space: (mix, mix_of(hidden.given, mix)) for space, mix in mixes.items()}
         self.values = {name: held for name, held in values.items() if held is not None}
 
     def measure(self, recommendations: pd.DataFrame, targets: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
         """Per-user metrics (a row per evaluated row, a column per metric) and the overall values."""
-        target_rows = self._rows(targets)
+        target_rows = self.rows(targets)
         lists = self._lists(recommendations)
         hits, n_hidden = hits_from_ranks(target_rows, targets["rank"].to_numpy(), len(self.hidden.users), DEEPEST)
         columns = accuracy(hits, n_hidden) | self._sampled(targets, target_rows) | self._beyond_accuracy(hits, lists)
@@ -62,7 +66,7 @@ class Measures:
         """Whether anything is known of each target's content, bool (targets,)."""
         return self.described[codes_of(targets["item_id"], pd.Index(self.seen.items["item_id"]))]
 
-    def _rows(self, table: pd.DataFrame) -> np.ndarray:
+    def rows(self, table: pd.DataFrame) -> np.ndarray:
         """The evaluated row that each row of a table belongs to."""
         users = np.unique(self.hidden.users)
         rows = codes_of(table["user_id"], pd.Index(users))
@@ -75,7 +79,7 @@ class Measures:
         top = recommendations[recommendations["rank"].to_numpy() <= DEEPEST]
         lists = np.full((len(self.hidden.users), DEEPEST), -1, np.int64)
         items = codes_of(top["item_id"], pd.Index(self.seen.items["item_id"]))
-        lists[self._rows(top), top["rank"].to_numpy() - 1] = items
+        lists[self.rows(top), top["rank"].to_numpy() - 1] = items
         return lists
 
     def _sampled(self, targets: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -103,6 +107,8 @@ class Measures:
             for space, vectors in self.spaces.items():
                 columns[f"ils_{space}_{k}"] = metrics.intra_list_similarity(lists, vectors, k)
                 columns[f"ils_{space}_share_{k}"] = metrics.featured_share(lists, vectors, k)
+            for space, (mixes, of_history) in self.mixes.items():
+                columns[f"calibration_{space}_{k}"] = metrics.calibration_error(lists, mixes, of_history, k)
             for name, values in self.values.items():
                 columns[f"{name}_diversity_{k}"] = metrics.distinct_values(lists, values, k)
         return columns

@@ -144,6 +144,29 @@ def featured_share(lists: np.ndarray, vectors: sparse.csr_array, k: int) -> np.n
     return mean_of_list(has_features(vectors).astype(float), lists, k)
 
 
+def calibration_error(lists: np.ndarray, mixes: sparse.csr_array, history: sparse.csr_array, k: int) -> np.ndarray:
+    """calibration@k = KL(p || 0.99 q + 0.01 p) in nats (Steck 2018): how far the list's mix q is from the history's p.
+
+    `mixes`: shares of each item's genres or tags, (n_items, values), rows that sum to 1, or 0 without features;
+    `history`: p of each user alike, (users, values). q is the mean mix of the first k that have features; NaN where
+    neither of the list's items has any, or nothing of the history.
+
+    >>> mixes = sparse.csr_array([[1.0, 0.0], [0.0, 1.0]])
+    >>> calibration_error(np.array([[0, 1], [0, 0]]), mixes, sparse.csr_array([[0.5, 0.5], [0.5, 0.5]]), 2).round(4)
+    array([0.    , 1.9585])
+    """
+    summed = sparse.csr_array(indicator(lists, mixes.shape[0], k) @ mixes)
+    counted, asked = summed.sum(axis=1), history.sum(axis=1) > 0
+    scale = np.divide(1.0, counted, out=np.zeros(len(counted)), where=counted > 0)
+    q = sparse.csr_array(sparse.diags_array(scale, format="csr") @ summed)
+    p = sparse.csr_array(history.multiply(q > 0))  # where q is 0 the term is p log(1 / 0.01)
+    both = sparse.csr_array(q.multiply(history > 0))
+    for of_users in (p, both):
+        of_users.sort_indices()
+    p.data *= np.log(p.data / (0.99 * both.data + 0.01 * p.data)) - np.log(100)
+    return np.where((counted > 0) & asked, p.sum(axis=1) + np.log(100), np.nan)
+
+
 def distinct_values(lists: np.ndarray, values: sparse.csr_array, k: int) -> np.ndarray:
     """Distinct values (genres, artists) that occur in the list; `values` is (n_items, values), non-zero where held.
 

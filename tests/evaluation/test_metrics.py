@@ -255,3 +255,12 @@ def test_nothing_is_changed_in_place():
     metrics.novelty(lists, COUNTS, 7, 4)
     assert (hits == HITS).all()
     assert (lists == LISTS).all()
+
+
+def test_calibration_error_by_hand():
+    mixes = sparse.csr_array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])
+    lists, history = np.array([[0, 1], [2, -1], [0, 1]]), sparse.csr_array([[0.75, 0.25], [0.75, 0.25], [0.0, 0.0]])
+    found = metrics.calibration_error(lists, mixes, history, 2)
+    np.testing.assert_allclose(found, [0.0, np.nan, np.nan], atol=1e-12)
+    first = 0.75 * np.log(0.75 / (0.99 + 0.0075)) + 0.25 * np.log(100)
+    assert metrics.calibration_error(lists, mixes, history, 1)[0] == pytest.approx(first)

@@ -1,0 +1,316 @@
+"""Rows of re-ranked lists beside a finished run's own, from its files alone: no model is fitted again.
+
+    python -m common.rerank --run als
+    python -m common.rerank --run hybrid_listnet --methods mmr calibrated novelty
+    python -m common.rerank --run als --methods mmr --preset classic
+    python -m common.rerank --run als --methods pipeline --pipeline.diversity 0.2 --pipeline.per-genre 5
+
+`<model>+<method>` becomes a run like any other: valid/ and test/ with metrics, lists and ranks, a row of the
+leaderboard. How strong a method is, is chosen on validation: the strongest that keeps NDCG@10 within --loss.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import machine, tracking
+from common.command_line import DataSettings, command, parse, preset_label
+from common.comparison import draw_accuracy
+from common.data.prepare import Dataset, load_dataset
+from common.data.visible import visible
+from common.errors import UserError, unknown_name
+from common.evaluation.evaluate import Scorer
+from common.evaluation.leaderboard import aligned, text, write_leaderboard
+from common.evaluation.ranking import Ranking
+from common.evaluation.reordered import reordered, stored_ranking
+from common.experiment import PARTS, hash_config, log_file, top_ten, write_results
+from common.files import display, read_json, read_parquet, strict, write_json
+from common.ranges import ranges_of
+from common.rerank_figures import draw_trade_offs
+from common.reranking import ItemFacts, Reranking, item_facts, reorder
+from common.runs import find_run
+
+PLACES = 20
+"""Places that are chosen anew, as far as the metrics look; the other candidates follow in their order."""
+COSTS = ("fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "model_mb", "peak_rss_mb")
+SHOWN = ("ndcg_10", "ils_genre_10", "ils_tag_10", "coverage_10", "novelty_10", "calibration_genre_10")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of re-ranking: the settings its strength goes into, strengths from weak to strong, the textbook's."""
+
+    settings: tuple[str, ...]
+    strengths: tuple[float, ...]
+    classic: float | None = None
+
+    def at(self, strength: float, beside: Reranking) -> Reranking:
+        """The settings at one strength, in the settings' own types; two shares have half of it each."""
+        types = {name: type(getattr(Reranking(), name)) for name in self.settings}
+        return replace(beside, **{name: kind(strength / len(types)) for name, kind in types.items()})
+
+
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+METHODS = {
+    "mmr": Method(("diversity",), SHARES, classic=0.3),
+    "calibrated": Method(("calibration",), SHARES, classic=0.5),
+    "mmr_calibrated": Method(("diversity", "calibration"), SHARES),
+    "novelty": Method(("novelty",), WEIGHTS),
+    "less_popular": Method(("unpopularity",), WEIGHTS),
+    "per_genre": Method(("per_genre",), (10, 7, 5, 4, 3)),
+    "balanced": Method(("balance",), (1,)),
+}
+"""Name -> method. `pipeline` stands for what the --pipeline flags say and has no strength of its own."""
+PIPELINE = "pipeline"
+
+
+@dataclass(frozen=True)
+class Settings(DataSettings):
+    """Re-rank a finished run's lists, score them, and put them into the leaderboard."""
+
+    run: str = "als"
+    """The run: a folder outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK, or MODEL, MODEL/PRESET, MODEL/PRESET/seedK."""
+    protocol: str = "listen"
+    """Folder of the protocol where the run is named by its model, such as listen, next or listen-s2."""
+    methods: tuple[str, ...] = tuple(METHODS)
+    """mmr, calibrated, mmr_calibrated, novelty, less_popular, per_genre, balanced; pipeline: the --pipeline flags."""
+    preset: str = "tuned"
+    """tuned: strength chosen on validation; classic: the textbook's (mmr 0.3, calibrated 0.5)."""
+    strength: float | None = None
+    """A strength of your own for all methods, in place of the preset's."""
+    loss: float = 0.05
+    """Share of validation's NDCG@10 that a chosen strength may cost."""
+    pipeline: Reranking = field(default_factory=Reranking)
+    """What every method has besides its own setting."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        if not self.methods:
+            raise UserError("--methods names none; give one or more")
+        for name in self.methods:
+            if name not in METHODS and name != PIPELINE:
+                raise unknown_name("method", name, [*METHODS, PIPELINE])
+            if self.preset == "classic" and self.strength is None and name in METHODS and not METHODS[name].classic:
+                raise UserError(f"--methods {name} has no classic strength; give --strength, or --preset tuned")
+        if self.preset not in ("tuned", "classic"):
+            raise unknown_name("preset", self.preset, ("tuned", "classic"))
+        if PIPELINE in self.methods and self.pipeline == Reranking():
+            raise UserError(
+                "--methods pipeline: say with --pipeline flags what is to be done, such as --pipeline.balance"
+            )
+        if self.strength is not None:
+            self._check_strength(self.strength)
+        if not 0 <= self.loss <= 1:
+            raise UserError(f"--loss {self.loss}: give a share from 0 to 1")
+
+    def _check_strength(self, strength: float) -> None:
+        for name in self.methods:
+            if name not in METHODS or len(METHODS[name].strengths) < 2:
+                raise UserError(f"--strength {strength:g}: {name} has no strength; leave one of the two out")
+            setting = METHODS[name].settings[0]
+            allowed, whole = ranges_of(Reranking)[setting], isinstance(getattr(Reranking(), setting), int)
+            if not allowed.allows(strength) or (whole and strength != int(strength)):
+                reach = f"from 0 to {allowed.most:g}" if allowed.most < np.inf else "of 0 or more"
+                raise UserError(f"--strength {strength:g}: {name} takes a {'whole ' * whole}number {reach}")
+
+
+class Source:
+    """A finished run: its lists on each part of the split, and what is needed to judge them in another order."""
+
+    def __init__(self, folder: Path, data: Dataset) -> None:
+        self.folder, self.data = folder, data
+        self.config = read_json(folder / "config.json")
+        self.model: str = self.config["model"]
+        if "+" in self.model:
+            raise UserError(f"{display(folder)} is re-ranked already; name the run of {self.model.split('+')[0]}")
+        self.phases = [phase for phase, part in PARTS.items() if (folder / part / "metrics.json").exists()]
+        self.records = {phase: read_json(folder / PARTS[phase] / "metrics.json") for phase in self.phases}
+        if self.phases[:1] != ["select"] or len({record["config_sha256"] for record in self.records.values()}) > 1:
+            raise UserError(f"{display(folder)}: valid/ and test/ are not of the same settings; run its stage again")
+        self.split = folder.resolve().parents[2].name
+        self.scorers: dict[str, Scorer] = {}
+        self.rankings: dict[str, Ranking] = {}
+        self.facts: dict[str, ItemFacts] = {}
+        for phase in self.phases:
+            self._read(phase)
+
+    def _read(self, phase: str) -> None:
+        seen = visible(self.data, self.split, phase)
+        now = {"data_sha256": self.data.sha256, "split_sha256": seen.split_sha256}
+        if any(self.config[name] != value for name, value in now.items()):
+            raise UserError(f"{display(self.folder)} is on other data than {self.data.name} holds; run its stage again")
+        results = self.folder / PARTS[phase]
+        tables = [read_parquet(results / f"{name}.parquet") for name in ("recommendations", "targets")]
+        self.scorers[phase], self.facts[phase] = Scorer(self.data, seen), item_facts(seen)
+        self.rankings[phase] = stored_ranking(self.scorers[phase], *tables)
+
+    def ranked(self, phase: str, settings: Reranking) -> Ranking:
+        """Lists and ranks of a phase after re-ranking."""
+        scorer, facts = self.scorers[phase], self.facts[phase]
+
+        def order(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return reorder(items, scores, scorer.given, facts, settings, PLACES)
+
+        return reordered(scorer, self.rankings[phase], order)
+
+    def measured(self, settings: Reranking) -> dict[str, float]:
+        """All metrics on validation after re-ranking."""
+        return self.scorers["select"].evaluate(self.ranked("select", settings)).overall
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Choose on validation, write each method's run, print the leaderboard."""
+    settings = parse(Settings, argv)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    folder = find_run(settings.run, settings.output_dir, data.name, settings.protocol)
+    source = Source(folder, data)
+    for name in settings.methods:
+        for strength in strengths_of(settings, name):
+            made(settings, name, strength).check(source.facts["select"], PIPELINE)
+    base = source.measured(Reranking())
+    rows: list[dict[str, Any]] = []
+    for name in settings.methods:
+        tried = tries(source, settings, name)
+        chosen = choose_strength(tried, base["ndcg_10"], settings.loss)
+        if chosen["ndcg_10"] < (1 - settings.loss) * base["ndcg_10"]:
+            log.info("%s costs more than %.0f%% of NDCG@10", name, 100 * settings.loss)
+        rows += [row | {"chosen": row is chosen} for row in tried]
+        write_run(source, settings, name, made(settings, name, chosen["strength"]))
+    log.info("\n%s", table_text(source, base, rows))
+    conclude(source, base, rows)
+
+
+def made(settings: Settings, name: str, strength: float) -> Reranking:
+    """The settings of a method at one strength."""
+    return settings.pipeline if name == PIPELINE else METHODS[name].at(strength, settings.pipeline)
+
+
+def strengths_of(settings: Settings, name: str) -> tuple[float, ...]:
+    """The strengths that a method may be given, weak to strong: one alone where the flags say which."""
+    if name == PIPELINE:
+        return (0,)
+    method = METHODS[name]
+    if settings.strength is not None:
+        return (settings.strength,)
+    if settings.preset == "classic":
+        return (method.classic or 0,)
+    shares = [made(settings, name, strength) for strength in method.strengths]
+    fits = [of.diversity + of.calibration <= 1 for of in shares]  # beside the shares that --pipeline flags take
+    return tuple(strength for strength, fit in zip(method.strengths, fits, strict=True) if fit) or method.strengths
+
+
+def tries(source: Source, settings: Settings, name: str) -> list[dict[str, Any]]:
+    """Metrics on validation of one method at each strength that it may be given: method, strength and all metrics."""
+    return [
+        {"method": name, "strength": strength, **source.measured(made(settings, name, strength))}
+        for strength in strengths_of(settings, name)
+    ]
+
+
+def choose_strength(tried: Sequence[dict[str, Any]], ndcg: float, loss: float) -> dict[str, Any]:
+    """The strongest try whose NDCG@10 is at least (1 - loss) that of the run itself; the weakest if none is.
+
+    >>> found = [{"strength": 0.1, "ndcg_10": 0.20}, {"strength": 0.3, "ndcg_10": 0.18}]
+    >>> choose_strength(found, 0.2, loss=0.05)["strength"], choose_strength(found, 0.2, loss=0.1)["strength"]
+    (0.1, 0.3)
+    """
+    within = [row for row in tried if row["ndcg_10"] >= (1 - loss) * ndcg - 1e-12]
+    return within[-1] if within else tried[0]
+
+
+def write_run(source: Source, settings: Settings, name: str, chosen: Reranking) -> None:
+    """Write the folder of one method's run: the results of every part that the run has, its settings and its figure."""
+    preset = preset_of(source, settings, chosen)
+    config = source.config | {"model": f"{source.model}+{name}", "preset": preset}
+    wishes = {key: value for key, value in asdict(chosen).items() if value != getattr(Reranking(), key)}
+    config["settings"] = source.config["settings"] | {"reranking": {"places": PLACES, **wishes}}
+    config["lists_of"] = hash_config(source.config)
+    folder = source.folder.resolve().parents[2] / config["model"] / preset / source.folder.resolve().name
+    identity = tracking.RunIdentity(
+        **{key: config[key] for key in ("model", "stage", "preset", "dataset", "split_sha256", "seed")},
+        split_folder=source.split,
+        phase=source.phases[-1],
+    )
+    tracker = tracking.start(settings.wandb, settings.output_dir, identity, config)
+    try:
+        with log_file(folder / "log.txt"):
+            for phase in source.phases:
+                evaluation, record = scored(source, phase, chosen, config)
+                write_results(folder / PARTS[phase], evaluation, record)
+                log.info(
+                    "%-26s %-6s %s", config["model"], phase, "  ".join(f"{k} {v}" for k, v in short(record).items())
+                )
+        write_json(folder / "config.json", config)
+        title = f"{config['model']}, {source.data.name}, {source.split}"
+        tracker.figure("accuracy_by_k", draw_accuracy(folder, [PARTS[phase] for phase in source.phases], title))
+        tracker.summary(strict(record))
+        tracker.table("top10", top_ten(evaluation.recommendations, source.scorers[phase].seen))
+    finally:
+        tracker.finish()
+
+
+def preset_of(source: Source, settings: Settings, chosen: Reranking) -> str:
+    """Name of the preset folder: the strength's preset, after that of the run's model where it is not the tuned one,
+    and with a hash of the settings where flags changed them."""
+    own = source.config["preset"]
+    preset = settings.preset if own == "tuned" else f"{own}-{settings.preset}"
+    plain = (settings.strength, settings.loss, settings.pipeline) == (None, Settings.loss, Reranking())
+    return preset if plain else preset_label(preset, chosen, None)
+
+
+def scored(source: Source, phase: str, chosen: Reranking, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The evaluation of one phase and its record: the costs of the model, with those of re-ranking on top."""
+    start = time.perf_counter()
+    ranking = source.ranked(phase, chosen)
+    spent = 1000 * (time.perf_counter() - start) / max(1, len(ranking.items))
+    evaluation, before = source.scorers[phase].evaluate(ranking), source.records[phase]
+    costs = {key: before[key] for key in COSTS if key in before} | {"rerank_ms_per_user": spent}
+    costs["recommend_ms_per_user"] = costs.get("recommend_ms_per_user", 0) + spent
+    kept = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")
+    about = {key: config[key] for key in kept} | {"phase": phase, "config_sha256": hash_config(config)}
+    return evaluation, evaluation.overall | costs | about | machine.about_machine("cpu")
+
+
+def short(values: dict[str, Any]) -> dict[str, str]:
+    """The metrics that a terminal has room for."""
+    return {key: f"{values[key]:.4f}" for key in SHOWN if key in values}
+
+
+def table_text(source: Source, base: dict[str, float], rows: Sequence[dict[str, Any]]) -> str:
+    """What every strength gave on validation, the chosen ones marked."""
+    shown = [key for key in SHOWN if key in base]
+    header = ["", "method", "strength", *(key.removesuffix("_10") for key in shown)]
+    cells = [["", source.model, "", *(f"{base[key]:.4f}" for key in shown)]]
+    for row in rows:
+        mark, strength = "*" if row["chosen"] else "", "" if row["method"] == PIPELINE else f"{row['strength']:g}"
+        cells.append([mark, row["method"], strength, *(f"{row.get(key, float('nan')):.4f}" for key in shown)])
+    lines = aligned([header, *cells], texts=2)
+    return "\n".join(["validation, first 10 places; * is the strength that the run has", *lines])
+
+
+def conclude(source: Source, base: dict[str, float], rows: Sequence[dict[str, Any]]) -> None:
+    """Write what was tried and its figure, write and print the leaderboard."""
+    results = source.folder.resolve().parents[2]
+    name = f"reranking_{source.model}" + ("" if source.config["preset"] == "tuned" else f"_{source.config['preset']}")
+    kept = [key for key, value in base.items() if isinstance(value, float) and key.endswith("_10")]
+    content = [{key: row[key] for key in ("method", "strength", "chosen", *kept) if key in row} for row in rows]
+    write_json(results / f"{name}.json", {"run": {key: base[key] for key in kept}, "validation": content})
+    title = f"{source.data.name}, {source.split}, validation"
+    drawn = draw_trade_offs(source.model, base, rows, title, results / "figures" / f"{name}.png")
+    table = write_leaderboard(results, source.data.name, source.split, source.config["split_sha256"])
+    log.info("\n%s", text(table, source.data.name, source.split))
+    log.info("results: %s\nfigure: %s", display(results), display(drawn))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
