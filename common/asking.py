@@ -161,10 +161,10 @@ class Asking:
         if user_id:
             user = self._user(user_id)
             own = self.library.history(self.protocol, user, n_items)
-        likes, dislikes = (
-            [self.codes[i] for i in ids if i in self.codes] for ids in self.library.said(listener)
+        likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.library.said(listener))
+        return Taste(
+            user, own, [*likes, *(i for i in liked if i not in likes)], [i for i in dislikes if i not in liked]
         )
-        return Taste(user, own, [*likes, *(i for i in liked if i not in likes)], [i for i in dislikes if i not in liked])
 
     def _user(self, user_id: str) -> int:
         found = self.library.user(self.protocol, user_id)
@@ -206,7 +206,7 @@ class Asking:
         if taste.disliked and name not in NO_LIKENESS and len(items):
             shares = shares - PUSH * np.max([self._likeness(name, item)[items] for item in taste.disliked], axis=0)
         order = np.argsort(-shares, kind="stable")
-        return order, np.clip(shares[order], 0, 1)
+        return order, np.clip(shares[order] / max(float(shares.max(initial=0)), 1e-12), 0, 1)
 
     def _likeness(self, name: str, item: int) -> np.ndarray:
         """Likeness of all items to one, its nearest 1 and never below 0, float64 (n_items,)."""

@@ -28,11 +28,11 @@ LISTED = 6
 """Items that are listed where a name is not clear, and suggestions where there is none."""
 
 
-class NotFound(UserError):
+class NotFoundError(UserError):
     """No item bears the name."""
 
 
-class Ambiguous(UserError):
+class AmbiguousError(UserError):
     """Several items bear the name; `items` are their codes, best known first."""
 
     def __init__(self, message: str, items: Sequence[int]) -> None:
@@ -62,11 +62,11 @@ class Names:
         return "artist" if self.catalogue.of_artists else "item"
 
     def find(self, typed: str) -> int:
-        """The code of the item that is meant; NotFound or Ambiguous where that is not clear."""
+        """The code of the item that is meant; NotFoundError or AmbiguousError where that is not clear."""
         if typed.startswith("id:"):
             return self._by_id(typed[3:])
         if not typed.strip():
-            raise NotFound(f"an empty name is no {self.kind}; give one as it is written")
+            raise NotFoundError(f"an empty name is no {self.kind}; give one as it is written")
         key = loose_key(typed.replace(" by ", " ")) if loose_key(typed) not in self.keys else loose_key(typed)
         if items := self.keys.get(key):
             return self._choose(typed, items)
@@ -74,12 +74,12 @@ class Names:
         clear = [likeness for _, likeness, _ in near[:2]] + [0.0, 0.0]
         if len(key) > SHORT and clear[0] >= LIKE and clear[0] - clear[1] >= LEAD:
             return self._choose(typed, self.keys[near[0][0]])
-        raise NotFound(self._no_such(typed, [self.keys[key][0] for key, _, _ in near]))
+        raise NotFoundError(self._no_such(typed, [self.keys[key][0] for key, _, _ in near]))
 
     def _by_id(self, item_id: str) -> int:
         found = np.flatnonzero(self.catalogue.item_ids == item_id)
         if not len(found):
-            raise NotFound(f"no {self.kind} has the id {shown(item_id)}; give a name, or an id as --json shows it")
+            raise NotFoundError(f"no {self.kind} has the id {shown(item_id)}; give a name, or an id as --json shows it")
         return int(found[0])
 
     def _choose(self, typed: str, items: Sequence[int]) -> int:
@@ -94,7 +94,7 @@ class Names:
             return best[0]
         listed = ", ".join(self._listed(item) for item in best[:LISTED])
         more = f" and {len(best) - LISTED} more" if len(best) > LISTED else ""
-        raise Ambiguous(f"{shown(typed)} may be {listed}{more}; name one by its id", best)
+        raise AmbiguousError(f"{shown(typed)} may be {listed}{more}; name one by its id", best)
 
     def _listed(self, item: int) -> str:
         return f"{shown(self.catalogue.label(item))} (id:{self.catalogue.item_ids[item]})"

@@ -104,7 +104,9 @@ class Library:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UserError(f"cannot write {display(path.parent)}: {error.strerror}; name another folder") from error
+                raise UserError(
+                    f"cannot write {display(path.parent)}: {error.strerror}; name another folder"
+                ) from error
             self.connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
             self.connection.execute(f"PRAGMA busy_timeout = {int(1000 * patience)}")
             self._prepare()
@@ -147,7 +149,9 @@ class Library:
             elif "readonly" in said:
                 remedy = "cannot be written to; make the file and its folder writable, or choose another --output-dir"
             elif "unable to open" in said:
-                remedy = "cannot be opened; make it a readable file in a writable folder, or choose another --output-dir"
+                remedy = (
+                    "cannot be opened; make it a readable file in a writable folder, or choose another --output-dir"
+                )
             elif isinstance(error, sqlite3.OperationalError) and ("full" in said or "I/O" in said):
                 remedy = f"could not be written ({said}); nothing was changed, free some space and try again"
             else:
@@ -323,6 +327,8 @@ def rows_of(seen: Any) -> dict[str, Sequence[tuple[Any, ...]]]:
 
     ids = items["item_id"].astype(str).tolist()
     names = [name or item_id for name, item_id in zip(column("name"), ids, strict=True)]
+    # Where items are artists, the column `artist` holds their own ids.
+    artists = [name if artist == i else artist for name, artist, i in zip(names, column("artist"), ids, strict=True)]
     works = [work or f"item {item_id}" for work, item_id in zip(column("group_id"), ids, strict=True)]
     events = seen.interactions
     order = events["user"].to_numpy().argsort(kind="stable")
@@ -331,7 +337,7 @@ def rows_of(seen: Any) -> dict[str, Sequence[tuple[Any, ...]]]:
     times = events["timestamp"].tolist() if "timestamp" in events else [None] * len(events)
     columns = (events["user"].tolist(), position.tolist(), events["item"].tolist(), events["weight"].tolist(), times)
     return {
-        "items": list(zip(range(n), ids, names, column("artist"), column("genres"), top_tags(seen), works, strict=True)),
+        "items": list(zip(range(n), ids, names, artists, column("genres"), top_tags(seen), works, strict=True)),
         "users": list(enumerate(seen.users["user_id"].astype(str).tolist())),
         "interactions": list(zip(*columns, strict=True)),
     }

@@ -22,7 +22,7 @@ OCCLUDED = 60
 COMPARED = 100
 """Items of the list among which a network's preference for one of them is measured."""
 CHEAP = (
-    *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn", "hybrid_knn"),
+    *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn"),
     *("als", "ease", "ensemble", "two_tower"),
 )
 """Models whose reasons take a few milliseconds, so that they stand beside every list."""
@@ -46,6 +46,8 @@ class Reasons:
     basis: str
     each: list[Why]
     shared: Why = field(default_factory=Why)
+    in_shares: bool = False
+    """Whether parts are shares of the score and sum to 1."""
 
 
 def reasons(model: Recommender, history: Histories, items: Sequence[int], user: int = -1, most: int = 3) -> Reasons:
@@ -65,12 +67,24 @@ def _from(explanations: Sequence[Explanation], most: int) -> list[Why]:
     ]
 
 
+def _in_shares(explanations: Sequence[Explanation], most: int) -> list[Why]:
+    """The same with the parts as shares of the score."""
+    each = []
+    for why, told in zip(explanations, _from(explanations, most), strict=True):
+        parts = [(name, by / why.score) for name, by in why.strongest_parts(len(why.parts)) if by > 0 and why.score > 0]
+        each.append(Why(told.items, parts))
+    return each
+
+
 def _by_history(basis: str) -> Callable[..., Reasons]:
     """For models whose score is a sum over the history."""
 
     def explain(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Reasons:
         told = {"user": user} if model.name in ("user_knn", "hybrid_knn") else {}
-        return Reasons(basis, _from([model.explain(history, item, **told) for item in items], most))
+        explained = [model.explain(history, item, **told) for item in items]
+        if model.name == "hybrid_knn":
+            return Reasons(basis, _in_shares(explained, most), in_shares=True)
+        return Reasons(basis, [Why(why.items) if why.items else why for why in _from(explained, most)])
 
     return explain
 
@@ -80,7 +94,10 @@ def _at_once(basis: str) -> Callable[..., Reasons]:
 
     def explain(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Reasons:
         told = {"user": user} if isinstance(model, OverCandidates) else {}
-        return Reasons(basis, _from(model.explain_all(history, items, **told), most))
+        explained = model.explain_all(history, items, **told)
+        if isinstance(model, OverCandidates):
+            return Reasons(basis, _from(explained, most))
+        return Reasons(basis, _in_shares(explained, most), in_shares=True)
 
     return explain
 
@@ -126,8 +143,8 @@ def leave_one_out(model: Recommender, history: Histories, items: Sequence[int], 
     Of a network that learned lists, the fall of the logarithm of the item's share among the best COMPARED.
     """
     of_lists = model.name == "hybrid_listnet"
-    what = "log of its probability among the best 100" if of_lists else "score"
-    basis = f"how much its {what} falls when one item of the history is left out (occlusion)"
+    what = "the log of its probability among the best 100" if of_lists else "its score"
+    basis = f"how much {what} falls when one item of the history is left out (occlusion)"
     left_out = history.items[np.argsort(-history.weights, kind="stable")[:OCCLUDED]]
     scores = asked_again(model, history, left_out, user)
     if of_lists:
@@ -159,6 +176,7 @@ def scores_of(model: Recommender, histories: Histories, user: int = -1) -> np.nd
     return model.fold_in(histories)
 
 
+MIXED = "the share of each part in the score, and what each item of the history adds to it through the parts"
 EXPLAINERS: dict[str, Callable[..., Reasons]] = {
     "random": _random,
     "popularity": _popular,
@@ -166,12 +184,14 @@ EXPLAINERS: dict[str, Callable[..., Reasons]] = {
     "content_knn": _by_history("likeness in sound to each item of the history; they add up to the score"),
     "tag_knn": _by_history("likeness in tags to each item of the history; they add up to the score"),
     "item_knn": _by_history("listeners in common with each item of the history; they add up to the score"),
-    "user_knn": _by_history("votes of the most similar people, shared among the items you have in common with them"),
-    "hybrid_knn": _by_history("what each part adds to the score, and each item of the history through the parts"),
+    "user_knn": _by_history("votes of the most similar people who have it, shared among the items in common with them"),
+    "hybrid_knn": _by_history(MIXED),
     "als": _by_history("what each item of the history adds to the predicted preference (Hu et al. 2008, section 5)"),
     "ease": _by_history("what each item of the history adds to the score, its weight in B (Steck 2019)"),
-    "ensemble": _at_once("what each part adds to the score, and each item of the history through the parts"),
-    "forest": _at_once("features that move the score most on the way down the trees (Saabas 2014)"),
+    "ensemble": _at_once(MIXED),
+    "forest": _at_once(
+        "features that move the score most on the way down the trees (Saabas 2014); docs/features.md tells of them"
+    ),
     "sasrec": _attended,
     "two_tower": _nearest_liked,
 }
