@@ -1,7 +1,6 @@
 """Asking in turns: name what you like, look at the list, like or dislike, and the list changes at once."""
 
 import sys
-from collections.abc import Callable
 
 from common.answers import heading, in_full, table
 from common.asking import Answer, Asking, Taste, as_liked
@@ -29,7 +28,7 @@ class Conversation:
         self.taste: Taste = asking.taste(user_id, listener, [])
         self.answer: Answer | None = None
 
-    def run(self, read: Callable[[str], str] = input) -> None:
+    def run(self) -> None:
         """Talk until q or the end of the input."""
         data = f"{self.asking.shelf.dataset} / {self.asking.protocol}"
         print(f"{data}, model {self.model}; likes are kept for {self.listener!r}")
@@ -39,7 +38,7 @@ class Conversation:
         prompt = "> " if sys.stdin.isatty() else ""
         while True:
             try:
-                said = read(prompt).strip()
+                said = input(prompt).strip()
             except (EOFError, KeyboardInterrupt):
                 print()
                 return

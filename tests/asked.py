@@ -12,7 +12,18 @@ from common.models.contract import Recommender
 
 NAMES = (
     *("Radiohead", "Björk", "Muse", "Sigur Rós", "Portishead", "Daft Punk", "The Beatles", "AC/DC", "!!!", "椎名林檎"),
-    *("فيروز", "שלמה ארצי", "🔥 Fire 🔥", "Coldplay", "Placebo", "The Cure", "Nirvana", "Nirvana", "Guns N' Roses", "Moby"),
+    *(
+        "فيروز",
+        "שלמה ארצי",
+        "🔥 Fire 🔥",
+        "Coldplay",
+        "Placebo",
+        "The Cure",
+        "Nirvana",
+        "Nirvana",
+        "Guns N' Roses",
+        "Moby",
+    ),
 )
 TINY = {
     "als": {"factors": 8, "iterations": 3},
