@@ -91,7 +91,7 @@ def played(settings: Settings, flags: str, typed: Sequence[str]) -> str:
     terminal = pexpect.spawn(
         sys.executable,
         [str(argument) for argument in arguments],
-        env=environment,  # type: ignore[arg-type]
+        env=environment,
         encoding="utf-8",
         timeout=300,
         dimensions=(100, 80),

@@ -1,6 +1,7 @@
 """A catalogue of artists with awkward names, and tiny models of every family saved where `recommend.py` looks."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,20 +13,10 @@ from common.models.contract import Recommender
 
 NAMES = (
     *("Radiohead", "Björk", "Muse", "Sigur Rós", "Portishead", "Daft Punk", "The Beatles", "AC/DC", "!!!", "椎名林檎"),
-    *(
-        "فيروز",
-        "שלמה ארצי",
-        "🔥 Fire 🔥",
-        "Coldplay",
-        "Placebo",
-        "The Cure",
-        "Nirvana",
-        "Nirvana",
-        "Guns N' Roses",
-        "Moby",
-    ),
+    *("فيروز", "שלמה ארצי", "🔥 Fire 🔥", "Coldplay", "Placebo", "The Cure"),
+    *("Nirvana", "Nirvana", "Guns N' Roses", "Moby"),
 )
-TINY = {
+TINY: dict[str, dict[str, Any]] = {
     "als": {"factors": 8, "iterations": 3},
     "forest": {"trees": 5},
     "hist_gradient": {"iterations": 5},

@@ -391,6 +391,18 @@ def test_als_starts_without_torch_scikit_learn_and_faiss(shelf):
     assert done.stdout.strip().endswith("loaded []")
 
 
+def test_the_page_shows_what_a_terminal_shows(shelf, ask):
+    from examples.transcript import SCENES, Settings, played
+
+    flags, folder = shelf
+    settings = Settings(dataset=flags[1], data_dir=Path(flags[3]), output_dir=folder.parent)
+    _, question, typed = SCENES[0]
+    screen = played(settings, question, typed)
+    assert [said for line in screen.splitlines() if (said := line.removeprefix("> ")) != line] == list(typed)
+    assert "likes Radiohead, Björk" in screen
+    assert max(map(wcswidth, screen.splitlines())) <= 80
+
+
 def test_every_model_has_a_stage_that_trains_it():
     from common.asking import STAGES
 
