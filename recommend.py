@@ -30,7 +30,7 @@ from common.files import strict
 from common.library import open_library
 from common.reranking import Reranking, item_facts, rerank
 from common.songs import Songs
-from common.terminal import plain
+from common.terminal import columns, lines, plain
 
 MOST = 1000
 """Longest list that can be asked for."""
@@ -140,12 +140,12 @@ def ask(settings: Settings, asking: Asking, listener: str) -> None:
 def tell(settings: Settings, asking: Asking, title: str, found: Sequence[Answer]) -> None:
     """Print the answers."""
     if settings.json:
-        about = {"dataset": asking.shelf.dataset, "protocol": asking.protocol, "question": title}
+        about = {"dataset": asking.shelf.dataset, "protocol": asking.protocol, "question": plain(title)}
         lists = [answers.as_json(answer, asking.catalogue) for answer in found]
         content = about | {"answers": lists}
         print(json.dumps(strict(content), indent=2, ensure_ascii=False, allow_nan=False))
         return
-    print(f"{asking.shelf.dataset} / {asking.protocol}, {title}\n")
+    print("\n".join(lines(f"{asking.shelf.dataset} / {asking.protocol}, {title}", columns())) + "\n")
     if len(found) > 1 and not settings.why:
         print(answers.side_by_side(found, asking.catalogue))
         return
