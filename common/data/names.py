@@ -46,6 +46,16 @@ def artist_key(name: str) -> str:
     return " ".join(words)
 
 
+def loose_key(name: str) -> str:
+    """A key for looking up what somebody has typed: more forgiving than `artist_key`, guests and short names, too.
+
+    >>> loose_key("  bjork"), loose_key("Björk"), loose_key("The Egg"), loose_key("!!!")
+    ('bjork', 'bjork', 'egg', '!!!')
+    """
+    folded = _folded(name)
+    return " ".join(_words(folded)) or folded
+
+
 def _folded(name: str) -> str:
     """Case, width, acronyms and dollars evened out; everything else stays."""
     folded = unicodedata.normalize("NFKC", name).casefold().strip()

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from common.data.histories import Histories
 from common.data.tables import AUDIO_FEATURES
@@ -18,6 +17,8 @@ def item_vectors(seen: Visible, space: str) -> sparse.csr_array | None:
     genre: one equal entry per genre of the item; tag: visible assignments per tag; audio: the audio features,
     standardised over the items that have them. An item without any feature has a row of zeros.
     """
+    from sklearn.preprocessing import normalize
+
     build = {"genre": _genres, "tag": tag_counts, "audio": _audio}[space]
     vectors = build(seen)
     return None if vectors is None else sparse.csr_array(normalize(vectors))

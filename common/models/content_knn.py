@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.preprocessing import StandardScaler, normalize
 
 from common.data.tables import AUDIO_FEATURES
 from common.data.vectors import item_vectors, tag_counts
@@ -97,6 +96,8 @@ def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.c
     known = np.flatnonzero(vectors.any(axis=1))
     if not len(known):
         return sparse.csr_array((len(vectors), len(vectors)))
+    from sklearn.preprocessing import normalize
+
     unit = normalize(vectors[known]).astype(np.float32)
     kept = []
     for start in range(0, len(known), block):
@@ -119,6 +120,8 @@ def nearest_songs(songs: pd.DataFrame, track_id: str, k: int) -> pd.DataFrame:
 
     One version of a title is kept per artist: the same song stands on several albums. Adds `cosine` and `title`.
     """
+    from sklearn.preprocessing import StandardScaler, normalize
+
     known = songs[songs[list(AUDIO_FEATURES)].notna().all(axis=1)].reset_index(drop=True)
     unit = normalize(StandardScaler().fit_transform(known[list(AUDIO_FEATURES)]))
     row = int(np.flatnonzero(known["track_id"] == track_id)[0])

@@ -20,6 +20,7 @@ from scipy import linalg, sparse
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
+from common.models.explanation import Explanation
 from common.models.neighbours import history_matrix, pack_histories, unpack_histories, weigh
 from common.ranges import Range
 
@@ -95,6 +96,20 @@ class EASE(Recommender):
         else:
             through_p = (rows @ self.inverse).astype(np.float32)
         return dense - through_p / self.diagonal.astype(np.float32)
+
+    def explain(self, history: Histories, item: int) -> Explanation:
+        """What each item j of one history adds to the score of an item, h_j B_ji; they sum to it."""
+        history = as_histories(history, self.histories.n_items)
+        row = history_matrix(history, self.settings.weighting, self.settings.decay)[[0]]
+        if not row.nnz:
+            return Explanation({"popularity": float(self.fold_in(history)[0, item])}, row.indices, row.data)
+        if self.dual:
+            of_users = (self.matrix[:, row.indices].T @ self.rebuilt[:, item]) / self.settings.regularisation
+            through_p = (row.indices == item) / self.settings.regularisation - of_users
+        else:
+            through_p = self.inverse[row.indices, item]
+        said = row.data * ((row.indices == item) - through_p / self.diagonal[item])
+        return Explanation({"ease": float(said.sum())}, row.indices, said)
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items for which this one speaks most: row `item` of B."""

@@ -26,7 +26,7 @@ from common.models.als import ALS, ALSSettings
 from common.models.content_knn import ContentKNN, ContentKNNSettings, ContentNeighbours, TagKNN, TagKNNSettings
 from common.models.contract import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
-from common.models.neighbours import pack_histories, unpack_histories, weigh
+from common.models.neighbours import pack_histories, unpack_histories
 from common.ranges import Range
 
 RUNGS = (0, 1, 5, 10, 20)
@@ -175,16 +175,22 @@ class Ensemble(Recommender):
         What the items of the history say adds up to the share of ALS and content; the rest is popularity. Without a
         history nobody speaks.
         """
+        return self.explain_all(history, [item])[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
+        """`explain` for several items of one list, which is scored once."""
         history = as_histories(history, len(self.popularity)).take(np.array([0]))
-        unscaled = {name: float(scores[0, item]) for name, scores in self._parts_in_own_units(history).items()}
-        parts = {name: float(scores[0, item]) for name, scores in self.scaled_parts(history)}
+        scaled = self.scaled_parts(history)
+        return [self._explain(history, {n: float(scores[0, i]) for n, scores in scaled}, int(i)) for i in items]
+
+    def _explain(self, history: Histories, parts: dict[str, float], item: int) -> Explanation:
         if not history.lengths[0]:
             return Explanation(parts, np.array([], np.int32), np.array([]))
         own = self.als.explain(history, item)
-        items, said = own.items, {"als": own.contributions}
-        said |= {name: _say(part, history, items, item) for name, part in self.content.items()}
-        factors = {name: parts[name] / unscaled[name] if unscaled[name] else 0.0 for name in said}
-        return Explanation(parts, items, np.sum([factors[name] * voice for name, voice in said.items()], axis=0))
+        voices = {"als": own.contributions}
+        voices |= {name: part.explain(history, item).contributions for name, part in self.content.items()}
+        shares = {name: parts[name] / said.sum() if said.sum() else 0.0 for name, said in voices.items()}
+        return Explanation(parts, own.items, np.sum([shares[name] * said for name, said in voices.items()], axis=0))
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items like this one, each part's likeness in units of its largest, weighed as for long histories."""
@@ -216,9 +222,3 @@ def best_among_the_rest(scores: np.ndarray, owned: tuple[np.ndarray, np.ndarray]
     largest = scores.max(axis=1, initial=0)
     scores[owned] = kept
     return np.where(largest > 0, largest, 1)
-
-
-def _say(part: ContentNeighbours, history: Histories, items: np.ndarray, item: int) -> np.ndarray:
-    """What each of some items of a history adds to the content score of an item, float64 (len(items),)."""
-    said = np.asarray(part.similarity[items][:, [item]].todense()).ravel()
-    return said * weigh(history.matrix(), part.settings.history)[[0]].data

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from common.data.folds import scheme_of
 from common.data.tables import AUDIO_FEATURES
@@ -114,6 +113,8 @@ def feature_tables(seen: Visible) -> FeatureTables:
     }
     matrices = {"plays": seen.histories.matrix()}
     if (counts := tag_counts(seen)) is not None:
+        from sklearn.preprocessing import normalize
+
         matrices |= {"tags": counts, "tag_vectors": sparse.csr_array(normalize(tf_idf(counts)))}
     if (genres := item_vectors(seen, "genre")) is not None:
         arrays["genres"] = genres.toarray()

@@ -1,5 +1,6 @@
 """Stage 3's second stages: random forests (Breiman 2001), and gradient boosting over histograms beside them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from scipy import sparse
 from common.data.folds import Asked
 from common.data.histories import Histories
 from common.machine import threads
+from common.models.candidates import Pool
 from common.models.explanation import Explanation
 from common.models.two_stage import TwoStage, TwoStageSettings
 from common.ranges import Range
@@ -60,7 +62,14 @@ class Forest(TwoStage):
         `parts` start with `average`, the share of wanted training candidates, and sum to the score. An item that no
         source proposes has the part `first_stage` alone. `user` is the code of a known user.
         """
+        return self.explain_all(history, [item], user)[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
+        """`explain` for several items of one list, whose candidates are described once."""
         pool = self.pool(Asked(np.array([user]), history.take(np.array([0]))))
+        return [self._explain(pool, item) for item in items]
+
+    def _explain(self, pool: Pool, item: int) -> Explanation:
         nothing = np.array([], np.int32), np.array([])
         place = np.flatnonzero(pool.items == item)
         if not len(place) or self.ranker is None:

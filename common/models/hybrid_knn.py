@@ -18,6 +18,7 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
 from common.models.contract import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
+from common.models.explanation import Explanation
 from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neighbours import order_rest_by_popularity
 from common.models.user_knn import UserKNN, UserKNNSettings
@@ -88,6 +89,24 @@ class HybridKNN(Recommender):
         """Blend of the parts' scores from histories."""
         histories = as_histories(histories, len(self.popularity))
         return self._blend({name: part.fold_in(histories) for name, part in self.parts.items()}, len(histories))
+
+    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation:
+        """What each part adds to the score of an item, and each item of one history through the parts.
+
+        `user` is the code of a known user, who has no vote among the neighbours.
+        """
+        history, weights = as_histories(history, len(self.popularity)), self.settings.weights()
+        popularity = np.log(self.popularity)
+        parts, said = {}, np.zeros(0)
+        items = np.unique(history.take(np.array([0])).items)
+        for name, part in self.parts.items():
+            told = {"user": user} if isinstance(part, UserKNN) else {}
+            why = part.explain(history, item, **told)  # type: ignore[attr-defined]
+            factor = weights[name] / self.scales[name]
+            said = (said if said.size else np.zeros(len(items))) + factor * why.contributions
+            parts[name] = factor * float(why.contributions.sum())
+        parts["popularity"] = self.settings.popularity * float(popularity[item]) / max(float(popularity.max()), 1)
+        return Explanation(parts, items, said)
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose likeness, part by part in units of the part's largest and weighed like the parts, is highest."""

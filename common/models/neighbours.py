@@ -9,6 +9,7 @@ from tqdm import tqdm
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
+from common.models.explanation import Explanation
 
 
 class ItemNeighbours(Recommender):
@@ -36,6 +37,15 @@ class ItemNeighbours(Recommender):
         scores = (weigh(matrix, self.settings.history) @ self.similarity).toarray()
         return order_rest_by_popularity(scores.astype(np.float32), self.popularity)
 
+    def explain(self, history: Histories, item: int) -> Explanation:
+        """What each item of one history adds to the score of an item, w_i s(i, j); they sum to it where it is above 0.
+
+        An item that nothing speaks for has the part `popularity`, by which it is ordered.
+        """
+        row = weigh(as_histories(history, self.similarity.shape[0]).matrix(), self.settings.history)[[0]]
+        said = np.asarray(self.similarity[row.indices][:, [item]].todense()).ravel() * row.data
+        return spoken(self.name, row.indices, said, self.popularity, item)
+
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Nearest items by this model's likeness; beyond the kept neighbours the score is 0."""
         return best(self.similarity[[item]].toarray()[0], k, leave_out=item)
@@ -58,6 +68,13 @@ def order_rest_by_popularity(scores: np.ndarray, popularity: np.ndarray) -> np.n
     array([[ 2. ,  0. , -0.5]], dtype=float32)
     """
     return np.where(scores > 0, scores, popularity / popularity.max() - 1)
+
+
+def spoken(name: str, items: np.ndarray, said: np.ndarray, popularity: np.ndarray, item: int) -> Explanation:
+    """What the items of a history say for an item, and its place by popularity where they say nothing."""
+    total = float(said.sum())
+    parts = {name: total} if total > 0 else {"popularity": float(popularity[item] / popularity.max() - 1)}
+    return Explanation(parts, items, said)
 
 
 def weigh(matrix: sparse.csr_array, weighting: str) -> sparse.csr_array:

@@ -10,10 +10,12 @@ from scipy import sparse
 from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
+from common.models.explanation import Explanation
 from common.models.neighbours import (
     keep_largest,
     order_rest_by_popularity,
     pack_histories,
+    spoken,
     unpack_histories,
     weigh,
 )
@@ -71,7 +73,26 @@ class UserKNN(Recommender):
         """Scores of people who are not among the voters."""
         return self._vote(self._vectors(as_histories(histories, self.has.shape[1])), leave_out=None)
 
+    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation:
+        """What each item of one history adds to the score of an item, through the people who share it; they sum to it.
+
+        The vote of a person who has the item is divided among the items in common by what each adds to the likeness.
+        `user` is the code of a known user, who has no vote.
+        """
+        vectors = self._vectors(as_histories(history, self.has.shape[1]))[[0]]
+        near = self._near(vectors, np.array([user]) if user >= 0 else None)
+        voters = near.indices[np.asarray(self.has[near.indices][:, [item]].todense()).ravel() > 0]
+        votes = np.asarray(near[:, voters].todense()).ravel()
+        shared = self.vectors[voters][:, vectors.indices].toarray() * vectors.data
+        said = votes @ (shared / np.maximum(shared.sum(axis=1, keepdims=True), 1e-12))
+        return spoken(self.name, vectors.indices, said, self.popularity, item)
+
     def _vote(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> np.ndarray:
+        near = self._near(vectors, leave_out)
+        return order_rest_by_popularity((near @ self.has).toarray().astype(np.float32), self.popularity)
+
+    def _near(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> sparse.csr_array:
+        """What the vote of each person weighs, (rows, users)."""
         products = sparse.coo_array(vectors @ self.vectors.T)
         row, voter = products.coords
         own = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
@@ -80,7 +101,7 @@ class UserKNN(Recommender):
             likeness[leave_out[row] == voter] = 0
         near = keep_largest(sparse.csr_array((likeness, (row, voter)), shape=products.shape), self.settings.neighbours)
         near.data = near.data**self.settings.power
-        return order_rest_by_popularity((near @ self.has).toarray().astype(np.float32), self.popularity)
+        return near
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items with the most listeners in common, by cosine."""

@@ -1,0 +1,205 @@
+"""Ask it: what to listen to next, from the models that the stages have trained.
+
+python recommend.py                                   type what you like, and a list follows
+python recommend.py --like Radiohead --like Björk     for somebody new
+python recommend.py --user 12 --model als --why       for a user of the data, with reasons
+python recommend.py --similar "Daft Punk"             what is like it
+python recommend.py --song "Creep"                    what sounds like a song
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from common import answers
+from common.asking import Answer, Asking, Shelf, default_listener
+from common.command_line import command, parse_flags
+from common.conversation import Conversation
+from common.data.prepare import ROOT, load_dataset, resolve_name
+from common.data.splits import parse_folder_name
+from common.data.synthetic import SyntheticSettings
+from common.data.visible import visible
+from common.errors import UserError
+from common.files import strict
+from common.library import open_library
+from common.reranking import Reranking, item_facts, rerank
+from common.songs import Songs
+from common.terminal import columns, lines, plain
+
+MOST = 1000
+"""Longest list that can be asked for."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Ask the trained models for music: for a user of the data, for somebody new, or for what is like an item.
+
+    Without --user, --like, --similar and --song it is a conversation.
+    """
+
+    user: str = ""
+    """Id of a user of the data."""
+    like: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Something that you like, by name or id:ID; may be given several times."""
+    similar: str = ""
+    """An item, by name or id:ID, whose like is asked for."""
+    song: str = ""
+    """A song, by title or "Title - Artist", whose sound is asked for."""
+    model: str = "ensemble"
+    """A model that was trained, several joined by commas, or all: side by side, with what they have in common."""
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10
+    """Length of the list."""
+    why: bool = False
+    """Say for every item why, in numbers, and what they are based on."""
+    json: bool = False
+    """Print JSON instead of a table."""
+    listener: Annotated[str, tyro.conf.arg(name="as")] = ""
+    """Whose likes and dislikes count and are kept; by default those kept for --user, else for this account."""
+    chat: bool = False
+    """Go on as a conversation, with --user as the one who talks."""
+    rerank: Reranking = field(default_factory=Reranking)
+    """What a list is to be besides relevant."""
+    dataset: str = "auto"
+    """lastfm-2k, synthetic, the path of a folder of your own, or auto."""
+    protocol: str = "listen"
+    """Folder of the protocol that the models were trained on, such as listen, next or listen-s2."""
+    preset: str = "tuned"
+    """Preset that the models were trained with."""
+    data_dir: Path = ROOT / "data"
+    """Folder of prepared data."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder of trained models; the library is kept there, too."""
+    synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    """Size and seed of the generated data set."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        if not 1 <= self.k <= MOST:
+            raise UserError(f"-k {self.k}: ask for 1 to {MOST:,} items")
+        if bool(self.user or self.like or self.chat) + bool(self.similar) + bool(self.song) > 1:
+            raise UserError("--user and --like, --similar, and --song are three questions; ask one at a time")
+        if self.talks and (self.json or self.why or "," in self.model or self.model == "all"):
+            raise UserError("--json, --why and several models need a question: add --user, --like, --similar or --song")
+        parse_folder_name(self.protocol)
+
+    @property
+    def talks(self) -> bool:
+        """Whether it is a conversation."""
+        return self.chat or not (self.user or self.like or self.similar or self.song)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Answer one question, or talk."""
+    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    settings.check()
+    if settings.song:
+        ask_song(settings)
+        return
+    with open_library(
+        settings.dataset, settings.protocol, settings.data_dir, settings.output_dir, settings.synthetic
+    ) as library:
+        asking = Asking(library, shelf(settings), reranker(settings))
+        listener = settings.listener or default_listener(settings.user)
+        if settings.talks:
+            asking.model(settings.model)  # an untrained one is refused before anything is typed
+            Conversation(asking, settings.model, settings.user, listener, settings.k).run()
+        else:
+            ask(settings, asking, listener)
+
+
+def ask(settings: Settings, asking: Asking, listener: str) -> None:
+    """One question to one or several models."""
+    if settings.similar:
+        item = asking.names.find(settings.similar)
+        title = f"like {plain(asking.catalogue.label(item))}"
+        question: Callable[[str], Answer] = lambda name: asking.similar(name, item, settings.k)  # noqa: E731
+    else:
+        taste = asking.taste(settings.user, listener, [asking.names.find(name) for name in settings.like])
+        title = f"for somebody who {answers.heading(taste, asking, settings.user, listener)}"
+        title = title.replace("for somebody who user", "for user")
+        question = lambda name: asking.recommend(name, taste, settings.k, settings.why)  # noqa: E731
+    models = asking.shelf.trained() if settings.model == "all" else settings.model.split(",")
+    if not models:
+        asking.model("als")  # says what to do
+    found = []
+    for name in models:
+        found.append(question(name.strip()))
+        if len(models) > 1:
+            asking.forget(name.strip())
+    tell(settings, asking, title, found)
+
+
+def tell(settings: Settings, asking: Asking, title: str, found: Sequence[Answer]) -> None:
+    """Print the answers."""
+    if settings.json:
+        about = {"dataset": asking.shelf.dataset, "protocol": asking.protocol, "question": plain(title)}
+        lists = [answers.as_json(answer, asking.catalogue) for answer in found]
+        content = about | {"answers": lists}
+        print(json.dumps(strict(content), indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    print("\n".join(lines(f"{asking.shelf.dataset} / {asking.protocol}, {title}", columns())) + "\n")
+    if len(found) > 1 and not settings.why:
+        print(answers.side_by_side(found, asking.catalogue))
+        return
+    for answer in found:
+        print(answer.model)
+        print(answers.table(answer, asking.catalogue, settings.why) + "\n")
+    if len(found) > 1:
+        print(answers.overlaps(found))
+
+
+def ask_song(settings: Settings) -> None:
+    """Songs that sound like one."""
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    songs = Songs.of(data)
+    song = songs.find(settings.song)
+    near = songs.nearest(song, settings.k)
+    print(songs.as_json(song, near) if settings.json else songs.as_text(song, near))
+
+
+def shelf(settings: Settings) -> Shelf:
+    """Where the models lie, and the flags that would train one there."""
+    name = resolve_name(settings.dataset, settings.data_dir, settings.synthetic)
+    default, made = Settings(), SyntheticSettings()
+    kind = settings.dataset if settings.dataset != "auto" else name
+    flags = [f"--dataset {kind} --protocol {settings.protocol}"]
+    protocol, seed = parse_folder_name(settings.protocol)
+    if seed:
+        flags = [f"--dataset {kind} --protocol {protocol} --split-seed {seed}"]
+    flags += [
+        f"--synthetic.{field} {getattr(settings.synthetic, field)}"
+        for field in made.__dataclass_fields__
+        if getattr(settings.synthetic, field) != getattr(made, field)
+    ]
+    for flag in ("data_dir", "output_dir"):
+        if getattr(settings, flag) != getattr(default, flag):
+            flags.append(f"--{flag.replace('_', '-')} {getattr(settings, flag)}")
+    return Shelf(settings.output_dir, name, settings.protocol, settings.preset, " ".join(flags))
+
+
+def reranker(settings: Settings) -> Any:
+    """What puts candidates into another order; None where nothing is asked for."""
+    if settings.rerank == Reranking():
+        return None
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    facts = item_facts(visible(data, settings.protocol, "final"))
+    settings.rerank.check(facts)
+
+    def chosen(items: Any, shares: Any, history: Any, k: int) -> list[int]:
+        place = {int(item): n for n, item in enumerate(items)}
+        best, _ = rerank(items, shares, history, facts, settings.rerank, k)
+        return [place[int(item)] for item in best if item >= 0]
+
+    return chosen
+
+
+if __name__ == "__main__":
+    main()
