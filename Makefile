@@ -1,5 +1,6 @@
 # run: the whole pipeline on the real data (or a generated set)   smoke: the same story on a tiny set
 # test, lint: what every change must pass                         report: the leaderboards once more
+# ask: what you like, and what the models say to it
 # xray: the same models before other judges                           audit: what a split gives away
 # page: outputs/index.html, all results on one page               dashboard: a ready workspace in W&B
 # table: run what the published table lacks (hours at first; may be stopped), then write README's tables and figures
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test lint report table page dashboard xray audit clean
+.PHONY: run smoke test lint report table page dashboard xray audit ask clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -48,6 +49,9 @@ xray: $(VENV)/.ready
 
 audit: $(VENV)/.ready
 	$(BIN)/python -m common.audit --no-download --dataset '$(DATASET)' $(FLAGS)
+
+ask: $(VENV)/.ready
+	$(BIN)/python recommend.py
 
 test: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
