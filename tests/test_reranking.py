@@ -1,5 +1,6 @@
 import dataclasses
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def naive(items, scores, history, facts, settings, k):
     vectors, mixes = facts.vectors["genre"].toarray(), shares(facts.vectors["genre"]).toarray()
     p = mix_of(Histories.from_lists([list(history)], len(vectors)), shares(facts.vectors["genre"])).toarray()[0]
     order = sorted((place for place in range(len(items)) if items[place] >= 0), key=lambda j: -scores[j])
-    pool, above = [int(items[j]) for j in order], []
+    pool, above = [int(items[j]) for j in order], list[int]()
     values = np.array([float(scores[j]) for j in order])
     relevance = dict(zip(pool, (values - values.min()) / max(np.ptp(values), 1e-12), strict=True))
     d, c = settings.diversity, settings.calibration
@@ -134,7 +135,8 @@ def test_more_weight_gives_more_of_what_it_is_for():
     for name, measure in measures.items():
         given = []
         for weight in (0.0, 0.3, 0.9):
-            lists, _ = rerank(items, scores, histories, facts, Reranking(**{name: weight}), k=10)
+            weighed: dict[str, Any] = {name: weight}
+            lists, _ = rerank(items, scores, histories, facts, Reranking(**weighed), k=10)
             given.append(np.nanmean(measure(lists)))
         assert given[0] < given[1] < given[2], name
 
@@ -160,7 +162,7 @@ def test_places_go_to_genres_in_proportion():
 
 def test_an_item_of_two_genres_takes_half_a_place_of_each():
     parts = sparse.csr_array(np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]]))
-    quota = Quota(np.array([[0, 1, 2]]), parts, sparse.csr_array([[0.6, 0.4]]))
+    quota = Quota(np.array([[0, 1, 2]]), parts, sparse.csr_array(np.array([[0.6, 0.4]])))
     free = np.ones((1, 3), bool)
     assert quota.allowed(free).tolist() == [[True, True, False]]
     quota.took(np.array([0]), np.array([0]))
@@ -188,7 +190,7 @@ def test_what_filters_name_is_left_out():
 def test_all_at_once():
     facts, items, scores, histories = random_case(users=20, candidates=30)
     facts = dataclasses.replace(facts, explicit=np.arange(60) % 5 == 0, groups=np.arange(60) // 2)
-    wishes = {
+    wishes: dict[str, Any] = {
         "diversity": 0.2,
         "calibration": 0.2,
         "novelty": 0.3,
@@ -305,7 +307,7 @@ def test_a_broken_caller_is_told(items, scores, histories):
 
 def test_facts_of_a_data_set(small_data):
     seen = visible(small_data, "listen", "select")
-    facts = item_facts(seen)
+    facts: Any = item_facts(seen)
     assert set(facts.vectors) == {"genre", "tag", "audio"}
     assert facts.explicit.tolist() == seen.items["explicit"].fillna(False).astype(bool).tolist()
     assert facts.explicit.any()
