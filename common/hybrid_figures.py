@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from common.comparison import legend
 from common.evaluation.plays import plays_metrics
 from common.figures import PALETTE, figure
 
@@ -57,11 +58,10 @@ def draw_trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: 
             for place, row in enumerate(others.to_dict("records")):
                 if pd.isna(row.get(space)):
                     continue
-                axis.scatter(row[space], row["ndcg_10"], marker="sD^vP"[place % 5], color=PALETTE[1 + place], s=50)
-                where = (row[space], row["ndcg_10"])
-                axis.annotate(row["model"], where, xytext=(6, -11), textcoords="offset points", size=9)
+                look = {"marker": "sD^vP"[place % 5], "color": PALETTE[1 + place], "s": 50}
+                axis.scatter(row[space], row["ndcg_10"], label=row["model"], **look)
             axis.set(xlabel=f"Mean cosine of two items of a list: {space.split('_')[1]}", ylabel="NDCG@10")
-            axis.legend(loc="lower right", fontsize=9)
+        legend(axes[0])
 
 
 def draw_calibration(table: pd.DataFrame, error: float, title: str, path: Path) -> None:
