@@ -41,9 +41,9 @@ class Settings(DataSettings):
     """Run what the published table lacks, then write its JSON file, the pages' blocks and the figures."""
 
     protocols: tuple[str, ...] = PROTOCOLS
-    """Which protocols."""
+    """Which protocols are run; the pages show all that is there."""
     models: tuple[str, ...] = ()
-    """Which models; all of them if none are named."""
+    """Which models are run; all of them if none are named."""
     workers: int = 0
     """How many runs at a time, each with one thread; 0: one for each processor."""
     run: bool = True
@@ -81,11 +81,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"{len(failed)} runs failed, nothing was written: {'; '.join(failed)}; the rest is kept")
     for job in missing if not settings.run else []:
         log.info("missing: python %s", " ".join(job.words))
-    write(planned, data, settings)
+    write([job for protocol in PROTOCOLS for job in jobs(protocol, has_times=True)], data, settings)
 
 
 def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:
-    """The runs of a protocol on these data."""
+    """The runs that are asked for on a protocol of these data."""
     seen = visible(data, ModelSettings(protocol=protocol, split_seed=settings.split_seed).split_folder, "select")
     return jobs(protocol, "timestamp" in seen.interactions, settings.models)
 
@@ -154,7 +154,7 @@ def data_flags(settings: Settings) -> list[str]:
 
 def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
     """Write the JSON file, the blocks of the pages and the figures."""
-    wanted: dict[str, Rows] = {protocol: set() for protocol in settings.protocols}
+    wanted: dict[str, Rows] = {protocol: set() for protocol in PROTOCOLS}
     for job in planned:
         wanted[job.protocol] |= {(model, job.preset) for model in job.models}
     path = settings.results / f"{data.name}.json"

@@ -22,7 +22,7 @@ LEAST = 0.1
 def draw_figures(results: Path, data: Dataset, wanted: Mapping[str, Collection], folder: Path) -> list[Path]:
     """Draw what there are results for, from the tuned rows of `outputs/<dataset>`; returns the figures' paths."""
     tables = {}
-    for protocol in wanted:
+    for protocol in (name for name in wanted if (results / name).exists()):
         table = leaderboard(results / protocol, load_split(data, protocol).info["split_sha256"], wanted[protocol])
         if not table.empty and "ndcg_10" in table:
             tables[protocol] = table[(table["preset"] == "tuned") & table["ndcg_10"].notna()]

@@ -84,8 +84,10 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     for name in ("metrics_by_k.png", "cost.png"):
         assert (tmp_path / "figures" / name).stat().st_size > 10_000
     ran.clear()
-    table.main(flags)
+    table.main([*flags, "--models", "popularity"])
     assert ran == [], "all of it is there"
+    kept = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
+    assert len(kept) == 3, "naming a model limits what is run, not what is shown"
     (folder / "ease" / "classic" / "seed0" / "test" / "metrics.json").unlink()
     table.main([*flags, "--no-run"])
     assert (
