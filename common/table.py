@@ -6,6 +6,7 @@ are those of one processor. It may be stopped at any time: what is complete is k
 
 import logging
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -74,9 +75,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
     planned = [job for protocol in settings.protocols for job in planned_jobs(data, protocol, settings)]
-    missing = [job for job in planned if not is_done(job, data, settings)]
+    missing = sorted((job for job in planned if not is_done(job, data, settings)), key=lambda job: job.turn)
     log.info("%s: %d of %d runs are there", data.name, len(planned) - len(missing), len(planned))
     failed = run_all(missing, settings) if settings.run else []
+    if missing and settings.run:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        log.info("%.0f minutes of one processor", (used.ru_utime + used.ru_stime) / 60)
     if failed:
         raise UserError(f"{len(failed)} runs failed, nothing was written: {'; '.join(failed)}; the rest is kept")
     for job in missing if not settings.run else []:

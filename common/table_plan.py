@@ -16,6 +16,8 @@ STAGES = {
 }
 SHARED = ("1_knn_baseline", "2_als", "3_random_forest_rank")
 """Stages of several models, which are named by --models."""
+FORESTS = "3_random_forest_rank"
+"""The stage that measures its features, which is done for the first seed only."""
 TIMED = ("trending",)
 """Models that need times."""
 HEADLINE = ("als", "hybrid_listnet")
@@ -25,10 +27,10 @@ DRAWN = ("random", "als", "ensemble", "forest", "hist_gradient", "sasrec", "two_
 SEEDS = {"headline": 5, "drawn": 3, "fixed": 1}
 TEXTBOOK = ("als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
 """Models with a textbook's settings worth a row of their own: preset `classic`, one seed."""
-NAMED = {("hybrid_listnet", "listen"): ("classic64", "diverse"), ("hybrid_listnet", "next"): ("classic64",)}
+NAMED = {("hybrid_listnet", "listen"): ("diverse", "classic64")}
 """Further presets of a model on a protocol, one seed."""
 
-ORDER = (("tuned", 0), ("classic", 0), ("classic64", 0), ("diverse", 0), *(("tuned", seed) for seed in range(1, 5)))
+ORDER = (("tuned", 0), ("classic", 0), ("diverse", 0), *(("tuned", seed) for seed in range(1, 5)), ("classic64", 0))
 """Presets and seeds in the order in which they are run: what a reader looks at first comes first."""
 
 
@@ -47,7 +49,13 @@ class Job:
         """The command line behind the interpreter, without the flags of the data."""
         shared = ["--models", *self.models] if self.stage in SHARED else []
         numbers = ["--seed", str(self.seed)]
-        return [f"{self.stage}.py", "--protocol", self.protocol, "--preset", self.preset, *numbers, *shared]
+        quick = ["--no-importance"] if self.stage == FORESTS and self.seed else []
+        return [f"{self.stage}.py", "--protocol", self.protocol, "--preset", self.preset, *numbers, *shared, *quick]
+
+    @property
+    def turn(self) -> int:
+        """Its place in ORDER: of all protocols' runs, those with the lower one come first."""
+        return ORDER.index((self.preset, self.seed))
 
     def __str__(self) -> str:
         """What is shown of it while it runs."""
