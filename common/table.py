@@ -7,11 +7,13 @@ are those of one processor. It may be stopped at any time: what is complete is k
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -135,7 +137,7 @@ def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
     started: list[subprocess.Popen] = []
     failed: list[str] = []
     bar = tqdm(total=len(missing), desc="runs", disable=not sys.stderr.isatty())
-    with ThreadPoolExecutor(settings.workers or threads()) as pool:
+    with ended_as_a_whole(), ThreadPoolExecutor(settings.workers or threads()) as pool:
         waiting: set[Future] = {pool.submit(run, job, settings, started) for job in missing}
         try:
             while waiting:
@@ -155,6 +157,16 @@ def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         log.info("%.0f minutes of one processor so far", (used.ru_utime + used.ru_stime) / 60)
     return failed
+
+
+@contextmanager
+def ended_as_a_whole() -> Iterator[None]:
+    """Let a request to end this process (SIGTERM) stop it as Ctrl-C does, so that no run goes on without it."""
+    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[Job, int, float, Path]:

@@ -1,7 +1,14 @@
 """The published table: what it consists of, running what is missing, and writing pages."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,3 +194,24 @@ def test_the_best_models_lists_are_reranked_for_rows_of_their_own(flags, ran, sm
     table.main([*words, "--no-run"])
     table.main(words)
     assert [job.stage for job in ran] == [RERANK]
+
+
+def test_ending_the_table_ends_its_runs_and_a_later_call_goes_on(small_flags, tmp_path):
+    """A process of its own: SIGTERM while a run works leaves nobody at work, and no half-written results."""
+    words = [sys.executable, "-m", "common.table", *small_flags, *ONE, "--results", str(tmp_path / "results")]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+        log = tmp_path / "out" / "table" / "listen-popularity-tuned-seed-0.log"
+        for _ in range(3000):
+            if not log.exists() and running.poll() is None:
+                time.sleep(0.02)
+        running.terminate()
+        assert running.wait(timeout=60) == 128 + signal.SIGTERM
+    assert not [line for line in command_lines() if str(tmp_path).encode() in line]
+    assert not (tmp_path / "results").exists()
+
+
+def command_lines() -> Iterator[bytes]:
+    """The command line of every process, where the system tells."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield path.read_bytes()
