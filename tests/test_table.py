@@ -1,6 +1,7 @@
 """The published table: what it consists of, running what is missing, and writing pages."""
 
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -42,8 +43,8 @@ def ran(monkeypatch):
 
 
 def test_the_plan_knows_every_model_and_stage():
-    assert {name for names in STAGES.values() for name in names} == set(MODELS)
-    assert {path.stem for path in ROOT.glob("[1-9]_*.py")} == set(STAGES)
+    assert [name for names in STAGES.values() for name in names] == list(MODELS), "each once, in the stages' order"
+    assert [path.stem for path in sorted(ROOT.glob("[1-9]_*.py"))] == list(STAGES)
     assert set(PROTOCOLS) == set(ALL_PROTOCOLS) - {"temporal"}
     planned = list(jobs("listen", has_times=False))
     rows = [(model, job.preset, job.seed) for job in planned for model in job.models]
@@ -55,6 +56,11 @@ def test_the_plan_knows_every_model_and_stage():
     assert "trending" in {model for job in jobs("next", has_times=True) for model in job.models}
     assert all(MODELS[name].Settings is not NoSettings for name in TEXTBOOK)
     assert seeds_of("popularity", "tuned") == 1
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_script_trains_the_models_that_the_plan_says(name):
+    assert tuple(sys.modules[stage(f"{name}.py").__module__].MODELS) == STAGES[name]
 
 
 def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):
