@@ -4,7 +4,6 @@
 """
 
 import logging
-import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from common.files import read_json
 from common.more_tables import TABLES, Table
 from common.segments import segments
 
-ABOUT = ("config_sha256", "commit", "dirty", "device", "threads", "versions")
-"""What is noted of each run that a row is made of."""
+ABOUT = ("config_sha256", "commit", "dirty", "device", "machine", "threads", "versions")
+"""What is noted of each run that a row is made of; null where a run of long ago did not record it."""
 Rows = set[tuple[str, str]]
 log = logging.getLogger(__name__)
 
@@ -71,8 +70,8 @@ def _row(row: dict[Any, Any], folders: list[Path]) -> dict[str, Any]:
     runs = [read_json(folder / "metrics.json") for folder in folders]
     kept = {str(key): value for key, value in row.items() if not pd.isna(value)}
     settings = read_json(folders[0].parent / "config.json")["settings"]
-    about = [{"seed": run["seed"], **{key: run[key] for key in ABOUT}} for run in runs]
-    return {**kept, "settings": settings, "runs": about, "machine": f"{platform.system()} {platform.machine()}"}
+    about = [{"seed": run["seed"], **{key: run.get(key) for key in ABOUT}} for run in runs]
+    return {**kept, "settings": settings, "runs": about}
 
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

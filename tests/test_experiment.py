@@ -20,7 +20,7 @@ STAGE = "1_knn_baseline"
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
 """What may differ between two runs of the same command."""
 WHO = {"model", "stage", "preset", "dataset", "protocol", "phase", "seed", "split_sha256"}
-WHERE = {"commit", "dirty", "device", "threads", "versions"}
+WHERE = {"commit", "dirty", "device", "machine", "threads", "versions"}
 COSTS = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "model_mb"}
 PARTS = ("metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
 
