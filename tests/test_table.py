@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from common import table
+from common import rerank, table
 from common.data.splits import PROTOCOLS as ALL_PROTOCOLS
 from common.files import read_json
 from common.machine import hardware
 from common.models import MODELS
 from common.models.contract import NoSettings
 from common.results import merged
-from common.table_plan import PROTOCOLS, STAGES, TEXTBOOK, Job, jobs, seeds_of
+from common.table_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
 
@@ -37,7 +37,10 @@ def ran(monkeypatch):
 
     def run(job, settings, started):
         done.append(job)
-        stage(job.words[0])([*job.words[1:], "--resume", *table.data_flags(settings)])
+        if job.stage == RERANK:
+            rerank.main([*job.words[2:], *table.data_flags(settings)])
+        else:
+            stage(job.words[0])([*job.words[1:], *table.data_flags(settings)])
         return job, 0, 0.0, settings.output_dir
 
     monkeypatch.setattr(table, "run", run)
@@ -57,7 +60,7 @@ def test_the_plan_knows_every_model_and_stage():
     assert "trending" not in {model for model, _, _ in rows}
     assert "trending" in {model for job in jobs("next", has_times=True) for model in job.models}
     assert all(MODELS[name].Settings is not NoSettings for name in TEXTBOOK)
-    assert seeds_of("popularity", "tuned") == 1
+    assert seeds_of("popularity", "tuned", "listen") == 1
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -100,7 +103,8 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     (folder / "ease" / "classic" / "seed0" / "test" / "metrics.json").unlink()
     table.main([*flags, "--no-run"])
     assert (
-        "missing: python 2_als.py --protocol listen --preset classic --seed 0 --models ease" in capsys.readouterr().out
+        "missing: python 2_als.py --protocol listen --preset classic --seed 0 --models ease --resume"
+        in capsys.readouterr().out
     )
     assert ran == []
     table.main(flags)
@@ -215,3 +219,21 @@ def test_mistakes_are_told_in_one_sentence(small_flags, capsys, wrong, said):
 
 def test_without_results_and_without_running_there_is_nothing_to_write(flags, capsys):
     assert "leave --no-run out" in complaint(capsys, table.main, *flags, "--no-run")
+
+
+def test_the_best_models_lists_are_reranked_for_rows_of_their_own(flags, ran, small_data, tmp_path, monkeypatch):
+    monkeypatch.setitem(RERANKED, "listen", "ease")
+    monkeypatch.setattr(table, "METHODS", {"mmr": rerank.METHODS["mmr"], "novelty": rerank.METHODS["novelty"]})
+    words = [*flags, "--models", "popularity", "ease"]
+    table.main(words)
+    assert [job.stage for job in ran].count(RERANK) == 1
+    rows = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
+    assert {"ease+mmr", "ease+novelty"} < {row["model"] for row in rows}
+    ran.clear()
+    table.main(words)
+    assert ran == []
+    config = tmp_path / "out" / small_data.name / "listen" / "ease+mmr" / "tuned" / "seed0" / "config.json"
+    config.write_text(json.dumps(read_json(config) | {"lists_of": "0" * 64}))
+    table.main([*words, "--no-run"])
+    table.main(words)
+    assert [job.stage for job in ran] == [RERANK]
