@@ -48,7 +48,12 @@ def test_holm_by_hand():
 def test_a_drawing_is_kept_for_figures_over_equally_many_users(monkeypatch):
     values = np.random.default_rng(3).random((40, 2))
     draw, made = statistics._draws, list[int]()
-    monkeypatch.setattr(statistics, "_draws", lambda n, seed: [made.append(n), draw(n, seed)][1])
+
+    def counted(n_users, seed):
+        made.append(n_users)
+        return draw(n_users, seed)
+
+    monkeypatch.setattr(statistics, "_draws", counted)
     monkeypatch.setattr(statistics, "_kept_draws", lru_cache(maxsize=1)(statistics._draws))
     kept = [bootstrap_interval(column) for column in values.T]
     assert made == [40]
