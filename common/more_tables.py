@@ -50,13 +50,40 @@ class Table:
         lines = [self.header, ["---"] * self.texts + ["---:"] * (len(self.header) - self.texts), *self.cells]
         return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
+    def with_rows_of(self, old: "Table") -> "Table":
+        """This table with the rows that only an older one has, each behind the row that it stood behind.
+
+        A row is known by its texts. Of tables with other columns the older one stays, unless this has all it has.
+
+        >>> old = Table(["a", "b"], [["x", "1"], ["y", "2"]], texts=1)
+        >>> Table(["a", "b"], [["x", "7"], ["z", "3"]], texts=1).with_rows_of(old).cells
+        [['x', '7'], ['y', '2'], ['z', '3']]
+        """
+        if self.header != old.header:
+            has_all = set(self.header) >= set(old.header) and set(self.keys) >= set(old.keys)
+            return self if has_all else old
+        cells, behind = list(self.cells), -1
+        for key, row in zip(old.keys, old.cells, strict=True):
+            keys = [tuple(of[: self.texts]) for of in cells]
+            if key not in keys:
+                cells.insert(behind + 1, row)
+                behind += 1
+            else:
+                behind = keys.index(key)
+        return Table(self.header, cells, self.texts)
+
+    @property
+    def keys(self) -> list[tuple[str, ...]]:
+        """What each row is known by."""
+        return [tuple(row[: self.texts]) for row in self.cells]
+
 
 def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
     """Test figures on the split seeds above 0 that have results, their means, and the means against tuned ALS.
 
     Only rows that every one of these splits has are shown; None without any.
     """
-    folders = sorted(path for path in results.glob(f"{protocol}-s*") if path.is_dir())
+    folders = sorted(path for path in results.glob(f"{protocol}-s[1-9]*") if path.is_dir())
     found = {}
     for folder in folders:
         table = leaderboard(folder, load_split(data, folder.name).info["split_sha256"])
@@ -212,3 +239,5 @@ TABLES = {
     "ladder": ladder_table,
 }
 """Kind of a page's block -> what fills it."""
+OF_MODELS = ("nine", "splits", "seeds", "plays", "unseen", "ladder")
+"""Those with rows of several models' runs; each of the others is one study, measured whole."""

@@ -14,6 +14,7 @@ STAGES = {
     "5_two_tower": ("two_tower",),
     "6_hybrid_listnet": ("hybrid_listnet",),
 }
+"""Which script trains which models."""
 SHARED = ("1_knn_baseline", "2_als", "3_random_forest_rank")
 """Stages of several models, which are named by --models."""
 FORESTS = "3_random_forest_rank"

@@ -16,8 +16,10 @@ import pytest
 from common import rerank, table
 from common.data.splits import PROTOCOLS as ALL_PROTOCOLS
 from common.files import read_json
+from common.machine import hardware
 from common.models import MODELS
 from common.models.contract import NoSettings
+from common.results import merged
 from common.table_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
@@ -52,8 +54,8 @@ def ran(monkeypatch):
 
 
 def test_the_plan_knows_every_model_and_stage():
-    assert {name for names in STAGES.values() for name in names} == set(MODELS)
-    assert {path.stem for path in ROOT.glob("[1-9]_*.py")} == set(STAGES)
+    assert [name for names in STAGES.values() for name in names] == list(MODELS), "each once, in the stages' order"
+    assert [path.stem for path in sorted(ROOT.glob("[1-9]_*.py"))] == list(STAGES)
     assert set(PROTOCOLS) == set(ALL_PROTOCOLS) - {"temporal"}
     planned = list(jobs("listen", has_times=False))
     rows = [(model, job.preset, job.seed) for job in planned for model in job.models]
@@ -65,6 +67,11 @@ def test_the_plan_knows_every_model_and_stage():
     assert "trending" in {model for job in jobs("next", has_times=True) for model in job.models}
     assert all(MODELS[name].Settings is not NoSettings for name in TEXTBOOK)
     assert seeds_of("popularity", "tuned", "listen") == 1
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_script_trains_the_models_that_the_plan_says(name):
+    assert tuple(sys.modules[stage(f"{name}.py").__module__].MODELS) == STAGES[name]
 
 
 def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):
@@ -86,6 +93,7 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     assert row["ndcg_10_low"] < row["ndcg_10"] < row["ndcg_10_high"]
     assert row["settings"] == read_json(folder / "ease" / "tuned" / "seed0" / "config.json")["settings"]
     assert row["runs"][0]["commit"] == record["commit"]
+    assert row["runs"][0]["machine"] == record["machine"] == hardware()
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
@@ -120,6 +128,47 @@ def test_other_settings_and_other_presets_do_not_pass_for_the_tables_own(flags, 
     ran.clear()
     table.main([*flags, "--models", "ease"])
     assert [str(job) for job in ran] == ["listen ease tuned seed 0"]
+
+
+def test_a_run_that_did_not_record_its_machine_is_of_none(flags, ran, small_data, tmp_path):
+    table.main([*flags, "--models", "popularity"])
+    [path] = (tmp_path / "out" / small_data.name / "listen" / "popularity").glob("tuned/seed0/test/metrics.json")
+    path.write_text(json.dumps({key: value for key, value in read_json(path).items() if key != "machine"}))
+    table.main([*flags, "--models", "popularity"])
+    [row] = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
+    assert row["runs"][0]["machine"] is None
+
+
+def results_of(kind: str, cells: list[list[str]], header: tuple[str, ...] = ("Model", "Preset", "a")) -> dict[str, Any]:
+    """Published results of one table."""
+    return {"data_sha256": "d", "tables": {f"{kind} listen": {"header": [*header], "cells": cells, "texts": 2}}}
+
+
+def test_rows_of_models_that_were_not_measured_again_are_kept():
+    old = results_of("seeds", [["random", "tuned", "1"], ["als", "tuned", "2"], ["als", "wide", "3"]])
+    new = results_of("seeds", [["als", "tuned", "9"], ["ease", "tuned", "5"]])
+    rows = [["random", "tuned", "1"], ["als", "tuned", "9"], ["als", "wide", "3"], ["ease", "tuned", "5"]]
+    assert merged(old, new)["tables"]["seeds listen"]["cells"] == rows
+    assert merged(old | {"data_sha256": "e"}, new) == new
+
+
+def test_an_order_measured_anew_is_the_order_of_the_table():
+    cells = [["als", "tuned", "1"], ["ease", "tuned", "2"]]
+    anew = merged(results_of("splits", cells), results_of("splits", cells[::-1]))
+    assert anew["tables"]["splits listen"]["cells"] == cells[::-1]
+
+
+def test_a_table_of_fewer_splits_does_not_replace_one_of_more():
+    more, fewer = ("Model", "Preset", "seed 1", "seed 2"), ("Model", "Preset", "seed 1")
+    old, new = [["als", "tuned", "1", "2"]], [["als", "tuned", "1"]]
+    both = [results_of("splits", cells, header) for cells, header in ((old, more), (new, fewer))]
+    assert merged(*both)["tables"]["splits listen"]["cells"] == old
+    assert merged(*both[::-1])["tables"]["splits listen"]["cells"] == old
+
+
+def test_a_study_of_one_model_is_replaced_whole():
+    old, new = (results_of("prices", [["0", "x", "1"], ["1", "x", "2"]]), results_of("prices", [["0", "x", "3"]]))
+    assert merged(old, new)["tables"] == new["tables"]
 
 
 def test_tables_measured_before_are_kept_unless_the_data_are_others(flags, ran, small_data, tmp_path):
