@@ -11,7 +11,7 @@ from scipy import sparse
 
 from common.data.folds import scheme_of
 from common.data.tables import AUDIO_FEATURES
-from common.data.vectors import item_vectors, tag_counts
+from common.data.vectors import item_vectors, of_unit_length, tag_counts
 from common.data.visible import Visible
 from common.models.content_knn import tf_idf
 from common.models.friends import friend_matrix
@@ -140,9 +140,7 @@ def feature_tables(seen: Visible) -> FeatureTables:
     }
     matrices = {"plays": seen.histories.matrix()}
     if (counts := tag_counts(seen)) is not None:
-        from sklearn.preprocessing import normalize
-
-        matrices |= {"tags": counts, "tag_vectors": sparse.csr_array(normalize(tf_idf(counts)))}
+        matrices |= {"tags": counts, "tag_vectors": of_unit_length(tf_idf(counts))}
     if (genres := item_vectors(seen, "genre")) is not None:
         arrays["genres"] = genres.toarray()
     if (audio := item_vectors(seen, "audio")) is not None:
