@@ -125,11 +125,16 @@ def sums_of_rows(weights: sparse.csr_array, matrix: sparse.csr_array) -> np.ndar
     """
     if weights.shape[0] != 1:
         return (weights @ matrix).toarray()
-    start = matrix.indptr[weights.indices]
-    length = matrix.indptr[weights.indices + 1] - start
+    return sum_of_rows(weights.indices, weights.data, matrix)[None]
+
+
+def sum_of_rows(rows: np.ndarray, weights: np.ndarray, matrix: sparse.csr_array) -> np.ndarray:
+    """The sum of some rows of a matrix, each times its weight, float64 (columns,)."""
+    start = matrix.indptr[rows]
+    length = matrix.indptr[rows + 1] - start
     places = np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)
-    products = np.repeat(weights.data, length) * matrix.data[places]
-    return np.bincount(matrix.indices[places], products, matrix.shape[1])[None]
+    products = np.repeat(weights, length) * matrix.data[places]
+    return np.bincount(matrix.indices[places], products, matrix.shape[1]).astype(np.float64, copy=False)
 
 
 def shrunk_cosines(
