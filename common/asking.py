@@ -17,6 +17,7 @@ from common.library import Catalogue, Library
 from common.models import MODELS
 from common.models.contract import NO_FILE, Recommender
 from common.similar_items import one_per_group
+from common.table_plan import STAGES
 from common.why import CHEAP, Reasons, reasons, scores_of
 
 CANDIDATES = 200
@@ -25,17 +26,6 @@ PUSH = 0.5
 """How far the very likeness to a disliked item moves a candidate, in units from the last candidate to the first."""
 NO_LIKENESS = ("random", "popularity", "trending")
 """Models that know no likeness of items, so that a dislike leaves out the item alone."""
-STAGES = {
-    "1_knn_baseline.py": (
-        *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn", "hybrid_knn"),
-    ),
-    "2_als.py": ("als", "ease", "ensemble"),
-    "3_random_forest_rank.py": ("forest", "hist_gradient"),
-    "4_sasrec.py": ("sasrec",),
-    "5_two_tower.py": ("two_tower",),
-    "6_hybrid_listnet.py": ("hybrid_listnet",),
-}
-"""Who trains what, for the sentence that says so."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +56,8 @@ class Shelf:
         return MODELS[name].load(self.folder(name), catalogue_sha256)
 
     def _untrained(self, name: str) -> str:
-        stage = next((stage for stage, models in STAGES.items() if name in models), "the stage that trains it")
-        command = f"python {stage} {self.flags} --preset {self.preset}".replace("  ", " ")
+        stage = next(stage for stage, models in STAGES.items() if name in models)
+        command = f"python {stage}.py {self.flags} --preset {self.preset}".replace("  ", " ")
         others = self.trained()
         there = f"; trained here: {', '.join(others)}" if others else ""
         return f"{NO_FILE} of {name} in {display(self.folder(name))}; train it with `{command}`{there}"
