@@ -20,9 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -71,19 +70,20 @@ def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Second
     spent: list[Seconds] = []
     with copied_library(settings) as library:
         asking = Asking(library, shelf(settings), reranker(settings))
+        best_known = np.argsort(-asking.catalogue.listeners, kind="stable")
         for talk in range(talks):
             library.unsay(LISTENER)
             conversation = Conversation(asking, model, "", LISTENER, settings.k)
-            best_known = np.argsort(-asking.catalogue.listeners, kind="stable")
-            spent.append(_timed(lambda: conversation.keep(int(best_known[10 * talk]), liked=True)))
+            spent.append(_timed(conversation, int(best_known[(10 * talk) % len(best_known)])))
             for turn in range(1, likes):
-                liked = conversation.answer.items[turn % len(conversation.answer.items)]
-                spent.append(_timed(lambda: conversation.keep(liked, liked=True)))
+                of_list = conversation.answer.items if conversation.answer else []
+                if of_list:
+                    spent.append(_timed(conversation, of_list[turn % len(of_list)]))
     return spent[1:]
 
 
 @contextlib.contextmanager
-def copied_library(settings: Settings) -> Any:
+def copied_library(settings: Settings) -> Iterator[Library]:
     """The library of the data set, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         with open_library(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
@@ -92,10 +92,11 @@ def copied_library(settings: Settings) -> Any:
             yield copy
 
 
-def _timed(run: Callable[[], Any]) -> Seconds:
+def _timed(conversation: Conversation, liked: int) -> Seconds:
+    """What the list that follows a like takes."""
     start = Seconds.now()
     with contextlib.redirect_stdout(io.StringIO()):
-        run()
+        conversation.keep(liked, liked=True)
     return Seconds.now() - start
 
 
@@ -122,7 +123,7 @@ def row(first: Sequence[Seconds], each: Sequence[Seconds]) -> dict[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a row for each model."""
-    settings, default = Settings(), Settings()
+    default = Settings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in WHERE:
         kind = type(getattr(default, name))

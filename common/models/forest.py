@@ -12,8 +12,8 @@ from common.data.histories import Histories
 from common.machine import threads
 from common.models.candidates import Pool
 from common.models.explanation import Explanation
-from common.models.two_stage import TwoStage, TwoStageSettings
 from common.models.trees import Trees
+from common.models.two_stage import TwoStage, TwoStageSettings
 from common.ranges import Range
 
 

@@ -133,4 +133,3 @@ def fit_trees(estimator: Any, features: np.ndarray, target: np.ndarray, weights:
     if hasattr(estimator, "n_jobs"):
         estimator.n_jobs = 1
     return Trees.of(estimator)
-
