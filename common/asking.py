@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from common.command_line import preset_values
 from common.data.histories import Histories
+from common.data.splits import parse_folder_name
 from common.errors import UserError, unknown_name
 from common.evaluation.ranking import tie_places, top_items
 from common.files import display
@@ -17,7 +19,7 @@ from common.library import Catalogue, Library
 from common.models import MODELS
 from common.models.contract import NO_FILE, Recommender
 from common.similar_items import one_per_group
-from common.why import CHEAP, Reasons, reasons, scores_of
+from common.why import CHEAP, Reasons, Why, likeness, reasons, scores_of
 
 CANDIDATES = 200
 """Best items of a model that are looked at again for what a listener dislikes, and for re-ranking."""
@@ -62,12 +64,15 @@ class Shelf:
         if name not in MODELS:
             raise unknown_name("model", name, [*MODELS, "all"])
         if not (self.folder(name) / "model.json").exists():
-            raise UserError(self._untrained(name))
+            raise UserError(self.untrained(name))
         return MODELS[name].load(self.folder(name), catalogue_sha256)
 
-    def _untrained(self, name: str) -> str:
-        stage = next((stage for stage, models in STAGES.items() if name in models), "the stage that trains it")
-        command = f"python {stage} {self.flags} --preset {self.preset}".replace("  ", " ")
+    def untrained(self, name: str) -> str:
+        """That a model is not there, and the command that trains it; a preset that nobody wrote is a mistake."""
+        preset_values(self.preset, self.dataset, parse_folder_name(self.protocol)[0], name, MODELS[name].Settings)
+        stage, models = next((stage, models) for stage, models in STAGES.items() if name in models)
+        alone = f"--models {name}" if len(models) > 1 else ""
+        command = " ".join(part for part in (f"python {stage}", alone, self.flags, f"--preset {self.preset}") if part)
         others = self.trained()
         there = f"; trained here: {', '.join(others)}" if others else ""
         return f"{NO_FILE} of {name} in {display(self.folder(name))}; train it with `{command}`{there}"
@@ -147,6 +152,8 @@ class Asking:
     def model(self, name: str) -> Recommender:
         """A model, opened once."""
         if name not in self._models:
+            if name == "trending" and name not in self.shelf.trained() and not self.library.has_times(self.protocol):
+                raise UserError(f"trending goes by times, and {self.protocol!r} has none here; ask another model")
             self._models[name] = self.shelf.open(name, self.catalogue_sha256)
         return self._models[name]
 
@@ -162,9 +169,8 @@ class Asking:
             user = self._user(user_id)
             own = self.library.history(self.protocol, user, n_items)
         likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.library.said(listener))
-        return Taste(
-            user, own, [*likes, *(i for i in liked if i not in likes)], [i for i in dislikes if i not in liked]
-        )
+        liked = list(dict.fromkeys([*likes, *liked]))
+        return Taste(user, own, liked, [item for item in dislikes if item not in liked])
 
     def _user(self, user_id: str) -> int:
         found = self.library.user(self.protocol, user_id)
@@ -211,19 +217,20 @@ class Asking:
     def _likeness(self, name: str, item: int) -> np.ndarray:
         """Likeness of all items to one, its nearest 1 and never below 0, float64 (n_items,)."""
         if (name, item) not in self._unlike:
-            items, likeness = self.model(name).similar(item, len(self.catalogue))
+            items, alike = self.model(name).similar(item, len(self.catalogue))
             all_items = np.zeros(len(self.catalogue))
-            all_items[items] = np.maximum(likeness, 0) / max(float(likeness.max(initial=0)), 1e-12)
+            all_items[items] = np.maximum(alike, 0) / max(float(alike.max(initial=0)), 1e-12)
             self._unlike[name, item] = all_items
         return self._unlike[name, item]
 
     def similar(self, name: str, item: int, k: int) -> Answer:
         """The k items most like one, one version of each track and none of its own."""
-        items, likeness = self.model(name).similar(item, len(self.catalogue))
+        items, alike = self.model(name).similar(item, len(self.catalogue))
         kept = one_per_group(items, self.works, taken=[int(self.works[item])])
-        items, likeness = items[kept][:k], likeness[kept][:k]
-        shares = np.clip(likeness / max(float(np.max(likeness, initial=0)), 1e-12), 0, 1)
-        return Answer(name, items.tolist(), likeness.tolist(), shares.tolist())
+        items, alike = items[kept][:k], alike[kept][:k]
+        shares = np.clip(alike / max(float(np.max(alike, initial=0)), 1e-12), 0, 1)
+        told = Reasons(likeness(self.model(name)), [Why() for _ in items])
+        return Answer(name, items.tolist(), alike.tolist(), shares.tolist(), told)
 
 
 def default_listener(user_id: str) -> str:

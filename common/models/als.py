@@ -204,7 +204,7 @@ class ALS(Recommender):
         own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
         system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
         speaking = np.linalg.solve(system.T, projected @ self.item_factors[item].astype(np.float64)) * row.data
-        if row.nnz:
+        if own.any():  # else the factors say nothing of this history, and the popular list was given
             return Explanation({"als": float(speaking.sum())}, row.indices, speaking)
         return Explanation({"popularity": float(self._predict(self.solve(history))[0, item])}, row.indices, speaking)
 
