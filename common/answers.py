@@ -37,7 +37,8 @@ def table(answer: Answer, catalogue: Catalogue, at_length: bool = False, basis: 
         rows.append(" " + " ".join(row).rstrip())
         if at_length:
             rows += lines(in_full(why, catalogue, answer.reasons), columns(), " " * (rank + 4))
-    return "\n".join([*rows, *_below(answer.reasons, catalogue, basis and (short or at_length))])
+    shared = answer.reasons is not None and bool(answer.reasons.shared.items)
+    return "\n".join([*rows, *_below(answer.reasons, catalogue, at_length, basis and (short or shared or at_length))])
 
 
 def _sizes(free: int, short: bool) -> tuple[int, int, int]:
@@ -77,13 +78,15 @@ def _part(name: str, by: float) -> str:
     return f"{by:,.0f} {'listener' + name[9:] if round(by) == 1 else name}"
 
 
-def _below(reasons: Reasons | None, catalogue: Catalogue, told: bool) -> list[str]:
-    """What the reasons are based on, and those of the list as a whole."""
-    if reasons is None or not told:
+def _below(reasons: Reasons | None, catalogue: Catalogue, at_length: bool, basis: bool) -> list[str]:
+    """What is true of the list as a whole, what the parts are, and what the reasons are based on."""
+    if reasons is None:
         return []
     shared = [f"{plain(catalogue.label(item))} {by:.0%}" for item, by in reasons.shared.items]
-    first = [f"looked at: {', '.join(shared)}"] if shared else []
-    return [line for text in [*first, f"why: {reasons.basis}"] for line in lines(text, columns(), "  ")]
+    told = [f"looked at: {', '.join(shared)}"] if shared else []
+    told += [f"{name}: {meaning}" for name, meaning in reasons.terms.items()] if at_length else []
+    told += [f"why: {reasons.basis}"] if basis else []
+    return [line for text in told for line in lines(text, columns(), "  ")]
 
 
 def heading(taste: Taste, catalogue: Catalogue, user_id: str) -> str:
@@ -159,7 +162,8 @@ def as_json(answer: Answer, catalogue: Catalogue) -> dict[str, Any]:
         rows.append(row)
     found: dict[str, Any] = {"model": answer.model, "items": rows}
     if answer.reasons:
-        found["why"] = {"basis": answer.reasons.basis, **_why_json(answer.reasons.shared, catalogue)}
+        of_all = {"basis": answer.reasons.basis, **_why_json(answer.reasons.shared, catalogue)}
+        found["why"] = of_all | ({"terms": answer.reasons.terms} if answer.reasons.terms else {})
     return found
 
 

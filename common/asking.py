@@ -19,7 +19,7 @@ from common.library import Catalogue, Library
 from common.models import MODELS
 from common.models.contract import NO_FILE, Recommender
 from common.similar_items import one_per_group
-from common.why import CHEAP, Reasons, Why, likeness, reasons, scores_of
+from common.why import CHEAP, Reasons, Why, by_popularity, likeness, reasons, scores_of
 
 CANDIDATES = 200
 """Best items of a model that are looked at again for what a listener dislikes, and for re-ranking."""
@@ -187,23 +187,31 @@ class Asking:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each
         track, re-ranked if that was asked for. Reasons come along where they are cheap, or asked for with `why`."""
         model, history = self.model(name), taste.history
-        known = taste.is_of_the_data
-        scores = model.score(np.array([taste.user])) if known else scores_of(model, history, taste.user)
-        seen = [*history.items.tolist(), *taste.disliked]
-        masked = Histories.from_lists([list(dict.fromkeys(seen))], len(self.catalogue))
-        depth = min(len(self.catalogue), max(CANDIDATES, 2 * k))
-        items, values = (row[0] for row in top_items(scores, masked, self.places, depth))
-        items, values = items[items >= 0], values[items >= 0]
-        first = one_per_group(items, self.works, taken=np.unique(self.works[history.items]).tolist())
-        items, values = items[first], values[first]
+        scores = model.score(np.array([taste.user])) if taste.is_of_the_data else scores_of(model, history, taste.user)
+        items, values = self._best(scores, taste, max(CANDIDATES, 2 * k))
+        if nothing := len(values) > 1 and values[0] == values[-1]:
+            items, values = self._best(self.catalogue.listeners[None].astype(np.float32), taste, max(CANDIDATES, 2 * k))
         order, shares = self._push_away(name, taste, items, values)
         items, values = items[order], values[order]
         if self.rerank is not None:
             chosen = self.rerank(items, shares, history, k)
             items, values, shares = items[chosen], values[chosen], shares[chosen]
-        found = items[:k].tolist()
-        told = reasons(model, history, found, taste.user) if found and (why or name in CHEAP) else None
+        found, told = items[:k].tolist(), None
+        if nothing:
+            told = by_popularity(self.catalogue.listeners, found)
+        elif found and (why or name in CHEAP):
+            told = reasons(model, history, found, taste.user)
         return Answer(name, found, values[:k].tolist(), shares[:k].tolist(), told)
+
+    def _best(self, scores: np.ndarray, taste: Taste, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items of the largest scores that are new to a listener and not disliked, one version of each, best first."""
+        history = taste.history.items
+        seen = list(dict.fromkeys([*history.tolist(), *taste.disliked]))
+        masked = Histories.from_lists([seen], len(self.catalogue))
+        items, values = (row[0] for row in top_items(scores, masked, self.places, min(depth, len(self.catalogue))))
+        items, values = items[items >= 0], values[items >= 0]
+        first = one_per_group(items, self.works, taken=np.unique(self.works[history]).tolist())
+        return items[first], values[first]
 
     def _push_away(self, name: str, taste: Taste, items: np.ndarray, values: np.ndarray) -> tuple[Any, np.ndarray]:
         """The order of candidates once what is like a disliked item was moved down, and their shares 0..1 in it."""

@@ -168,6 +168,9 @@ class Conversation:
         why = in_full(told.each[found.items.index(item)], catalogue, told)
         shared = ", ".join(f"{plain(catalogue.label(i))} {by:.0%}" for i, by in told.shared.items)
         say(f"{plain(catalogue.label(item))}: {why or shared or 'nothing in particular'}", "  ")
+        for name, _ in told.each[found.items.index(item)].parts:
+            if name in told.terms:
+                say(f"{name}: {told.terms[name]}", "  ")
         say(f"why: {told.basis}", "  ")
 
     def show(self) -> None:

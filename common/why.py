@@ -17,6 +17,7 @@ from common.models.candidates import OverCandidates
 from common.models.content_knn import ContentNeighbours
 from common.models.contract import Recommender
 from common.models.explanation import Explanation
+from common.models.feature_list import meaning
 
 OCCLUDED = 60
 """Items of a history at most that are left out in turn, those of largest weight."""
@@ -26,7 +27,7 @@ BY_POPULARITY = "popularity"
 """The only part of an item that nothing in the history speaks for."""
 CHEAP = (
     *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn"),
-    *("als", "ease", "ensemble", "two_tower"),
+    *("als", "ease", "ensemble", "sasrec", "two_tower"),
 )
 """Models whose reasons take a few milliseconds, so that they stand beside every list."""
 
@@ -51,6 +52,8 @@ class Reasons:
     shared: Why = field(default_factory=Why)
     in_shares: bool = False
     """Whether parts are shares of the score and sum to 1."""
+    terms: dict[str, str] = field(default_factory=dict)
+    """What parts are, where their names alone do not say it."""
 
 
 def reasons(model: Recommender, history: Histories, items: Sequence[int], user: int = -1, most: int = 3) -> Reasons:
@@ -114,7 +117,9 @@ def _at_once(basis: str) -> Callable[..., Reasons]:
         told = {"user": user} if isinstance(model, OverCandidates) else {}
         explained = model.explain_all(history, items, **told)
         if isinstance(model, OverCandidates):
-            return Reasons(basis, _from(explained, most))
+            each = _from(explained, most)
+            names = dict.fromkeys(name for why in each for name, _ in why.parts)
+            return Reasons(basis, each, terms={name: meaning(name) for name in names if meaning(name)})
         return Reasons(basis, _in_shares(explained, most), in_shares=True)
 
     return explain
@@ -155,6 +160,13 @@ def _nearest_liked(model: Any, history: Histories, items: Sequence[int], user: i
         nearest = np.argsort(-cosine, kind="stable")[:most]
         each.append(Why([(int(own[place]), float(cosine[place])) for place in nearest if cosine[place] > 0]))
     return Reasons(basis, each)
+
+
+def by_popularity(listeners: np.ndarray, items: Sequence[int]) -> Reasons:
+    """For a list by popularity, of a model that finds all items alike for a history."""
+    shares = listeners / max(float(listeners.max(initial=0)), 1) - 1
+    each = [Why(parts=[(BY_POPULARITY, float(shares[item]))]) for item in items]
+    return Reasons("the model knows nothing of this history, so the popular list", each)
 
 
 def leave_one_out(model: Recommender, history: Histories, items: Sequence[int], user: int, most: int) -> Reasons:
@@ -209,9 +221,7 @@ EXPLAINERS: dict[str, Callable[..., Reasons]] = {
     "als": _by_history("what each item of the history adds to the predicted preference (Hu et al. 2008, section 5)"),
     "ease": _by_history("what each item of the history adds to the score, its weight in B (Steck 2019)"),
     "ensemble": _at_once(MIXED),
-    "forest": _at_once(
-        "features that move the score most on the way down the trees (Saabas 2014); docs/features.md tells of them"
-    ),
+    "forest": _at_once("features that move the score most on the way down the trees (Saabas 2014)"),
     "sasrec": _attended,
     "two_tower": _nearest_liked,
 }
