@@ -44,7 +44,7 @@ class Conversation:
         if prompt:
             edit_lines()
         if self.taste.liked or self.taste.disliked or self.user_id:
-            self.show()
+            self._answer("likes")
         while True:
             try:
                 said = plain(input(prompt))
@@ -53,11 +53,16 @@ class Conversation:
                 return
             if said.casefold() in ("q", "quit", "exit"):
                 return
-            try:
-                if said:
-                    self.hear(said)
-            except KeyboardInterrupt:  # of a slow answer; what was said before it is kept
-                print("\n  stopped; likes shows the list again, q quits")
+            if said:
+                self._answer(said)
+
+    def _answer(self, said: str) -> None:
+        """Answer a line; Ctrl-C stops a slow answer, and what was said before it is kept."""
+        try:
+            self.hear(said)
+        except KeyboardInterrupt:
+            print()
+            say("stopped; likes shows the list again, q quits", "  ")
 
     def hear(self, said: str) -> None:
         """Do what a line says; a mistake is answered and changes nothing."""
@@ -113,7 +118,7 @@ class Conversation:
         self.choices = (doubt.items[:9], not said.startswith("-"))
         catalogue = self.asking.catalogue
         if doubt.items:
-            print("  Which one? Type its number.")
+            say("Which one? Type its number.", "  ")
         for place, item in enumerate(self.choices[0]):
             say(f"{place + 1}  {plain(catalogue.label(item))} (id:{catalogue.item_ids[item]})", "  ")
 
