@@ -19,6 +19,7 @@ from common.library import Catalogue, Library
 from common.models import MODELS
 from common.models.contract import NO_FILE, Recommender
 from common.similar_items import one_per_group
+from common.table_plan import STAGES
 from common.why import CHEAP, Reasons, Why, by_popularity, likeness, reasons, scores_of
 
 CANDIDATES = 200
@@ -30,17 +31,6 @@ A rule of thumb with a price known: the data have no dislikes, but where the fir
 the hidden ones are called disliked, this costs ALS at most 1.3% of its NDCG@10 on validation (docs/log.md)."""
 NO_LIKENESS = ("random", "popularity", "trending")
 """Models that know no likeness of items, so that a dislike leaves out the item alone."""
-STAGES = {
-    "1_knn_baseline.py": (
-        *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn", "hybrid_knn"),
-    ),
-    "2_als.py": ("als", "ease", "ensemble"),
-    "3_random_forest_rank.py": ("forest", "hist_gradient"),
-    "4_sasrec.py": ("sasrec",),
-    "5_two_tower.py": ("two_tower",),
-    "6_hybrid_listnet.py": ("hybrid_listnet",),
-}
-"""Who trains what, for the sentence that says so."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +65,9 @@ class Shelf:
         preset_values(self.preset, self.dataset, parse_folder_name(self.protocol)[0], name, MODELS[name].Settings)
         stage, models = next((stage, models) for stage, models in STAGES.items() if name in models)
         alone = f"--models {name}" if len(models) > 1 else ""
-        command = " ".join(part for part in (f"python {stage}", alone, self.flags, f"--preset {self.preset}") if part)
+        command = " ".join(
+            part for part in (f"python {stage}.py", alone, self.flags, f"--preset {self.preset}") if part
+        )
         others = self.trained()
         there = f"; trained here: {', '.join(others)}" if others else ""
         return f"{NO_FILE} of {name} in {display(self.folder(name))}; train it with `{command}`{there}"

@@ -20,6 +20,7 @@ from common.data.prepare import Dataset, load_dataset
 from common.data.visible import Visible, visible
 from common.errors import UserError
 from common.evaluation.evaluate import Evaluation, Scorer
+from common.evaluation.nine import write_nine
 from common.files import read_json, strict, write_json, write_parquet
 from common.models.contract import Recommender, Trained
 from common.training import parallel
@@ -147,6 +148,7 @@ class Experiment:
                     tracker.log(dict(zip(own, values, strict=True)), epoch)
             record = evaluation.overall | costs | self._about(config, phase)
             write_results(folder / PARTS[phase], evaluation, record)
+            write_nine(folder)
             shown = ("ndcg_10", "recall_20", "hr_5_sampled99", "coverage_10")
             figures = "  ".join(f"{key} {record[key]:.4f}" for key in shown)
             log.info("%-14s %-6s %s  (fit %.1f s)", model.name, phase, figures, record["fit_seconds"])

@@ -1,7 +1,8 @@
-"""What a figure was measured on: commit, device, threads, versions, memory."""
+"""What a figure was measured on: commit, hardware, threads, versions, memory."""
 
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -9,12 +10,15 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from common.data.prepare import ROOT
 from common.errors import UserError
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit", "torch", "faiss-cpu")
+PROCESSORS = Path("/proc/cpuinfo")
+"""Where Linux names them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,21 @@ def peak_rss_mb() -> float:
 
 
 @cache
+def hardware() -> str:
+    """System, number of processors and their model: `Linux x86_64, 2 x AMD EPYC`."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count() or 1} x {_processor()}"
+
+
+def _processor() -> str:
+    """What the system calls its processors; Python knows it only on some."""
+    try:
+        named = re.search(r"^model name\s*:\s*(\S.*?)\s*$", PROCESSORS.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        named = None
+    return named[1] if named else platform.processor() or "unknown processor"
+
+
+@cache
 def commit() -> tuple[str, bool]:
     """The checkout's commit and whether tracked files differ from it; ("unknown", False) outside a checkout."""
     try:
@@ -72,6 +91,7 @@ def about_machine(device: str) -> dict[str, Any]:
         "commit": head,
         "dirty": dirty,
         "device": device,
+        "machine": hardware(),
         "threads": threads(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
     }

@@ -13,6 +13,7 @@ from common.data.splits import RUNGS, load_split
 from common.data.visible import visible
 from common.evaluation.certainty import REFERENCE
 from common.evaluation.leaderboard import collect, leaderboard
+from common.evaluation.nine import NINE, nine
 from common.files import read_json, read_parquet
 from common.unseen import COLUMNS, unseen_cells
 
@@ -49,13 +50,40 @@ class Table:
         lines = [self.header, ["---"] * self.texts + ["---:"] * (len(self.header) - self.texts), *self.cells]
         return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
+    def with_rows_of(self, old: "Table") -> "Table":
+        """This table with the rows that only an older one has, each behind the row that it stood behind.
+
+        A row is known by its texts. Of tables with other columns the older one stays, unless this has all it has.
+
+        >>> old = Table(["a", "b"], [["x", "1"], ["y", "2"]], texts=1)
+        >>> Table(["a", "b"], [["x", "7"], ["z", "3"]], texts=1).with_rows_of(old).cells
+        [['x', '7'], ['y', '2'], ['z', '3']]
+        """
+        if self.header != old.header:
+            has_all = set(self.header) >= set(old.header) and set(self.keys) >= set(old.keys)
+            return self if has_all else old
+        cells, behind = list(self.cells), -1
+        for key, row in zip(old.keys, old.cells, strict=True):
+            keys = [tuple(of[: self.texts]) for of in cells]
+            if key not in keys:
+                cells.insert(behind + 1, row)
+                behind += 1
+            else:
+                behind = keys.index(key)
+        return Table(self.header, cells, self.texts)
+
+    @property
+    def keys(self) -> list[tuple[str, ...]]:
+        """What each row is known by."""
+        return [tuple(row[: self.texts]) for row in self.cells]
+
 
 def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
     """Test figures on the split seeds above 0 that have results, their means, and the means against tuned ALS.
 
     Only rows that every one of these splits has are shown; None without any.
     """
-    folders = sorted(path for path in results.glob(f"{protocol}-s*") if path.is_dir())
+    folders = sorted(path for path in results.glob(f"{protocol}-s[1-9]*") if path.is_dir())
     found = {}
     for folder in folders:
         table = leaderboard(folder, load_split(data, folder.name).info["split_sha256"])
@@ -188,7 +216,18 @@ def _tested(folder: Path, split_sha256: str) -> dict[str, Path]:
     return run_folders(folder, table[(table["preset"] == "tuned") & table["ndcg_10"].notna()])
 
 
+def nine_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """The nine measures of the first seed of every tuned row, on test; None without any."""
+    folders = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
+    cells = []
+    for model, folder in folders.items():
+        values = nine(read_json(folder / "metrics.json")).values()
+        cells.append([model, *("-" if value is None else f"{value:.4f}" for value in values)])
+    return Table(["Model", *(name.replace("_", " ") for name in NINE)], cells, texts=1) if cells else None
+
+
 TABLES = {
+    "nine": nine_table,
     "splits": splits_table,
     "seeds": seeds_table,
     "ablation": ablation_table,
@@ -200,3 +239,5 @@ TABLES = {
     "ladder": ladder_table,
 }
 """Kind of a page's block -> what fills it."""
+OF_MODELS = ("nine", "splits", "seeds", "plays", "unseen", "ladder")
+"""Those with rows of several models' runs; each of the others is one study, measured whole."""

@@ -37,6 +37,14 @@ class Range:
         """The smallest value that may be given by hand."""
         return self.low if self.least is None else self.least
 
+    def nearest(self, value: Any) -> Any:
+        """The value itself, or the end of the range next to it, of the same type.
+
+        >>> Range(0.1, 100.0, log=True).nearest(0.0), Range(50, 400).nearest(70), Range(50, 400).nearest(1000)
+        (0.1, 70, 400)
+        """
+        return type(value)(min(max(value, self.low), self.high))
+
 
 FIXED = "fixed"
 """Mark of a choice among values that tuning leaves as it is."""

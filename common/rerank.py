@@ -23,10 +23,12 @@ from common import machine, tracking
 from common.command_line import DataSettings, command, parse, preset_label
 from common.comparison import draw_accuracy
 from common.data.prepare import Dataset, load_dataset
+from common.data.splits import PROTOCOLS, folder_name
 from common.data.visible import visible
 from common.errors import UserError, unknown_name
 from common.evaluation.evaluate import Scorer
 from common.evaluation.leaderboard import aligned, text, write_leaderboard
+from common.evaluation.nine import write_nine
 from common.evaluation.ranking import Ranking
 from common.evaluation.reordered import reordered, stored_ranking
 from common.experiment import PARTS, hash_config, log_file, top_ten, write_results
@@ -172,7 +174,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Choose on validation, write each method's run, print the leaderboard."""
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-    folder = find_run(settings.run, settings.output_dir, data.name, settings.protocol)
+    protocol = settings.protocol
+    if protocol in PROTOCOLS:
+        protocol = folder_name(protocol, settings.split_seed)
+    folder = find_run(settings.run, settings.output_dir, data.name, protocol)
     source = Source(folder, data)
     for name in settings.methods:
         for strength in strengths_of(settings, name):
@@ -247,6 +252,7 @@ def write_run(source: Source, settings: Settings, name: str, chosen: Reranking) 
             for phase in source.phases:
                 evaluation, record = scored(source, phase, chosen, config)
                 write_results(folder / PARTS[phase], evaluation, record)
+                write_nine(folder)
                 log.info(
                     "%-26s %-6s %s", config["model"], phase, "  ".join(f"{k} {v}" for k, v in short(record).items())
                 )

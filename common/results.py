@@ -4,7 +4,6 @@
 """
 
 import logging
-import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from common.data.visible import visible
 from common.evaluation.certainty import REFERENCE
 from common.evaluation.leaderboard import finished_runs, leaderboard, markdown
 from common.files import read_json
-from common.more_tables import TABLES, Table
+from common.more_tables import OF_MODELS, TABLES, Table
 from common.segments import segments
 
-ABOUT = ("config_sha256", "commit", "dirty", "device", "threads", "versions")
-"""What is noted of each run that a row is made of."""
+ABOUT = ("config_sha256", "commit", "dirty", "device", "machine", "threads", "versions")
+"""What is noted of each run that a row is made of; null where a run of long ago did not record it."""
 Rows = set[tuple[str, str]]
 log = logging.getLogger(__name__)
 
@@ -71,18 +70,22 @@ def _row(row: dict[Any, Any], folders: list[Path]) -> dict[str, Any]:
     runs = [read_json(folder / "metrics.json") for folder in folders]
     kept = {str(key): value for key, value in row.items() if not pd.isna(value)}
     settings = read_json(folders[0].parent / "config.json")["settings"]
-    about = [{"seed": run["seed"], **{key: run[key] for key in ABOUT}} for run in runs]
-    return {**kept, "settings": settings, "runs": about, "machine": f"{platform.system()} {platform.machine()}"}
+    about = [{"seed": run["seed"], **{key: run.get(key) for key in ABOUT}} for run in runs]
+    return {**kept, "settings": settings, "runs": about}
 
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """New results, with those tables beside the leaderboards that were measured before and not again.
+    """New results, with those tables beside the leaderboards, and their rows, that were measured before and not again.
 
     Results of other data are not kept.
     """
     if old.get("data_sha256") != new["data_sha256"]:
         return new
-    return new | {"tables": dict(sorted({**old["tables"], **new["tables"]}.items()))}
+    tables = {**old["tables"], **new["tables"]}
+    for key in old["tables"].keys() & new["tables"].keys():
+        if key.split(" ")[0] in OF_MODELS:
+            tables[key] = asdict(Table(**new["tables"][key]).with_rows_of(Table(**old["tables"][key])))
+    return new | {"tables": dict(sorted(tables.items()))}
 
 
 def blocks(results: dict[str, Any]) -> dict[str, str]:

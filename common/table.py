@@ -7,11 +7,13 @@ are those of one processor. It may be stopped at any time: what is complete is k
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,20 +21,21 @@ from tqdm import tqdm
 
 from common.command_line import DataSettings, ModelSettings, command, parse, preset_values
 from common.data.prepare import LASTFM, ROOT, Dataset, load_dataset
-from common.data.splits import load_split
+from common.data.splits import folder_name, load_split
 from common.data.visible import visible
 from common.errors import UserError, unknown_name
-from common.experiment import is_complete, run_config
+from common.experiment import PARTS, hash_config, is_complete, run_config
 from common.files import display, read_json, write_json
 from common.machine import threads
 from common.models import MODELS
 from common.report import fill_page, read_page
+from common.rerank import METHODS
 from common.results import Rows, blocks, gather, merged
 from common.table_figures import draw_figures
-from common.table_plan import PROTOCOLS, Job, jobs
+from common.table_plan import PROTOCOLS, Job, jobs, reranking
 
 RESULTS = ROOT / "docs" / "results"
-PAGES = (ROOT / "README.md", RESULTS / "README.md")
+PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "measures.md")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 log = logging.getLogger(__name__)
 
@@ -78,14 +81,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     missing = sorted((job for job in planned if not is_done(job, data, settings)), key=lambda job: job.turn)
     log.info("%s: %d of %d runs are there", data.name, len(planned) - len(missing), len(planned))
     failed = run_all(missing, settings) if settings.run else []
-    if missing and settings.run:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        log.info("%.0f minutes of one processor", (used.ru_utime + used.ru_stime) / 60)
+    after = [job for protocol in settings.protocols for job in reranking(protocol, METHODS, settings.models)]
+    after = [job for job in after if not is_reranked(job, data, settings)]
+    failed += run_all(after, settings) if settings.run and not failed else []
     if failed:
         raise UserError(f"{len(failed)} runs failed, nothing was written: {'; '.join(failed)}; the rest is kept")
-    for job in missing if not settings.run else []:
+    for job in [] if settings.run else [*missing, *after]:
         log.info("missing: python %s", " ".join(job.words))
-    write([job for protocol in PROTOCOLS for job in jobs(protocol, has_times=True)], data, settings)
+    write([job for protocol in PROTOCOLS for job in every_job(protocol)], data, settings)
+
+
+def every_job(protocol: str) -> Iterator[Job]:
+    """All that the published table may hold of a protocol."""
+    yield from jobs(protocol, has_times=True)
+    yield from reranking(protocol, METHODS)
 
 
 def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:
@@ -108,12 +117,27 @@ def is_done(job: Job, data: Dataset, settings: Settings) -> bool:
     return True
 
 
+def is_reranked(job: Job, data: Dataset, settings: Settings) -> bool:
+    """Whether every re-ranked row of a job is there, made of the lists of its run as it is now."""
+    protocol = settings.output_dir / data.name / folder_name(job.protocol, settings.split_seed)
+    place = Path(job.preset, f"seed{job.seed}")
+    run = protocol / job.models[0].split("+")[0] / place / "config.json"
+    if not run.exists():
+        return False
+    lists = hash_config(read_json(run))
+    for folder in (protocol / model / place for model in job.models):
+        scored = all((folder / part / "metrics.json").exists() for part in PARTS.values())
+        if not scored or read_json(folder / "config.json").get("lists_of") != lists:
+            return False
+    return True
+
+
 def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
     """Run jobs side by side; returns what is to be said of those that failed. A stop ends all that run."""
     started: list[subprocess.Popen] = []
     failed: list[str] = []
     bar = tqdm(total=len(missing), desc="runs", disable=not sys.stderr.isatty())
-    with ThreadPoolExecutor(settings.workers or threads()) as pool:
+    with ended_as_a_whole(), ThreadPoolExecutor(settings.workers or threads()) as pool:
         waiting: set[Future] = {pool.submit(run, job, settings, started) for job in missing}
         try:
             while waiting:
@@ -129,7 +153,20 @@ def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
             raise
         finally:
             bar.close()
+    if missing:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        log.info("%.0f minutes of one processor so far", (used.ru_utime + used.ru_stime) / 60)
     return failed
+
+
+@contextmanager
+def ended_as_a_whole() -> Iterator[None]:
+    """Let a request to end this process (SIGTERM) stop it as Ctrl-C does, so that no run goes on without it."""
+    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[Job, int, float, Path]:
@@ -138,7 +175,8 @@ def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with path.open("w", encoding="utf-8") as said:
-        command_line = [sys.executable, str(ROOT / job.words[0]), *job.words[1:], "--resume", *data_flags(settings)]
+        program = [] if job.words[0] == "-m" else [str(ROOT / job.words[0])]
+        command_line = [sys.executable, *program, *job.words[len(program) :], *data_flags(settings)]
         started.append(
             subprocess.Popen(command_line, env=os.environ | ONE_THREAD, stdout=said, stderr=subprocess.STDOUT)
         )

@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
+import seaborn as sns
 
 from common.cold_start import draw_ladder
 from common.comparison import draw_curves, legend, run_folders, style
 from common.data.prepare import Dataset
 from common.data.splits import load_split
 from common.evaluation.leaderboard import leaderboard
+from common.evaluation.nine import nine
 from common.figures import figure, plain_log_axis
 from common.more_tables import ladder_rows
 
@@ -31,6 +33,8 @@ def draw_figures(results: Path, data: Dataset, wanted: Mapping[str, Collection],
         drawn.append(folder / "metrics_by_k.png")
         rows = tables["listen"][~tables["listen"]["model"].isin(LEFT_OUT)]
         draw_curves(run_folders(results / "listen", rows), f"{data.name}, listen, test", drawn[-1])
+        drawn.append(folder / "nine.png")
+        draw_nine(tables["listen"], f"{data.name}, listen, test", drawn[-1])
     if costs := {protocol: table for protocol, table in tables.items() if "fit_cpu_seconds" in table}:
         drawn.append(folder / "cost.png")
         draw_costs(dict(list(costs.items())[:2]), data.name, drawn[-1])
@@ -53,3 +57,19 @@ def draw_costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> 
             panel.set(xscale="log", xlabel="Processor seconds of one fit", ylabel="NDCG@10", title=protocol)
             plain_log_axis(panel.xaxis)
         legend(axes[0])
+
+
+def draw_nine(table: pd.DataFrame, dataset: str, path: Path) -> None:
+    """How the orders agree in which any two of the nine measures put the models: Spearman's rank correlation."""
+    models = table[table["model"] != "random"]  # it is last, or first, in everything
+    rows = (models.loc[place].to_dict() for place in models.index)
+    measured = pd.DataFrame([nine({str(key): value for key, value in row.items()}) for row in rows])
+    agreement = (
+        measured.dropna(axis="columns").rename(columns=lambda name: name.replace("_", " ")).corr(method="spearman")
+    )
+    with figure(path, "Which measures agree", f"{dataset}, {len(models)} models", width=9, height=6.4) as (axes,):
+        label = "Rank correlation of the models' orders (Spearman)"
+        look = {"vmin": -1, "vmax": 1, "cmap": "RdBu", "annot": True, "fmt": ".2f", "square": True}
+        sns.heatmap(agreement, ax=axes, cbar_kws={"label": label}, **look)
+        axes.tick_params(axis="x", rotation=30)
+        axes.tick_params(axis="y", rotation=0)

@@ -14,23 +14,27 @@ STAGES = {
     "5_two_tower": ("two_tower",),
     "6_hybrid_listnet": ("hybrid_listnet",),
 }
+"""Which script trains which models."""
 SHARED = ("1_knn_baseline", "2_als", "3_random_forest_rank")
 """Stages of several models, which are named by --models."""
 FORESTS = "3_random_forest_rank"
 """The stage that measures its features, which is done for the first seed only."""
 TIMED = ("trending",)
 """Models that need times."""
-HEADLINE = ("als", "hybrid_listnet")
-"""Rows that a claim rests on: the reference, and what is said to be best."""
+HEADLINE = {"listen": ("als", "hybrid_listnet"), "next": ("als", "hybrid_listnet")}
+"""Rows that a claim rests on: the reference, and what is said to be best, on the protocols that README begins with."""
 DRAWN = ("random", "als", "ensemble", "forest", "hist_gradient", "sasrec", "two_tower", "hybrid_listnet")
 """Models that another seed changes."""
 SEEDS = {"headline": 5, "drawn": 3, "fixed": 1}
 TEXTBOOK = ("als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
 """Models with a textbook's settings worth a row of their own: preset `classic`, one seed."""
-NAMED = {("hybrid_listnet", "listen"): ("diverse", "classic64")}
+NAMED = {("hybrid_listnet", "listen"): ("diverse",)}
 """Further presets of a model on a protocol, one seed."""
+RERANKED = {"listen": "hybrid_listnet"}
+"""The model, tuned, first seed, whose lists are re-ranked by every method of `common.rerank` for rows of their own."""
+RERANK = "common.rerank"
 
-ORDER = (("tuned", 0), ("classic", 0), ("diverse", 0), *(("tuned", seed) for seed in range(1, 5)), ("classic64", 0))
+ORDER = (("tuned", 0), ("classic", 0), ("diverse", 0), *(("tuned", seed) for seed in range(1, 5)))
 """Presets and seeds in the order in which they are run: what a reader looks at first comes first."""
 
 
@@ -47,10 +51,23 @@ class Job:
     @property
     def words(self) -> list[str]:
         """The command line behind the interpreter, without the flags of the data."""
+        if self.stage == RERANK:
+            run = self.models[0].split("+")[0]
+            return ["-m", RERANK, "--run", f"{run}/{self.preset}/seed{self.seed}", "--protocol", self.protocol]
         shared = ["--models", *self.models] if self.stage in SHARED else []
         numbers = ["--seed", str(self.seed)]
         quick = ["--no-importance"] if self.stage == FORESTS and self.seed else []
-        return [f"{self.stage}.py", "--protocol", self.protocol, "--preset", self.preset, *numbers, *shared, *quick]
+        return [
+            f"{self.stage}.py",
+            "--protocol",
+            self.protocol,
+            "--preset",
+            self.preset,
+            *numbers,
+            *shared,
+            *quick,
+            "--resume",
+        ]
 
     @property
     def turn(self) -> int:
@@ -62,15 +79,17 @@ class Job:
         return f"{self.protocol} {'+'.join(self.models)} {self.preset} seed {self.seed}"
 
 
-def seeds_of(model: str, preset: str) -> int:
+def seeds_of(model: str, preset: str, protocol: str) -> int:
     """Number of model seeds of a row.
 
-    >>> seeds_of("als", "tuned"), seeds_of("forest", "tuned"), seeds_of("ease", "tuned"), seeds_of("als", "classic")
-    (5, 3, 1, 1)
+    >>> seeds_of("als", "tuned", "listen"), seeds_of("als", "tuned", "newcomer"), seeds_of("als", "classic", "listen")
+    (5, 3, 1)
+    >>> seeds_of("forest", "tuned", "listen"), seeds_of("ease", "tuned", "listen")
+    (3, 1)
     """
     if preset != "tuned" or model not in DRAWN:
         return SEEDS["fixed"]
-    return SEEDS["headline" if model in HEADLINE else "drawn"]
+    return SEEDS["headline" if model in HEADLINE.get(protocol, ()) else "drawn"]
 
 
 def presets_of(model: str, protocol: str) -> tuple[str, ...]:
@@ -88,7 +107,14 @@ def jobs(protocol: str, has_times: bool, wanted: Collection[str] = ()) -> Iterat
                 if (has_times or name not in TIMED)
                 and (not wanted or name in wanted)
                 and preset in presets_of(name, protocol)
-                and seed < seeds_of(name, preset)
+                and seed < seeds_of(name, preset, protocol)
             )
             if models:
                 yield Job(stage, protocol, preset, seed, models)
+
+
+def reranking(protocol: str, methods: Collection[str], wanted: Collection[str] = ()) -> Iterator[Job]:
+    """The command that makes the re-ranked rows of a protocol, if it has any: `<model>+<method>`."""
+    model = RERANKED.get(protocol)
+    if model and (not wanted or model in wanted):
+        yield Job(RERANK, protocol, "tuned", 0, tuple(f"{model}+{method}" for method in methods))

@@ -32,8 +32,8 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     """Try `trials` settings in all on the select phase and return the best by validation NDCG@10.
 
     The study lies beside the results and is resumed: asking for 100 after 60 runs 40 more, and a trial in which a
-    search was stopped is tried again. The first trial is `start`. A training that is behind half of the others is cut
-    short. The best settings are written to `presets/<dataset>.toml` under [tuned.<model>.<protocol>].
+    search was stopped is tried again. The first trial is `start`, see `first_values`. A training that is behind half of
+    the others is cut short. The best settings are written to `presets/<dataset>.toml` under [tuned.<model>.<protocol>].
     """
     if parallel.started() > 1:
         raise UserError("--tune searches in one process; start it without torchrun")
@@ -42,7 +42,7 @@ def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: in
     with held(path):
         study = open_study(path, name)
         assert study is not None
-        take_up(study, {key: getattr(start, key) for key in searchable(type(start))})
+        take_up(study, first_values(start))
         _search(study, experiment, kind, start, trials)
     if not complete(study):
         raise UserError(f"none of {len(finished(study))} trials of {kind.name} could be trained to its end; see above")
@@ -137,6 +137,12 @@ def searchable(kind: type) -> dict[str, Range | tuple[Any, ...]]:
         elif hint is bool:
             found[name] = (False, True)
     return found
+
+
+def first_values(start: Any) -> dict[str, Any]:
+    """What the first trial tries: the settings to start from, moved into the ranges where they lie outside."""
+    values = {name: (getattr(start, name), tried) for name, tried in searchable(type(start)).items()}
+    return {name: tried.nearest(v) if isinstance(tried, Range) else v for name, (v, tried) in values.items()}
 
 
 def suggest(trial: Any, start: Any) -> Any:

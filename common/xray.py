@@ -18,19 +18,11 @@ from common.evaluation.xray import Court, Verdicts
 from common.files import display, read_json, read_parquet, write_json, write_text
 from common.models import MODELS
 from common.report import fill
+from common.table_plan import STAGES
 from common.xray_figure import draw
 from common.xray_page import BLOCKS, as_json, terminal
 from common.xray_tables import Sitting
 
-STAGES = {
-    "1_knn_baseline.py": "random popularity trending content_knn tag_knn user_knn item_knn hybrid_knn",
-    "2_als.py": "als ease ensemble",
-    "3_random_forest_rank.py": "forest hist_gradient",
-    "4_sasrec.py": "sasrec",
-    "5_two_tower.py": "two_tower",
-    "6_hybrid_listnet.py": "hybrid_listnet",
-}
-"""Which script trains which models."""
 JUDGED = ("popularity", "item_knn", "als", "ease", "forest", "sasrec", "two_tower", "hybrid_listnet")
 HEARD = ("listen", "next", "next-shuffled")
 log = logging.getLogger(__name__)
@@ -149,18 +141,18 @@ MOST_UNLIKE = 0.02
 def _not_run(names: Iterable[str], settings: Settings, protocol: str) -> list[str]:
     """One sentence per script that would train the missing models."""
     missing, sentences = list(names), []
-    for script, trained in STAGES.items():
-        if mine := [name for name in trained.split() if name in missing]:
+    for stage, trained in STAGES.items():
+        if mine := [name for name in trained if name in missing]:
             verb = "was" if len(mine) == 1 else "were"
             sentences.append(
-                f"{', '.join(mine)} {verb} not run on {protocol}; this runs it: {_line(script, settings)} "
+                f"{', '.join(mine)} {verb} not run on {protocol}; this runs it: {_line(stage, settings)} "
                 f"--protocol {protocol}"
             )
     return sentences
 
 
-def _line(script: str, settings: Settings) -> str:
-    """The command that runs a script on the same data into the same folders."""
+def _line(stage: str, settings: Settings) -> str:
+    """The command that runs a stage on the same data into the same folders."""
     flags = [f"--dataset {settings.dataset}"]
     plain = SyntheticSettings()
     flags += [
@@ -176,7 +168,7 @@ def _line(script: str, settings: Settings) -> str:
     ):
         if getattr(settings, name) != usual:
             flags.append(f"--{name.replace('_', '-')} {getattr(settings, name)}")
-    return f"python {script} {' '.join(flags)}"
+    return f"python {stage}.py {' '.join(flags)}"
 
 
 def _plain(sentence: str, settings: Settings) -> str:

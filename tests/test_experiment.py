@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from common import experiment as module
+from common import machine
 from common.command_line import preset_values
 from common.data.visible import hidden, visible
 from common.experiment import Experiment, hash_config, is_complete, log_file, top_ten, write_results
@@ -20,7 +21,7 @@ STAGE = "1_knn_baseline"
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
 """What may differ between two runs of the same command."""
 WHO = {"model", "stage", "preset", "dataset", "protocol", "phase", "seed", "split_sha256"}
-WHERE = {"commit", "dirty", "device", "threads", "versions"}
+WHERE = {"commit", "dirty", "device", "machine", "threads", "versions"}
 COSTS = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "model_mb"}
 PARTS = ("metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
 
@@ -82,6 +83,17 @@ def test_metrics_say_who_what_where_and_at_what_cost(small_settings, small_data)
     config = read_json(folder / "config.json")
     assert config["settings"] == dataclasses.asdict(as_preset(ItemKNN))
     assert config["data_sha256"] == small_data.sha256
+
+
+def test_a_machine_is_named_by_its_processors(tmp_path, monkeypatch):
+    told = tmp_path / "cpuinfo"
+    told.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2.40GHz \n\nprocessor\t: 1\nmodel name\t: Some CPU\n")
+    monkeypatch.setattr(machine, "PROCESSORS", told)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    assert machine.hardware.__wrapped__().endswith(", 2 x Some CPU @ 2.40GHz")
+    monkeypatch.setattr(machine, "PROCESSORS", tmp_path / "absent")
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
+    assert machine.hardware.__wrapped__().endswith(", 2 x unknown processor")
 
 
 def test_the_tables_hold_the_lists_and_the_targets(small_settings, small_data):

@@ -11,7 +11,6 @@ import pytest
 from wcwidth import wcswidth
 
 from common.data.prepare import SYNTHETIC
-from common.models import MODELS
 from common.terminal import cell
 from tests.asked import NAMES, save_models, write_own_folder
 from tests.conftest import SMALL
@@ -401,10 +400,3 @@ def test_the_page_shows_what_a_terminal_shows(shelf, ask):
     assert [said for line in screen.splitlines() if (said := line.removeprefix("> ")) != line] == list(typed)
     assert "likes Radiohead, Björk" in screen
     assert max(map(wcswidth, screen.splitlines())) <= 80
-
-
-def test_every_model_has_a_stage_that_trains_it():
-    from common.asking import STAGES
-
-    assert sorted(name for models in STAGES.values() for name in models) == sorted(MODELS)
-    assert all((ROOT / stage).exists() for stage in STAGES)

@@ -1,17 +1,26 @@
 """The published table: what it consists of, running what is missing, and writing pages."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common import table
+from common import rerank, table
 from common.data.splits import PROTOCOLS as ALL_PROTOCOLS
 from common.files import read_json
+from common.machine import hardware
 from common.models import MODELS
 from common.models.contract import NoSettings
-from common.table_plan import PROTOCOLS, STAGES, TEXTBOOK, Job, jobs, seeds_of
+from common.results import merged
+from common.table_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
 
@@ -34,7 +43,10 @@ def ran(monkeypatch):
 
     def run(job, settings, started):
         done.append(job)
-        stage(job.words[0])([*job.words[1:], "--resume", *table.data_flags(settings)])
+        if job.stage == RERANK:
+            rerank.main([*job.words[2:], *table.data_flags(settings)])
+        else:
+            stage(job.words[0])([*job.words[1:], *table.data_flags(settings)])
         return job, 0, 0.0, settings.output_dir
 
     monkeypatch.setattr(table, "run", run)
@@ -42,8 +54,8 @@ def ran(monkeypatch):
 
 
 def test_the_plan_knows_every_model_and_stage():
-    assert {name for names in STAGES.values() for name in names} == set(MODELS)
-    assert {path.stem for path in ROOT.glob("[1-9]_*.py")} == set(STAGES)
+    assert [name for names in STAGES.values() for name in names] == list(MODELS), "each once, in the stages' order"
+    assert [path.stem for path in sorted(ROOT.glob("[1-9]_*.py"))] == list(STAGES)
     assert set(PROTOCOLS) == set(ALL_PROTOCOLS) - {"temporal"}
     planned = list(jobs("listen", has_times=False))
     rows = [(model, job.preset, job.seed) for job in planned for model in job.models]
@@ -54,7 +66,12 @@ def test_the_plan_knows_every_model_and_stage():
     assert "trending" not in {model for model, _, _ in rows}
     assert "trending" in {model for job in jobs("next", has_times=True) for model in job.models}
     assert all(MODELS[name].Settings is not NoSettings for name in TEXTBOOK)
-    assert seeds_of("popularity", "tuned") == 1
+    assert seeds_of("popularity", "tuned", "listen") == 1
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_script_trains_the_models_that_the_plan_says(name):
+    assert tuple(sys.modules[stage(f"{name}.py").__module__].MODELS) == STAGES[name]
 
 
 def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):
@@ -76,6 +93,7 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     assert row["ndcg_10_low"] < row["ndcg_10"] < row["ndcg_10_high"]
     assert row["settings"] == read_json(folder / "ease" / "tuned" / "seed0" / "config.json")["settings"]
     assert row["runs"][0]["commit"] == record["commit"]
+    assert row["runs"][0]["machine"] == record["machine"] == hardware()
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
@@ -91,7 +109,8 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     (folder / "ease" / "classic" / "seed0" / "test" / "metrics.json").unlink()
     table.main([*flags, "--no-run"])
     assert (
-        "missing: python 2_als.py --protocol listen --preset classic --seed 0 --models ease" in capsys.readouterr().out
+        "missing: python 2_als.py --protocol listen --preset classic --seed 0 --models ease --resume"
+        in capsys.readouterr().out
     )
     assert ran == []
     table.main(flags)
@@ -109,6 +128,47 @@ def test_other_settings_and_other_presets_do_not_pass_for_the_tables_own(flags, 
     ran.clear()
     table.main([*flags, "--models", "ease"])
     assert [str(job) for job in ran] == ["listen ease tuned seed 0"]
+
+
+def test_a_run_that_did_not_record_its_machine_is_of_none(flags, ran, small_data, tmp_path):
+    table.main([*flags, "--models", "popularity"])
+    [path] = (tmp_path / "out" / small_data.name / "listen" / "popularity").glob("tuned/seed0/test/metrics.json")
+    path.write_text(json.dumps({key: value for key, value in read_json(path).items() if key != "machine"}))
+    table.main([*flags, "--models", "popularity"])
+    [row] = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
+    assert row["runs"][0]["machine"] is None
+
+
+def results_of(kind: str, cells: list[list[str]], header: tuple[str, ...] = ("Model", "Preset", "a")) -> dict[str, Any]:
+    """Published results of one table."""
+    return {"data_sha256": "d", "tables": {f"{kind} listen": {"header": [*header], "cells": cells, "texts": 2}}}
+
+
+def test_rows_of_models_that_were_not_measured_again_are_kept():
+    old = results_of("seeds", [["random", "tuned", "1"], ["als", "tuned", "2"], ["als", "wide", "3"]])
+    new = results_of("seeds", [["als", "tuned", "9"], ["ease", "tuned", "5"]])
+    rows = [["random", "tuned", "1"], ["als", "tuned", "9"], ["als", "wide", "3"], ["ease", "tuned", "5"]]
+    assert merged(old, new)["tables"]["seeds listen"]["cells"] == rows
+    assert merged(old | {"data_sha256": "e"}, new) == new
+
+
+def test_an_order_measured_anew_is_the_order_of_the_table():
+    cells = [["als", "tuned", "1"], ["ease", "tuned", "2"]]
+    anew = merged(results_of("splits", cells), results_of("splits", cells[::-1]))
+    assert anew["tables"]["splits listen"]["cells"] == cells[::-1]
+
+
+def test_a_table_of_fewer_splits_does_not_replace_one_of_more():
+    more, fewer = ("Model", "Preset", "seed 1", "seed 2"), ("Model", "Preset", "seed 1")
+    old, new = [["als", "tuned", "1", "2"]], [["als", "tuned", "1"]]
+    both = [results_of("splits", cells, header) for cells, header in ((old, more), (new, fewer))]
+    assert merged(*both)["tables"]["splits listen"]["cells"] == old
+    assert merged(*both[::-1])["tables"]["splits listen"]["cells"] == old
+
+
+def test_a_study_of_one_model_is_replaced_whole():
+    old, new = (results_of("prices", [["0", "x", "1"], ["1", "x", "2"]]), results_of("prices", [["0", "x", "3"]]))
+    assert merged(old, new)["tables"] == new["tables"]
 
 
 def test_tables_measured_before_are_kept_unless_the_data_are_others(flags, ran, small_data, tmp_path):
@@ -165,3 +225,42 @@ def test_mistakes_are_told_in_one_sentence(small_flags, capsys, wrong, said):
 
 def test_without_results_and_without_running_there_is_nothing_to_write(flags, capsys):
     assert "leave --no-run out" in complaint(capsys, table.main, *flags, "--no-run")
+
+
+def test_the_best_models_lists_are_reranked_for_rows_of_their_own(flags, ran, small_data, tmp_path, monkeypatch):
+    monkeypatch.setitem(RERANKED, "listen", "ease")
+    monkeypatch.setattr(table, "METHODS", {"mmr": rerank.METHODS["mmr"], "novelty": rerank.METHODS["novelty"]})
+    words = [*flags, "--models", "popularity", "ease"]
+    table.main(words)
+    assert [job.stage for job in ran].count(RERANK) == 1
+    rows = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
+    assert {"ease+mmr", "ease+novelty"} < {row["model"] for row in rows}
+    ran.clear()
+    table.main(words)
+    assert ran == []
+    config = tmp_path / "out" / small_data.name / "listen" / "ease+mmr" / "tuned" / "seed0" / "config.json"
+    config.write_text(json.dumps(read_json(config) | {"lists_of": "0" * 64}))
+    table.main([*words, "--no-run"])
+    table.main(words)
+    assert [job.stage for job in ran] == [RERANK]
+
+
+def test_ending_the_table_ends_its_runs_and_a_later_call_goes_on(small_flags, tmp_path):
+    """A process of its own: SIGTERM while a run works leaves nobody at work, and no half-written results."""
+    words = [sys.executable, "-m", "common.table", *small_flags, *ONE, "--results", str(tmp_path / "results")]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+        log = tmp_path / "out" / "table" / "listen-popularity-tuned-seed-0.log"
+        for _ in range(3000):
+            if not log.exists() and running.poll() is None:
+                time.sleep(0.02)
+        running.terminate()
+        assert running.wait(timeout=60) == 128 + signal.SIGTERM
+    assert not [line for line in command_lines() if str(tmp_path).encode() in line]
+    assert not (tmp_path / "results").exists()
+
+
+def command_lines() -> Iterator[bytes]:
+    """The command line of every process, where the system tells."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield path.read_bytes()

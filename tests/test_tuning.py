@@ -18,9 +18,9 @@ from common.experiment import Experiment
 from common.models import MODELS
 from common.models.item_knn import ItemKNN, ItemKNNSettings
 from common.models.sasrec import SASRec, SASRecSettings
-from common.ranges import check_ranges
+from common.ranges import Range, check_ranges
 from common.study import finished, held, open_study
-from common.tuning import searchable, suggest, trials_of, tune
+from common.tuning import first_values, searchable, suggest, trials_of, tune
 from tests.conftest import ROOT
 
 START = ItemKNNSettings(neighbours=5)
@@ -283,6 +283,21 @@ def test_every_model_is_searched_within_what_makes_sense(model):
             assert type(getattr(settings, name)) is type(getattr(start, name)), name
     for name in searchable(model.Settings):
         assert len({str(getattr(settings, name)) for settings in drawn}) > 1, f"{name} is always the same"
+
+
+@pytest.mark.parametrize("model", having_settings(), ids=lambda model: model.name)
+@pytest.mark.parametrize("preset", ["tuned", "classic", "smoke"])
+def test_a_search_starts_from_any_preset(model, preset):
+    """Also from one whose values lie outside what is searched, like no regularisation on a logarithmic scale."""
+    start = preset_values(preset, "synthetic", "listen", model.name, model.Settings)
+    study = optuna.create_study()
+    study.enqueue_trial(first_values(start))
+    settings = suggest(study.ask(), start)
+    for name, tried in searchable(model.Settings).items():
+        value = getattr(start, name)
+        low, high = (tried.low, tried.high) if isinstance(tried, Range) else (value, value)
+        expected = value if low <= value <= high else low if value < low else high
+        assert getattr(settings, name) == (pytest.approx(expected, rel=1e-3) if isinstance(tried, Range) else value)
 
 
 NETWORK = SASRecSettings(epochs=4, width=8, heads=2, layers=1, patience=9)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.evaluation.statistics import bootstrap_interval, holm, paired_p
+from common.evaluation.statistics import bootstrap_interval, paired_differences
 from common.files import read_parquet
 
 REFERENCE = ("als", "tuned")
@@ -59,15 +59,13 @@ def certainty(folders: Mapping[Row, Sequence[Path]], reference: Row = REFERENCE)
 
 def compared(rows: Sequence[pd.Series], reference: pd.Series) -> list[dict[str, Any]]:
     """Each row's difference to the reference: difference, difference_low, difference_high, p (Holm-adjusted)."""
-    differences = np.column_stack([row.to_numpy() - reference.reindex(row.index).to_numpy() for row in rows])
-    if np.isnan(differences).any():
+    differences = [row.to_numpy() - reference.reindex(row.index).to_numpy() for row in rows]
+    if any(np.isnan(values).any() for values in differences):
         raise UserError("the rows were scored on different users, so they cannot be compared; run them again")
-    adjusted = holm(paired_p(differences))
-    found = []
-    for column, p in zip(differences.T, adjusted, strict=True):
-        low, high = bootstrap_interval(column)
-        found.append({"difference": column.mean(), "difference_low": low, "difference_high": high, "p": float(p)})
-    return found
+    return [
+        {"difference": of["difference"], "difference_low": of["low"], "difference_high": of["high"], "p": of["p_holm"]}
+        for of in paired_differences(differences)
+    ]
 
 
 def is_apart(p: float) -> bool:

@@ -45,6 +45,8 @@ NOTE = (
     "seeds; interval: over users; against als: NDCG@10 against tuned ALS, ≈ where a paired test over users, "
     "corrected for the number of rows, cannot tell them apart."
 )
+Wanted = Collection[tuple[str, str]] | None
+"""Rows by model and preset; None for all."""
 log = logging.getLogger(__name__)
 
 
@@ -61,17 +63,16 @@ def collect(folder: Path, part: str, split_sha256: str) -> pd.DataFrame:
     return pd.DataFrame([{k: v for k, v in record.items() if not isinstance(v, dict)} for record in current])
 
 
-def leaderboard(folder: Path, split_sha256: str, wanted: Collection[tuple[str, str]] | None = None) -> pd.DataFrame:
+def leaderboard(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.DataFrame:
     """One row per model and preset: means over model seeds, `seeds`, `ndcg_10_std`, and `valid_ndcg_10`; how sure
     NDCG@10 is, see `certainty`.
 
     Stages in order, within a stage as they did on validation. Models that have not opened test have NaN there.
     `wanted` names the rows (model, preset); all without it.
     """
-    valid = _only(collect(folder, "valid", split_sha256), wanted)
+    valid, test = _runs(folder, split_sha256, wanted)
     if valid.empty:
         return pd.DataFrame()
-    test = finished_runs(folder, split_sha256, wanted)
     keys = ["stage", "model", "preset"]
     rows = valid.groupby(keys).agg(valid_ndcg_10=("ndcg_10", "mean"))
     if not test.empty:
@@ -84,19 +85,24 @@ def leaderboard(folder: Path, split_sha256: str, wanted: Collection[tuple[str, s
     return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 
 
-def finished_runs(folder: Path, split_sha256: str, wanted: Collection[tuple[str, str]] | None = None) -> pd.DataFrame:
+def finished_runs(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.DataFrame:
     """The test results that a leaderboard is made of, one row per run; those of other settings than the newest
     validation are left out, and said to be."""
+    return _runs(folder, split_sha256, wanted)[1]
+
+
+def _runs(folder: Path, split_sha256: str, wanted: Wanted) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The validation results, and the test results of the same settings."""
     valid, test = (_only(collect(folder, part, split_sha256), wanted) for part in ("valid", "test"))
     if test.empty or valid.empty:
-        return pd.DataFrame()
+        return valid, pd.DataFrame()
     same = test["config_sha256"].isin(valid["config_sha256"])
     if not same.all():
         log.warning("%d test results of other settings than the newest validation are left out", (~same).sum())
-    return test[same]
+    return valid, test[same]
 
 
-def _only(runs: pd.DataFrame, wanted: Collection[tuple[str, str]] | None) -> pd.DataFrame:
+def _only(runs: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
     if runs.empty or wanted is None:
         return runs
     return runs[[row in wanted for row in zip(runs["model"], runs["preset"], strict=True)]]

@@ -1,9 +1,14 @@
 """How sure a figure is: intervals by drawing the users anew, tests by swapping two models, many tests at once."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 
 DRAWS = 2000
 """How often the users are drawn."""
+KEPT = 10_000
+"""Up to so many users a drawing is kept for the next figure, which takes the same: at most 40 MB."""
 SWAPS = 10_000
 """How often a test swaps two models at random; the least p-value is 1 / (SWAPS + 1)."""
 CHUNK = 1000
@@ -18,11 +23,19 @@ def bootstrap_interval(per_user: np.ndarray, level: float = 0.95, seed: int = 0)
     >>> bootstrap_interval(np.array([0.5, 0.5, 0.5]))
     (0.5, 0.5)
     """
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(per_user), np.full(len(per_user), 1 / len(per_user)), size=DRAWS)
+    draws = (_kept_draws if len(per_user) <= KEPT else _draws)(len(per_user), seed)
     means = draws @ np.asarray(per_user, float) / len(per_user)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _draws(n_users: int, seed: int) -> np.ndarray:
+    """How often each drawing has each user, int16 (DRAWS, n_users); a user is hardly drawn ten times."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_users, np.full(n_users, 1 / n_users), size=DRAWS).astype(np.int16)
+
+
+_kept_draws = lru_cache(maxsize=1)(_draws)
 
 
 def paired_p(differences: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -60,3 +73,23 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     adjusted = np.empty(len(order))
     adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.asarray(p_values, float)[order] * factors))
     return adjusted
+
+
+def paired_differences(models: Sequence[np.ndarray]) -> list[dict[str, float]]:
+    """What each of several models has more than the reference, from its differences float (users,), user by user.
+
+    difference: their mean; low, high: its 95% interval; p: two-sided; p_holm: p corrected for the number of models.
+
+    >>> paired_differences([np.full(40, 0.5)])[0]["low"]
+    0.5
+    """
+    if len({len(differences) for differences in models}) == 1:
+        p_values = paired_p(np.column_stack(models))
+    else:
+        p_values = np.array([paired_p(differences).item() for differences in models])
+    found = []
+    for differences, p, adjusted in zip(models, p_values, holm(p_values), strict=True):
+        low, high = bootstrap_interval(differences)
+        mean = float(differences.mean())
+        found.append({"difference": mean, "low": low, "high": high, "p": float(p), "p_holm": float(adjusted)})
+    return found

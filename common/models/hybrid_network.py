@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from common.models.hybrid_inputs import Side
 from common.models.listwise import EnhancedListNetLoss, squared_errors
+from common.models.neural import Remembering
 
 FAR = 5.0
 """Standardised features are cut off at this many units."""
@@ -103,7 +104,7 @@ class Layer(nn.Module):
         return self.shortcut(rows) + self.made(rows) if self.residual else self.made(rows)
 
 
-class HybridNetwork(nn.Module):
+class HybridNetwork(Remembering):
     """The network and its loss. Arguments named as `common.models.list_lessons` names them."""
 
     def __init__(
@@ -142,19 +143,6 @@ class HybridNetwork(nn.Module):
         self.ranks, self.plays = nn.Linear(widths[-1], 1), nn.Linear(widths[-1], 1)
         nn.init.zeros_(self.plays.weight)
         self.listnet = EnhancedListNetLoss(s.temperature, s.target_temperature, s.ils_weight, s.ils_temperature)
-        self.made: dict[str, Any] = {}
-        """What the weights as they are make of all items."""
-
-    def train(self, mode: bool = True) -> "HybridNetwork":
-        """As in torch; what was made with the weights is forgotten before they change."""
-        if mode:
-            self.made = {}
-        return super().train(mode)
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As in torch; what was made with the former weights is forgotten."""
-        self.made = {}
-        return super().load_state_dict(*args, **kwargs)
 
     def forward(
         self, features: torch.Tensor, users: torch.Tensor, items: torch.Tensor, lists: torch.Tensor, **batch: Any

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.models.losses import mixed_softmax
+from common.models.neural import Remembering
 
 
 class ItemTower(nn.Module):
@@ -77,7 +78,7 @@ class UserTower(nn.Module):
         return profile, torch.cat([n.log1p(), diversity], 1)
 
 
-class Towers(nn.Module):
+class Towers(Remembering):
     """Both towers and their loss. Arguments named as `common.models.pooled_lessons` names them."""
 
     def __init__(self, items: np.ndarray, heard: np.ndarray, people: np.ndarray, settings: Any) -> None:
@@ -85,19 +86,6 @@ class Towers(nn.Module):
         s, self.settings = settings, settings
         self.items = ItemTower(items, heard, s.width, s.hidden, s.dropout)
         self.users = UserTower(s.width, items.shape[1], people, s.hidden, s.dropout)
-        self.made: dict[str, np.ndarray] = {}
-        """What was made with the weights as they are, for whoever scores."""
-
-    def train(self, mode: bool = True) -> "Towers":
-        """As in torch; what was made with the weights is forgotten before they change."""
-        if mode:
-            self.made = {}
-        return super().train(mode)
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As in torch; what was made with the former weights is forgotten."""
-        self.made = {}
-        return super().load_state_dict(*args, **kwargs)
 
     def forward(self, items: torch.Tensor, shown: torch.Tensor, pool: torch.Tensor, **batch: Any) -> torch.Tensor:
         """The summed loss of a batch."""

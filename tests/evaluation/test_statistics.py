@@ -1,3 +1,4 @@
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -5,9 +6,10 @@ import pandas as pd
 import pytest
 
 from common.errors import UserError
+from common.evaluation import statistics
 from common.evaluation.certainty import certainty, mean_over_seeds
 from common.evaluation.leaderboard import against
-from common.evaluation.statistics import bootstrap_interval, holm, paired_p
+from common.evaluation.statistics import bootstrap_interval, holm, paired_differences, paired_p
 from common.files import write_parquet
 
 
@@ -41,6 +43,33 @@ def test_holm_by_hand():
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
     assert holm(np.array([0.2])).tolist() == [0.2]
+
+
+def test_a_drawing_is_kept_for_figures_over_equally_many_users(monkeypatch):
+    values = np.random.default_rng(3).random((40, 2))
+    draw, made = statistics._draws, list[int]()
+
+    def counted(n_users, seed):
+        made.append(n_users)
+        return draw(n_users, seed)
+
+    monkeypatch.setattr(statistics, "_draws", counted)
+    monkeypatch.setattr(statistics, "_kept_draws", lru_cache(maxsize=1)(statistics._draws))
+    kept = [bootstrap_interval(column) for column in values.T]
+    assert made == [40]
+    monkeypatch.setattr(statistics, "KEPT", 39)
+    assert [bootstrap_interval(column) for column in values.T] == kept
+    assert made == [40, 40, 40], "a large drawing is not held in memory"
+
+
+def test_models_with_values_for_other_users_are_tested_together():
+    rng = np.random.default_rng(4)
+    models = [rng.normal(0.4, 1, 50), rng.normal(0.3, 1, 40)]
+    found = paired_differences(models)
+    assert [of["p"] for of in found] == [paired_p(values).item() for values in models]
+    assert [of["p_holm"] for of in found] == holm(np.array([of["p"] for of in found])).tolist()
+    assert [(of["low"], of["high"]) for of in found] == [bootstrap_interval(values) for values in models]
+    assert paired_differences([]) == []
 
 
 def run(folder, values, users="abcdefgh", **columns):
