@@ -390,13 +390,28 @@ def test_als_starts_without_torch_scikit_learn_and_faiss(shelf):
     assert done.stdout.strip().endswith("loaded []")
 
 
-def test_the_page_shows_what_a_terminal_shows(shelf, ask):
-    from examples.transcript import SCENES, Settings, played
+def shape(screen: str) -> list[str]:
+    """What was typed, and what kinds of lines answer it, with the column of their bars: a format without its names."""
+    kinds = {"likes": "heading", "  why:": "basis", "Name": "hello"}
+    found = []
+    for line in screen.splitlines():
+        if row := re.match(r" (\d+)  .*?([▏▎▍▌▋▊▉█])", line):
+            found.append(f"row {row[1]}, bar at {row.start(2)}")
+        elif line.startswith("> "):
+            found.append(line)
+        else:
+            found += [kind for start, kind in kinds.items() if line.startswith(start)]
+    return found
+
+
+def test_the_screen_of_the_readme_is_what_the_program_prints_today(shelf, ask):
+    from examples.transcript import SHORT, Settings, played
 
     flags, folder = shelf
-    settings = Settings(dataset=flags[1], data_dir=Path(flags[3]), output_dir=folder.parent)
-    _, question, typed = SCENES[0]
-    screen = played(settings, question, typed)
-    assert [said for line in screen.splitlines() if (said := line.removeprefix("> ")) != line] == list(typed)
-    assert "likes Radiohead, Björk" in screen
+    question, typed = SHORT
+    screen = played(Settings(dataset=flags[1], data_dir=Path(flags[3]), output_dir=folder.parent), question, typed)
+    shown = (ROOT / "README.md").read_text("utf-8").split("<!-- transcript -->")[1].split("<!-- end -->")[0]
+    assert f"$ python recommend.py {question}\n" in shown
+    assert shape(shown) == shape(screen)
+    assert [line for line in shape(screen) if line.startswith(">")] == [f"> {line}" for line in typed]
     assert max(map(wcswidth, screen.splitlines())) <= 80
