@@ -27,10 +27,11 @@ from common.errors import UserError, unknown_name
 from common.experiment import PARTS, hash_config, is_complete, run_config
 from common.files import display, read_json, write_json
 from common.machine import threads
+from common.merging import merged
 from common.models import MODELS
 from common.report import fill_page, read_page
 from common.rerank import METHODS
-from common.results import Rows, blocks, gather, merged
+from common.results import Rows, blocks, gather
 from common.table_figures import draw_figures
 from common.table_plan import PROTOCOLS, Job, jobs, reranking
 
@@ -203,7 +204,7 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
     found = gather(settings.output_dir / data.name, data, wanted, settings.split_seed)
     if not found["protocols"]:
         raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
-    results = merged(read_json(path) if path.exists() else {}, found)
+    results = merged(read_json(path) if path.exists() else {}, found, wanted)
     write_json(path, results)
     log.info("%s", display(path))
     made = blocks(results)
@@ -211,7 +212,7 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
         if page.exists() and any(f"<!-- {marker} -->" in (text := read_page(page)) for marker in made):
             fill_page(page, text, made, data.name)
     folder = ROOT / "docs" / "figures" if data.name == LASTFM else settings.output_dir / data.name / "figures"
-    for drawn in draw_figures(settings.output_dir / data.name, data, wanted, settings.figures or folder):
+    for drawn in draw_figures(results, settings.output_dir / data.name, data, settings.figures or folder):
         log.info("%s", display(drawn))
 
 

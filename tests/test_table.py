@@ -19,7 +19,6 @@ from common.files import read_json
 from common.machine import hardware
 from common.models import MODELS
 from common.models.contract import NoSettings
-from common.results import merged
 from common.table_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
@@ -137,38 +136,6 @@ def test_a_run_that_did_not_record_its_machine_is_of_none(flags, ran, small_data
     table.main([*flags, "--models", "popularity"])
     [row] = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
     assert row["runs"][0]["machine"] is None
-
-
-def results_of(kind: str, cells: list[list[str]], header: tuple[str, ...] = ("Model", "Preset", "a")) -> dict[str, Any]:
-    """Published results of one table."""
-    return {"data_sha256": "d", "tables": {f"{kind} listen": {"header": [*header], "cells": cells, "texts": 2}}}
-
-
-def test_rows_of_models_that_were_not_measured_again_are_kept():
-    old = results_of("seeds", [["random", "tuned", "1"], ["als", "tuned", "2"], ["als", "wide", "3"]])
-    new = results_of("seeds", [["als", "tuned", "9"], ["ease", "tuned", "5"]])
-    rows = [["random", "tuned", "1"], ["als", "tuned", "9"], ["als", "wide", "3"], ["ease", "tuned", "5"]]
-    assert merged(old, new)["tables"]["seeds listen"]["cells"] == rows
-    assert merged(old | {"data_sha256": "e"}, new) == new
-
-
-def test_an_order_measured_anew_is_the_order_of_the_table():
-    cells = [["als", "tuned", "1"], ["ease", "tuned", "2"]]
-    anew = merged(results_of("splits", cells), results_of("splits", cells[::-1]))
-    assert anew["tables"]["splits listen"]["cells"] == cells[::-1]
-
-
-def test_a_table_of_fewer_splits_does_not_replace_one_of_more():
-    more, fewer = ("Model", "Preset", "seed 1", "seed 2"), ("Model", "Preset", "seed 1")
-    old, new = [["als", "tuned", "1", "2"]], [["als", "tuned", "1"]]
-    both = [results_of("splits", cells, header) for cells, header in ((old, more), (new, fewer))]
-    assert merged(*both)["tables"]["splits listen"]["cells"] == old
-    assert merged(*both[::-1])["tables"]["splits listen"]["cells"] == old
-
-
-def test_a_study_of_one_model_is_replaced_whole():
-    old, new = (results_of("prices", [["0", "x", "1"], ["1", "x", "2"]]), results_of("prices", [["0", "x", "3"]]))
-    assert merged(old, new)["tables"] == new["tables"]
 
 
 def test_tables_measured_before_are_kept_unless_the_data_are_others(flags, ran, small_data, tmp_path):
