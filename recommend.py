@@ -10,6 +10,7 @@ python recommend.py --song "Creep"                    what sounds like a song
 import logging
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,6 +111,7 @@ class Settings:
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer one question, or talk."""
     forgive_encodings()
+    warnings.filterwarnings("ignore", module="sklearn")  # of no use to who asks for music
     given = list(sys.argv[1:] if argv is None else argv)
     for word in given:
         if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
