@@ -7,31 +7,33 @@ python recommend.py --similar "Daft Punk"             what is like it
 python recommend.py --song "Creep"                    what sounds like a song
 """
 
-import json
 import logging
+import shlex
 import sys
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from common import answers
-from common.asking import Answer, Asking, Shelf, default_listener
+from common.asking import Answer, Asking, Shelf, Taste, default_listener
 from common.command_line import command, parse_flags
 from common.conversation import Conversation
-from common.data.prepare import ROOT, load_dataset, resolve_name
+from common.data.prepare import ROOT, choose_dataset, load_dataset, resolve_name
 from common.data.splits import parse_folder_name
 from common.data.synthetic import SyntheticSettings
 from common.data.visible import visible
 from common.errors import UserError
-from common.files import strict
+from common.find_names import shown
 from common.library import open_library
 from common.reranking import Reranking, item_facts, rerank
 from common.songs import Songs
-from common.terminal import columns, lines, plain
+from common.terminal import columns, forgive_encodings, lines, plain
 
+Text = Annotated[str | None, tyro.conf.arg(constructor=str, metavar="TEXT", help_behavior_hint="(optional)")]
 MOST = 1000
 """Longest list that can be asked for."""
 log = logging.getLogger(__name__)
@@ -44,13 +46,13 @@ class Settings:
     Without --user, --like, --similar and --song it is a conversation.
     """
 
-    user: str = ""
+    user: Text = None
     """Id of a user of the data."""
     like: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Something that you like, by name or id:ID; may be given several times."""
-    similar: str = ""
+    similar: Text = None
     """An item, by name or id:ID, whose like is asked for."""
-    song: str = ""
+    song: Text = None
     """A song, by title or "Title - Artist", whose sound is asked for."""
     model: str = "ensemble"
     """A model that was trained, several joined by commas, or all: side by side, with what they have in common."""
@@ -83,84 +85,127 @@ class Settings:
         """Raise a UserError for the first flag that makes no sense."""
         if not 1 <= self.k <= MOST:
             raise UserError(f"-k {self.k}: ask for 1 to {MOST:,} items")
-        if bool(self.user or self.like or self.chat) + bool(self.similar) + bool(self.song) > 1:
+        if self.user == "":
+            raise UserError("--user '': an empty id is nobody's; give one of the data, or leave --user out")
+        if not self.models:
+            raise UserError(f"--model {shown(self.model)} names no model; give one, several joined by commas, or all")
+        questions = (self.user is not None or bool(self.like) or self.chat, self.similar is not None)
+        if sum((*questions, self.song is not None)) > 1:
             raise UserError("--user and --like, --similar, and --song are three questions; ask one at a time")
-        if self.talks and (self.json or self.why or "," in self.model or self.model == "all"):
+        if self.talks and (self.json or self.why or self.models != [self.model] or self.model == "all"):
             raise UserError("--json, --why and several models need a question: add --user, --like, --similar or --song")
         parse_folder_name(self.protocol)
 
     @property
     def talks(self) -> bool:
         """Whether it is a conversation."""
-        return self.chat or not (self.user or self.like or self.similar or self.song)
+        return self.chat or not (self.user or self.like or self.similar is not None or self.song is not None)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models that are asked, each once."""
+        return list(dict.fromkeys(name.strip().casefold() for name in self.model.split(",") if name.strip()))
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer one question, or talk."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    forgive_encodings()
+    warnings.filterwarnings("ignore", module="sklearn")  # of no use to who asks for music
+    given = list(sys.argv[1:] if argv is None else argv)
+    for word in given:
+        if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
+            raise UserError(f"{word!a} has bytes that are no letters in this terminal's encoding; type it anew")
+    settings = parse_flags(Settings, given, Settings())
     settings.check()
-    if settings.song:
+    if settings.json:  # nothing but JSON on standard output
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    if settings.dataset == "auto":  # decided once, for the notice that goes with it
+        settings = replace(settings, dataset=choose_dataset("auto", settings.data_dir))
+    try:
+        respond(settings)
+    except KeyboardInterrupt:
+        print("\nstopped; likes and dislikes that were given are kept", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def respond(settings: Settings) -> None:
+    """What was asked: songs, a list, or a conversation."""
+    if settings.song is not None:
         ask_song(settings)
         return
-    with open_library(
-        settings.dataset, settings.protocol, settings.data_dir, settings.output_dir, settings.synthetic
-    ) as library:
+    where = (settings.dataset, settings.protocol, settings.data_dir, settings.output_dir, settings.synthetic)
+    with open_library(*where) as library:
         asking = Asking(library, shelf(settings), reranker(settings))
-        listener = settings.listener or default_listener(settings.user)
+        listener = settings.listener or default_listener(settings.user or "")
         if settings.talks:
             asking.model(settings.model)  # an untrained one is refused before anything is typed
-            Conversation(asking, settings.model, settings.user, listener, settings.k).run()
+            Conversation(asking, settings.model, settings.user or "", listener, settings.k).run()
         else:
             ask(settings, asking, listener)
 
 
 def ask(settings: Settings, asking: Asking, listener: str) -> None:
     """One question to one or several models."""
-    if settings.similar:
+    if settings.similar is not None:
         item = asking.names.find(settings.similar)
+        about: dict[str, Any] = {"similar": answers.named(asking.catalogue, item)}
         title = f"like {plain(asking.catalogue.label(item))}"
         question: Callable[[str], Answer] = lambda name: asking.similar(name, item, settings.k)  # noqa: E731
     else:
-        taste = asking.taste(settings.user, listener, [asking.names.find(name) for name in settings.like])
-        title = f"for somebody who {answers.heading(taste, asking, settings.user, listener)}"
-        title = title.replace("for somebody who user", "for user")
+        user, liked = settings.user or "", [asking.names.find(name) for name in settings.like]
+        taste = asking.taste(user, listener, liked)
+        about = answers.about_taste(taste, asking.catalogue, user, listener)
+        title = f"for {'' if user else 'somebody who '}{answers.heading(taste, asking.catalogue, user)}"
+        title += kept_words(asking, taste, listener)
         question = lambda name: asking.recommend(name, taste, settings.k, settings.why)  # noqa: E731
-    models = asking.shelf.trained() if settings.model == "all" else settings.model.split(",")
-    if not models:
-        asking.model("als")  # says what to do
+    models = list(dict.fromkeys(one for name in settings.models for one in trained(asking, name)))
     found = []
     for name in models:
-        found.append(question(name.strip()))
+        found.append(question(name))
         if len(models) > 1:
-            asking.forget(name.strip())
-    tell(settings, asking, title, found)
+            asking.forget(name)
+    tell(settings, asking, title, about, found)
 
 
-def tell(settings: Settings, asking: Asking, title: str, found: Sequence[Answer]) -> None:
+def trained(asking: Asking, name: str) -> list[str]:
+    """The models that a name means: itself, or all that are there; where none is, what trains one is said."""
+    there = asking.shelf.trained() if name == "all" else [name]
+    if not there:
+        raise UserError(asking.shelf.untrained("als"))
+    return there
+
+
+def kept_words(asking: Asking, taste: Taste, listener: str) -> str:
+    """How much of a taste was said before."""
+    said = {asking.codes.get(item_id) for ids in asking.library.said(listener) for item_id in ids}
+    kept = len(said & {*taste.liked, *taste.disliked})
+    return f" ({kept} of it kept for {plain(listener)!r})" if kept else ""
+
+
+def tell(settings: Settings, asking: Asking, title: str, about: dict[str, Any], found: Sequence[Answer]) -> None:
     """Print the answers."""
     if settings.json:
-        about = {"dataset": asking.shelf.dataset, "protocol": asking.protocol, "question": plain(title)}
         lists = [answers.as_json(answer, asking.catalogue) for answer in found]
-        content = about | {"answers": lists}
-        print(json.dumps(strict(content), indent=2, ensure_ascii=False, allow_nan=False))
+        where = {"dataset": asking.shelf.dataset, "protocol": asking.protocol}
+        print(answers.as_json_text({**where, "question": about, "answers": lists}))
         return
     print("\n".join(lines(f"{asking.shelf.dataset} / {asking.protocol}, {title}", columns())) + "\n")
     if len(found) > 1 and not settings.why:
         print(answers.side_by_side(found, asking.catalogue))
         return
-    for answer in found:
-        print(answer.model)
-        print(answers.table(answer, asking.catalogue, settings.why) + "\n")
+    for n, answer in enumerate(found):
+        print("\n" * (n > 0) + answer.model)
+        print(answers.table(answer, asking.catalogue, settings.why))
     if len(found) > 1:
-        print(answers.overlaps(found))
+        print("\n" + answers.overlaps(found))
 
 
 def ask_song(settings: Settings) -> None:
     """Songs that sound like one."""
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
     songs = Songs.of(data)
-    song = songs.find(settings.song)
+    song = songs.find(settings.song or "")
     near = songs.nearest(song, settings.k)
     print(songs.as_json(song, near) if settings.json else songs.as_text(song, near))
 
@@ -169,11 +214,9 @@ def shelf(settings: Settings) -> Shelf:
     """Where the models lie, and the flags that would train one there."""
     name = resolve_name(settings.dataset, settings.data_dir, settings.synthetic)
     default, made = Settings(), SyntheticSettings()
-    kind = settings.dataset if settings.dataset != "auto" else name
-    flags = [f"--dataset {kind} --protocol {settings.protocol}"]
     protocol, seed = parse_folder_name(settings.protocol)
-    if seed:
-        flags = [f"--dataset {kind} --protocol {protocol} --split-seed {seed}"]
+    flags = [f"--dataset {shlex.quote(settings.dataset)} --protocol {protocol}"]
+    flags += [f"--split-seed {seed}"] * (seed > 0)
     flags += [
         f"--synthetic.{field} {getattr(settings.synthetic, field)}"
         for field in made.__dataclass_fields__
@@ -181,7 +224,7 @@ def shelf(settings: Settings) -> Shelf:
     ]
     for flag in ("data_dir", "output_dir"):
         if getattr(settings, flag) != getattr(default, flag):
-            flags.append(f"--{flag.replace('_', '-')} {getattr(settings, flag)}")
+            flags.append(f"--{flag.replace('_', '-')} {shlex.quote(str(getattr(settings, flag)))}")
     return Shelf(settings.output_dir, name, settings.protocol, settings.preset, " ".join(flags))
 
 

@@ -1,21 +1,26 @@
 """Asking in turns: name what you like, look at the list, like or dislike, and the list changes at once."""
 
+import contextlib
 import sys
 
 from common.answers import heading, in_full, table
 from common.asking import Answer, Asking, Taste, as_liked
 from common.data.names import loose_key
 from common.errors import UserError
-from common.find_names import AmbiguousError, shown
+from common.find_names import UnclearError, shown
 from common.terminal import columns, lines, plain
 
-HELP = """\
-  NAME      like it             -NAME     dislike it
-  +3        like number 3       -3        dislike number 3
-  why 3     why number 3 stands there
-  likes     show what counts, and the list
-  undo      take the last word back        forget    forget all that was said
-  help      this list                      q         quit (or Ctrl-D)"""
+HELP = (
+    ("NAME", "like it, +NAME too"),
+    ("-NAME", "dislike it"),
+    ("+3, -3", "like, dislike number 3 of the list"),
+    ("why 3", "why number 3 stands there"),
+    ("why", "why, for the whole list"),
+    ("likes", "what counts, and the list"),
+    ("undo", "take the last word back"),
+    ("forget", "forget all that was said"),
+    ("q", "quit, as Ctrl-D does"),
+)
 
 
 class Conversation:
@@ -27,48 +32,63 @@ class Conversation:
         self.last: list[tuple[int, bool | None]] = []
         self.taste: Taste = asking.taste(user_id, listener, [])
         self.answer: Answer | None = None
+        self.basis = ""
 
     def run(self) -> None:
         """Talk until q or the end of the input."""
         data = f"{self.asking.shelf.dataset} / {self.asking.protocol}"
-        print(f"{data}, model {self.model}; likes are kept for {self.listener!r}")
-        print(f"Name an {self.asking.names.kind} that you like; help tells the rest, q quits.\n")
+        say(f"{data}, model {self.model}; likes are kept for {self.listener!r}")
+        say(f"Name an {self.asking.names.kind} that you like; help tells the rest, q quits.")
+        print()
+        prompt = "> " if sys.stdin and sys.stdin.isatty() else ""
+        if prompt:
+            edit_lines()
         if self.taste.liked or self.taste.disliked or self.user_id:
-            self.show()
-        prompt = "> " if sys.stdin.isatty() else ""
+            self._answer("likes")
         while True:
             try:
-                said = input(prompt).strip()
-            except (EOFError, KeyboardInterrupt):
+                said = plain(input(prompt))
+            except (EOFError, KeyboardInterrupt, RuntimeError):  # the last where there is no input at all
                 print()
                 return
             if said.casefold() in ("q", "quit", "exit"):
                 return
             if said:
-                self.hear(said)
+                self._answer(said)
+
+    def _answer(self, said: str) -> None:
+        """Answer a line; Ctrl-C stops a slow answer, and what was said before it is kept."""
+        try:
+            self.hear(said)
+        except KeyboardInterrupt:
+            print()
+            say("stopped; likes shows the list again, q quits", "  ")
 
     def hear(self, said: str) -> None:
         """Do what a line says; a mistake is answered and changes nothing."""
         word = said.casefold()
         try:
             if word in ("help", "?"):
-                print(HELP)
+                for words, meaning in HELP:
+                    say(f"{words}: {meaning}", "  ") if columns() < 50 else print(f"  {words:8}{meaning}")
             elif word in ("likes", "list"):
                 self.show()
             elif word == "undo":
                 self._undo()
             elif word == "forget":
                 self._forget()
+            elif word == "why":
+                self._why_all()
             elif word.startswith("why ") and word[4:].strip().isdecimal():
                 self._why(self._numbered(word[4:].strip()))
             elif said.isdecimal() and self.choices[0]:
                 self._choose(int(said))
             else:
                 self._judge(said)
-        except AmbiguousError as doubt:
-            self._ask(doubt, liked=not said.startswith("-"))
+        except UnclearError as doubt:
+            self._ask(doubt, said)
         except UserError as mistake:
-            print("\n".join(lines(str(mistake), columns(), "  ")))
+            say(str(mistake), "  ")
 
     def _judge(self, said: str) -> None:
         """A like or dislike, by number or by name."""
@@ -80,7 +100,7 @@ class Conversation:
                 return
         item = self.asking.names.find(name)
         if loose_key(name) not in loose_key(self.asking.catalogue.label(item)) and not name.startswith("id:"):
-            print(f"  took {shown(name)} for {plain(self.asking.catalogue.label(item))}")
+            say(f"took {shown(name)} for {plain(self.asking.catalogue.label(item))}", "  ")
         self.keep(item, liked)
 
     def _numbered(self, number: str) -> int:
@@ -89,12 +109,18 @@ class Conversation:
             raise UserError(f"there is no number {int(number)}; the list has {len(items)}")
         return items[int(number) - 1]
 
-    def _ask(self, doubt: AmbiguousError, liked: bool) -> None:
-        self.choices = (doubt.items[:9], liked)
+    def _ask(self, doubt: UnclearError, said: str) -> None:
+        """What a name may have meant, to choose from by number; a bare number may have meant one of the list."""
+        say(str(doubt).split(";")[0] if doubt.items else str(doubt), "  ")
+        if said.isdecimal() and self.answer and 1 <= int(said) <= len(self.answer.items):
+            say(f"to like number {said} of the list type +{said}", "  ")
+            return
+        self.choices = (doubt.items[:9], not said.startswith("-"))
         catalogue = self.asking.catalogue
-        print("  Which one? Type its number.")
+        if doubt.items:
+            say("Which one? Type its number.", "  ")
         for place, item in enumerate(self.choices[0]):
-            print(f"  {place + 1}  {plain(catalogue.label(item))}  (id:{catalogue.item_ids[item]})")
+            say(f"{place + 1}  {plain(catalogue.label(item))} (id:{catalogue.item_ids[item]})", "  ")
 
     def _choose(self, number: int) -> None:
         items, liked = self.choices
@@ -123,7 +149,7 @@ class Conversation:
 
     def _forget(self) -> None:
         gone, self.last = self.asking.library.unsay(self.listener), []
-        print(f"  {gone} likes and dislikes of {self.listener!r} forgotten")
+        say(f"{gone} likes and dislikes of {self.listener!r} forgotten", "  ")
         self._anew()
 
     def _anew(self) -> None:
@@ -133,20 +159,43 @@ class Conversation:
         else:
             self.answer = None
 
-    def _why(self, item: int) -> None:
-        assert self.answer is not None
+    def _why_all(self) -> None:
+        """All reasons of the list that is shown."""
+        if self.answer is None:
+            raise UserError("there is no list yet; name something that you like")
         found = self.asking.recommend(self.model, self.taste, self.k, why=True)
-        why = found.reasons.each[found.items.index(item)] if found.reasons else None
-        catalogue = self.asking.catalogue
-        told = in_full(why, catalogue, found.reasons) if why else ""
-        shared = found.reasons.shared.items if found.reasons else []
-        told = told or ", ".join(f"{plain(catalogue.label(i))} {by:.0%}" for i, by in shared) or "nothing in particular"
-        print("\n".join(lines(f"{plain(catalogue.label(item))}: {told}", columns(), "  ")))
-        if found.reasons:
-            print("\n".join(lines(f"why: {found.reasons.basis}", columns(), "  ")))
+        print(table(found, self.asking.catalogue, at_length=True) + "\n")
+
+    def _why(self, item: int) -> None:
+        found = self.asking.recommend(self.model, self.taste, self.k, why=True)
+        told, catalogue = found.reasons, self.asking.catalogue
+        assert told is not None  # they were asked for
+        why = in_full(told.each[found.items.index(item)], catalogue, told)
+        shared = ", ".join(f"{plain(catalogue.label(i))} {by:.0%}" for i, by in told.shared.items)
+        say(f"{plain(catalogue.label(item))}: {why or shared or 'nothing in particular'}", "  ")
+        for name, _ in told.each[found.items.index(item)].parts:
+            if name in told.terms:
+                say(f"{name}: {told.terms[name]}", "  ")
+        say(f"why: {told.basis}", "  ")
 
     def show(self) -> None:
-        """The list as it is now."""
+        """The list as it is now; what its reasons are is told once."""
         self.answer = self.asking.recommend(self.model, self.taste, self.k)
-        print(heading(self.taste, self.asking, self.user_id, self.listener))
-        print(table(self.answer, self.asking.catalogue, basis=False) + "\n")
+        say(heading(self.taste, self.asking.catalogue, self.user_id))
+        basis = self.answer.reasons.basis if self.answer.reasons else ""
+        print(table(self.answer, self.asking.catalogue, basis=basis != self.basis) + "\n")
+        self.basis = basis
+
+
+def say(text: str, indent: str = "") -> None:
+    """Print a text in the terminal's width."""
+    print("\n".join(lines(text, columns(), indent)))
+
+
+def edit_lines() -> None:
+    """Arrow keys and the lines before, where the terminal's library for it is at hand."""
+    with contextlib.suppress(ImportError):
+        import readline
+
+        for setting in ("enable-bracketed-paste off", "input-meta on", "output-meta on", "convert-meta off"):
+            readline.parse_and_bind(f"set {setting}")

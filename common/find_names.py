@@ -4,11 +4,14 @@ An id after `id:` always means that one item. A name that several items bear goe
 where none is, nothing is guessed and all are listed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import log10
 
 import numpy as np
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA, JaroWinkler
 
 from common.data.names import loose_key
 from common.errors import UserError
@@ -19,25 +22,35 @@ LIKE = 85.0
 HINT = 70.0
 """Least likeness of a suggestion."""
 LEAD = 6.0
-"""How much nearer the nearest name must be than the next."""
+"""Names that are less near than the nearest by no more than this are meant as well as it."""
+BEGUN = 80.0
+"""Likeness of a name whose words begin with all that was typed."""
+FAME = 5.0
+"""What ten times the listeners are worth in likeness, in the order of suggestions."""
 FAR_BETTER_KNOWN = 5
 """So many times the listeners of the next decide between items of one name."""
 SHORT = 4
 """A name of at most this many letters is not guessed at: too many are one slip away."""
 LISTED = 6
-"""Items that are listed where a name is not clear, and suggestions where there is none."""
+"""Items that are listed where a name is not clear."""
+HINTS = 3
+"""Suggestions where there is none."""
 
 
-class NotFoundError(UserError):
+class UnclearError(UserError):
+    """No item is meant for certain; `items` are codes of those that may be, the likeliest first."""
+
+    def __init__(self, message: str, items: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.items = list(items)
+
+
+class NotFoundError(UnclearError):
     """No item bears the name."""
 
 
-class AmbiguousError(UserError):
-    """Several items bear the name; `items` are their codes, best known first."""
-
-    def __init__(self, message: str, items: Sequence[int]) -> None:
-        super().__init__(message)
-        self.items = list(items)
+class AmbiguousError(UnclearError):
+    """Several items bear the name."""
 
 
 @dataclass
@@ -68,13 +81,51 @@ class Names:
         if not typed.strip():
             raise NotFoundError(f"an empty name is no {self.kind}; give one as it is written")
         key = loose_key(typed.replace(" by ", " ")) if loose_key(typed) not in self.keys else loose_key(typed)
-        if items := self.keys.get(key):
+        if items := self.keys.get(key) or self._squeezed.get(key.replace(" ", "")):
             return self._choose(typed, items)
-        near = process.extract(key, self.keys.keys(), scorer=fuzz.ratio, limit=LISTED, score_cutoff=HINT)
-        clear = [likeness for _, likeness, _ in near[:2]] + [0.0, 0.0]
-        if len(key) > SHORT and clear[0] >= LIKE and clear[0] - clear[1] >= LEAD:
-            return self._choose(typed, self.keys[near[0][0]])
-        raise NotFoundError(self._no_such(typed, [self.keys[key][0] for key, _, _ in near]))
+        meant, begun = self._slips(key), self._begun(key)
+        known = [int(self.catalogue.listeners[item]) for item in (*meant[:2], *begun[:1])]
+        if meant and known[0] >= max(known) and (len(meant) == 1 or known[0] >= FAR_BETTER_KNOWN * max(1, known[1])):
+            return meant[0]
+        near = self._near(key, begun)
+        hint = f"did you mean {' or '.join(shown(self.catalogue.label(item)) for item in near[:HINTS])}?"
+        raise NotFoundError(f"no {self.kind} is called {shown(typed)}; {hint if near else 'check the spelling'}", near)
+
+    @cached_property
+    def _squeezed(self) -> dict[str, list[int]]:
+        """The keys without spaces, for who writes two words as one."""
+        found: dict[str, list[int]] = {}
+        for key, items in self.keys.items():
+            found.setdefault(key.replace(" ", ""), []).extend(items)
+        return found
+
+    def _slips(self, key: str) -> list[int]:
+        """Items that a slip of the keyboard may have meant, best known first."""
+        if len(key) <= SHORT:
+            return []
+        near = process.extract(key, self.keys.keys(), scorer=fuzz.ratio, limit=LISTED, score_cutoff=LIKE)
+        names = {name for name, likeness, _ in near if likeness > near[0][1] - LEAD}
+        names |= {name for name, _, _ in process.extract(key, self.keys.keys(), scorer=OSA.distance, score_cutoff=1)}
+        return self._best_known({item for name in names for item in self.keys[name]})
+
+    def _begun(self, key: str) -> list[int]:
+        """Items whose words begin with all that was typed, best known first."""
+        return self._best_known(self.library.search(self.protocol, [w for w in key.split() if len(w) > 1], most=200))
+
+    def _near(self, key: str, begun: Sequence[int]) -> list[int]:
+        """Items to suggest: spelt or begun alike, the well-known before the rest."""
+        likeness: dict[int, float] = {}
+        for name, near, _ in process.extract(
+            key, self.keys.keys(), scorer=JaroWinkler.similarity, limit=200, score_cutoff=HINT / 100
+        ):
+            likeness |= {item: max(fuzz.ratio(key, name), 90 * near - 5) for item in self.keys[name]}
+        likeness |= {item: max(BEGUN, likeness.get(item, 0)) for item in begun}
+        fame = {item: near + FAME * log10(1 + self.catalogue.listeners[item]) for item, near in likeness.items()}
+        best = sorted(fame, key=lambda item: (-fame[item], item))
+        return [item for item in best if likeness[item] >= HINT][:LISTED]
+
+    def _best_known(self, items: Iterable[int]) -> list[int]:
+        return sorted(items, key=lambda item: (-int(self.catalogue.listeners[item]), item))
 
     def _by_id(self, item_id: str) -> int:
         found = np.flatnonzero(self.catalogue.item_ids == item_id)
@@ -84,9 +135,8 @@ class Names:
 
     def _choose(self, typed: str, items: Sequence[int]) -> int:
         """The one that is meant of several items of one name: of versions of one track the best known counts."""
-        known = sorted(items, key=lambda item: (-int(self.catalogue.listeners[item]), item))
         works: dict[str, int] = {}
-        for item in known:
+        for item in self._best_known(items):
             works.setdefault(self.catalogue.works[item], item)
         best = list(works.values())
         counts = self.catalogue.listeners[best]
@@ -98,14 +148,6 @@ class Names:
 
     def _listed(self, item: int) -> str:
         return f"{shown(self.catalogue.label(item))} (id:{self.catalogue.item_ids[item]})"
-
-    def _no_such(self, typed: str, near: Sequence[int]) -> str:
-        words = [word for word in loose_key(typed).split() if len(word) > 1]
-        known = self.library.search(self.protocol, words, most=200)
-        known.sort(key=lambda item: -int(self.catalogue.listeners[item]))
-        near = list(dict.fromkeys([*near[:2], *known[:2], *near[2:]]))[:3]
-        hint = f"did you mean {' or '.join(shown(self.catalogue.label(item)) for item in near)}?"
-        return f"no {self.kind} is called {shown(typed)}; {hint if near else 'check the spelling'}"
 
 
 def shown(typed: str, most: int = 60) -> str:

@@ -24,8 +24,10 @@ from common.data.histories import Histories
 from common.errors import UserError
 from common.files import display, read_json
 
-VERSION = 1
+VERSION = 2
 """Raised when the schema changes."""
+APPLICATION = int.from_bytes(b"Enco", "big")
+"""SQLite's application_id of a library, by which a file of anybody else's is known."""
 PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
 TAGS = 3
@@ -53,6 +55,8 @@ CREATE TABLE feedback (
     id INTEGER PRIMARY KEY AUTOINCREMENT, listener TEXT NOT NULL, item_id TEXT NOT NULL,
     liked INTEGER NOT NULL CHECK (liked IN (0, 1)), at TEXT NOT NULL, UNIQUE (listener, item_id));
 """
+MIGRATIONS = {1: f"PRAGMA application_id = {APPLICATION}"}
+"""What turns a library of a version into the next, likes kept."""
 OF_A_PROTOCOL = ("items", "names", "users", "interactions", "popularity", "protocols")
 
 
@@ -112,18 +116,29 @@ class Library:
             self._prepare()
 
     def _prepare(self) -> None:
-        """The schema, made whole or not at all; one that a later version has made is refused."""
-        version = self._one("PRAGMA user_version")
-        if version > VERSION:
-            raise UserError(f"{display(self.path)} was made by a later version; update, or move the file away")
-        if version < VERSION:
+        """The schema, made or brought up to date as a whole or not at all; a file that is no library is refused."""
+        if self._version() < VERSION:
             self.connection.execute("PRAGMA journal_mode = WAL")
             with self.writing():
-                if self._one("PRAGMA user_version") < VERSION:  # nobody has made it while we waited
-                    for statement in SCHEMA.strip().split(";\n"):
-                        self.connection.execute(statement)
-                    self.connection.execute(f"PRAGMA user_version = {VERSION}")
+                version = self._version()  # another process may have been here while we waited
+                for statement in SCHEMA.strip().split(";\n") if version == 0 else ():
+                    self.connection.execute(statement)
+                for older in range(max(1, version), VERSION):
+                    self.connection.execute(MIGRATIONS[older])
+                self.connection.execute(f"PRAGMA user_version = {VERSION}")
         self.connection.execute("PRAGMA synchronous = FULL")
+
+    def _version(self) -> int:
+        """The version of the schema, 0 for an empty file; a UserError for a later one and for somebody else's file."""
+        version, application = self._one("PRAGMA user_version"), self._one("PRAGMA application_id")
+        tables = {row[0] for row in self._all("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        name = display(self.path)
+        if application == APPLICATION and version > VERSION:
+            raise UserError(f"{name} was made by a later version; update, or move the file away")
+        ours = application == APPLICATION or not tables or (version == 1 and {"protocols", "feedback"} <= tables)
+        if not ours:
+            raise UserError(f"{name} is no library of likes; move it away, or choose another --output-dir")
+        return version if tables else 0
 
     def close(self) -> None:
         """Close the file."""
@@ -155,7 +170,7 @@ class Library:
             elif isinstance(error, sqlite3.OperationalError) and ("full" in said or "I/O" in said):
                 remedy = f"could not be written ({said}); nothing was changed, free some space and try again"
             else:
-                remedy = f"is damaged ({said}); move it away and it is built anew, its likes lost"
+                remedy = f"is damaged ({said}); move it away, and it is built anew without the likes that it kept"
             raise UserError(f"{name} {remedy}") from error
 
     @contextlib.contextmanager
@@ -236,6 +251,10 @@ class Library:
             remembered = ((protocol, day, *row) for row in rows)
             self.connection.executemany("INSERT INTO popularity VALUES (?, ?, ?, ?)", remembered)
         return rows
+
+    def has_times(self, protocol: str) -> bool:
+        """Whether events of a protocol have times."""
+        return self._one("SELECT timestamp FROM interactions WHERE protocol = ? LIMIT 1", protocol) is not None
 
     def user(self, protocol: str, user_id: str) -> int | None:
         """The code of a user, None where there is none of that id."""

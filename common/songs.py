@@ -1,19 +1,18 @@
 """Songs that sound alike, found by title: the table of songs, or the tracks of the catalogue where they have audio."""
 
-import json
 import re
 from dataclasses import dataclass
 
 import pandas as pd
 
+from common.answers import BAR, as_json_text
 from common.data.names import loose_key
 from common.data.prepare import Dataset
 from common.data.tables import AUDIO_FEATURES
 from common.errors import UserError
-from common.files import strict
-from common.find_names import HINT, LIKE, LISTED, SHORT, shown
+from common.find_names import HINT, HINTS, LIKE, LISTED, SHORT, shown
 from common.models.content_knn import nearest_songs, plain_title
-from common.terminal import bar, cell, columns, lines, plain
+from common.terminal import bar, cell, columns, fitting, lines, plain
 
 
 @dataclass(frozen=True)
@@ -43,29 +42,25 @@ class Songs:
             raise UserError("--song '': an empty title is no song; give one as it is written")
         titles = self.table["name"].map(plain_title).map(loose_key)
         full = titles + " " + self.table["artist"].map(loose_key)
-        keys = {loose_key(typed), loose_key(re.sub(r"\s+by\s+", " ", typed))}
-        keys |= {loose_key(plain_title(typed))}
+        keys = {loose_key(typed), loose_key(re.sub(r"\s+by\s+", " ", typed)), loose_key(plain_title(typed))}
         for column in (full, titles):
             if (column.isin(keys)).any():
                 return self._choose(typed, self.table[column.isin(keys)])
         from rapidfuzz import fuzz, process
 
-        known = pd.concat([titles, full]).drop_duplicates().tolist()
-        near = process.extract(loose_key(typed), known, scorer=fuzz.ratio, limit=LISTED, score_cutoff=HINT)
-        if near and len(loose_key(typed)) > SHORT and near[0][1] >= LIKE:
+        key, known = loose_key(typed), pd.concat([titles, full]).drop_duplicates().tolist()
+        near = process.extract(key, known, scorer=fuzz.ratio, limit=LISTED, score_cutoff=HINT)
+        if near and len(key) > SHORT and near[0][1] >= LIKE:
             return self._choose(typed, self.table[(titles == near[0][0]) | (full == near[0][0])])
-        rows = [self.table[(titles == key) | (full == key)].iloc[0] for key, _, _ in near[:3]]
+        rows = [_best_known(self.table[(titles == key) | (full == key)]).iloc[0] for key, _, _ in near[:HINTS]]
         hint = f"did you mean {' or '.join(shown(label(row)) for row in rows)}?" if rows else "check the spelling"
         raise UserError(f"no song is called {shown(typed)}; {hint}")
 
     def _choose(self, typed: str, found: pd.DataFrame) -> pd.Series:
-        by = ["popularity"] if "popularity" in found else []
-        found = found.sort_values([*by, "track_id"], ascending=[False] * len(by) + [True])
+        found = _best_known(found)
         artists = found.drop_duplicates("artist")
         if len(artists) > 1:
-            listed = ", ".join(
-                shown(f"{plain_title(row['name'])} - {row['artist']}") for _, row in artists.head(LISTED).iterrows()
-            )
+            listed = ", ".join(shown(label(row)) for _, row in artists.head(LISTED).iterrows())
             more = f" and {len(artists) - LISTED} more" if len(artists) > LISTED else ""
             raise UserError(f"{shown(typed)} may be {listed}{more}; name one with its artist")
         return found.iloc[0]
@@ -75,16 +70,15 @@ class Songs:
         return nearest_songs(self.table, str(song["track_id"]), k)
 
     def as_text(self, song: pd.Series, near: pd.DataFrame) -> str:
-        """A list of songs: rank, title and artist, a bar, year and genres."""
+        """A list of songs: rank, title and artist, a bar, and where there is room year and genres."""
         rank = len(str(len(near)))
-        free = columns() - rank - 6 - 4
-        rows = [f"sounds like {plain(label(song))}\n"]
+        free = columns() - rank - BAR - 3
+        name = free if free < 40 else free * 3 // 5
+        rows = [*lines(f"sounds like {plain(label(song))}", columns()), ""]
         for place, (_, row) in enumerate(near.iterrows()):
-            year = "" if pd.isna(row.get("release_year")) else f"{int(row['release_year'])} "
-            genres = row.get("genres")
-            about = year + (", ".join(str(genres).split("|")) if isinstance(genres, str) else "")
-            cells = [cell(str(place + 1), rank, right=True), cell(label(row), free * 3 // 5), bar(row["cosine"])]
-            rows.append(" " + " ".join([*cells, cell(about, free - free * 3 // 5)]).rstrip())
+            cells = [cell(str(place + 1), rank, right=True), cell(label(row), name), bar(row["cosine"], BAR)]
+            cells += [cell(_about(row, free - name - 1), free - name - 1)] if name < free else []
+            rows.append((" " + " ".join(cells)).rstrip())
         basis = f"why: cosine of nine audio features, standardised over {len(self.table):,} songs; an empty bar is 0"
         return "\n".join([*rows, *lines(basis, columns(), "  ")])
 
@@ -96,7 +90,20 @@ class Songs:
             for place, (_, row) in enumerate(near.iterrows())
         ]
         content = {"song": {name: song[name] for name in names}, "sounds_like": rows}
-        return json.dumps(strict(content), indent=2, ensure_ascii=False, allow_nan=False)
+        return as_json_text(content)
+
+
+def _about(song: pd.Series, size: int) -> str:
+    """Year and genres, as many as fit."""
+    year = [] if pd.isna(song.get("release_year")) else [str(int(song["release_year"]))]
+    genres = song.get("genres")
+    return fitting(year + (str(genres).split("|") if isinstance(genres, str) else []), size)
+
+
+def _best_known(songs: pd.DataFrame) -> pd.DataFrame:
+    """Songs in the order of their popularity, where that is known."""
+    by = ["popularity"] if "popularity" in songs else []
+    return songs.sort_values([*by, "track_id"], ascending=[False] * len(by) + [True])
 
 
 def label(song: pd.Series) -> str:

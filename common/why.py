@@ -14,16 +14,20 @@ import numpy as np
 from common.data.folds import Asked
 from common.data.histories import Histories
 from common.models.candidates import OverCandidates
+from common.models.content_knn import ContentNeighbours
 from common.models.contract import Recommender
 from common.models.explanation import Explanation
+from common.models.feature_list import meaning
 
 OCCLUDED = 60
 """Items of a history at most that are left out in turn, those of largest weight."""
 COMPARED = 100
 """Items of the list among which a network's preference for one of them is measured."""
+BY_POPULARITY = "popularity"
+"""The only part of an item that nothing in the history speaks for."""
 CHEAP = (
     *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn"),
-    *("als", "ease", "ensemble", "two_tower"),
+    *("als", "ease", "ensemble", "sasrec", "two_tower"),
 )
 """Models whose reasons take a few milliseconds, so that they stand beside every list."""
 
@@ -48,6 +52,8 @@ class Reasons:
     shared: Why = field(default_factory=Why)
     in_shares: bool = False
     """Whether parts are shares of the score and sum to 1."""
+    terms: dict[str, str] = field(default_factory=dict)
+    """What parts are, where their names alone do not say it."""
 
 
 def reasons(model: Recommender, history: Histories, items: Sequence[int], user: int = -1, most: int = 3) -> Reasons:
@@ -68,25 +74,40 @@ def _from(explanations: Sequence[Explanation], most: int) -> list[Why]:
 
 
 def _in_shares(explanations: Sequence[Explanation], most: int) -> list[Why]:
-    """The same with the parts as shares of the score."""
+    """The same with the parts as shares of what speaks for the item."""
     each = []
     for why, told in zip(explanations, _from(explanations, most), strict=True):
-        parts = [(name, by / why.score) for name, by in why.strongest_parts(len(why.parts)) if by > 0 and why.score > 0]
-        each.append(Why(told.items, parts))
+        speaking = [(name, by) for name, by in why.strongest_parts(len(why.parts)) if by > 0]
+        total = sum(by for _, by in speaking)
+        each.append(Why(told.items, [(name, by / total) for name, by in speaking]))
     return each
 
 
-def _by_history(basis: str) -> Callable[..., Reasons]:
+def _by_history(said: str) -> Callable[..., Reasons]:
     """For models whose score is a sum over the history."""
 
     def explain(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Reasons:
+        basis = said + _weighed(model)
         told = {"user": user} if model.name in ("user_knn", "hybrid_knn") else {}
         explained = model.explain_all(history, items, **told)
         if model.name == "hybrid_knn":
             return Reasons(basis, _in_shares(explained, most), in_shares=True)
-        return Reasons(basis, [Why(why.items) if why.items else why for why in _from(explained, most)])
+        return Reasons(basis, [_of_a_sum(why) for why in _from(explained, most)])
 
     return explain
+
+
+def _of_a_sum(why: Why) -> Why:
+    """The items of the history; where none speaks for it, that popularity alone does, or nothing."""
+    return Why(why.items) if why.items else Why(parts=[part for part in why.parts if part[0] == BY_POPULARITY])
+
+
+def _weighed(model: Any, of_history: bool = True) -> str:
+    """What a likeness of items is multiplied by, as the model's settings say."""
+    plays = of_history and getattr(model.settings, "history", "") == "log"
+    lean = model.settings.popularity if isinstance(model, ContentNeighbours) else 0
+    times = ["log(1 + plays)"] * plays + [f"the item's own listeners to the power {lean:.3g}"] * (lean > 0)
+    return f", times {' and '.join(times)}" if times else ""
 
 
 def _at_once(basis: str) -> Callable[..., Reasons]:
@@ -96,15 +117,19 @@ def _at_once(basis: str) -> Callable[..., Reasons]:
         told = {"user": user} if isinstance(model, OverCandidates) else {}
         explained = model.explain_all(history, items, **told)
         if isinstance(model, OverCandidates):
-            return Reasons(basis, _from(explained, most))
+            each = _from(explained, most)
+            names = dict.fromkeys(name for why in each for name, _ in why.parts)
+            return Reasons(basis, each, terms={name: meaning(name) for name in names if meaning(name)})
         return Reasons(basis, _in_shares(explained, most), in_shares=True)
 
     return explain
 
 
 def _popular(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Reasons:
-    basis = "how many listen to it; the same for everybody, whatever the history"
-    name = "listeners" if model.name == "popularity" else "recent listeners"
+    name, fading = "listeners", ""
+    if model.name == "trending":
+        name, fading = "listeners of late", f", each for half as much after {model.settings.half_life_days:g} days"
+    basis = f"how many listen to it{fading}; the same for everybody, whatever the history"
     return Reasons(basis, [Why(parts=[(name, float(model.popularity[item]))]) for item in items])
 
 
@@ -135,6 +160,13 @@ def _nearest_liked(model: Any, history: Histories, items: Sequence[int], user: i
         nearest = np.argsort(-cosine, kind="stable")[:most]
         each.append(Why([(int(own[place]), float(cosine[place])) for place in nearest if cosine[place] > 0]))
     return Reasons(basis, each)
+
+
+def by_popularity(listeners: np.ndarray, items: Sequence[int]) -> Reasons:
+    """For a list by popularity, of a model that finds all items alike for a history."""
+    shares = listeners / max(float(listeners.max(initial=0)), 1) - 1
+    each = [Why(parts=[(BY_POPULARITY, float(shares[item]))]) for item in items]
+    return Reasons("the model knows nothing of this history, so the popular list", each)
 
 
 def leave_one_out(model: Recommender, history: Histories, items: Sequence[int], user: int, most: int) -> Reasons:
@@ -181,17 +213,38 @@ EXPLAINERS: dict[str, Callable[..., Reasons]] = {
     "random": _random,
     "popularity": _popular,
     "trending": _popular,
-    "content_knn": _by_history("likeness in sound to each item of the history; they add up to the score"),
-    "tag_knn": _by_history("likeness in tags to each item of the history; they add up to the score"),
-    "item_knn": _by_history("listeners in common with each item of the history; they add up to the score"),
+    "content_knn": _by_history("what adds up to the score: likeness in sound to each item of the history"),
+    "tag_knn": _by_history("what adds up to the score: likeness in tags to each item of the history"),
+    "item_knn": _by_history("what adds up to the score: listeners in common with each item of the history"),
     "user_knn": _by_history("votes of the most similar people who have it, shared among the items in common with them"),
     "hybrid_knn": _by_history(MIXED),
     "als": _by_history("what each item of the history adds to the predicted preference (Hu et al. 2008, section 5)"),
     "ease": _by_history("what each item of the history adds to the score, its weight in B (Steck 2019)"),
     "ensemble": _at_once(MIXED),
-    "forest": _at_once(
-        "features that move the score most on the way down the trees (Saabas 2014); docs/features.md tells of them"
-    ),
+    "forest": _at_once("features that move the score most on the way down the trees (Saabas 2014)"),
     "sasrec": _attended,
     "two_tower": _nearest_liked,
 }
+_OF_PARTS = "{}, each in units of its largest"
+LIKENESS: dict[str, str] = {
+    "random": "chance alone; this model knows no likeness",
+    "popularity": "how many listen to it; this model knows no likeness",
+    "trending": "how many listen to it of late; this model knows no likeness",
+    "content_knn": "cosine of standardised audio features",
+    "tag_knn": "cosine of tags, rare ones weighing more (TF-IDF)",
+    "user_knn": "listeners in common, as the cosine of who has them",
+    "item_knn": "listeners in common, as a cosine that trusts few of them less",
+    "hybrid_knn": _OF_PARTS.format("likeness by listeners, tags and sound, weighed as in the lists"),
+    "als": "cosine of the items' factors, which were learned from who listens to what",
+    "ease": "what a listener of the one says for the other, its weight in B (Steck 2019)",
+    "ensemble": _OF_PARTS.format("likeness by als, tags and sound, weighed as for long histories"),
+    "sasrec": "cosine of the items' vectors, which were learned from sequences",
+    "two_tower": "cosine of the items' vectors, which were learned from who listens to what and from content",
+}
+"""What `similar` of each model goes by; of models over candidates see `likeness`."""
+
+
+def likeness(model: Recommender) -> str:
+    """What makes items alike to a model, in a sentence."""
+    of_sources = _OF_PARTS.format("likeness by als, by listeners and by tags, all with the same say")
+    return LIKENESS.get(model.name, of_sources) + _weighed(model, of_history=False)

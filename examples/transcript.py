@@ -1,4 +1,4 @@
-"""docs/recommend.md: what recommend.py shows in a terminal of 80 columns, as it is now.
+"""docs/recommend.md, and a block of README.md: what recommend.py shows in a terminal of 80 columns, as it is now.
 
 python -m examples.transcript [--dataset lastfm-2k] [--data-dir data] [--output-dir outputs]   (needs pexpect)
 
@@ -20,20 +20,27 @@ from common.command_line import command, parse_flags
 from common.data.prepare import ROOT, resolve_name
 from common.files import display, write_text
 from common.library import Library
+from common.report import fill
 
 LISTENER = "reader"
 PAGE = ROOT / "docs" / "recommend.md"
+README = ROOT / "README.md"
+MARKER = "transcript"
+SHORT = ("--model als -k 4", ("radiohead", "bjork", "-1", "why 2", "q"))
+"""The scene of the README, between its lines <!-- transcript --> and <!-- end -->."""
 SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "Type what you like. `+2` likes the second of the list, `-1` dislikes the first, and the list changes at once.",
         "--model als -k 5",
-        ("radiohead", "bjork", "-1", "why 2", "help", "q"),
+        ("radiohead", "bjrok", "-1", "why 2", "britney", "1", "undo", "help", "q"),
     ),
     ("One question for somebody new, with reasons.", '--like Radiohead --like "Daft Punk" --why -k 4', ()),
-    ("Several models, and what their lists have in common.", "--like Radiohead --model als,ease,item_knn -k 6", ()),
-    ("What is like an artist.", '--similar "Daft Punk" --model als -k 5', ()),
+    ("What other kinds of models can say.", "--like Radiohead --like Björk --model forest,sasrec --why -k 2", ()),
+    ("All models, and what their lists have in common.", "--like Radiohead --model all -k 6", ()),
+    ("What is like an artist.", '--similar "Daft Punk" --model als -k 5 --why', ()),
     ("What sounds like a song.", '--song "Creep - Radiohead" -k 5', ()),
     ("Fewer of a kind: re-ranked for diversity.", "--like Radiohead --model als -k 6 --rerank.diversity 0.5", ()),
+    ("For programs.", "--like Radiohead --model als -k 1 --json", ()),
     ("A name that nobody bears.", '--like "Radiohat"', ()),
 )
 INTRODUCTION = """\
@@ -47,7 +54,8 @@ Every flag is told by `python recommend.py --help`. Names are found without case
 keyboard, or by `id:ID` where several items bear one name. Likes and dislikes are kept in
 `outputs/<dataset>/library.sqlite`, which holds rows of the data set and is not to be published; `--as NAME` says whose
 count, and `forget` in a conversation deletes them. A disliked item is left out, and what the model finds like it moves
-down. The bar says where a score lies between the best candidate's and the 200th's.
+down: by a rule of thumb, for the data know no dislikes ([what it costs](log.md#what-a-dislike-weighs)). The bar says
+where a score lies between the best candidate's and the 200th's.
 """
 
 
@@ -63,6 +71,8 @@ class Settings:
     """Folder of trained models."""
     page: Annotated[Path, tyro.conf.arg(name="out")] = PAGE
     """The page that is written."""
+    readme: Path = README
+    """The page whose block between <!-- transcript --> and <!-- end --> is written anew."""
 
 
 @command
@@ -72,13 +82,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     name = resolve_name(settings.dataset, settings.data_dir)
     parts = [INTRODUCTION.format(dataset=name)]
     for about, flags, typed in SCENES:
-        with Library(settings.output_dir / name / "library.sqlite") as library:
-            library.unsay(LISTENER)
-        parts.append(f"\n{about}\n\n```text\n$ python recommend.py {flags}\n{played(settings, flags, typed)}\n```\n")
+        parts.append(f"\n{about}\n\n{scene(settings, name, flags, typed)}")
+    write_text(settings.page, "".join(parts) + REST)
+    write_text(settings.readme, fill(settings.readme.read_text("utf-8"), MARKER, scene(settings, name, *SHORT)))
+    print(f"{display(settings.page)} and {display(settings.readme)} written")
+
+
+def scene(settings: Settings, name: str, flags: str, typed: Sequence[str]) -> str:
+    """A scene in Markdown, played by somebody who has said nothing before."""
     with Library(settings.output_dir / name / "library.sqlite") as library:
         library.unsay(LISTENER)
-    write_text(settings.page, "".join(parts) + REST)
-    print(f"{display(settings.page)} written")
+        screen = played(settings, flags, typed)
+        library.unsay(LISTENER)
+    return f"```text\n$ python recommend.py {flags}\n{screen}\n```\n"
 
 
 def played(settings: Settings, flags: str, typed: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from common.data.visible import visible
 from common.errors import UserError
-from common.library import Library, Sources, open_library, rows_of, top_tags
+from common.library import APPLICATION, VERSION, Library, Sources, open_library, rows_of, top_tags
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = Sources("data", "split")
@@ -239,6 +239,37 @@ def test_a_library_of_a_later_version_is_refused(tmp_path):
     connection.close()
     with pytest.raises(UserError, match="later version"):
         Library(path)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE items (x)",  # some other program's, which has an `items`, too
+        "CREATE TABLE items (x); PRAGMA user_version = 1",
+        "CREATE TABLE feedback (x); PRAGMA application_id = 77; PRAGMA user_version = 2",
+    ],
+)
+def test_somebody_elses_file_is_refused_and_left_alone(tmp_path, made):
+    path = tmp_path / "library.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(made)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"library\.sqlite is no library of likes; move it away"):
+        Library(path)
+    assert path.read_bytes() == before
+
+
+def test_a_library_of_an_earlier_version_is_brought_up_to_date_with_its_likes(library, seen):
+    library.say("me", "x", True)
+    library.connection.execute("PRAGMA application_id = 0")  # the first version did not sign its files
+    library.connection.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with Library(library.path) as again:
+            assert again.said("me") == (["x"], [])
+            assert len(again.catalogue("listen")) == seen.n_items
+            assert again.connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+            assert again.connection.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

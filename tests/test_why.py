@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,8 @@ from common.data.histories import Histories
 from common.data.prepare import load_dataset
 from common.data.visible import visible
 from common.models import MODELS
-from common.why import CHEAP, EXPLAINERS, leave_one_out, reasons, scores_of
+from common.models.candidates import OverCandidates
+from common.why import BY_POPULARITY, CHEAP, EXPLAINERS, LIKENESS, leave_one_out, likeness, reasons, scores_of
 from tests.asked import train, write_own_folder
 
 SUMS = ("item_knn", "tag_knn", "user_knn", "als", "ease")
@@ -127,6 +130,42 @@ def test_leaving_out_measures_what_the_sum_says(model, seen):
 def test_a_known_user_keeps_what_else_is_known(model, seen):
     own = seen.histories.take(np.array([3]))
     np.testing.assert_array_equal(scores_of(model, own, 3), model.score(np.array([3])))
+
+
+@pytest.mark.parametrize("model", ["als", "ensemble"], indirect=True)
+def test_nothing_speaks_through_factors_that_say_nothing(model, seen):
+    """An artist without a visible listener has factors of 0: the list is the popular one, and the reason is that."""
+    als = model if model.name == "als" else model.als
+    als.item_factors[3] = 0
+    als._prepare()
+    own = history(seen, 3)
+    told = reasons(model, own, [14, 15])
+    if model.name == "als":
+        np.testing.assert_allclose([by for why in told.each for _, by in why.parts], model.fold_in(own)[0, [14, 15]])
+        assert [name for why in told.each for name, _ in why.parts] == [BY_POPULARITY] * 2
+    for why in told.each:
+        assert not why.items or model.name == "ensemble"
+        assert sum(by for _, by in why.parts) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("model", ["tag_knn"], indirect=True)
+def test_what_a_likeness_is_multiplied_by_is_said(model, seen):
+    assert "listeners" not in reasons(model, history(seen, 0), [4]).basis
+    leaning = type(model)(replace(model.settings, popularity=0.5, history="log")).fit(seen)
+    said = ", times log(1 + plays) and the item's own listeners to the power 0.5"
+    assert reasons(leaning, history(seen, 0), [4]).basis.endswith(said)
+    assert likeness(leaning).endswith("(TF-IDF), times the item's own listeners to the power 0.5")
+
+
+@pytest.mark.parametrize("model", ["forest"], indirect=True)
+def test_features_are_explained(model, seen):
+    told = reasons(model, history(seen, 0, 1, 2), [4], most=9)
+    assert set(told.terms) == {name for name, _ in told.each[0].parts} - {"first_stage"}
+
+
+def test_every_model_says_what_makes_items_alike():
+    for name, kind in MODELS.items():
+        assert (name in LIKENESS) != issubclass(kind, OverCandidates)
 
 
 def test_every_model_has_an_explainer_or_is_asked_again():

@@ -205,14 +205,17 @@ class ALS(Recommender):
     def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
         """`explain` for several items of one list."""
         row = self.confidences(as_histories(history, len(self.item_factors)))[[0]]
-        if not row.nnz:
-            scores = self._predict(self.solve(history))[0]
-            return [Explanation({"popularity": float(scores[item])}, row.indices, np.zeros(0)) for item in items]
         own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
         system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
         towards = projected @ self.item_factors[list(items)].astype(np.float64).T
         said = np.linalg.solve(system.T, towards) * row.data[:, None]
-        return [Explanation({"als": float(part.sum())}, row.indices, part) for part in said.T]
+        if own.any():
+            return [Explanation({"als": float(part.sum())}, row.indices, part) for part in said.T]
+        scores = self._predict(self.solve(history))[0]  # the factors say nothing of this history: the popular list
+        return [
+            Explanation({"popularity": float(scores[item])}, row.indices, part)
+            for item, part in zip(items, said.T, strict=True)
+        ]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose factors point the same way: cosine."""

@@ -142,7 +142,7 @@ class EASE(Recommender):
             of_users = self.of_items[row.indices] @ (self.of_items[list(items)] @ self.inverse).T
             through_p = (own - of_users) / self.settings.regularisation
         else:
-            through_p = self.inverse[np.ix_(row.indices, items)]
+            through_p = self.inverse[row.indices[:, None], list(items)]
         said = row.data[:, None] * (own - through_p / self.diagonal[list(items)])
         return [Explanation({"ease": float(part.sum())}, row.indices, part) for part in said.T]
 

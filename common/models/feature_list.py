@@ -8,6 +8,8 @@ exactly nothing would betray an item whose listeners are all hidden. Whether the
 listening is no feature: the tags of hidden pairs are hidden too, so that a visible tag would only betray what is not.
 """
 
+import re
+
 FEATURES: dict[str, dict[str, str]] = {
     "user": {
         "user_items": "log(1 + items of the history)",
@@ -78,3 +80,18 @@ FEATURES: dict[str, dict[str, str]] = {
     },
 }
 """Group -> feature -> what it is. <source> and <n> stand for several columns."""
+
+
+def meaning(column: str) -> str:
+    """What a column of features is, "" for one that is none.
+
+    >>> meaning("als_rank"), meaning("tag_last_5")
+    ('candidates that als puts before the item', 'mean cosine of TF-IDF tags with the last 5 items')
+    """
+    for group in FEATURES.values():
+        for name, is_what in group.items():
+            pattern = re.escape(name).replace("<source>", "(.+)").replace("<n>", r"(\d+)")
+            if match := re.fullmatch(pattern, column):
+                stands = match[1] if match.groups() else ""
+                return is_what.replace("the source", stands).replace("n = 1, 5, 15", stands)
+    return ""

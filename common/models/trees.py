@@ -41,6 +41,10 @@ ALONE = 2048
 class Walk(Protocol):
     """What trees say of rows, float64 (rows,)."""
 
+    @property
+    def trees(self) -> Sequence[Any]:
+        """scikit-learn's own."""
+
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Walk every row down every tree."""
 

@@ -168,9 +168,10 @@ class TestForest(TwoStageTests):
 
     def test_the_trees_are_in_the_trees_file(self, fitted, tmp_path):
         fitted.save(tmp_path)
-        loaded = Forest.load(tmp_path)
-        assert isinstance(loaded.ranker.estimator, RandomForestRegressor)
-        assert len(loaded.ranker.walk.trees) == len(loaded.ranker.estimator.estimators_) == 20
+        ranker = Forest.load(tmp_path).ranker
+        assert ranker is not None
+        assert isinstance(ranker.estimator, RandomForestRegressor)
+        assert len(ranker.walk.trees) == len(ranker.estimator.estimators_) == 20
 
 
 class TestHistGradient(TwoStageTests):
