@@ -10,7 +10,7 @@ from common.evaluation.evaluate import Scorer
 from common.evaluation.statistics import bootstrap_interval
 from common.models.candidates import OverCandidates, Pool
 from common.models.first_stage import FirstStage
-from common.models.two_stage import TwoStage, predict
+from common.models.two_stage import TwoStage
 
 DEEPEST = 200
 """The longest proposals of a source that are looked at."""
@@ -114,22 +114,23 @@ def importances(model: TwoStage, scorer: Scorer, seed: int = 0) -> pd.DataFrame:
     say the same each can stand in for the other.
     """
     order = Order(model, scorer.sample(enough_people(scorer), seed))
-    features, columns = order.pool.features, model.bench.columns
+    ranker, features, columns = model.ranker, order.pool.features, model.bench.columns
+    assert ranker is not None
     groups = {name: group for group, names in columns.items() for name in names}
     place = {name: column for column, name in enumerate(groups)}
-    base = order.ndcg(predict(model.ranker, features))
-    impurity = pd.Series(model.ranker.feature_importances_, index=list(groups)).sort_values(ascending=False)
+    base = order.ndcg(ranker.predict(features))
+    impurity = pd.Series(ranker.estimator.feature_importances_, index=list(groups)).sort_values(ascending=False)
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for name, share in impurity.items():
         row = {"name": name, "group": groups[str(name)], "impurity": share}
         if len(rows) < STRONGEST:
             permuted = with_permuted(features, [place[str(name)]], rng)
-            row |= compared(str(name), row["group"], base, order.ndcg(predict(model.ranker, permuted)))
+            row |= compared(str(name), row["group"], base, order.ndcg(ranker.predict(permuted)))
         rows.append(row)
     for group, names in columns.items():
         permuted = with_permuted(features, [place[name] for name in names], rng)
-        row = compared(group, "group", base, order.ndcg(predict(model.ranker, permuted)))
+        row = compared(group, "group", base, order.ndcg(ranker.predict(permuted)))
         rows.append(row | {"impurity": float(impurity[names].sum())})
     return pd.DataFrame(rows)
 
@@ -168,7 +169,8 @@ def partial_dependences(model: TwoStage, scorer: Scorer, names: list[str], seed:
         sample = known[np.sort(rng.permutation(len(known))[:ROWS])]
         if not len(sample) or np.ptp(sample[:, column]) == 0:
             continue
-        got = partial_dependence(model.ranker, sample, [column], method="brute", kind="average", grid_resolution=GRID)
+        estimator = model.ranker.estimator if model.ranker else None
+        got = partial_dependence(estimator, sample, [column], method="brute", kind="average", grid_resolution=GRID)
         found[name] = np.stack([got["grid_values"][0], got["average"][0]])
     return found
 
@@ -183,7 +185,8 @@ def ablation(model: TwoStage, scorer: Scorer) -> Iterator[dict[str, Any]]:
 
     def judged(kept: np.ndarray) -> np.ndarray:
         ranker = model.learn(lessons.features[:, kept], lessons.wanted)
-        return order.ndcg(predict(ranker, order.pool.features[:, kept]))
+        assert ranker is not None
+        return order.ndcg(ranker.predict(order.pool.features[:, kept]))
 
     base = judged(np.ones(len(groups), bool))
     yield compared("all features", "", base, base)

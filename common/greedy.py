@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
+from common.models.neighbours import sum_of_rows
+
 ALPHA = 0.01
 """Share of the history's own mix that smooths the mix of a list (Steck 2018), so that no logarithm is infinite."""
 DECIMALS = 12
@@ -45,9 +47,11 @@ class Unlikeness:
 
     def __init__(self, items: np.ndarray, vectors: sparse.csr_array) -> None:
         codes, self.of_candidate = distinct(items)
-        chosen = vectors[codes]
-        self.likeness = (chosen @ chosen.T).toarray()
-        self.known = (items >= 0) & (np.diff(chosen.indptr) > 0)[self.of_candidate]
+        self.vectors = vectors[codes]
+        self.transposed = sparse.csr_array(self.vectors.T.tocsr())
+        # Of one user alone only the likeness to what is taken is worked out.
+        self.likeness = (self.vectors @ self.transposed).toarray() if len(items) > 1 else None
+        self.known = (items >= 0) & (np.diff(self.vectors.indptr) > 0)[self.of_candidate]
         self.nearest: np.ndarray | None = None
 
     def values(self, free: np.ndarray) -> np.ndarray:
@@ -62,9 +66,16 @@ class Unlikeness:
             self.nearest = np.full(self.known.shape, -np.inf)
         of_rows = self.of_candidate[rows]
         taken = of_rows[np.arange(len(rows)), places]
-        near = np.take_along_axis(self.likeness[taken], of_rows, axis=1)
+        near = np.take_along_axis(self._likeness_to(taken), of_rows, axis=1)
         near[~self.known[rows, places]] = -np.inf
         self.nearest[rows] = np.maximum(self.nearest[rows], near)
+
+    def _likeness_to(self, taken: np.ndarray) -> np.ndarray:
+        """Likeness of the distinct items to some of them, float (len(taken), distinct)."""
+        if self.likeness is not None:
+            return self.likeness[taken]
+        own = slice(*self.vectors.indptr[taken[0] : taken[0] + 2])
+        return sum_of_rows(self.vectors.indices[own], self.vectors.data[own], self.transposed)[None]
 
 
 class Calibration:

@@ -13,7 +13,6 @@ from common.data.splits import RUNGS, load_split
 from common.data.visible import visible
 from common.evaluation.certainty import REFERENCE
 from common.evaluation.leaderboard import collect, leaderboard
-from common.evaluation.nine import NINE, nine
 from common.files import read_json, read_parquet
 from common.unseen import COLUMNS, unseen_cells
 
@@ -216,18 +215,7 @@ def _tested(folder: Path, split_sha256: str) -> dict[str, Path]:
     return run_folders(folder, table[(table["preset"] == "tuned") & table["ndcg_10"].notna()])
 
 
-def nine_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """The nine measures of the first seed of every tuned row, on test; None without any."""
-    folders = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
-    cells = []
-    for model, folder in folders.items():
-        values = nine(read_json(folder / "metrics.json")).values()
-        cells.append([model, *("-" if value is None else f"{value:.4f}" for value in values)])
-    return Table(["Model", *(name.replace("_", " ") for name in NINE)], cells, texts=1) if cells else None
-
-
 TABLES = {
-    "nine": nine_table,
     "splits": splits_table,
     "seeds": seeds_table,
     "ablation": ablation_table,

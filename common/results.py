@@ -4,6 +4,7 @@
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from common.data.splits import PROTOCOLS, folder_name, load_split
 from common.data.visible import visible
 from common.evaluation.certainty import REFERENCE
 from common.evaluation.leaderboard import finished_runs, leaderboard, markdown
+from common.evaluation.nine import NINE, nine
 from common.files import read_json
-from common.more_tables import OF_MODELS, TABLES, Table
+from common.more_tables import TABLES, Table
 from common.segments import segments
 
 ABOUT = ("config_sha256", "commit", "dirty", "device", "machine", "threads", "versions")
@@ -58,7 +60,10 @@ def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) 
     grouped = runs.groupby(["model", "preset"])["folder"]
     folders = {(str(model), str(preset)): [Path(path) for path in of] for (model, preset), of in grouped}
     found["rows"] = [_row(row, folders[row["model"], row["preset"]]) for row in table.to_dict("records")]
-    shown = table["model"][(table["preset"] == "tuned") & (table["model"] != "random")]
+    is_shown = (
+        (table["preset"] == "tuned") & (table["model"] != "random") & ~table["model"].str.contains("+", regex=False)
+    )
+    shown = table["model"][is_shown]
     tuned = {model: folders[model, "tuned"] for model in shown}
     if tuned and not protocol.startswith("newcomer"):  # newcomers are apart by what is known of them already
         found["segments"] = segments(tuned, visible(data, protocol, "final"))
@@ -74,32 +79,29 @@ def _row(row: dict[Any, Any], folders: list[Path]) -> dict[str, Any]:
     return {**kept, "settings": settings, "runs": about}
 
 
-def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """New results, with those tables beside the leaderboards, and their rows, that were measured before and not again.
-
-    Results of other data are not kept.
-    """
-    if old.get("data_sha256") != new["data_sha256"]:
-        return new
-    tables = {**old["tables"], **new["tables"]}
-    for key in old["tables"].keys() & new["tables"].keys():
-        if key.split(" ")[0] in OF_MODELS:
-            tables[key] = asdict(Table(**new["tables"][key]).with_rows_of(Table(**old["tables"][key])))
-    return new | {"tables": dict(sorted(tables.items()))}
-
-
 def blocks(results: dict[str, Any]) -> dict[str, str]:
     """The blocks of a page by the text of their marker: `leaderboard lastfm-2k listen` -> Markdown."""
     name, made = results["dataset"], {}
     for protocol, found in results["protocols"].items():
         rows = pd.DataFrame(found["rows"])
         made[f"leaderboard {name} {protocol}"] = markdown(rows, name, protocol, note=False)
+        made[f"nine {name} {protocol}"] = nine_table(found["rows"])
         if "segments" in found:
             made[f"segments {name} {protocol}"] = segments_table(found["segments"])
     for key, table in results["tables"].items():
         kind, protocol = key.split(" ", 1)
         made[f"{kind} {name} {protocol}"] = Table(**table).markdown()
     return made
+
+
+def nine_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The nine measures of tuned rows as Markdown."""
+    cells = []
+    for row in rows:
+        if row["preset"] == "tuned":
+            values = nine(row).values()
+            cells.append([row["model"], *("-" if value is None else f"{value:.4f}" for value in values)])
+    return Table(["Model", *(name.replace("_", " ") for name in NINE)], cells, texts=1).markdown()
 
 
 def segments_table(found: dict[str, Any]) -> str:

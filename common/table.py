@@ -7,11 +7,13 @@ are those of one processor. It may be stopped at any time: what is complete is k
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,10 +27,11 @@ from common.errors import UserError, unknown_name
 from common.experiment import PARTS, hash_config, is_complete, run_config
 from common.files import display, read_json, write_json
 from common.machine import threads
+from common.merging import merged
 from common.models import MODELS
 from common.report import fill_page, read_page
 from common.rerank import METHODS
-from common.results import Rows, blocks, gather, merged
+from common.results import Rows, blocks, gather
 from common.table_figures import draw_figures
 from common.table_plan import PROTOCOLS, Job, jobs, reranking
 
@@ -135,7 +138,7 @@ def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
     started: list[subprocess.Popen] = []
     failed: list[str] = []
     bar = tqdm(total=len(missing), desc="runs", disable=not sys.stderr.isatty())
-    with ThreadPoolExecutor(settings.workers or threads()) as pool:
+    with ended_as_a_whole(), ThreadPoolExecutor(settings.workers or threads()) as pool:
         waiting: set[Future] = {pool.submit(run, job, settings, started) for job in missing}
         try:
             while waiting:
@@ -155,6 +158,16 @@ def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         log.info("%.0f minutes of one processor so far", (used.ru_utime + used.ru_stime) / 60)
     return failed
+
+
+@contextmanager
+def ended_as_a_whole() -> Iterator[None]:
+    """Let a request to end this process (SIGTERM) stop it as Ctrl-C does, so that no run goes on without it."""
+    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[Job, int, float, Path]:
@@ -191,7 +204,7 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
     found = gather(settings.output_dir / data.name, data, wanted, settings.split_seed)
     if not found["protocols"]:
         raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
-    results = merged(read_json(path) if path.exists() else {}, found)
+    results = merged(read_json(path) if path.exists() else {}, found, wanted)
     write_json(path, results)
     log.info("%s", display(path))
     made = blocks(results)
@@ -199,7 +212,7 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
         if page.exists() and any(f"<!-- {marker} -->" in (text := read_page(page)) for marker in made):
             fill_page(page, text, made, data.name)
     folder = ROOT / "docs" / "figures" if data.name == LASTFM else settings.output_dir / data.name / "figures"
-    for drawn in draw_figures(settings.output_dir / data.name, data, wanted, settings.figures or folder):
+    for drawn in draw_figures(results, settings.output_dir / data.name, data, settings.figures or folder):
         log.info("%s", display(drawn))
 
 

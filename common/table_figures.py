@@ -1,16 +1,15 @@
 """The figures that pages show of all models side by side: quality by length of the list, by cost, for newcomers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
 
-from common.cold_start import draw_ladder
+from common.cold_start import LADDER, draw_ladder
 from common.comparison import draw_curves, legend, run_folders, style
 from common.data.prepare import Dataset
-from common.data.splits import load_split
-from common.evaluation.leaderboard import leaderboard
 from common.evaluation.nine import nine
 from common.figures import figure, plain_log_axis
 from common.more_tables import ladder_rows
@@ -21,27 +20,36 @@ LEAST = 0.1
 """Processor seconds below which a fit's cost is not told apart."""
 
 
-def draw_figures(results: Path, data: Dataset, wanted: Mapping[str, Collection], folder: Path) -> list[Path]:
-    """Draw what there are results for, from the tuned rows of `outputs/<dataset>`; returns the figures' paths."""
-    tables = {}
-    for protocol in (name for name in wanted if (results / name).exists()):
-        table = leaderboard(results / protocol, load_split(data, protocol).info["split_sha256"], wanted[protocol])
-        if not table.empty and "ndcg_10" in table:
-            tables[protocol] = table[(table["preset"] == "tuned") & table["ndcg_10"].notna()]
+def draw_figures(published: Mapping[str, Any], results: Path, data: Dataset, folder: Path) -> list[Path]:
+    """Draw the tuned rows of published results; returns the figures' paths.
+
+    Curves and the ladder need what runs left under `results`, `outputs/<dataset>`: they are drawn if that is there for
+    every row that they show, else those drawn before stay.
+    """
+    tables = {protocol: tuned_rows(found["rows"]) for protocol, found in published["protocols"].items()}
     drawn = []
     if "listen" in tables:
-        drawn.append(folder / "metrics_by_k.png")
         rows = tables["listen"][~tables["listen"]["model"].isin(LEFT_OUT)]
-        draw_curves(run_folders(results / "listen", rows), f"{data.name}, listen, test", drawn[-1])
+        if len(folders := run_folders(results / "listen", rows)) == len(rows):
+            drawn.append(folder / "metrics_by_k.png")
+            draw_curves(folders, f"{data.name}, listen, test", drawn[-1])
         drawn.append(folder / "nine.png")
         draw_nine(tables["listen"], f"{data.name}, listen, test", drawn[-1])
     if costs := {protocol: table for protocol, table in tables.items() if "fit_cpu_seconds" in table}:
         drawn.append(folder / "cost.png")
         draw_costs(dict(list(costs.items())[:2]), data.name, drawn[-1])
-    if "newcomer" in tables and (rows_by_name := ladder_rows(results, data, "newcomer")):
-        drawn.append(folder / "ladder.png")
-        draw_ladder(rows_by_name, f"{data.name}, newcomer, test", drawn[-1])
+    if "newcomer" in tables:
+        climbing = ladder_rows(results, data, "newcomer")
+        if climbing and {name for name in LADDER if name in set(tables["newcomer"]["model"])} <= set(climbing):
+            drawn.append(folder / "ladder.png")
+            draw_ladder(climbing, f"{data.name}, newcomer, test", drawn[-1])
     return drawn
+
+
+def tuned_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of tuned models as they are, not re-ranked, in their order."""
+    table = pd.DataFrame([row for row in rows if row["preset"] == "tuned" and "+" not in row["model"]])
+    return table.reset_index(drop=True)
 
 
 def draw_costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:

@@ -81,7 +81,7 @@ def _by_history(basis: str) -> Callable[..., Reasons]:
 
     def explain(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Reasons:
         told = {"user": user} if model.name in ("user_knn", "hybrid_knn") else {}
-        explained = [model.explain(history, item, **told) for item in items]
+        explained = model.explain_all(history, items, **told)
         if model.name == "hybrid_knn":
             return Reasons(basis, _in_shares(explained, most), in_shares=True)
         return Reasons(basis, [Why(why.items) if why.items else why for why in _from(explained, most)])

@@ -1,8 +1,14 @@
 """The published table: what it consists of, running what is missing, and writing pages."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +19,7 @@ from common.files import read_json, write_json
 from common.machine import hardware
 from common.models import MODELS
 from common.models.contract import NoSettings
-from common.results import _row, merged
+from common.results import _row
 from common.table_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
@@ -132,38 +138,6 @@ def test_a_run_that_did_not_record_its_machine_is_of_none(tmp_path):
     assert (run["threads"], run["machine"]) == (1, None)
 
 
-def results_of(kind: str, cells: list[list[str]], header: tuple[str, ...] = ("Model", "Preset", "a")) -> dict[str, Any]:
-    """Published results of one table."""
-    return {"data_sha256": "d", "tables": {f"{kind} listen": {"header": [*header], "cells": cells, "texts": 2}}}
-
-
-def test_rows_of_models_that_were_not_measured_again_are_kept():
-    old = results_of("seeds", [["random", "tuned", "1"], ["als", "tuned", "2"], ["als", "wide", "3"]])
-    new = results_of("seeds", [["als", "tuned", "9"], ["ease", "tuned", "5"]])
-    rows = [["random", "tuned", "1"], ["als", "tuned", "9"], ["als", "wide", "3"], ["ease", "tuned", "5"]]
-    assert merged(old, new)["tables"]["seeds listen"]["cells"] == rows
-    assert merged(old | {"data_sha256": "e"}, new) == new
-
-
-def test_an_order_measured_anew_is_the_order_of_the_table():
-    cells = [["als", "tuned", "1"], ["ease", "tuned", "2"]]
-    anew = merged(results_of("splits", cells), results_of("splits", cells[::-1]))
-    assert anew["tables"]["splits listen"]["cells"] == cells[::-1]
-
-
-def test_a_table_of_fewer_splits_does_not_replace_one_of_more():
-    more, fewer = ("Model", "Preset", "seed 1", "seed 2"), ("Model", "Preset", "seed 1")
-    old, new = [["als", "tuned", "1", "2"]], [["als", "tuned", "1"]]
-    both = [results_of("splits", cells, header) for cells, header in ((old, more), (new, fewer))]
-    assert merged(*both)["tables"]["splits listen"]["cells"] == old
-    assert merged(*both[::-1])["tables"]["splits listen"]["cells"] == old
-
-
-def test_a_study_of_one_model_is_replaced_whole():
-    old, new = (results_of("prices", [["0", "x", "1"], ["1", "x", "2"]]), results_of("prices", [["0", "x", "3"]]))
-    assert merged(old, new)["tables"] == new["tables"]
-
-
 def test_tables_measured_before_are_kept_unless_the_data_are_others(flags, ran, small_data, tmp_path):
     path = tmp_path / "results" / f"{small_data.name}.json"
     table.main([*flags, "--models", "popularity"])
@@ -236,3 +210,24 @@ def test_the_best_models_lists_are_reranked_for_rows_of_their_own(flags, ran, sm
     table.main([*words, "--no-run"])
     table.main(words)
     assert [job.stage for job in ran] == [RERANK]
+
+
+def test_ending_the_table_ends_its_runs_and_a_later_call_goes_on(small_flags, tmp_path):
+    """A process of its own: SIGTERM while a run works leaves nobody at work, and no half-written results."""
+    words = [sys.executable, "-m", "common.table", *small_flags, *ONE, "--results", str(tmp_path / "results")]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+        log = tmp_path / "out" / "table" / "listen-popularity-tuned-seed-0.log"
+        for _ in range(3000):
+            if not log.exists() and running.poll() is None:
+                time.sleep(0.02)
+        running.terminate()
+        assert running.wait(timeout=60) == 128 + signal.SIGTERM
+    assert not [line for line in command_lines() if str(tmp_path).encode() in line]
+    assert not (tmp_path / "results").exists()
+
+
+def command_lines() -> Iterator[bytes]:
+    """The command line of every process, where the system tells."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield path.read_bytes()

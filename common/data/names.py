@@ -13,6 +13,8 @@ _ACRONYM = re.compile(r"(?<!\w) [^\W\d_] (?: [.*] [^\W\d_] )+ (?!\w) [.*]?", re.
 _ACCENT = re.compile(r"(?<=[a-z])[\u0300-\u036f]+")
 _APOSTROPHES = re.compile("['’‘`´]")
 _DOLLAR = re.compile(r"(?<=\w)\$|\$(?=\w)")
+_ASCII = {code: " " for code in range(128) if not chr(code).isalnum()} | {ord("'"): "", ord("`"): "", ord("&"): " and "}
+"""What becomes of the characters of a plain name: most names are, and a catalogue of them is keyed at every start."""
 
 SHORT_NAME = 5
 """A single word of at most this many letters is too common a name to forgive anything but case and dots."""
@@ -59,17 +61,23 @@ def loose_key(name: str) -> str:
 def _folded(name: str) -> str:
     """Case, width, acronyms and dollars evened out; everything else stays."""
     folded = unicodedata.normalize("NFKC", name).casefold().strip()
-    folded = _ACRONYM.sub(lambda match: re.sub("[.*]", "", match.group()), folded)
-    return _DOLLAR.sub("s", folded)
+    if "." in folded or "*" in folded:
+        folded = _ACRONYM.sub(lambda match: re.sub("[.*]", "", match.group()), folded)
+    return _DOLLAR.sub("s", folded) if "$" in folded else folded
 
 
 def _words(folded: str) -> list[str]:
     """The words of a folded name, without accents, punctuation and a leading "the"."""
+    words = (folded.translate(_ASCII) if folded.isascii() else _spaced(folded)).split()
+    return words[1:] if len(words) > 1 and words[0] == "the" else words
+
+
+def _spaced(folded: str) -> str:
+    """A folded name in any script without accents, and with spaces for its punctuation."""
     # Only marks on Latin letters are accents. The same kind of mark turns one Japanese syllable into another.
     bare = unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", folded)))
     bare = _APOSTROPHES.sub("", bare).replace("&", " and ")
-    words = "".join(character if _belongs_to_a_word(character) else " " for character in bare).split()
-    return words[1:] if len(words) > 1 and words[0] == "the" else words
+    return "".join(character if _belongs_to_a_word(character) else " " for character in bare)
 
 
 def _belongs_to_a_word(character: str) -> bool:

@@ -40,8 +40,8 @@ def certainty(folders: Mapping[Row, Sequence[Path]], reference: Row = REFERENCE)
     """For each row of a leaderboard, from the result folders of its seeds, by (model, preset):
 
     ndcg_10_low, ndcg_10_high: 95% bootstrap interval over users of the mean over seeds; and, where the reference row is
-    among them, difference (mean over users of row - reference), difference_low, difference_high, and p, Holm-adjusted
-    over all rows compared. The reference's own differences are NaN.
+    among them, difference (mean over users of row - reference), difference_low, difference_high, p_alone, and p,
+    which is p_alone Holm-adjusted over all rows compared. The reference's own differences are NaN.
     """
     per_user = {row: mean_over_seeds(found) for row, found in folders.items()}
     table: dict[Row, dict[str, float]] = {}
@@ -58,12 +58,18 @@ def certainty(folders: Mapping[Row, Sequence[Path]], reference: Row = REFERENCE)
 
 
 def compared(rows: Sequence[pd.Series], reference: pd.Series) -> list[dict[str, Any]]:
-    """Each row's difference to the reference: difference, difference_low, difference_high, p (Holm-adjusted)."""
+    """Each row's difference to the reference: difference, difference_low and _high, p_alone, and p (Holm-adjusted)."""
     differences = [row.to_numpy() - reference.reindex(row.index).to_numpy() for row in rows]
     if any(np.isnan(values).any() for values in differences):
         raise UserError("the rows were scored on different users, so they cannot be compared; run them again")
     return [
-        {"difference": of["difference"], "difference_low": of["low"], "difference_high": of["high"], "p": of["p_holm"]}
+        {
+            "difference": of["difference"],
+            "difference_low": of["low"],
+            "difference_high": of["high"],
+            "p_alone": of["p"],
+            "p": of["p_holm"],
+        }
         for of in paired_differences(differences)
     ]
 

@@ -83,8 +83,12 @@ def top_items(
     """Masked top lists: items int32 (rows, depth), -1 padded, and their scores float32, NaN padded."""
     scores = check_scores(scores, (len(history), len(places)))
     keys = _masked_keys(scores, history, places)
+    if depth < keys.shape[1]:
+        keys = np.partition(keys, -depth, axis=1)[:, -depth:]
     keys.sort(axis=1)
-    return _top_of_sorted(scores, keys, np.argsort(places), depth)
+    items_by_place = np.empty_like(places)
+    items_by_place[places] = np.arange(len(places))
+    return _top_of_sorted(scores, keys, items_by_place, depth)
 
 
 def rank(score: Callable[[np.ndarray], np.ndarray], hidden: Hidden, places: np.ndarray, threads: int = 0) -> Ranking:

@@ -200,13 +200,19 @@ class ALS(Recommender):
 
         The contributions of the history's distinct items add up to the predicted preference of `item`.
         """
+        return self.explain_all(history, [item])[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
+        """`explain` for several items of one list."""
         row = self.confidences(as_histories(history, len(self.item_factors)))[[0]]
+        if not row.nnz:
+            scores = self._predict(self.solve(history))[0]
+            return [Explanation({"popularity": float(scores[item])}, row.indices, np.zeros(0)) for item in items]
         own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
         system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
-        speaking = np.linalg.solve(system.T, projected @ self.item_factors[item].astype(np.float64)) * row.data
-        if row.nnz:
-            return Explanation({"als": float(speaking.sum())}, row.indices, speaking)
-        return Explanation({"popularity": float(self._predict(self.solve(history))[0, item])}, row.indices, speaking)
+        towards = projected @ self.item_factors[list(items)].astype(np.float64).T
+        said = np.linalg.solve(system.T, towards) * row.data[:, None]
+        return [Explanation({"als": float(part.sum())}, row.indices, part) for part in said.T]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose factors point the same way: cosine."""

@@ -10,7 +10,7 @@ it is never formed. With M = (X X' + l I)^-1, which is users x users,
 so that the smaller side alone is inverted, and the result is the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -21,8 +21,11 @@ from common.data.histories import Histories
 from common.data.visible import Visible
 from common.models.contract import Recommender, as_histories, best
 from common.models.explanation import Explanation
-from common.models.neighbours import history_matrix, pack_histories, unpack_histories, weigh
+from common.models.neighbours import history_matrix, pack_histories, sums_of_rows, unpack_histories, weigh
 from common.ranges import Range
+
+BLOCK = 512
+"""Items of which M X is made together."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,37 @@ class EASE(Recommender):
         return weigh(self.histories.matrix(), self.settings.weighting)
 
     def _finish(self) -> None:
-        """What scoring needs beside the inverse: M X and the diagonal of P."""
+        """What scoring needs beside the inverse: the diagonal of P. M X waits until many are scored at once."""
         self.matrix = self._matrix()
+        self.of_items = sparse.csr_array(self.matrix.T.tocsr())
+        self._rebuilt: np.ndarray | None = None
         if self.dual:
-            self.rebuilt = (self.matrix.T @ self.inverse).T.astype(np.float32)
-            explained = np.asarray(self.matrix.multiply(self.rebuilt).sum(axis=0)).ravel()
-            self.diagonal = (1 - explained) / self.settings.regularisation
+            explained = [self._explained(items, part) for items, part in self._blocks()]
+            self.diagonal = (1 - np.concatenate(explained)) / self.settings.regularisation
         else:
             self.diagonal = np.diag(self.inverse).copy()
+
+    def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """(M X)' for some items after the other, float32 (items, users)."""
+        for start in range(0, self.histories.n_items, BLOCK):
+            items = slice(start, min(start + BLOCK, self.histories.n_items))
+            yield items, (self.of_items[items] @ self.inverse).astype(np.float32)
+
+    def _explained(self, items: slice, part: np.ndarray) -> np.ndarray:
+        """x_j' M x_j of some items, float64 (items,)."""
+        own = self.of_items[items]
+        item = np.repeat(np.arange(len(part)), np.diff(own.indptr))
+        return np.bincount(item, own.data * part[item, own.indices], len(part))
+
+    @property
+    def rebuilt(self) -> np.ndarray:
+        """M X, float32 (users, n_items), made when first needed: it is by far the largest part."""
+        if self._rebuilt is None:
+            of_items = np.empty((self.histories.n_items, len(self.histories)), np.float32)
+            for items, part in self._blocks():
+                of_items[items] = part
+            self._rebuilt = of_items.T
+        return self._rebuilt
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Scores from the histories seen in `fit`."""
@@ -90,7 +116,10 @@ class EASE(Recommender):
     def _through_b(self, rows: sparse.csr_array) -> np.ndarray:
         """Rows times B, float32: h - h P / diag(P)."""
         dense = rows.toarray().astype(np.float32)
-        if self.dual:
+        if self.dual and rows.shape[0] == 1:  # M X is so large that reading it takes longer than to do without
+            of_users = sparse.csr_array(sums_of_rows(rows, self.of_items)) @ self.inverse
+            through_p = ((dense - self.of_items @ of_users[0]) / self.settings.regularisation).astype(np.float32)
+        elif self.dual:
             through_p = dense - (rows @ self.matrix.T).toarray().astype(np.float32) @ self.rebuilt
             through_p /= np.float32(self.settings.regularisation)
         else:
@@ -99,17 +128,23 @@ class EASE(Recommender):
 
     def explain(self, history: Histories, item: int) -> Explanation:
         """What each item j of one history adds to the score of an item, h_j B_ji; they sum to it."""
+        return self.explain_all(history, [item])[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
+        """`explain` for several items of one list."""
         history = as_histories(history, self.histories.n_items)
         row = history_matrix(history, self.settings.weighting, self.settings.decay)[[0]]
         if not row.nnz:
-            return Explanation({"popularity": float(self.fold_in(history)[0, item])}, row.indices, row.data)
+            scores = self.fold_in(history)[0]
+            return [Explanation({"popularity": float(scores[item])}, row.indices, row.data) for item in items]
+        own = row.indices[:, None] == np.asarray(items)
         if self.dual:
-            of_users = (self.matrix[:, row.indices].T @ self.rebuilt[:, item]) / self.settings.regularisation
-            through_p = (row.indices == item) / self.settings.regularisation - of_users
+            of_users = self.of_items[row.indices] @ (self.of_items[list(items)] @ self.inverse).T
+            through_p = (own - of_users) / self.settings.regularisation
         else:
-            through_p = self.inverse[row.indices, item]
-        said = row.data * ((row.indices == item) - through_p / self.diagonal[item])
-        return Explanation({"ease": float(said.sum())}, row.indices, said)
+            through_p = self.inverse[np.ix_(row.indices, items)]
+        said = row.data[:, None] * (own - through_p / self.diagonal[list(items)])
+        return [Explanation({"ease": float(part.sum())}, row.indices, part) for part in said.T]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items for which this one speaks most: row `item` of B."""

@@ -181,16 +181,21 @@ class Ensemble(Recommender):
         """`explain` for several items of one list, which is scored once."""
         history = as_histories(history, len(self.popularity)).take(np.array([0]))
         scaled = self.scaled_parts(history)
-        return [self._explain(history, {n: float(scores[0, i]) for n, scores in scaled}, int(i)) for i in items]
-
-    def _explain(self, history: Histories, parts: dict[str, float], item: int) -> Explanation:
+        parts = [{name: float(scores[0, item]) for name, scores in scaled} for item in items]
         if not history.lengths[0]:
-            return Explanation(parts, np.array([], np.int32), np.array([]))
-        own = self.als.explain(history, item)
-        voices = {"als": own.contributions}
-        voices |= {name: part.explain(history, item).contributions for name, part in self.content.items()}
-        shares = {name: parts[name] / said.sum() if said.sum() else 0.0 for name, said in voices.items()}
-        return Explanation(parts, own.items, np.sum([shares[name] * said for name, said in voices.items()], axis=0))
+            return [Explanation(of_item, np.array([], np.int32), np.array([])) for of_item in parts]
+        voices = {"als": self.als.explain_all(history, items)}
+        voices |= {name: part.explain_all(history, items) for name, part in self.content.items()}
+        each = [{name: said[place] for name, said in voices.items()} for place in range(len(items))]
+        return [self._mixed(of_item, said) for of_item, said in zip(parts, each, strict=True)]
+
+    @staticmethod
+    def _mixed(parts: dict[str, float], voices: dict[str, Explanation]) -> Explanation:
+        """What the items of the history say through the parts, each scaled to its share in the score."""
+        said = {name: why.contributions for name, why in voices.items()}
+        shares = {name: parts[name] / by.sum() if by.sum() else 0.0 for name, by in said.items()}
+        total = np.sum([shares[name] * by for name, by in said.items()], axis=0)
+        return Explanation(parts, voices["als"].items, total)
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items like this one, each part's likeness in units of its largest, weighed as for long histories."""

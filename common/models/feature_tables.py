@@ -1,7 +1,9 @@
 """What features are made from: the visible tables as arrays, and what is derived from them once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ from scipy import sparse
 
 from common.data.folds import scheme_of
 from common.data.tables import AUDIO_FEATURES
-from common.data.vectors import item_vectors, tag_counts
+from common.data.vectors import item_vectors, of_unit_length, tag_counts
 from common.data.visible import Visible
 from common.models.content_knn import tf_idf
 from common.models.friends import friend_matrix
@@ -30,10 +32,15 @@ class FeatureTables:
 
     arrays: dict[str, np.ndarray]
     matrices: dict[str, sparse.csr_array] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __contains__(self, name: str) -> bool:
         """Whether the data have a table."""
         return name in self.arrays or name in self.matrices
+
+    def __getitem__(self, name: str) -> np.ndarray | sparse.csr_array:
+        """The table of a name."""
+        return self.arrays[name] if name in self.arrays else self.matrices[name]
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as named arrays without objects."""
@@ -98,6 +105,26 @@ class FeatureTables:
         mainstream = ratio(self.has @ self.log_listeners, self.has.sum(axis=1))
         return self.of_listeners(self.has.T @ np.nan_to_num(mainstream))
 
+    @cached_property
+    def tag_totals(self) -> np.ndarray:
+        """All tag assignments of each item."""
+        return np.asarray(self.matrices["tags"].sum(axis=1)).ravel()
+
+    def has_vector(self, name: str) -> np.ndarray:
+        """Which items have anything in a table of vectors, bool (items,)."""
+        return self._once(f"has {name}", lambda: np.diff(sparse.csr_array(self[name]).indptr) > 0)
+
+    def known_values(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Of an array: of which items all values are known, 0 or 1, (items,), and the values, 0 for the other items,
+        (items, columns)."""
+        return self._once(f"known {name}", lambda: _known(self.arrays[name]))
+
+    def _once(self, what: str, make: Callable[[], Any]) -> Any:
+        """What is made from the tables when it is first asked for."""
+        if what not in self._made:
+            self._made[what] = make()
+        return self._made[what]
+
     def of_listeners(self, total: np.ndarray) -> np.ndarray:
         """A mean over listeners from their total; NaN for an item of whose few listeners nothing is to be said."""
         return np.where(self.arrays["spoken_of"], ratio(total, self.has.sum(axis=0)), np.nan)
@@ -113,9 +140,7 @@ def feature_tables(seen: Visible) -> FeatureTables:
     }
     matrices = {"plays": seen.histories.matrix()}
     if (counts := tag_counts(seen)) is not None:
-        from sklearn.preprocessing import normalize
-
-        matrices |= {"tags": counts, "tag_vectors": sparse.csr_array(normalize(tf_idf(counts)))}
+        matrices |= {"tags": counts, "tag_vectors": of_unit_length(tf_idf(counts))}
     if (genres := item_vectors(seen, "genre")) is not None:
         arrays["genres"] = genres.toarray()
     if (audio := item_vectors(seen, "audio")) is not None:
@@ -138,6 +163,12 @@ def _standardised_audio(items: pd.DataFrame) -> np.ndarray:
     values = items[[name for name in AUDIO_FEATURES if name in items]].to_numpy(float, na_value=np.nan)
     spread = np.nanstd(values, axis=0)
     return (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1)
+
+
+def _known(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values = values.reshape(len(values), -1)
+    known = ~np.isnan(values).any(axis=1)
+    return known.astype(float), np.where(known[:, None], values, 0)
 
 
 def _as_numbers(values: pd.Series, column: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from common.data.folds import Asked
 from common.models.feature_tables import DAY, FeatureTables, ratio
 from common.models.first_stage import FirstStage, Proposals
 from common.models.item_knn import ItemKNN
-from common.models.neighbours import weigh
+from common.models.neighbours import sums_of_rows, weigh
 
 Columns = dict[str, np.ndarray]
 MAINSTREAM = 0.01
@@ -108,14 +108,14 @@ def _plays(pairs: Pairs) -> Columns:
     total = np.asarray(pairs.plays.sum(axis=1), float).ravel()
     largest = pairs.plays.max(axis=1).toarray().ravel() if pairs.plays.shape[0] else total
     squares = np.asarray(pairs.plays.multiply(pairs.plays).sum(axis=1), float).ravel()
-    weighed, weights = (entries(m @ pairs.likeness, rows, items) for m in (weigh(pairs.plays, "log"), pairs.has))
+    weighed, weights = (of_products(m, pairs.likeness, rows, items) for m in (weigh(pairs.plays, "log"), pairs.has))
     return {
         "user_log_plays": pairs.user_log_plays[rows],
         "user_total_plays": np.log1p(total)[rows],
         "user_top_share": ratio(largest, total)[rows],
         "user_concentration": ratio(squares, total**2)[rows],
         "item_log_plays": tables.item_log_plays[items],
-        "item_intensity": (tables.item_log_plays - tables.item_activity)[items],
+        "item_intensity": tables.item_log_plays[items] - tables.item_activity[items],
         "relative_activity": pairs.user_log_plays[rows] - tables.item_activity[items],
         "interaction_strength": np.where(pairs.heard, ratio(weighed, weights), np.nan),
     }
@@ -138,21 +138,21 @@ def _sources(pairs: Pairs, proposals: Proposals) -> Columns:
 def _content(pairs: Pairs) -> Columns:
     made: Columns = {}
     for space, name in (("genre", "genres"), ("audio", "audio_vectors")):
-        if (vectors := pairs.tables.arrays.get(name)) is not None:
-            made |= _likeness(pairs, vectors, space)
+        if name in pairs.tables:
+            made |= _likeness(pairs, name, space)
     if (genres := pairs.tables.arrays.get("genres")) is not None:
         made["user_genre_entropy"] = entropy(pairs.has @ genres)[pairs.rows]
     if (audio := pairs.tables.arrays.get("audio")) is not None:
-        centre = _known_mean(pairs.has, audio)
+        centre = _known_mean(pairs, "audio")
         made["audio_distance"] = np.linalg.norm(audio[pairs.items] - centre[pairs.rows], axis=1)
     if (years := pairs.tables.arrays.get("years")) is not None:
-        made["year_gap"] = years[pairs.items] - _known_mean(pairs.has, years[:, None])[pairs.rows, 0]
+        made["year_gap"] = years[pairs.items] - _known_mean(pairs, "years")[pairs.rows, 0]
     return made
 
 
-def _likeness(pairs: Pairs, vectors: np.ndarray | sparse.csr_array, space: str) -> Columns:
+def _likeness(pairs: Pairs, name: str, space: str) -> Columns:
     """Largest and mean cosine of unit vectors with the history's items that have one; NaN where the item has none."""
-    has_vector = np.diff(sparse.csr_array(vectors).indptr) > 0
+    vectors, has_vector = pairs.tables[name], pairs.tables.has_vector(name)
 
     def compare(items: np.ndarray, history: np.ndarray) -> Columns:
         known = history[has_vector[history]]
@@ -172,7 +172,7 @@ def _tags(pairs: Pairs) -> Columns:
     counts = pairs.tables.matrices["tags"]
     profile = sparse.csr_array(pairs.has @ counts)
     distinct = np.diff(profile.indptr)
-    totals = np.asarray(counts.sum(axis=1)).ravel()
+    totals = pairs.tables.tag_totals
     stands_in_history = np.zeros(counts.shape[1])
 
     def overlap(items: np.ndarray, history: np.ndarray) -> Columns:
@@ -183,7 +183,7 @@ def _tags(pairs: Pairs) -> Columns:
         return {"tag_overlap": ratio(known, totals[items])}
 
     return {
-        **_likeness(pairs, pairs.tables.matrices["tag_vectors"], "tag"),
+        **_likeness(pairs, "tag_vectors", "tag"),
         **pairs.by_person(overlap, ["tag_overlap"]),
         "user_tag_entropy": entropy(profile)[pairs.rows],
         "user_tag_diversity": np.log1p(distinct)[pairs.rows],
@@ -296,12 +296,20 @@ def _people(pairs: Pairs) -> Columns:
     return made
 
 
-def _known_mean(has: sparse.csr_array, values: np.ndarray) -> np.ndarray:
+def _known_mean(pairs: Pairs, name: str) -> np.ndarray:
     """Mean over each history of the items whose values are known, NaN without any, float64 (rows, columns)."""
-    known = ~np.isnan(values).any(axis=1)
-    number = has @ known.astype(float)
-    total = has @ np.where(known[:, None], values, 0)
-    return total / np.where(number > 0, number, np.nan)[:, None]
+    known, values = pairs.tables.known_values(name)
+    number = pairs.has @ known
+    return (pairs.has @ values) / np.where(number > 0, number, np.nan)[:, None]
+
+
+def of_products(
+    weights: sparse.csr_array, matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Single entries of weights @ matrix, float64 (len(rows),)."""
+    if weights.shape[0] == 1:
+        return sums_of_rows(weights, matrix)[rows, columns]
+    return entries(weights @ matrix, rows, columns)
 
 
 def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

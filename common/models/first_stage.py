@@ -36,6 +36,8 @@ SAMPLE = 200
 """People whose best scores say what one unit of a source is."""
 STRIDE = 16
 """Every so many-th score is looked at to guess which are the largest."""
+FEW = 8
+"""Fewer people than this are asked for one source after the other: threads would cost more than they save."""
 BLOCK_BYTES = 128 * 2**20
 """Memory that the sources' scores of one block of users may take."""
 
@@ -149,8 +151,11 @@ class FirstStage:
             chosen[place] = largest(own, self.settings.top)
             chosen[place][history] = False  # where somebody has so much that too little is left
 
-        with ThreadPoolExecutor(threads()) as pool:
-            list(pool.map(ask, range(len(self.sources)), self.sources.values()))
+        if len(asked) < FEW:
+            list(map(ask, range(len(self.sources)), self.sources.values()))
+        else:
+            with ThreadPoolExecutor(threads()) as pool:
+                list(pool.map(ask, range(len(self.sources)), self.sources.values()))
         rows, items = np.nonzero(chosen.any(axis=0))
         best = np.where(best > 0, best, np.float32(1))
         return Proposals(list(self.sources), rows, items, scores, best)

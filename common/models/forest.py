@@ -12,6 +12,7 @@ from common.data.histories import Histories
 from common.machine import threads
 from common.models.candidates import Pool
 from common.models.explanation import Explanation
+from common.models.trees import Trees
 from common.models.two_stage import TwoStage, TwoStageSettings
 from common.ranges import Range
 
@@ -80,15 +81,14 @@ class Forest(TwoStage):
         return Explanation({"average": average} | {names[f]: float(steps[0, f]) for f in by_size}, *nothing)
 
 
-def contributions(forest: Any, features: np.ndarray) -> tuple[float, np.ndarray]:
+def contributions(forest: Trees, features: np.ndarray) -> tuple[float, np.ndarray]:
     """What each feature adds to a forest's predictions: their mean start, and float64 (rows, features).
 
     On the way from the root to a leaf every split changes the mean of the training rows that are left; the change is
     credited to the feature of the split. Start and changes add up to the prediction.
     """
     total, start = np.zeros(features.shape), 0.0
-    for tree in forest.estimators_:
-        tree = tree.tree_
+    for tree in forest.walk.trees:
         value = tree.value[:, 0, 0]
         inner = np.flatnonzero(tree.children_left >= 0)
         children = np.concatenate([tree.children_left[inner], tree.children_right[inner]])
@@ -98,7 +98,7 @@ def contributions(forest: Any, features: np.ndarray) -> tuple[float, np.ndarray]
         credit = sparse.csr_array((steps, (children, tree.feature[parents])), shape=shape)
         total += (sparse.csr_array(tree.decision_path(features)) @ credit).toarray()
         start += value[0]
-    return start / len(forest.estimators_), total / len(forest.estimators_)
+    return start / len(forest.walk.trees), total / len(forest.walk.trees)
 
 
 @dataclass(frozen=True)

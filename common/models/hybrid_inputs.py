@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from common.data.preprocessor import MusicPreprocessor, joined
 from common.data.tables import AUDIO_FEATURES
-from common.data.vectors import distinct_values, item_vectors, tag_counts
+from common.data.vectors import distinct_values, item_vectors, of_unit_length, tag_counts
 from common.data.visible import Visible
 from common.models.content_knn import tf_idf
 from common.models.tower_features import evened, reduced
@@ -103,6 +102,8 @@ def _items(visible: Visible, preprocessor: MusicPreprocessor, without: tuple[str
     """What is known of items beside who has them: that a side made from all visible pairs counts a held-out pair, and
     the features of a fold do not, would give the pair away in training. So popularity is a feature of the pair alone.
     """
+    from sklearn.preprocessing import normalize
+
     table = preprocessor.transform(visible.items, about=("items",))
     sound = [name for name in preprocessor.numeric["items"] if name in SOUND]
     other = [name for name in preprocessor.numeric["items"] if name not in SOUND]
@@ -119,7 +120,7 @@ def _items(visible: Visible, preprocessor: MusicPreprocessor, without: tuple[str
         blocks["genres"] = reduced(sparse.csr_array(normalize(genres, "l1")), 4 * ALIKE)
     counts = tag_counts(visible) if tags and "tags" not in without else None
     if counts is not None:
-        blocks["tags"] = evened(reduced(normalize(tf_idf(counts)), tags))
+        blocks["tags"] = evened(reduced(of_unit_length(tf_idf(counts)), tags))
     heard = visible.counts > max(1, visible.count_floor)
     ids = np.where(heard, np.cumsum(heard), 0)
     coded = {name: shared(table[name].to_numpy(np.int64)) for name in preprocessor.categories["items"]}
@@ -174,6 +175,8 @@ def alike_spaces(visible: Visible) -> list[np.ndarray]:
 
     More than ALIKE dimensions are reduced, which leaves cosines nearly what they were; items without features are 0.
     """
+    from sklearn.preprocessing import normalize
+
     found = {space: item_vectors(visible, space) for space in ("genre", "tag", "audio")}
     if found["tag"] is None:
         found["tag"] = distinct_values(visible, "artist")

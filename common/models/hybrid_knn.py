@@ -95,18 +95,23 @@ class HybridKNN(Recommender):
 
         `user` is the code of a known user, who has no vote among the neighbours.
         """
+        return self.explain_all(history, [item], user)[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
+        """`explain` for several items of one list."""
         history, weights = as_histories(history, len(self.popularity)), self.settings.weights()
-        popularity = np.log(self.popularity)
-        parts, said = {}, np.zeros(0)
-        items = np.unique(history.take(np.array([0])).items)
+        own, popularity = np.unique(history.take(np.array([0])).items), np.log(self.popularity)
+        parts: list[dict[str, float]] = [{} for _ in items]
+        said = np.zeros((len(items), len(own)))
         for name, part in self.parts.items():
             told = {"user": user} if isinstance(part, UserKNN) else {}
-            why = part.explain(history, item, **told)  # type: ignore[attr-defined]
             factor = weights[name] / self.scales[name]
-            said = (said if said.size else np.zeros(len(items))) + factor * why.contributions
-            parts[name] = factor * float(why.contributions.sum())
-        parts["popularity"] = self.settings.popularity * float(popularity[item]) / max(float(popularity.max()), 1)
-        return Explanation(parts, items, said)
+            for place, why in enumerate(part.explain_all(history, items, **told)):  # type: ignore[attr-defined]
+                said[place] += factor * why.contributions
+                parts[place][name] = factor * float(why.contributions.sum())
+        for shares, item in zip(parts, items, strict=True):
+            shares["popularity"] = self.settings.popularity * float(popularity[item]) / max(float(popularity.max()), 1)
+        return [Explanation(shares, own, by) for shares, by in zip(parts, said, strict=True)]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose likeness, part by part in units of the part's largest and weighed like the parts, is highest."""

@@ -7,9 +7,8 @@ is visible. A feature that is the same everywhere says nothing and becomes 0.
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
-from common.data.vectors import item_vectors, tag_counts
+from common.data.vectors import item_vectors, of_unit_length, tag_counts
 from common.data.visible import Visible
 from common.models.content_knn import tf_idf
 from common.models.friends import friend_matrix
@@ -35,7 +34,7 @@ def item_features(visible: Visible, tags: int, names: int) -> np.ndarray:
     parts = [np.log(visible.popularity)[:, None]]
     counts = tag_counts(visible) if tags else None
     if counts is not None:
-        parts.append(reduced(normalize(tf_idf(counts)), tags))
+        parts.append(reduced(of_unit_length(tf_idf(counts)), tags))
     for space, dimensions in (("genre", GENRES), ("audio", GENRES)):
         if (vectors := item_vectors(visible, space)) is not None:
             parts.append(reduced(vectors, dimensions))
@@ -96,7 +95,7 @@ def ngrams(names: pd.Series) -> sparse.csr_array:
     bag = sparse.csc_array(cut.transform(names.astype(object).fillna("").tolist()))
     shared = np.diff(bag.indptr) >= NAMES
     kept = sparse.csr_array(bag[:, shared])
-    return sparse.csr_array(normalize(tf_idf(kept))) if shared.any() else kept
+    return sparse.csr_array(of_unit_length(tf_idf(kept))) if shared.any() else kept
 
 
 def reduced(rows: sparse.csr_array, dimensions: int) -> np.ndarray:

@@ -5,7 +5,6 @@ in the second stage of Covington et al. 2016. What no source proposes keeps the 
 """
 
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -16,24 +15,14 @@ from threadpoolctl import threadpool_limits
 from common.data.visible import Visible
 from common.errors import UserError
 from common.files import atomic
-from common.machine import Seconds, threads
+from common.machine import Seconds
 from common.models.candidates import OverCandidates, Pool
 from common.models.contract import Recommender
 from common.models.crossfit import Lessons
 from common.models.first_stage import FirstStageSettings
+from common.models.trees import Trees, as_bytes, read_trees
 from common.ranges import Range
 
-TRUSTED = (
-    "sklearn.tree._tree.Tree",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-)
-"""What a saved forest may hold beside what skops trusts by itself: scikit-learn's own trees, nothing else."""
 RANKER, PLAYS = "ranker.skops", "plays.skops"
 
 
@@ -53,6 +42,10 @@ class TwoStage(OverCandidates):
     Settings = TwoStageSettings
     files: ClassVar[tuple[str, ...]] = (*Recommender.files, RANKER, PLAYS)
 
+    ranker: Trees | None
+    """What orders candidates; None where nothing could be learned."""
+    plays: Trees | None
+    """What predicts log plays; None where there are none."""
     lessons: Lessons
     """What `fit` learned from; a loaded model has none."""
 
@@ -83,7 +76,7 @@ class TwoStage(OverCandidates):
         """What decides which trees the same lessons lead to."""
         return f"{self.name} {self.seed} {self.settings}"
 
-    def learn(self, features: np.ndarray, wanted: np.ndarray) -> Any:
+    def learn(self, features: np.ndarray, wanted: np.ndarray) -> Trees | None:
         """A ranker fitted to labelled candidates; None where no candidate is wanted, or every one is."""
         if wanted.all() or not wanted.any():
             return None
@@ -91,7 +84,7 @@ class TwoStage(OverCandidates):
         weights = np.where(wanted, (~wanted).sum() / wanted.sum(), 1.0) if balanced else None
         return fit_trees(self.new_ranker(), features, wanted.astype(np.float64), weights)
 
-    def learn_plays(self, features: np.ndarray, log_plays: np.ndarray) -> Any:
+    def learn_plays(self, features: np.ndarray, log_plays: np.ndarray) -> Trees | None:
         """A regressor of log plays; None where there is nothing to learn."""
         return fit_trees(self.new_plays(), features, log_plays.astype(np.float64), None) if len(log_plays) else None
 
@@ -99,43 +92,37 @@ class TwoStage(OverCandidates):
         """Scores of the candidates in [0, 1], float32 (pairs,); the first stage's own where nothing was learned."""
         if self.ranker is None:
             return 1 + pool.rest[pool.rows, pool.items]
-        return predict(self.ranker, pool.features)
+        return self.ranker.predict(pool.features)
 
     def plays_of(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> np.ndarray | None:
         """Log plays by the trees that learned them, float32 (pairs,)."""
-        return None if self.plays is None else predict(self.plays, features)
+        return None if self.plays is None else self.plays.predict(features)
 
     def save(self, folder: Path) -> None:
         """Write the trees with skops, one file each, beside what every model writes."""
-        from skops import io
-
         for name, trees in ((RANKER, self.ranker), (PLAYS, self.plays)):
             with atomic(folder / name) as temporary:
-                temporary.write_bytes(io.dumps(trees))
+                temporary.write_bytes(as_bytes(trees))
         super().save(folder)
 
     @classmethod
     def load(cls, folder: Path, catalogue_sha256: str | None = None) -> Self:
-        """Read a saved model; of the trees' files only types in TRUSTED are built."""
-        from skops import io
-
+        """Read a saved model; of the trees' files only the arrays are read."""
         model = super().load(folder, catalogue_sha256)
         for name in (RANKER, PLAYS):
             try:
-                trees = io.loads((folder / name).read_bytes(), trusted=list(TRUSTED))
-            except Exception as error:  # skops raises whatever a broken archive leads to
+                trees = read_trees(folder / name)
+            except Exception as error:  # whatever a broken archive leads to
                 raise UserError(f"{folder / name} is missing or damaged; train {cls.name} again") from error
             setattr(model, name.removesuffix(".skops"), trees)
         return model
 
     def nbytes(self) -> int:
         """Bytes of the sources, the tables and the trees."""
-        from skops import io
-
-        return super().nbytes() + sum(len(io.dumps(trees)) for trees in (self.ranker, self.plays))
+        return super().nbytes() + sum(len(as_bytes(trees)) for trees in (self.ranker, self.plays))
 
 
-def fit_trees(estimator: Any, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> Any:
+def fit_trees(estimator: Any, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> Trees:
     """Fit trees so that the same rows give the same trees and predictions, bit for bit.
 
     Boosting with more than one OpenMP thread, and a forest that predicts with several, add up their sums in an order
@@ -145,17 +132,4 @@ def fit_trees(estimator: Any, features: np.ndarray, target: np.ndarray, weights:
         estimator.fit(features, target, sample_weight=weights)
     if hasattr(estimator, "n_jobs"):
         estimator.n_jobs = 1
-    return estimator
-
-
-def predict(trees: Any, features: np.ndarray) -> np.ndarray:
-    """What the trees predict, float32 (rows,), the rows spread over threads."""
-    if not len(features):
-        return np.zeros(0, np.float32)
-
-    def part(rows: np.ndarray) -> np.ndarray:
-        return trees.predict_proba(rows)[:, 1] if hasattr(trees, "predict_proba") else trees.predict(rows)
-
-    parts = np.array_split(features, min(threads(), len(features)))
-    with threadpool_limits(1, "openmp"), ThreadPoolExecutor(len(parts)) as pool:
-        return np.concatenate(list(pool.map(part, parts))).astype(np.float32)
+    return Trees.of(estimator)

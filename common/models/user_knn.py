@@ -16,6 +16,7 @@ from common.models.neighbours import (
     order_rest_by_popularity,
     pack_histories,
     spoken,
+    sums_of_rows,
     unpack_histories,
     weigh,
 )
@@ -58,6 +59,7 @@ class UserKNN(Recommender):
     def _prepare(self) -> None:
         self.has = weigh(self.histories.matrix(), "binary")
         self.vectors = self._vectors(self.histories)
+        self.of_items = sparse.csr_array(self.vectors.T.tocsr())
         self.squares = np.asarray(self.vectors.multiply(self.vectors).sum(axis=1)).ravel()
 
     def _vectors(self, histories: Histories) -> sparse.csr_array:
@@ -79,21 +81,25 @@ class UserKNN(Recommender):
         The vote of a person who has the item is divided among the items in common by what each adds to the likeness.
         `user` is the code of a known user, who has no vote.
         """
+        return self.explain_all(history, [item], user)[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
+        """`explain` for several items of one list."""
         vectors = self._vectors(as_histories(history, self.has.shape[1]))[[0]]
         near = self._near(vectors, np.array([user]) if user >= 0 else None)
-        voters = near.indices[np.asarray(self.has[near.indices][:, [item]].todense()).ravel() > 0]
-        votes = np.asarray(near[:, voters].todense()).ravel()
-        shared = self.vectors[voters][:, vectors.indices].toarray() * vectors.data
-        said = votes @ (shared / np.maximum(shared.sum(axis=1, keepdims=True), 1e-12))
-        return spoken(self.name, vectors.indices, said, self.popularity, item)
+        has = self.has[near.indices][:, list(items)].toarray() > 0
+        shared = self.vectors[near.indices][:, vectors.indices].toarray() * vectors.data
+        shared /= np.maximum(shared.sum(axis=1, keepdims=True), 1e-12)
+        said = [near.data[voters] @ shared[voters] for voters in has.T]
+        return [spoken(self.name, vectors.indices, by, self.popularity, i) for i, by in zip(items, said, strict=True)]
 
     def _vote(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> np.ndarray:
         near = self._near(vectors, leave_out)
-        return order_rest_by_popularity((near @ self.has).toarray().astype(np.float32), self.popularity)
+        return order_rest_by_popularity(sums_of_rows(near, self.has).astype(np.float32), self.popularity)
 
     def _near(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> sparse.csr_array:
         """What the vote of each person weighs, (rows, users)."""
-        products = sparse.coo_array(vectors @ self.vectors.T)
+        products = sparse.coo_array(vectors @ self.of_items)
         row, voter = products.coords
         own = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
         likeness = products.data / (np.sqrt(own[row] * self.squares[voter]) + self.settings.shrinkage)

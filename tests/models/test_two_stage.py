@@ -15,7 +15,8 @@ from common.models.als import ALSSettings
 from common.models.contract import PredictsPlays
 from common.models.ease import EASESettings
 from common.models.forest import Forest, HistGradient, contributions
-from common.models.two_stage import RANKER, predict
+from common.models.trees import Trees, read_trees
+from common.models.two_stage import PLAYS, RANKER
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests, block_visible
 
 SOURCES: dict[str, Any] = {
@@ -119,6 +120,21 @@ class TwoStageTests(ContractTests):
         with pytest.raises(UserError, match=r"ranker\.skops is missing or damaged; train"):
             self.kind.load(tmp_path)
 
+    def test_the_trees_say_bit_for_bit_what_scikit_learn_says_fitted_and_read(self, fitted, tmp_path, monkeypatch):
+        fitted.save(tmp_path)
+        rows = fitted.pool(fitted.known(self.everybody)).features
+        rows = np.concatenate([rows, np.full_like(rows[:1], np.nan)])
+        assert np.isnan(rows[:-1]).any()
+        for trees, name in ((fitted.ranker, RANKER), (fitted.plays, PLAYS)):
+            theirs = trees.estimator.predict(rows)
+            if hasattr(trees.estimator, "predict_proba"):
+                theirs = trees.estimator.predict_proba(rows)[:, 1]
+            read: Any = read_trees(tmp_path / name)
+            np.testing.assert_array_equal(trees.walk(rows), theirs)
+            np.testing.assert_array_equal(read.walk(rows), theirs)
+            monkeypatch.setattr("common.models.trees.ALONE", 7)  # so that rows are spread over threads
+            np.testing.assert_array_equal(read.predict(rows), theirs.astype(np.float32))
+
     def test_plays_of_a_saved_model_are_the_same(self, fitted: Any, tmp_path):
         fitted.save(tmp_path)
         users, items = np.arange(N_USERS), np.arange(N_USERS)
@@ -153,8 +169,8 @@ class TestForest(TwoStageTests):
     def test_the_trees_are_in_the_trees_file(self, fitted, tmp_path):
         fitted.save(tmp_path)
         loaded = Forest.load(tmp_path)
-        assert isinstance(loaded.ranker, RandomForestRegressor)
-        assert len(loaded.ranker.estimators_) == 20
+        assert isinstance(loaded.ranker.estimator, RandomForestRegressor)
+        assert len(loaded.ranker.walk.trees) == len(loaded.ranker.estimator.estimators_) == 20
 
 
 class TestHistGradient(TwoStageTests):
@@ -170,7 +186,7 @@ def test_contributions_by_hand():
     features = np.array([[0.0, 5.0], [0.0, 6.0], [1.0, 5.0], [1.0, 6.0]], np.float32)
     wanted = np.array([0.0, 0.0, 1.0, 1.0])
     forest = RandomForestRegressor(1, bootstrap=False, max_depth=1, max_features=None, random_state=0)
-    average, steps = contributions(forest.fit(features, wanted), features)
+    average, steps = contributions(Trees.of(forest.fit(features, wanted)), features)
     assert average == 0.5
     np.testing.assert_allclose(steps, [[-0.5, 0], [-0.5, 0], [0.5, 0], [0.5, 0]])
 
@@ -181,8 +197,8 @@ def test_contributions_follow_missing_values_and_add_up():
     features[rng.random(features.shape) < 0.2] = np.nan
     wanted = (np.nan_to_num(features[:, 0], nan=0.3) + features[:, 1:2].ravel() > 1).astype(float)
     forest = RandomForestRegressor(10, min_samples_leaf=3, random_state=0).fit(features, wanted)
-    average, steps = contributions(forest, features)
-    np.testing.assert_allclose(average + steps.sum(axis=1), predict(forest, features), atol=1e-6)
+    average, steps = contributions(Trees.of(forest), features)
+    np.testing.assert_allclose(average + steps.sum(axis=1), forest.predict(features), atol=1e-6)
 
 
 def test_constant_and_unknown_features_do_no_harm(tmp_path):

@@ -1,0 +1,166 @@
+"""How long a trained model takes to answer: from the start of the program, and from one list to the next.
+
+    python -m benchmarks.ask_speed                  # --models als forest, --dataset, --protocol as for recommend.py
+
+For every trained model, `recommend.py` is started afresh and asked once for the list of somebody who likes the best
+known item. Then, in a process of its own, somebody new talks with the model: they like one item of each list, so that
+every list differs from the one before. A list counts from the word to the printed table: the like is kept in the
+library (a copy of it), the model scores the catalogue, and the best are re-ranked by MMR. Seconds of the processors
+are told beside those of the clock, since only they mean something on a machine that is busy with other things.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.asking import Asking
+from common.conversation import Conversation
+from common.data.prepare import ROOT
+from common.library import Library, open_library
+from common.machine import Seconds
+from recommend import Settings, reranker, shelf
+
+PEER = "als"
+"""The model that the others are compared with."""
+LISTENER = "ask_speed"
+"""Whose likes count; nothing is ever kept for them."""
+RERANK = ("--rerank.diversity", "0.3")
+"""MMR, as the textbook has it."""
+WHERE = ("dataset", "protocol", "preset", "data_dir", "output_dir")
+
+
+def flags_of(settings: Settings) -> list[str]:
+    """The flags that say where data and models lie."""
+    return [word for name in WHERE for word in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))]
+
+
+def first_answers(settings: Settings, model: str, item_id: str, starts: int) -> list[Seconds]:
+    """What fresh processes take to answer once."""
+    asked = ["--model", model, "--like", f"id:{item_id}", "--as", LISTENER, *RERANK]
+    command = [sys.executable, str(ROOT / "recommend.py"), *flags_of(settings), *asked]
+    return [_of_child(command) for _ in range(starts)]
+
+
+def _of_child(command: Sequence[str]) -> Seconds:
+    import resource
+
+    def spent() -> Seconds:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return Seconds(time.perf_counter(), used.ru_utime + used.ru_stime)
+
+    before = spent()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return spent() - before
+
+
+def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Seconds]:
+    """What each list of several conversations takes, but for the very first, which belongs to the first answer."""
+    spent: list[Seconds] = []
+    with copied_library(settings) as library:
+        asking = Asking(library, shelf(settings), reranker(settings))
+        best_known = np.argsort(-asking.catalogue.listeners, kind="stable")
+        for talk in range(talks):
+            library.unsay(LISTENER)
+            conversation = Conversation(asking, model, "", LISTENER, settings.k)
+            spent.append(_timed(conversation, int(best_known[(10 * talk) % len(best_known)])))
+            for turn in range(1, likes):
+                of_list = conversation.answer.items if conversation.answer else []
+                if of_list:
+                    spent.append(_timed(conversation, of_list[turn % len(of_list)]))
+    return spent[1:]
+
+
+@contextlib.contextmanager
+def copied_library(settings: Settings) -> Iterator[Library]:
+    """The library of the data set, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open_library(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
+            shutil.copy(library.path, Path(folder) / library.path.name)
+        with Library(Path(folder) / library.path.name) as copy:
+            yield copy
+
+
+def _timed(conversation: Conversation, liked: int) -> Seconds:
+    """What the list that follows a like takes."""
+    start = Seconds.now()
+    with contextlib.redirect_stdout(io.StringIO()):
+        conversation.keep(liked, liked=True)
+    return Seconds.now() - start
+
+
+def talk_apart(settings: Settings, model: str, talks: int, likes: int) -> list[Seconds]:
+    """`lists` in a process of its own."""
+    about = ["--models", model, "--talks", str(talks), "--likes", str(likes), "--here"]
+    command = [sys.executable, "-m", "benchmarks.ask_speed", *flags_of(settings), *about]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    return [Seconds(*pair) for pair in json.loads(told)]
+
+
+def row(first: Sequence[Seconds], each: Sequence[Seconds]) -> dict[str, float]:
+    """The figures of one model: seconds of the first answer, milliseconds of a list, by the clock and by processors."""
+    wall, cpu = ([1000 * getattr(one, kind) for one in each] for kind in ("wall", "cpu"))
+    return {
+        "first": statistics.median(one.wall for one in first),
+        "first_cpu": statistics.median(one.cpu for one in first),
+        "median": float(np.median(wall)),
+        "p90": float(np.quantile(wall, 0.9)),
+        "median_cpu": float(np.median(cpu)),
+        "p90_cpu": float(np.quantile(cpu, 0.9)),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print a row for each model."""
+    default = Settings()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in WHERE:
+        kind = type(getattr(default, name))
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(default, name))
+    parser.add_argument("--models", nargs="+", help="by default all that are trained")
+    parser.add_argument("--starts", type=int, default=3, help="fresh processes per model")
+    parser.add_argument("--talks", type=int, default=3, help="conversations per model")
+    parser.add_argument("--likes", type=int, default=12, help="lists of a conversation")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    flags = parser.parse_args(argv)
+    where = {name: getattr(flags, name) for name in WHERE}
+    settings = dataclasses.replace(default, rerank=dataclasses.replace(default.rerank, diversity=0.3), **where)
+    if flags.here:
+        spent = lists(settings, flags.models[0], flags.talks, flags.likes)
+        print(json.dumps([dataclasses.astuple(one) for one in spent]))
+        return
+    measure(settings, flags.models or shelf(settings).trained(), flags)
+
+
+def measure(settings: Settings, models: Sequence[str], flags: argparse.Namespace) -> None:
+    """Measure the models, the peer first, and print what was found."""
+    with open_library(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
+        catalogue = library.catalogue(settings.protocol)
+    best_known = str(catalogue.item_ids[catalogue.listeners.argmax()])
+    found: dict[str, dict[str, float]] = {}
+    print(f"{'':16}  first answer, s    milliseconds a list            list /\n{'':16}" + "    clock     CPU", end="")
+    print(f"  median    90%  CPU median    90%   {PEER}")
+    for model in sorted(models, key=lambda name: name != PEER):
+        first = first_answers(settings, model, best_known, flags.starts)
+        found[model] = row(first, talk_apart(settings, model, flags.talks, flags.likes))
+        one, peer = found[model], found.get(PEER, found[model])
+        print(
+            f"{model:16} {one['first']:8.2f} {one['first_cpu']:7.2f} {one['median']:7.1f} {one['p90']:6.1f}"
+            f" {one['median_cpu']:11.1f} {one['p90_cpu']:6.1f} {one['median_cpu'] / peer['median_cpu']:6.2f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

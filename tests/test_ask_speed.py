@@ -1,0 +1,108 @@
+"""What makes answers quick: only what a model needs is loaded, once, and short ways give what the long ones give."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.preprocessing import normalize
+
+from benchmarks import ask_speed
+from common.asking import Asking, Shelf
+from common.conversation import Conversation
+from common.data.histories import Histories
+from common.data.names import _ASCII, _spaced
+from common.data.vectors import of_unit_length
+from common.evaluation.ranking import tie_places, top_items
+from common.library import open_library
+from common.models.neighbours import sums_of_rows
+from recommend import Settings, reranker, shelf
+from tests.asked import save_models, write_own_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+TORCH, TREES = {"torch"}, {"sklearn"}
+SELDOM = {"implicit", "faiss", "skops", "matplotlib", "wandb", "optuna", "polars"}
+LOADED = """
+import contextlib, io, json, sys
+import recommend
+with contextlib.redirect_stdout(io.StringIO()):
+    recommend.main(sys.argv[1:])
+print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    """Where some tiny models lie, to be re-ranked."""
+    folder = tmp_path_factory.mktemp("quick")
+    own = write_own_folder(folder / "own")
+    save_models(own, folder / "data", folder / "out", ("als", "forest", "sasrec"))
+    found = Settings(dataset=str(own), data_dir=folder / "data", output_dir=folder / "out")
+    return dataclasses.replace(found, rerank=dataclasses.replace(found.rerank, diversity=0.3))
+
+
+@pytest.mark.parametrize(("model", "needed"), [("als", set()), ("forest", TREES), ("sasrec", TORCH)])
+def test_only_what_a_model_needs_is_imported(settings, model, needed):
+    asked = ["--model", model, "--like", "Radiohead", "--as", "nobody", *ask_speed.RERANK]
+    command = [sys.executable, "-c", LOADED, *ask_speed.flags_of(settings), *asked]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert set(json.loads(told)) & (TORCH | TREES | SELDOM) == needed
+
+
+def test_a_conversation_opens_its_model_once(settings, monkeypatch, capsys):
+    opened, open_model = [], Shelf.open
+    monkeypatch.setattr(Shelf, "open", lambda *asked: opened.append(asked[1]) or open_model(*asked))
+    with ask_speed.copied_library(settings) as library:
+        talk = Conversation(Asking(library, shelf(settings), reranker(settings)), "als", "", "me", 5)
+        for name in ("Radiohead", "Moby", "+2"):
+            talk.hear(name)
+    assert opened == ["als"]
+    assert capsys.readouterr().out.count("likes Radiohead") == 3
+
+
+def test_the_benchmark_times_every_list_but_the_first_and_leaves_no_likes(settings):
+    spent = ask_speed.lists(settings, "als", talks=2, likes=3)
+    assert len(spent) == 5
+    assert all(one.wall > 0 for one in spent)
+    with open_library(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
+        assert library.said(ask_speed.LISTENER) == ([], [])
+
+
+@pytest.fixture
+def rows() -> sparse.csr_array:
+    """Sparse rows, some of them empty."""
+    return sparse.csr_array(sparse.random_array((60, 40), density=0.2, rng=np.random.default_rng(0), format="csr"))
+
+
+def test_unit_vectors_are_those_of_scikit_learn_bit_for_bit(rows):
+    rows.data[rows.indptr[3] : rows.indptr[4]] = 0
+    np.testing.assert_array_equal(of_unit_length(rows).toarray(), normalize(rows).toarray())
+
+
+def test_a_row_alone_adds_up_as_among_others_bit_for_bit(rows):
+    weights = sparse.csr_array(rows[:40].T.tocsr())
+    together = sums_of_rows(weights, rows[:40])
+    for row in range(weights.shape[0]):
+        alone = sums_of_rows(weights[[row]], rows[:40])
+        assert alone.dtype == np.float64
+        np.testing.assert_array_equal(alone[0], together[row])
+
+
+def test_plain_names_are_keyed_as_all_names_are():
+    names = [f"{chr(one)}a{chr(other)}b {chr(one)}" for one in range(128) for other in range(128)]
+    assert [name.translate(_ASCII).split() for name in names] == [_spaced(name).split() for name in names]
+
+
+def test_the_top_of_a_list_is_the_same_however_deep_it_is_asked_for():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 30, (4, 200)).astype(np.float32)
+    history = Histories.from_lists([rng.permutation(200)[:n].tolist() for n in (0, 3, 150, 195)], 200)
+    places = tie_places(np.arange(200).astype(str))
+    items, values = top_items(scores, history, places, 200)
+    short, of_short = top_items(scores, history, places, 20)
+    np.testing.assert_array_equal(short, items[:, :20])
+    np.testing.assert_array_equal(of_short, values[:, :20])
