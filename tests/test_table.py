@@ -15,10 +15,11 @@ import pytest
 
 from common import rerank, table
 from common.data.splits import PROTOCOLS as ALL_PROTOCOLS
-from common.files import read_json
+from common.files import read_json, write_json
 from common.machine import hardware
 from common.models import MODELS
 from common.models.contract import NoSettings
+from common.results import _row
 from common.table_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
@@ -129,13 +130,12 @@ def test_other_settings_and_other_presets_do_not_pass_for_the_tables_own(flags, 
     assert [str(job) for job in ran] == ["listen ease tuned seed 0"]
 
 
-def test_a_run_that_did_not_record_its_machine_is_of_none(flags, ran, small_data, tmp_path):
-    table.main([*flags, "--models", "popularity"])
-    [path] = (tmp_path / "out" / small_data.name / "listen" / "popularity").glob("tuned/seed0/test/metrics.json")
-    path.write_text(json.dumps({key: value for key, value in read_json(path).items() if key != "machine"}))
-    table.main([*flags, "--models", "popularity"])
-    [row] = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
-    assert row["runs"][0]["machine"] is None
+def test_a_run_that_did_not_record_its_machine_is_of_none(tmp_path):
+    record = {"seed": 3, "config_sha256": "c", "commit": "d", "dirty": False, "threads": 1}
+    write_json(tmp_path / "test" / "metrics.json", record)
+    write_json(tmp_path / "config.json", {"settings": {}})
+    [run] = _row({}, [tmp_path / "test"])["runs"]
+    assert (run["threads"], run["machine"]) == (1, None)
 
 
 def test_tables_measured_before_are_kept_unless_the_data_are_others(flags, ran, small_data, tmp_path):
