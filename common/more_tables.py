@@ -227,5 +227,5 @@ TABLES = {
     "ladder": ladder_table,
 }
 """Kind of a page's block -> what fills it."""
-OF_MODELS = ("nine", "splits", "seeds", "plays", "unseen", "ladder")
+OF_MODELS = ("splits", "seeds", "plays", "unseen", "ladder")
 """Those with rows of several models' runs; each of the others is one study, measured whole."""
