@@ -185,13 +185,13 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
     holds another model's settings bears that model's name and takes that model's values. A table with `base` starts
     from the values of the preset that it names.
     """
+    if preset not in (known := known_presets(dataset, folder)):
+        raise unknown_name("preset", preset, known)
     parts = setting_parts(kind)
     values: dict[str, Any] = {n: preset_values(preset, dataset, protocol, n, k, folder) for n, k in parts.items()}
-    known = {"tuned", "classic"}
     names = {f.name for f in dataclasses.fields(kind)} - parts.keys()
     for path in (folder / "default.toml", folder / f"{dataset}.toml"):
         presets = read_toml(path)
-        known |= set(presets)
         table = presets.get(preset, {}).get(model, {})
         special = table.get(protocol, table.get("next", {}) if protocol == "next-shuffled" else {})
         found = {k: v for k, v in table.items() if not isinstance(v, dict)} | special
@@ -208,9 +208,13 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
         where = f"{path.name}: [{preset}.{model}]"
         found = {key: typed(value, getattr(kind(), key), f"{where} {key}") for key, value in found.items()}
         values |= found
-    if preset not in known:
-        raise unknown_name("preset", preset, sorted(known))
     return kind(**values)
+
+
+def known_presets(dataset: str, folder: Path = PRESETS) -> list[str]:
+    """Names of the presets that a data set has."""
+    tables = [read_toml(folder / name) for name in ("default.toml", f"{dataset}.toml")]
+    return sorted({"tuned", "classic"}.union(*tables))
 
 
 def typed(value: Any, default: Any, where: str) -> Any:

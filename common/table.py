@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.command_line import DataSettings, ModelSettings, command, parse, preset_values
+from common.command_line import DataSettings, ModelSettings, command, known_presets, parse, preset_values
 from common.data.prepare import LASTFM, ROOT, Dataset, load_dataset
 from common.data.splits import folder_name, load_split
 from common.data.visible import visible
@@ -99,9 +99,10 @@ def every_job(protocol: str) -> Iterator[Job]:
 
 
 def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:
-    """The runs that are asked for on a protocol of these data."""
+    """The runs that are asked for on a protocol of these data, on presets that they have."""
+    known = known_presets(data.presets)
     seen = visible(data, ModelSettings(protocol=protocol, split_seed=settings.split_seed).split_folder, "select")
-    return jobs(protocol, "timestamp" in seen.interactions, settings.models)
+    return (job for job in jobs(protocol, "timestamp" in seen.interactions, settings.models) if job.preset in known)
 
 
 def is_done(job: Job, data: Dataset, settings: Settings) -> bool:

@@ -117,6 +117,15 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     assert [str(job) for job in ran] == ["listen ease classic seed 0"]
 
 
+def test_a_preset_that_only_other_data_have_is_not_planned(small_data, small_settings, tmp_path):
+    settings = table.Settings(synthetic=SMALL, data_dir=small_settings.data_dir, dataset="synthetic")
+    planned = {job.preset for job in table.planned_jobs(small_data, "listen", settings)}
+    assert planned == {"tuned", "classic"}
+    assert "diverse" in {
+        job.preset for job in table.planned_jobs(replace(small_data, name="lastfm-2k"), "listen", settings)
+    }
+
+
 def test_other_settings_and_other_presets_do_not_pass_for_the_tables_own(flags, ran, small_flags, small_data, tmp_path):
     stage("2_als.py")([*small_flags, "--models", "ease", "--ease.regularisation", "7"])
     table.main([*flags, "--models", "ease"])
