@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
 from tqdm import tqdm
 
 from common.command_line import DataSettings, ModelSettings, command, known_presets, parse, preset_values
@@ -24,6 +25,7 @@ from common.data.prepare import LASTFM, ROOT, Dataset, load_dataset
 from common.data.splits import folder_name, load_split
 from common.data.visible import visible
 from common.errors import UserError, unknown_name
+from common.evaluation.leaderboard import text
 from common.experiment import PARTS, hash_config, is_complete, run_config
 from common.files import display, read_json, write_json
 from common.machine import threads
@@ -208,10 +210,12 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
     results = merged(read_json(path) if path.exists() else {}, found, wanted)
     write_json(path, results)
     log.info("%s", display(path))
+    for protocol, of in results["protocols"].items():
+        log.info("\n%s", text(pd.DataFrame(of["rows"]), data.name, protocol))
     made = blocks(results)
     for page in settings.pages:
-        if page.exists() and any(f"<!-- {marker} -->" in (text := read_page(page)) for marker in made):
-            fill_page(page, text, made, data.name)
+        if page.exists() and any(f"<!-- {marker} -->" in (content := read_page(page)) for marker in made):
+            fill_page(page, content, made, data.name)
     folder = ROOT / "docs" / "figures" if data.name == LASTFM else settings.output_dir / data.name / "figures"
     for drawn in draw_figures(results, settings.output_dir / data.name, data, settings.figures or folder):
         log.info("%s", display(drawn))

@@ -76,6 +76,8 @@ class Job:
 
     def __str__(self) -> str:
         """What is shown of it while it runs."""
+        if self.stage == RERANK:
+            return f"{self.protocol} {self.models[0].split('+')[0]} re-ranked {self.preset} seed {self.seed}"
         return f"{self.protocol} {'+'.join(self.models)} {self.preset} seed {self.seed}"
 
 

@@ -83,6 +83,7 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
         "listen ease tuned seed 0",
         "listen ease classic seed 0",
     ]
+    assert f"{small_data.name} / listen: leaderboard" in capsys.readouterr().out
     results = read_json(tmp_path / "results" / f"{small_data.name}.json")
     rows = {(row["model"], row["preset"]): row for row in results["protocols"]["listen"]["rows"]}
     assert set(rows) == {("popularity", "tuned"), ("ease", "tuned"), ("ease", "classic")}
