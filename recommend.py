@@ -29,6 +29,7 @@ from common.data.visible import visible
 from common.errors import UserError
 from common.find_names import shown
 from common.library import open_library
+from common.machine import use_one_thread
 from common.reranking import Reranking, item_facts, rerank
 from common.songs import Songs
 from common.terminal import columns, forgive_encodings, lines, plain
@@ -245,4 +246,5 @@ def reranker(settings: Settings) -> Any:
 
 
 if __name__ == "__main__":
+    use_one_thread()
     main()

@@ -29,7 +29,7 @@ from common.asking import Asking
 from common.conversation import Conversation
 from common.data.prepare import ROOT
 from common.library import Library, open_library
-from common.machine import Seconds
+from common.machine import Seconds, use_one_thread
 from recommend import Settings, reranker, shelf
 
 PEER = "als"
@@ -137,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     where = {name: getattr(flags, name) for name in WHERE}
     settings = dataclasses.replace(default, rerank=dataclasses.replace(default.rerank, diversity=0.3), **where)
     if flags.here:
+        use_one_thread()  # as recommend.py does
         spent = lists(settings, flags.models[0], flags.talks, flags.likes)
         print(json.dumps([dataclasses.astuple(one) for one in spent]))
         return

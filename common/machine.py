@@ -21,6 +21,16 @@ PROCESSORS = Path("/proc/cpuinfo")
 """Where Linux names them."""
 
 
+def use_one_thread() -> None:
+    """Let this process compute with one thread: where there is little to do, threads wait longer for one another than
+    they work. Libraries that are loaded later read it from the environment, where another number may be set before."""
+    from threadpoolctl import threadpool_limits
+
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]), "blas")
+
+
 @dataclass(frozen=True)
 class Seconds:
     """A moment, or the time between two: on the wall's clock, and on the processors that this process kept busy."""

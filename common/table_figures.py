@@ -64,7 +64,7 @@ def draw_costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> 
                 panel.errorbar(cost, row["ndcg_10"], reach, label=row["model"], elinewidth=1, capsize=2, **look)
             panel.set(xscale="log", xlabel="Processor seconds of one fit", ylabel="NDCG@10", title=protocol)
             plain_log_axis(panel.xaxis)
-        legend(axes[0])
+        legend(max(axes, key=lambda panel: len(panel.get_legend_handles_labels()[1])))
 
 
 def draw_nine(table: pd.DataFrame, dataset: str, path: Path) -> None:
