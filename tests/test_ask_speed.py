@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,14 @@ def test_the_top_of_a_list_is_the_same_however_deep_it_is_asked_for():
     short, of_short = top_items(scores, history, places, 20)
     np.testing.assert_array_equal(short, items[:, :20])
     np.testing.assert_array_equal(of_short, values[:, :20])
+
+
+@pytest.mark.parametrize(("before", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
+def test_who_asks_for_one_thread_gets_it_unless_the_environment_says_otherwise(before, threads):
+    told = "max(pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas')"
+    lines = ["import numpy", "from threadpoolctl import threadpool_info", "from common.machine import use_one_thread"]
+    code = "; ".join([*lines, "use_one_thread()", f"print({told})"])
+    chosen = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")} | before
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=chosen).stdout
+    assert int(found) == min(threads, os.cpu_count() or 1)
