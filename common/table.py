@@ -4,6 +4,7 @@ Runs go side by side, each in a process of its own with one thread, so that none
 are those of one processor. It may be stopped at any time: what is complete is kept, the next call does the rest.
 """
 
+import json
 import logging
 import os
 import resource
@@ -16,6 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -35,7 +37,7 @@ from common.report import fill_page, read_page
 from common.rerank import METHODS
 from common.results import Rows, blocks, gather
 from common.table_figures import draw_figures
-from common.table_plan import PROTOCOLS, Job, jobs, reranking
+from common.table_plan import PROTOCOLS, Job, jobs, reranking, seeds_of
 
 RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "measures.md")
@@ -55,6 +57,9 @@ class Settings(DataSettings):
     """How many runs at a time, each with one thread; 0: one for each processor."""
     run: bool = True
     """Run what is missing; --no-run writes what is there, and names what is missing."""
+    published: bool = False
+    """Count rows as there that the JSON file has with all their seeds, so that a table is finished in parts, on several
+    machines; without it, what is not under outputs/ is run again."""
     results: Path = RESULTS
     """Folder of the JSON file."""
     pages: tuple[Path, ...] = PAGES
@@ -82,6 +87,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
     planned = [job for protocol in settings.protocols for job in planned_jobs(data, protocol, settings)]
     missing = sorted((job for job in planned if not is_done(job, data, settings)), key=lambda job: job.turn)
+    if settings.published:
+        path = settings.results / f"{data.name}.json"
+        known = read_json(path) if path.exists() else {}
+        missing = [job for job in missing if not is_published(job, data, settings, known)]
     log.info("%s: %d of %d runs are there", data.name, len(planned) - len(missing), len(planned))
     failed = run_all(missing, settings) if settings.run else []
     after = [job for protocol in settings.protocols for job in reranking(protocol, METHODS, settings.models)]
@@ -121,13 +130,29 @@ def is_done(job: Job, data: Dataset, settings: Settings) -> bool:
     return True
 
 
+def is_published(job: Job, data: Dataset, settings: Settings, known: dict[str, Any]) -> bool:
+    """Whether published results hold every model of a job with the settings of its preset and all planned seeds."""
+    found = known.get("protocols", {}).get(folder_name(job.protocol, settings.split_seed))
+    if not found or known["data_sha256"] != data.sha256:
+        return False
+    rows = {row["model"]: row for row in found["rows"] if row["preset"] == job.preset}
+    sha256 = load_split(data, folder_name(job.protocol, settings.split_seed)).info["split_sha256"]
+    for model in job.models:
+        chosen = preset_values(job.preset, data.presets, job.protocol, model, MODELS[model].Settings)
+        wanted = json.loads(json.dumps(asdict(chosen)))
+        planned = seeds_of(model, job.preset, job.protocol)
+        if model not in rows or rows[model]["settings"] != wanted or rows[model]["seeds"] < planned:
+            return False
+    return bool(found["split_sha256"] == sha256)
+
+
 def is_reranked(job: Job, data: Dataset, settings: Settings) -> bool:
     """Whether every re-ranked row of a job is there, made of the lists of its run as it is now."""
     protocol = settings.output_dir / data.name / folder_name(job.protocol, settings.split_seed)
     place = Path(job.preset, f"seed{job.seed}")
     run = protocol / job.models[0].split("+")[0] / place / "config.json"
     if not run.exists():
-        return False
+        return settings.published  # its rows are kept as they were published
     lists = hash_config(read_json(run))
     for folder in (protocol / model / place for model in job.models):
         scored = all((folder / part / "metrics.json").exists() for part in PARTS.values())

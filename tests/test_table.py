@@ -1,6 +1,7 @@
 """The published table: what it consists of, running what is missing, and writing pages."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,29 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     assert ran == []
     table.main(flags)
     assert [str(job) for job in ran] == ["listen ease classic seed 0"]
+
+
+def test_published_rows_count_as_there_if_that_is_wished(flags, ran, small_data, tmp_path):
+    table.main(flags)
+    shutil.rmtree(tmp_path / "out" / small_data.name)
+    path = tmp_path / "results" / f"{small_data.name}.json"
+    published = read_json(path)
+    ran.clear()
+    table.main([*flags, "--models", "popularity", "--no-published"])
+    assert [str(job) for job in ran] == ["listen popularity tuned seed 0"], "what outputs/ lacks is run"
+    ran.clear()
+    table.main([*flags, "--published"])
+    assert ran == []
+    [row] = [row for row in published["protocols"]["listen"]["rows"] if row["preset"] == "classic"]
+    changes: list[dict[str, Any]] = [{"seeds": 0}, {"settings": {}}]
+    for change in changes:
+        rows = [of | change if of["preset"] == "classic" else of for of in published["protocols"]["listen"]["rows"]]
+        listen = published["protocols"]["listen"] | {"rows": rows}
+        path.write_text(json.dumps(published | {"protocols": {"listen": listen}}))
+        table.main([*flags, "--published"])
+        assert [str(job) for job in ran] == ["listen ease classic seed 0"]
+        ran.clear()
+        shutil.rmtree(tmp_path / "out" / small_data.name / "listen" / row["model"])
 
 
 def test_a_preset_that_only_other_data_have_is_not_planned(small_data, small_settings, tmp_path):
