@@ -59,6 +59,7 @@ def test_a_run_leaves_the_promised_files_and_nothing_else(small_settings, small_
     assert set(contents(folder)) == expected | {
         "config.json",
         "log.txt",
+        "measures.json",
         "figures/accuracy_by_k.png",
         "model/model.json",
         "model/model.npz",
@@ -222,7 +223,7 @@ def test_a_first_run_killed_in_final_keeps_validation_and_is_not_complete(small_
         with pytest.raises(MemoryError):
             run(small_settings)
     [folder] = tmp_path.rglob("seed0")
-    assert names(folder) == {"valid", "log.txt"}
+    assert names(folder) == {"valid", "log.txt", "measures.json"}
     assert names(folder / "valid") == set(PARTS)
     assert set(contents(run(small_settings, resume=True))) >= {"test/metrics.json", "config.json"}
 
@@ -257,7 +258,7 @@ def test_results_are_swapped_whole_or_not_at_all(small_settings, monkeypatch, br
     with pytest.raises(KeyboardInterrupt):
         write_results(folder / "test", evaluation, {"a": 1})
     assert contents(folder / "test") == before
-    assert names(folder) == {"valid", "test", "model", "figures", "config.json", "log.txt"}
+    assert names(folder) == {"valid", "test", "model", "figures", "config.json", "log.txt", "measures.json"}
 
 
 def test_a_swap_that_fails_brings_the_old_results_back(small_settings, monkeypatch):
