@@ -17,6 +17,8 @@ from common.data.prepare import ROOT
 from common.errors import UserError
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit", "torch", "faiss-cpu")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""What a process finds in its environment that computes with one thread."""
 PROCESSORS = Path("/proc/cpuinfo")
 """Where Linux names them."""
 
@@ -26,8 +28,8 @@ def use_one_thread() -> None:
     they work. Libraries that are loaded later read it from the environment, where another number may be set before."""
     from threadpoolctl import threadpool_limits
 
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    for name, number in ONE_THREAD.items():
+        os.environ.setdefault(name, number)
     threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]), "blas")
 
 

@@ -18,7 +18,7 @@ from common.errors import UserError, unknown_name
 from common.evaluation.leaderboard import aligned
 from common.evaluation.nine import NINE, PARTS, nine, oddities, write_nine
 from common.files import display, read_json
-from common.runs import choose_data_set, find_run, is_run
+from common.runs import choose_data_set, find_run, is_run, row_name
 
 HEADS = ("Prec", "Rec", "NDCG", "HR", "MAP", "Cover", "Div", "Nov", "Ser")
 """Headings of NINE in a terminal of 80 columns."""
@@ -74,11 +74,6 @@ def asked_for(settings: Settings) -> list[Path]:
     return sorted(rows.values())
 
 
-def label(run: Mapping[str, Any]) -> str:
-    """What a run is called: its model, with its preset where that is not the tuned one."""
-    return str(run["model"]) + ("" if run["preset"] == "tuned" else f"/{run['preset']}")
-
-
 def table_text(found: Sequence[Mapping[str, Any]], part: str) -> str:
     """The nine of every run, 80 columns wide, by NDCG@10; a long name stands on a line of its own."""
     split = f"{found[0]['dataset']} / {found[0]['protocol']}, {'test' if part == 'test' else 'validation'}"
@@ -87,7 +82,7 @@ def table_text(found: Sequence[Mapping[str, Any]], part: str) -> str:
         values = {
             name: value if name == "novelty" or value is None else 100 * value for name, value in run[part].items()
         }
-        names.append(label(run))
+        names.append(row_name(run))
         short = names[-1] if len(names[-1]) <= NAME_WIDTH else ""
         cells.append([short, *("-" if values[name] is None else f"{values[name]:.2f}" for name in NINE)])
     rows = zip(names, cells, aligned(cells, texts=1), strict=True)
@@ -102,7 +97,9 @@ def odd_lines(folder: Path, run: Mapping[str, Any], part: str) -> list[str]:
         return []
     records = [read_json(path) for path in sorted(folder.resolve().parents[2].glob(f"*/*/seed*/{part}/metrics.json"))]
     others = [of for of in records if of["split_sha256"] == run["split_sha256"] and family(of) != family(run)]
-    return [f"{label(run)}: {odd}" for odd in oddities(run[part], {of["model"]: nine(of, run["k"]) for of in others})]
+    return [
+        f"{row_name(run)}: {odd}" for odd in oddities(run[part], {of["model"]: nine(of, run["k"]) for of in others})
+    ]
 
 
 def family(run: Mapping[str, Any]) -> str:

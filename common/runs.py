@@ -1,6 +1,6 @@
 """Runs under `outputs/`, found by folder or by name, and read for a comparison."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,14 @@ def read_run(folder: Path, part: str) -> Run:
     config = read_json(folder / "config.json")
     per_user = read_parquet(results / "per_user.parquet").drop(columns="given", errors="ignore")
     per_user["user_id"] = per_user["user_id"].astype(object)
-    label = record["model"] + ("" if record["preset"] == "tuned" else f"/{record['preset']}")
-    label += f" seed {record['seed']}" if record["seed"] else ""
+    label = row_name(record) + (f" seed {record['seed']}" if record["seed"] else "")
     return Run(label, folder, part, config, record, per_user.groupby("user_id").mean())
+
+
+def row_name(record: Mapping[str, Any]) -> str:
+    """What a row is called in a terminal: its model, with its preset where that is not the tuned one.
+
+    >>> row_name({"model": "als", "preset": "tuned"}), row_name({"model": "als", "preset": "classic"})
+    ('als', 'als/classic')
+    """
+    return str(record["model"]) + ("" if record["preset"] == "tuned" else f"/{record['preset']}")

@@ -30,7 +30,7 @@ from common.errors import UserError, unknown_name
 from common.evaluation.leaderboard import text
 from common.experiment import PARTS, hash_config, is_complete, run_config
 from common.files import display, read_json, write_json
-from common.machine import threads
+from common.machine import ONE_THREAD, threads
 from common.merging import merged
 from common.models import MODELS
 from common.report import fill_page, read_page
@@ -41,7 +41,6 @@ from common.table_plan import PROTOCOLS, Job, jobs, reranking, seeds_of
 
 RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "measures.md")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 log = logging.getLogger(__name__)
 
 
@@ -112,7 +111,7 @@ def every_job(protocol: str) -> Iterator[Job]:
 def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:
     """The runs that are asked for on a protocol of these data, on presets that they have."""
     known = known_presets(data.presets)
-    seen = visible(data, ModelSettings(protocol=protocol, split_seed=settings.split_seed).split_folder, "select")
+    seen = visible(data, folder_name(protocol, settings.split_seed), "select")
     return (job for job in jobs(protocol, "timestamp" in seen.interactions, settings.models) if job.preset in known)
 
 
@@ -230,9 +229,9 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
         wanted[job.protocol] |= {(model, job.preset) for model in job.models}
     path = settings.results / f"{data.name}.json"
     found = gather(settings.output_dir / data.name, data, wanted, settings.split_seed)
-    if not found["protocols"]:
-        raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
     results = merged(read_json(path) if path.exists() else {}, found, wanted)
+    if not results["protocols"]:
+        raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
     write_json(path, results)
     log.info("%s", display(path))
     for protocol, of in results["protocols"].items():

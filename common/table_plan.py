@@ -54,20 +54,10 @@ class Job:
         if self.stage == RERANK:
             run = self.models[0].split("+")[0]
             return ["-m", RERANK, "--run", f"{run}/{self.preset}/seed{self.seed}", "--protocol", self.protocol]
-        shared = ["--models", *self.models] if self.stage in SHARED else []
-        numbers = ["--seed", str(self.seed)]
-        quick = ["--no-importance"] if self.stage == FORESTS and self.seed else []
-        return [
-            f"{self.stage}.py",
-            "--protocol",
-            self.protocol,
-            "--preset",
-            self.preset,
-            *numbers,
-            *shared,
-            *quick,
-            "--resume",
-        ]
+        flags = ["--protocol", self.protocol, "--preset", self.preset, "--seed", str(self.seed)]
+        flags += ["--models", *self.models] if self.stage in SHARED else []
+        flags += ["--no-importance"] if self.stage == FORESTS and self.seed else []
+        return [f"{self.stage}.py", *flags, "--resume"]
 
     @property
     def turn(self) -> int:

@@ -128,8 +128,12 @@ def test_published_rows_count_as_there_if_that_is_wished(flags, ran, small_data,
     table.main([*flags, "--models", "popularity", "--no-published"])
     assert [str(job) for job in ran] == ["listen popularity tuned seed 0"], "what outputs/ lacks is run"
     ran.clear()
+    shutil.rmtree(tmp_path / "out" / small_data.name)
+    page = tmp_path / "README.md"
+    page.write_text(f"<!-- leaderboard {small_data.name} listen -->\n<!-- end -->\n")
     table.main([*flags, "--published"])
     assert ran == []
+    assert "| ease | tuned |" in page.read_text(), "pages are made of what is published"
     [row] = [row for row in published["protocols"]["listen"]["rows"] if row["preset"] == "classic"]
     changes: list[dict[str, Any]] = [{"seeds": 0}, {"settings": {}}]
     for change in changes:
