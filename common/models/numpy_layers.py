@@ -17,6 +17,7 @@ class Weights:
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.arrays = arrays
+        self._parts: dict[str, Weights] = {}
 
     def __contains__(self, layer: str) -> bool:
         """Whether there is such a layer."""
@@ -32,8 +33,11 @@ class Weights:
         >>> "out" in Weights({"users.out.weight": np.ones((1, 2))}).below("users")
         True
         """
-        start = f"{prefix}."
-        return Weights({name[len(start) :]: array for name, array in self.arrays.items() if name.startswith(start)})
+        if prefix not in self._parts:
+            start = f"{prefix}."
+            own = {name[len(start) :]: array for name, array in self.arrays.items() if name.startswith(start)}
+            self._parts[prefix] = Weights(own)
+        return self._parts[prefix]
 
     def linear(self, layer: str, rows: np.ndarray) -> np.ndarray:
         """x W' + b, the bias where there is one."""
