@@ -3,15 +3,22 @@
 A whole table takes hours, so it may be measured in parts, and on several machines.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from common.evaluation.certainty import REFERENCE
 from common.evaluation.statistics import holm
 from common.more_tables import OF_MODELS, Table
 from common.results import Rows
+
+DIFFERENCE = ("difference", "difference_low", "difference_high")
+ALIKE = 1e-9
+"""Differences that are apart by less are the same but for rounding."""
+log = logging.getLogger(__name__)
 
 
 def merged(old: dict[str, Any], new: dict[str, Any], wanted: Mapping[str, Rows] | None = None) -> dict[str, Any]:
@@ -30,7 +37,7 @@ def merged(old: dict[str, Any], new: dict[str, Any], wanted: Mapping[str, Rows] 
         if protocol not in protocols and rows:
             protocols[protocol] = kept
         elif protocol in protocols and found["split_sha256"] == protocols[protocol]["split_sha256"]:
-            protocols[protocol] = _one_protocol(kept, protocols[protocol])
+            protocols[protocol] = _one_protocol(protocol, kept, protocols[protocol])
     tables = {**old["tables"], **new["tables"]}
     for key in old["tables"].keys() & new["tables"].keys():
         if key.split(" ")[0] in OF_MODELS:
@@ -42,14 +49,32 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["model"], row["preset"]
 
 
-def _one_protocol(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def _one_protocol(name: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     rows = {_key(row): row for row in new["rows"]}
     for row in old["rows"]:
         newer = rows.get(_key(row))
         if newer is None or (row["seeds"] > newer["seeds"] and row["settings"] == newer["settings"]):
             rows[_key(row)] = row
     ordered = sorted(rows.values(), key=lambda row: (row["stage"], row["valid_ndcg_10"]))
-    return new | {"rows": corrected(ordered)} | _segments(old, new, ordered)
+    return new | {"rows": compared_anew(name, corrected(ordered))} | _segments(old, new, ordered)
+
+
+def compared_anew(protocol: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with their differences, and the intervals around them, to the reference row that is here.
+
+    A row that stayed was compared with the reference as it was then. The mean difference is that of the means, so it is
+    known; p-values cannot be had without each user's values: they stay, and such rows are named.
+    """
+    reference = next((row["ndcg_10"] for row in rows if _key(row) == REFERENCE), None)
+    moved = {}
+    for row in rows if reference is not None else []:
+        by = row["ndcg_10"] - reference - row.get("difference", row["ndcg_10"] - reference)
+        if abs(by) > ALIKE:
+            moved[_key(row)] = row | {key: row[key] + by for key in DIFFERENCE}
+    if moved:
+        named = ", ".join("/".join(key) for key in moved)
+        log.warning("%s: measure again what was tested against %s as it was before: %s", protocol, REFERENCE[0], named)
+    return [moved.get(_key(row), row) for row in rows]
 
 
 def corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.merging import corrected, merged
+from common.merging import compared_anew, corrected, merged
 
 
 def row(model, ndcg, stage="2_als", **more):
@@ -110,3 +110,20 @@ def test_a_row_without_a_p_value_of_its_own_counts_and_keeps_what_it_has():
     rows = [row("a", 1, p_alone=0.02), row("b", 1, p=0.5)]
     del rows[1]["p_alone"]
     assert [of["p"] for of in corrected(rows)] == [0.04, 0.5]
+
+
+def test_a_row_that_stays_is_compared_with_the_reference_as_it_is_now(caplog):
+    former = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
+    old, new = content(row("als", 0.2), row("ease", 0.3, **former)), content(row("als", 0.22, seeds=5))
+    of_both = {of["model"]: of for of in merged(old, new)["protocols"]["listen"]["rows"]}
+    assert [of_both["ease"][key] for key in former] == pytest.approx([0.08, 0.03, 0.13])
+    assert "listen: measure again" in caplog.text
+    assert "before: ease/tuned" in caplog.text
+    assert "difference" not in of_both["als"]
+
+
+def test_rows_compared_with_the_reference_that_is_there_stay_as_they_are(caplog):
+    rows = [row("als", 0.2), row("ease", 0.3, difference=0.1, difference_low=0.05, difference_high=0.15), row("b", 0.1)]
+    assert compared_anew("listen", rows) == rows
+    assert compared_anew("listen", rows[1:]) == rows[1:]
+    assert not caplog.text
