@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise unknown_name("value of --part", settings.part, ("auto", "test", "valid"))
     if len(settings.runs) < 2:
         raise UserError(f"{len(settings.runs)} runs given; a comparison needs two or more, the reference first")
+    if not settings.metrics:
+        raise UserError("--metrics names none; name at least one, or leave the flag out")
     folders = [find_run(run, settings.output_dir, settings.dataset, settings.protocol) for run in settings.runs]
     runs = read_runs(folders, settings.part)
     compared = {metric: compare(runs, metric) for metric in _wanted(settings.metrics, runs)}

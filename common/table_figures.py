@@ -62,7 +62,12 @@ def draw_costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> 
                 reach = [[row["ndcg_10"] - row["ndcg_10_low"]], [row["ndcg_10_high"] - row["ndcg_10"]]]
                 cost = max(LEAST, row["fit_cpu_seconds"])
                 panel.errorbar(cost, row["ndcg_10"], reach, label=row["model"], elinewidth=1, capsize=2, **look)
-            panel.set(xscale="log", xlabel="Processor seconds of one fit", ylabel="NDCG@10", title=protocol)
+            panel.set(
+                xscale="log",
+                xlabel=f"Processor seconds of one fit ({LEAST:g}: no more)",
+                ylabel="NDCG@10",
+                title=protocol,
+            )
             plain_log_axis(panel.xaxis)
         legend(max(axes, key=lambda panel: len(panel.get_legend_handles_labels()[1])))
 

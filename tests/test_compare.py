@@ -176,6 +176,7 @@ def test_settings_of_another_command_are_owned_up_to(ran, flags, tmp_path, capsy
         (["popularity", "item_knn", "--protocol", "nowhere"], "known are listen, newcomer"),
         (["popularity", "item_knn", "--dataset", "nothing"], "unknown data set"),
         (["popularity", "item_knn", "--part"], "--part"),
+        (["popularity", "item_knn", "--metrics"], "--metrics names none"),
     ],
 )
 def test_mistakes_end_in_one_sentence(flags, capsys, argv, told):
