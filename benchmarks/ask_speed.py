@@ -3,7 +3,7 @@
     python -m benchmarks.ask_speed                  # --models als forest, --dataset, --protocol as for recommend.py
 
 For every trained model, `recommend.py` is started afresh and asked once for the list of somebody who likes the best
-known item. Then, in a process of its own, somebody new talks with the model: they like one item of each list, so that
+known item, as it is and re-ranked by MMR, for which it reads the data set as well. Then, in a process of its own, somebody new talks with the model: they like one item of each list, so that
 every list differs from the one before. A list counts from the word to the printed table: the like is kept in the
 library (a copy of it), the model scores the catalogue, and the best are re-ranked by MMR. Seconds of the processors
 are told beside those of the clock, since only they mean something on a machine that is busy with other things.
@@ -46,9 +46,9 @@ def flags_of(settings: Settings) -> list[str]:
     return [word for name in WHERE for word in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))]
 
 
-def first_answers(settings: Settings, model: str, item_id: str, starts: int) -> list[Seconds]:
-    """What fresh processes take to answer once."""
-    asked = ["--model", model, "--like", f"id:{item_id}", "--as", LISTENER, *RERANK]
+def first_answers(settings: Settings, model: str, item_id: str, starts: int, *more: str) -> list[Seconds]:
+    """What fresh processes take to answer once; `more`: further flags."""
+    asked = ["--model", model, "--like", f"id:{item_id}", "--as", LISTENER, *more]
     command = [sys.executable, str(ROOT / "recommend.py"), *flags_of(settings), *asked]
     return [_of_child(command) for _ in range(starts)]
 
@@ -108,11 +108,12 @@ def talk_apart(settings: Settings, model: str, talks: int, likes: int) -> list[S
     return [Seconds(*pair) for pair in json.loads(told)]
 
 
-def row(first: Sequence[Seconds], each: Sequence[Seconds]) -> dict[str, float]:
+def row(first: Sequence[Seconds], reranked: Sequence[Seconds], each: Sequence[Seconds]) -> dict[str, float]:
     """The figures of one model: seconds of the first answer, milliseconds of a list, by the clock and by processors."""
     wall, cpu = ([1000 * getattr(one, kind) for one in each] for kind in ("wall", "cpu"))
     return {
         "first": statistics.median(one.wall for one in first),
+        "first_reranked": statistics.median(one.wall for one in reranked),
         "first_cpu": statistics.median(one.cpu for one in first),
         "median": float(np.median(wall)),
         "p90": float(np.quantile(wall, 0.9)),
@@ -150,14 +151,15 @@ def measure(settings: Settings, models: Sequence[str], flags: argparse.Namespace
         catalogue = library.catalogue(settings.protocol)
     best_known = str(catalogue.item_ids[catalogue.listeners.argmax()])
     found: dict[str, dict[str, float]] = {}
-    print(f"{'':16}  first answer, s    milliseconds a list            list /\n{'':16}" + "    clock     CPU", end="")
-    print(f"  median    90%  CPU median    90%   {PEER}")
+    print(f"{'':16}  first answer, s            milliseconds a list            list /")
+    print(f"{'':16}    clock     CPU    MMR  median    90%  CPU median    90%   {PEER}")
     for model in sorted(models, key=lambda name: name != PEER):
         first = first_answers(settings, model, best_known, flags.starts)
-        found[model] = row(first, talk_apart(settings, model, flags.talks, flags.likes))
+        reranked = first_answers(settings, model, best_known, flags.starts, *RERANK)
+        found[model] = row(first, reranked, talk_apart(settings, model, flags.talks, flags.likes))
         one, peer = found[model], found.get(PEER, found[model])
         print(
-            f"{model:16} {one['first']:8.2f} {one['first_cpu']:7.2f} {one['median']:7.1f} {one['p90']:6.1f}"
+            f"{model:16} {one['first']:8.2f} {one['first_cpu']:7.2f} {one['first_reranked']:6.2f} {one['median']:7.1f} {one['p90']:6.1f}"
             f" {one['median_cpu']:11.1f} {one['p90_cpu']:6.1f} {one['median_cpu'] / peer['median_cpu']:6.2f}",
             flush=True,
         )

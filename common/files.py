@@ -49,6 +49,14 @@ def _umask() -> int:
     return mask
 
 
+def read_checked(path: Path, sha256: str) -> bytes:
+    """The content of a file; ValueError where it is not the one whose hash was noted."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("its hash is not the one noted beside it")
+    return content
+
+
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """Write a table without its index."""
     with atomic(path) as temporary:

@@ -15,6 +15,7 @@ import datetime
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class Catalogue:
         """Number of items."""
         return len(self.item_ids)
 
-    @property
+    @cached_property
     def of_artists(self) -> bool:
         """Whether the items are artists, not tracks."""
         known = self.artists != ""

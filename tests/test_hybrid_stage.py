@@ -17,9 +17,10 @@ from common.data.visible import Visible, visible
 from common.evaluation.evaluate import Scorer
 from common.evaluation.plays import mean_plays, order_ndcg
 from common.files import read_json, read_parquet
-from common.models import crossfit, neural
+from common.models import crossfit
 from common.models.hybrid_inputs import make_inputs
 from common.models.hybrid_listnet import HybridListNet, HybridListNetSettings
+from common.training import loop
 from tests.stages import complaint, stage
 
 QUICK = (
@@ -188,13 +189,13 @@ def test_no_split_of_few_pairs_fails(small_data):
 
 
 def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
-    plans, train = [], neural.train
+    plans, train = [], loop.train
 
     def noting(network, lessons, settings, place, judge, plan):
         plans.append((place.title, None if judge else plan and plan.epochs))
         return train(network, lessons, settings, place, judge, plan)
 
-    monkeypatch.setattr(neural, "train", noting)
+    monkeypatch.setattr(loop, "train", noting)
     stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--plays", "--phase", "select"])
     chosen = read_json(next(Path(small_flags[small_flags.index("--output-dir") + 1]).rglob("best.json")))["epoch"]
     assert [plan for _, plan in plans] == [None, chosen]

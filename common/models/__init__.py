@@ -19,7 +19,7 @@ NEURAL = {
     "two_tower": ("common.models.two_tower", "TwoTower"),
     "hybrid_listnet": ("common.models.hybrid_listnet", "HybridListNet"),
 }
-"""Module and class of the models that need torch, which takes a second to import: not before one is asked for."""
+"""Module and class of the neural models, with all that they import: not before one is asked for."""
 
 
 class Models(MutableMapping[str, type[Recommender]]):

@@ -50,6 +50,8 @@ class Recommender(ABC):
     def __init__(self, settings: Any = None, seed: int = 0) -> None:
         self.settings = self.Settings() if settings is None else settings
         self.seed = seed
+        self.light = False
+        """Whether the model was loaded to be asked for single lists; see `load`."""
         self.device = "cpu"
         """cpu or cuda; the same for every method."""
         self.curves: dict[str, list[float]] = {}
@@ -99,8 +101,12 @@ class Recommender(ABC):
         write_json(folder / "model.json", {**about, "catalogue_sha256": self.catalogue_sha256})
 
     @classmethod
-    def load(cls, folder: Path, catalogue_sha256: str | None = None) -> Self:
-        """Read a saved model; refuses another model's folder and, where a hash is given, another catalogue's."""
+    def load(cls, folder: Path, catalogue_sha256: str | None = None, light: bool = False) -> Self:
+        """Read a saved model; refuses another model's folder and, where a hash is given, another catalogue's.
+
+        light: for who asks for one list after the other and wants the first one soon. Nothing is imported or prepared
+        that one list does not need; scores are the same but for rounding, on the CPU.
+        """
         if not (folder / "model.json").exists():
             raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")
         about = read_json(folder / "model.json")
@@ -114,7 +120,7 @@ class Recommender(ABC):
             raise UserError(f"{folder} holds the model {name!r}, not {cls.name!r}; name the folder of {cls.name}")
         if catalogue_sha256 not in (None, catalogue):
             raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
-        model.catalogue_sha256 = catalogue
+        model.catalogue_sha256, model.light = catalogue, light
         try:
             model.restore(cls.read_arrays(folder))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:

@@ -20,6 +20,8 @@ MISSING = "_missing"
 """How the preprocessor's flags of missing values end."""
 ALIKE = 64
 """Dimensions in which items are compared in training."""
+FAR = 5.0
+"""Standardised features of a pair are cut off at this many units."""
 log = logging.getLogger(__name__)
 
 

@@ -6,10 +6,9 @@ stands in `hybrid_network.py`, what it is told besides in `hybrid_inputs.py`, th
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
 
 from common.data.folds import Asked
 from common.data.preprocessor import MusicPreprocessor
@@ -19,11 +18,15 @@ from common.files import atomic
 from common.models.candidates import OverCandidates, Pool
 from common.models.first_stage import FirstStageSettings
 from common.models.hybrid_inputs import Inputs, Side, make_inputs
-from common.models.hybrid_network import HybridNetwork
 from common.models.list_lessons import ListLessons
 from common.models.neural import Neural
+from common.models.numpy_layers import Weights
+from common.models.numpy_networks import NumpyHybrid
 from common.ranges import FIXED, Range
 from common.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from common.models.hybrid_network import HybridNetwork
 
 AT_ONCE = 2**15
 """Pairs that go through the network together."""
@@ -109,7 +112,6 @@ class HybridListNet(OverCandidates, Neural):
     name = "hybrid_listnet"
     Settings = HybridListNetSettings
     files: ClassVar[tuple[str, ...]] = (*Neural.files, SOURCES, "preprocessor.json")
-    network: HybridNetwork
 
     def __init__(self, settings: Any = None, seed: int = 0) -> None:
         super().__init__(settings, seed)
@@ -180,9 +182,15 @@ class HybridListNet(OverCandidates, Neural):
         features[:, ranks] = np.log1p(features[:, ranks])
         return features
 
-    def build(self) -> HybridNetwork:
+    def build(self) -> "HybridNetwork":
         """A new network."""
+        from common.models.hybrid_network import HybridNetwork
+
         return HybridNetwork(self.scale, self.items, self.users, self.spaces, self.settings)
+
+    def in_numpy(self, weights: Weights) -> NumpyHybrid:
+        """What judges as the network does, without torch."""
+        return NumpyHybrid(weights, self.scale, self.items, self.users, self.settings.residual)
 
     def lessons(self, visible: Visible) -> ListLessons | None:
         """Cross-fitted lists; None where there is no order to learn."""
@@ -228,8 +236,7 @@ class HybridListNet(OverCandidates, Neural):
                 )  # taught on strangers alone
                 codes, expected = np.stack([people, items[part]]).astype(np.int64), self._expected(own)
                 arrays = (self._prepared(own), *codes, expected)
-                made = self.network.judge(*map(self.tensor, arrays))
-                found[:, part] = torch.stack(made).float().cpu().numpy()
+                found[:, part] = [self.array(made) for made in self.network.judge(*map(self.tensor, arrays))]
         return found[0], found[1]
 
     # What is kept
@@ -268,10 +275,11 @@ class HybridListNet(OverCandidates, Neural):
         Neural.save(self, folder)
 
     @classmethod
-    def load(cls, folder: Path, catalogue_sha256: str | None = None) -> Self:
-        """Read a saved model and its preprocessor."""
-        model = super().load(folder, catalogue_sha256)
-        model.preprocessor = MusicPreprocessor.load_preprocessors(folder)
+    def load(cls, folder: Path, catalogue_sha256: str | None = None, light: bool = False) -> Self:
+        """Read a saved model and, unless it is `light`, its preprocessor, which scoring does without."""
+        model = super().load(folder, catalogue_sha256, light)
+        if not light:
+            model.preprocessor = MusicPreprocessor.load_preprocessors(folder)
         return model
 
     def written(self) -> dict[str, np.ndarray]:

@@ -17,12 +17,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from common.models.hybrid_inputs import Side
+from common.models.hybrid_inputs import FAR, Side
 from common.models.listwise import EnhancedListNetLoss, squared_errors
-from common.models.neural import Remembering
-
-FAR = 5.0
-"""Standardised features are cut off at this many units."""
+from common.models.remembering import Remembering
 
 
 class Norm(nn.Module):

@@ -1,44 +1,29 @@
-"""What every neural model shares: a network, its training through both phases, and how it is kept on disk."""
+"""What every neural model shares: a network, its training through both phases, and how it is kept on disk.
+
+torch is imported where a network is built. A model that was loaded to be asked for single lists (`light`) does without,
+as importing torch takes longer than all else: its weights are walked by `numpy_networks.py`.
+"""
 
 import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
-from torch import nn
 
 from common.data.visible import Visible
-from common.files import read_json, write_json
+from common.files import atomic, read_checked, read_json, write_json
 from common.models.contract import Trained
-from common.training.checkpoint import read_tensors, write_tensors
-from common.training.device import autocast, precision_of
-from common.training.loop import Course, Lessons, Place, train
+from common.models.numpy_layers import Weights
 
+if TYPE_CHECKING:
+    from common.training.loop import Course, Lessons, Place
 
-class Remembering(nn.Module):
-    """A network that keeps what was made with its weights, until they change."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: dict[str, Any] = {}
-        """What the weights as they are make of all people or items, for whoever scores."""
-
-    def train(self, mode: bool = True) -> Self:
-        """As in torch; what was made with the weights is forgotten before they change."""
-        if mode:
-            self.made = {}
-        return super().train(mode)
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As in torch; what was made with the former weights is forgotten."""
-        self.made = {}
-        return super().load_state_dict(*args, **kwargs)
+WEIGHTS = "model.safetensors"
 
 
 class Neural(Trained):
@@ -49,8 +34,9 @@ class Neural(Trained):
     through all epochs of the settings.
     """
 
-    files: ClassVar[tuple[str, ...]] = ("model.json", "model.safetensors")
-    network: nn.Module
+    files: ClassVar[tuple[str, ...]] = ("model.json", WEIGHTS)
+    network: Any
+    """A torch module, or its twin in numpy (`light`)."""
 
     def __init__(self, settings: Any = None, seed: int = 0) -> None:
         super().__init__(settings, seed)
@@ -62,15 +48,22 @@ class Neural(Trained):
         """Keep what scoring needs beside the network."""
 
     @abstractmethod
-    def build(self) -> nn.Module:
+    def build(self) -> Any:
         """A new network, with its random start, for what was remembered."""
 
     @abstractmethod
-    def lessons(self, visible: Visible) -> Lessons | None:
+    def in_numpy(self, weights: Weights) -> Any:
+        """What scores as the network does, without torch."""
+
+    @abstractmethod
+    def lessons(self, visible: Visible) -> "Lessons | None":
         """What the network is trained on; None where the data teach nothing, and the network stays as it was built."""
 
     def fit(self, visible: Visible) -> Self:
         """Train a new network; see the class."""
+        from common.training.loop import Course, train
+
+        self.light = False
         self.remember(visible)
         self.catalogue_sha256 = visible.catalogue_sha256
         with seeded(self.seed, self.device):
@@ -86,7 +79,9 @@ class Neural(Trained):
         self.network.eval()
         return self
 
-    def _place(self, visible: Visible) -> Place:
+    def _place(self, visible: Visible) -> "Place":
+        from common.training.loop import Place
+
         identity = {
             "model": self.name,
             "data set": visible.dataset,
@@ -102,6 +97,13 @@ class Neural(Trained):
     @contextmanager
     def running(self) -> Iterator[None]:
         """The network without gradients and dropout, in the precision it is trained in."""
+        if self.light:
+            yield
+            return
+        import torch
+
+        from common.training.device import autocast, precision_of
+
         was = self.network.training
         self.network.eval()
         with torch.inference_mode(), autocast(self.device, precision_of(self.device, self._precision())):
@@ -110,14 +112,26 @@ class Neural(Trained):
 
     def exactly(self) -> Any:
         """Inside `running`: float32 throughout, so that scores do not tie for want of digits."""
+        if self.light:
+            return nullcontext()
+        import torch
+
         return torch.autocast(self.device.split(":")[0], enabled=False)
 
     def _precision(self) -> str:
         return self.settings.precision if self.device.startswith("cuda") else "auto"
 
-    def tensor(self, array: np.ndarray) -> torch.Tensor:
-        """An array on the network's device."""
+    def tensor(self, array: np.ndarray) -> Any:
+        """An array on the network's device, in the form that the network takes."""
+        if self.light:
+            return array
+        import torch
+
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def array(self, made: Any) -> np.ndarray:
+        """What the network made, float32."""
+        return made if self.light else made.float().cpu().numpy()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The network's weights, `network/<name>`, and what was remembered."""
@@ -139,34 +153,48 @@ class Neural(Trained):
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `arrays` gave."""
         self.recall(arrays)
-        with seeded(self.seed, "cpu"):
-            self.network = self.build()
         weights = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
+        self.network = self.in_numpy(Weights(weights)) if self.light else self._rebuilt(weights)
+
+    def _rebuilt(self, weights: dict[str, np.ndarray]) -> Any:
+        import torch
+
+        with seeded(self.seed, "cpu"):
+            network = self.build()
         try:
-            self.network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+            network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
         except RuntimeError as error:
             raise ValueError(str(error)) from error
-        self.network.to(self.device).eval()
+        return network.to(self.device).eval()
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors`, then `model.json` with its hash."""
-        arrays = {name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in self.written().items()}
-        tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-        sha256 = write_tensors(folder / "model.safetensors", tensors)
+        from safetensors.numpy import save
+
+        content = save({name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in self.written().items()})
+        with atomic(folder / WEIGHTS) as temporary:
+            temporary.write_bytes(content)
+        sha256 = hashlib.sha256(content).hexdigest()
         about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
         write_json(folder / "model.json", {**about, "catalogue_sha256": self.catalogue_sha256, "sha256": sha256})
 
     @classmethod
     def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
         """The arrays that `save` wrote."""
-        sha256 = str(read_json(folder / "model.json").get("sha256"))
-        tensors = read_tensors(folder / "model.safetensors", sha256)
-        return {name: tensor.numpy() for name, tensor in tensors.items()}
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            return load(read_checked(folder / WEIGHTS, str(read_json(folder / "model.json").get("sha256"))))
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
 
 
 @contextmanager
 def seeded(seed: int, device: str) -> Iterator[None]:
     """torch's random numbers from a seed while the block runs, and from where they were after it."""
+    import torch
+
     cards = [torch.device(device)] if device.startswith("cuda") else []
     with torch.random.fork_rng(cards):
         torch.manual_seed(seed)

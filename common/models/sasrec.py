@@ -11,25 +11,25 @@ what is known of an item's tags and sound.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional
 
 from common.data.histories import Histories
 from common.data.vectors import item_vectors
 from common.data.visible import Visible
 from common.errors import UserError
-from common.models import losses
 from common.models.contract import as_histories, best
 from common.models.neighbours import pack_histories, unpack_histories
 from common.models.neural import Neural
+from common.models.numpy_layers import Weights, normalise
+from common.models.numpy_networks import NumpySASRec
 from common.models.sequences import SequenceLessons, last_windows, pack, reorder
-from common.models.transformer import Encoder
 from common.ranges import FIXED, Range
 from common.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from common.models.sasrec_network import SASRecNetwork
 
 SCORED_AT_ONCE = 512
 """Histories that go through the network together when scoring."""
@@ -79,60 +79,11 @@ class SASRecSettings(TrainingSettings):
             raise UserError(f"--sasrec.width {self.width}: give a multiple of --sasrec.heads {self.heads}")
 
 
-class Network(nn.Module):
-    """Item vectors, encoder, loss. Arguments named as `common.models.sequences.pack` names them."""
-
-    def __init__(self, settings: SASRecSettings, n_items: int, side: np.ndarray, chances: np.ndarray) -> None:
-        super().__init__()
-        s, self.settings = settings, settings
-        self.items = nn.Parameter(torch.empty(n_items, s.width))
-        self.others = None if s.tied else nn.Parameter(torch.empty(n_items, s.width))
-        self.from_side = nn.Linear(side.shape[1], s.width, bias=False) if side.shape[1] else None
-        self.encoder = Encoder(s.width, s.layers, s.heads, s.inner * s.width, s.length, s.dropout, s.norm)
-        for weights in (self.items, self.others, None if self.from_side is None else self.from_side.weight):
-            if weights is not None:
-                nn.init.normal_(weights, std=0.02)
-        self.side: torch.Tensor
-        self.chances: torch.Tensor
-        self.register_buffer("side", torch.from_numpy(side), persistent=False)
-        self.register_buffer("chances", torch.from_numpy(chances), persistent=False)
-
-    def table(self, output: bool = False) -> torch.Tensor:
-        """Vectors of all items (n_items, width): those of the input, or those they are scored by."""
-        own = self.others if output and self.others is not None else self.items
-        return own if self.from_side is None else own + self.from_side(self.side)
-
-    def look_up(self, codes: torch.Tensor, output: bool = False) -> torch.Tensor:
-        """Vectors of some items, (len(codes), width), without making those of all."""
-        own = self.others if output and self.others is not None else self.items
-        vectors = functional.embedding(codes, own)
-        return vectors if self.from_side is None else vectors + self.from_side(functional.embedding(codes, self.side))
-
-    def forward(self, targets: torch.Tensor, negatives: torch.Tensor | None = None, **packed: Any) -> torch.Tensor:
-        """The summed loss of a batch; `packed` is what `encode` takes."""
-        if negatives is None:
-            table = self.table()
-            hidden = self.encode(**packed, vectors=functional.embedding(packed["items"], table))
-            return losses.full_softmax(hidden, table if self.settings.tied else self.table(output=True), targets)
-        hidden = self.encode(**packed, vectors=self.look_up(packed["items"]))
-        own, others = self.look_up(targets, output=True), self.look_up(negatives, output=True)
-        if self.settings.loss == "sampled":
-            expected = losses.log_draws(negatives, self.chances)
-            return losses.sampled_softmax(hidden, own, others, targets, negatives, expected)
-        n_items, calibration = len(self.items), self.settings.calibration
-        return losses.generalised_bce(hidden, own, others, targets, negatives, n_items, calibration)
-
-    def encode(self, vectors: torch.Tensor, positions: torch.Tensor, cells: torch.Tensor, **shape: Any) -> torch.Tensor:
-        """A vector per event, (tokens, width)."""
-        return self.encoder(vectors, positions, cells, shape["windows"], shape["width"])
-
-
 class SASRec(Neural):
     """The model of the module's head. It has nothing of its own for a user, so newcomers fold in as they are."""
 
     name = "sasrec"
     Settings = SASRecSettings
-    network: Network
 
     def remember(self, visible: Visible) -> None:
         """Keep the histories, the popularity, and the side features of the items."""
@@ -140,13 +91,19 @@ class SASRec(Neural):
         self.histories, self.popularity = visible.histories, visible.popularity
         self.side = side_features(visible, self.settings.tags, self.settings.audio)
 
-    def build(self) -> Network:
+    def in_numpy(self, weights: Weights) -> NumpySASRec:
+        """What scores as the network does, without torch."""
+        return NumpySASRec(weights, self.side, self.settings)
+
+    def build(self) -> "SASRecNetwork":
         """A new network."""
+        from common.models.sasrec_network import SASRecNetwork
+
         power = self.settings.power if self.settings.loss == "sampled" else 0.0
         chances = self.popularity.astype(np.float64) ** power
         self.cumulated = np.cumsum(chances / chances.sum())
         chances = (chances / chances.sum()).astype(np.float32)
-        return Network(self.settings, self.histories.n_items, self.side, chances)
+        return SASRecNetwork(self.settings, self.histories.n_items, self.side, chances)
 
     def lessons(self, visible: Visible) -> SequenceLessons:
         """Windows of the histories, each event to foretell the next."""
@@ -183,32 +140,31 @@ class SASRec(Neural):
                 rows = known[start : start + SCORED_AT_ONCE]
                 states = self._states(histories.take(rows))
                 with self.exactly():
-                    scores[rows] = (states @ table.T).cpu().numpy()
+                    scores[rows] = self.array(states @ table.T)
         return scores
 
-    def _states(self, histories: Histories) -> torch.Tensor:
+    def _states(self, histories: Histories) -> Any:
         """The vector that foretells what comes after each history, float32 (len(histories), width)."""
         starts, ends = last_windows(histories, self.settings.length)
         packed = pack(histories, starts, ends, self.settings.length)
         packed |= {name: self.tensor(packed[name]) for name in ("items", "positions", "cells")}
         events = self.network.encode(vectors=self.network.look_up(packed["items"]), **packed)
-        return events[self.tensor(np.cumsum(ends - starts) - 1)].float()
+        last = events[self.tensor(np.cumsum(ends - starts) - 1)]
+        return last if self.light else last.float()
 
     def attention(self, history: Histories) -> tuple[np.ndarray, np.ndarray]:
         """What the last event of one history looks at: the items it sees, int (n,), and weights (layers, heads, n)."""
         history = reorder(history, self.settings.order, None)
         packed = pack(history, *last_windows(history, self.settings.length), self.settings.length)
         with self.running():
-            vectors = self.network.look_up(self.tensor(packed["items"]))
-            layers = self.network.encoder.attention(vectors, self.tensor(packed["positions"]))
-            return packed["items"], torch.stack([weights[:, -1].float() for weights in layers]).cpu().numpy()
+            layers = self.network.attention(self.tensor(packed["items"]), self.tensor(packed["positions"]))
+            return packed["items"], np.stack([self.array(weights[:, -1]) for weights in layers])
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose vectors point the same way: cosine."""
         with self.running(), self.exactly():
-            table = functional.normalize(self.network.table(), dim=1)
-            likeness = (table @ table[item]).cpu().numpy()
-        return best(likeness, k, leave_out=item)
+            table = normalise(self.array(self.network.table()))
+        return best(table @ table[item], k, leave_out=item)
 
     def remembered(self) -> dict[str, np.ndarray]:
         """Histories, popularity, side features."""

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.models.losses import mixed_softmax
-from common.models.neural import Remembering
+from common.models.remembering import Remembering
 
 
 class ItemTower(nn.Module):
@@ -104,10 +104,6 @@ class Towers(Remembering):
         half_life = self.settings.half_life
         weights = torch.exp2(-ages / half_life) if half_life else torch.ones_like(ages)
         return self.scaled(self.users(vectors, self.items.features[items], rows, weights, person))
-
-    def of_items(self, codes: torch.Tensor) -> torch.Tensor:
-        """Vectors of items, ready for the dot product."""
-        return self.scaled(self.items(codes))
 
     def person(self, people: torch.Tensor) -> torch.Tensor:
         """What is known of users besides their history; in training of some, at random, nothing."""

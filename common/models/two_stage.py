@@ -106,9 +106,9 @@ class TwoStage(OverCandidates):
         super().save(folder)
 
     @classmethod
-    def load(cls, folder: Path, catalogue_sha256: str | None = None) -> Self:
+    def load(cls, folder: Path, catalogue_sha256: str | None = None, light: bool = False) -> Self:
         """Read a saved model; of the trees' files only the arrays are read."""
-        model = super().load(folder, catalogue_sha256)
+        model = super().load(folder, catalogue_sha256, light)
         for name in (RANKER, PLAYS):
             try:
                 trees = read_trees(folder / name)

@@ -13,10 +13,9 @@ belong to (friends, age group, gender, country). A new item: what the tower make
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import torch
 
 from common.data.acquaintance import Acquaintance
 from common.data.histories import Histories
@@ -26,12 +25,16 @@ from common.models.als import ALS, ALSSettings
 from common.models.contract import as_histories, best
 from common.models.neighbours import pack_histories, unpack_histories
 from common.models.neural import Neural
+from common.models.numpy_layers import Weights
+from common.models.numpy_networks import NumpyTowers
 from common.models.pooled_lessons import PooledLessons, ages
 from common.models.tower_features import groups_of_people, item_features, people_features
-from common.models.towers import Towers
 from common.ranges import FIXED, Range
 from common.retrieval import Index, Kind
 from common.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from common.models.towers import Towers
 
 AT_ONCE = 1024
 """Histories or items that go through a tower together."""
@@ -91,7 +94,6 @@ class TwoTower(Neural):
 
     name = "two_tower"
     Settings = TwoTowerSettings
-    network: Towers
 
     def remember(self, visible: Visible) -> None:
         """Keep the histories, the features, the groups of people, and where ids start from."""
@@ -116,8 +118,16 @@ class TwoTower(Neural):
         turned = (factors @ axes).astype(np.float32)
         return np.pad(turned, ((0, 0), (0, self.settings.width - turned.shape[1])))
 
-    def build(self) -> Towers:
+    def in_numpy(self, weights: Weights) -> NumpyTowers:
+        """What scores as the network does, without torch."""
+        return NumpyTowers(weights, self.items, self.heard, self.settings)
+
+    def build(self) -> "Towers":
         """A new network."""
+        import torch
+
+        from common.models.towers import Towers
+
         towers = Towers(self.items, self.heard, self.people, self.settings)
         if self.started is not None:
             with torch.no_grad():
@@ -125,8 +135,10 @@ class TwoTower(Neural):
         self._measure(towers)
         return towers
 
-    def _measure(self, towers: Towers) -> None:
+    def _measure(self, towers: "Towers") -> None:
         """Mean and spread (at least 1) of the activity and diversity of histories, by which they are standardised."""
+        import torch
+
         some = self.histories.take(self._sample())
         features = torch.from_numpy(self.items[some.items])
         rows = torch.from_numpy(np.repeat(np.arange(len(some)), some.lengths))
@@ -143,13 +155,14 @@ class TwoTower(Neural):
 
     def item_vectors(self) -> np.ndarray:
         """What items are found by, float32 (n_items, width); those that nobody has come from their content alone."""
-        return self._cached("items", lambda: self._in_parts(self.network.of_items, len(self.items)))
+        with self.running(), self.exactly():
+            return self._cached("items", lambda: self.array(self.network.scaled(self.tensor(self._shown_vectors()))))
 
     def new_item_vectors(self, features: np.ndarray) -> np.ndarray:
         """Vectors of items outside the catalogue from their features, columns as in `item_features`, (n, width)."""
         with self.running(), self.exactly():
             content = self.network.items.content(self.tensor(features.astype(np.float32)))
-            return self.network.scaled(content).float().cpu().numpy()
+            return self.array(self.network.scaled(content))
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """What users known from `fit` look for, float32 (len(users), width)."""
@@ -163,7 +176,8 @@ class TwoTower(Neural):
         histories = as_histories(histories, len(self.items))
         vectors = self._vectors(histories, np.zeros((len(histories), self.people.shape[1]), np.float32))
         empty = np.flatnonzero(histories.lengths == 0)
-        vectors[empty] = self.averages(len(empty), None if known is None else known.take(empty))
+        if len(empty):
+            vectors[empty] = self.averages(len(empty), None if known is None else known.take(empty))
         return vectors
 
     def averages(self, n: int, known: Acquaintance | None = None) -> np.ndarray:
@@ -196,7 +210,7 @@ class TwoTower(Neural):
         return np.arange(n) if n <= AVERAGED else np.sort(np.random.default_rng(0).permutation(n)[:AVERAGED])
 
     def _vectors(self, histories: Histories, person: np.ndarray) -> np.ndarray:
-        table = self._cached("shown", lambda: self._in_parts(self.network.items, len(self.items)))
+        table = self._shown_vectors()
         made = [np.zeros((0, self.settings.width), np.float32)]
         with self.running(), self.exactly():
             for start in range(0, len(histories), AT_ONCE):
@@ -210,14 +224,18 @@ class TwoTower(Neural):
                     self.tensor(ages(rows)),
                     self.tensor(person[start : start + AT_ONCE]),
                 )
-                made.append(users.float().cpu().numpy())
+                made.append(self.array(users))
         return np.concatenate(made)
 
-    def _in_parts(self, tower: Any, n: int) -> np.ndarray:
-        """All items through a tower, float32 (n, width)."""
+    def _shown_vectors(self) -> np.ndarray:
+        """What items are in a history, float32 (n_items, width)."""
+        return self._cached("shown", self._through_tower)
+
+    def _through_tower(self) -> np.ndarray:
+        n = len(self.items)
         with self.running(), self.exactly():
-            parts = [torch.arange(start, min(start + AT_ONCE, n)) for start in range(0, n, AT_ONCE)]
-            return np.concatenate([tower(part.to(self.device)).float().cpu().numpy() for part in parts])
+            parts = [np.arange(start, min(start + AT_ONCE, n)) for start in range(0, n, AT_ONCE)]
+            return np.concatenate([self.array(self.network.items(self.tensor(part))) for part in parts])
 
     def _cached(self, name: str, make: Any) -> np.ndarray:
         """What the weights as they are make of something; the network forgets it when they change."""

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from common.errors import UserError
-from common.files import atomic, read_json, write_json
+from common.files import atomic, read_checked, read_json, write_json
 
 MEND = "leave out --resume to train from the start, or delete the folder"
 
@@ -28,11 +28,8 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> str:
 
 def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
     """Read tensors and make sure that they are the ones written; ValueError otherwise, OSError if there is no file."""
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError("its hash is not the one noted beside it")
     try:
-        return load(content)
+        return load(read_checked(path, sha256))
     except SafetensorError as error:
         raise ValueError(str(error)) from error
 

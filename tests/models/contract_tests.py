@@ -117,6 +117,14 @@ class ContractTests:
         for left, right in zip(one.similar(5, 9), other.similar(5, 9), strict=True):
             np.testing.assert_array_equal(left, right)
 
+    def light_is_the_same(self, model: Any, folder: Path) -> None:
+        """What is loaded for single lists says the same but for rounding."""
+        model.save(folder)
+        light = self.kind.load(folder, light=True)
+        for ask in (lambda m: m.score(self.everybody), lambda m: m.fold_in([[3, 1], [], [40, 41, 42, 45]])):
+            np.testing.assert_allclose(ask(light), ask(model), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(light.similar(5, 9)[1], model.similar(5, 9)[1], rtol=1e-4, atol=1e-5)
+
     def test_fit_returns_the_model(self, seen):
         model = self.make()
         assert model.fit(seen) is model
@@ -219,12 +227,13 @@ class ContractTests:
         for item in (1, 13, 30, 47):
             assert (fitted.similar(item, BLOCK // 2)[0] // BLOCK == item // BLOCK).all()
 
-    def test_settings_are_honoured(self, fitted, seen):
+    def test_settings_are_honoured(self, fitted, seen, tmp_path):
         if not self.other_settings:
             assert not dataclasses.fields(self.kind.Settings), "name settings that change the scores in other_settings"
         for name, value in self.other_settings.items():
             other = self.make(**{name: value}).fit(seen)
             assert not np.array_equal(other.score(self.everybody), fitted.score(self.everybody)), name
+            self.light_is_the_same(other, tmp_path / name)
 
     def test_a_saved_model_is_the_same_bit_for_bit(self, fitted, seen, tmp_path):
         fitted.save(tmp_path)
@@ -232,6 +241,10 @@ class ContractTests:
         self.same(fitted, loaded)
         assert (loaded.settings, loaded.seed) == (fitted.settings, fitted.seed)
         assert loaded.catalogue_sha256 == seen.catalogue_sha256
+
+    def test_a_model_loaded_for_single_lists_says_the_same_and_can_be_fitted(self, fitted, seen, tmp_path):
+        self.light_is_the_same(fitted, tmp_path)
+        self.same(self.kind.load(tmp_path, light=True).fit(seen), fitted)
 
     def test_a_saved_model_holds_no_pickle(self, fitted, tmp_path):
         fitted.save(tmp_path)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from common.data.histories import Histories
 from common.errors import UserError
-from common.models import losses, neural
+from common.models import losses
 from common.models.sasrec import SASRec, SASRecSettings, side_features
 from common.models.sequences import SequenceLessons, all_windows, last_windows, pack, reorder
 from common.models.transformer import Dropout, Encoder
@@ -164,7 +164,7 @@ def test_in_half_precision_scores_are_float32_and_near(seen, monkeypatch):
     """What a card does: the network runs in bfloat16, the scores of items are worked out exactly."""
     model = make().fit(seen)
     users, exact = np.arange(seen.n_users), model.score(np.arange(seen.n_users))
-    monkeypatch.setattr(neural, "autocast", lambda *_: torch.autocast("cpu", torch.bfloat16))
+    monkeypatch.setattr("common.training.device.autocast", lambda *_: torch.autocast("cpu", torch.bfloat16))
     halved = model.score(users)
     assert not np.array_equal(halved, exact)
     np.testing.assert_allclose(halved, exact, atol=0.05 * np.abs(exact).max())
