@@ -3,10 +3,11 @@
     python -m benchmarks.ask_speed                  # --models als forest, --dataset, --protocol as for recommend.py
 
 For every trained model, `recommend.py` is started afresh and asked once for the list of somebody who likes the best
-known item, as it is and re-ranked by MMR, for which it reads the data set as well. Then, in a process of its own, somebody new talks with the model: they like one item of each list, so that
-every list differs from the one before. A list counts from the word to the printed table: the like is kept in the
-library (a copy of it), the model scores the catalogue, and the best are re-ranked by MMR. Seconds of the processors
-are told beside those of the clock, since only they mean something on a machine that is busy with other things.
+known item, as it is and re-ranked by MMR, for which it reads the data set as well. Then, in a process of its own,
+somebody new talks with the model: they like one item of each list, so that every list differs from the one before. A
+list counts from the word to the printed table: the like is kept in the library (a copy of it), the model scores the
+catalogue, and the best are re-ranked by MMR. Seconds of the processors are told beside those of the clock, since only
+they mean something on a machine that is busy with other things.
 """
 
 import argparse
@@ -159,7 +160,8 @@ def measure(settings: Settings, models: Sequence[str], flags: argparse.Namespace
         found[model] = row(first, reranked, talk_apart(settings, model, flags.talks, flags.likes))
         one, peer = found[model], found.get(PEER, found[model])
         print(
-            f"{model:16} {one['first']:8.2f} {one['first_cpu']:7.2f} {one['first_reranked']:6.2f} {one['median']:7.1f} {one['p90']:6.1f}"
+            f"{model:16} {one['first']:8.2f} {one['first_cpu']:7.2f} {one['first_reranked']:6.2f}"
+            f" {one['median']:7.1f} {one['p90']:6.1f}"
             f" {one['median_cpu']:11.1f} {one['p90_cpu']:6.1f} {one['median_cpu'] / peer['median_cpu']:6.2f}",
             flush=True,
         )

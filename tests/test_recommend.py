@@ -378,15 +378,14 @@ def test_in_a_real_terminal(shelf, ask):
     assert "Traceback" not in (again.before or "")
 
 
-def test_no_model_needs_torch_or_faiss_to_answer(shelf):
+def test_no_model_needs_torch_scikit_learn_or_faiss_to_answer(shelf):
     """Importing them takes longer than the rest of a first answer."""
     code = (
         "import runpy, sys; sys.argv = ['recommend.py', *sys.argv[1:]]\n"
         "try: runpy.run_path('recommend.py', run_name='__main__')\n"
         "finally: print('loaded', sorted({'torch', 'sklearn', 'faiss', 'implicit', 'wandb'} & set(sys.modules)))"
     )
-    asked = ",".join(name for name in TRAINED if name != "forest")
-    flags = [*shelf[0], "--like", "Muse", "--model", asked, "--as", "pty"]
+    flags = [*shelf[0], "--like", "Muse", "--model", ",".join(TRAINED), "--as", "pty"]
     command = [sys.executable, "-c", code, *flags]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip().endswith("loaded []")

@@ -10,7 +10,7 @@ it is never formed. With M = (X X' + l I)^-1, which is users x users,
 so that the smaller side alone is inverted, and the result is the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -26,6 +26,8 @@ from common.ranges import Range
 
 BLOCK = 512
 """Items of which M X is made together."""
+PAIRS = 2**16
+"""Pairs of listeners that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +74,34 @@ class EASE(Recommender):
         self.of_items = sparse.csr_array(self.matrix.T.tocsr())
         self._rebuilt: np.ndarray | None = None
         if self.dual:
-            explained = [self._explained(items, part) for items, part in self._blocks()]
-            self.diagonal = (1 - np.concatenate(explained)) / self.settings.regularisation
+            self.diagonal = (1 - self._explained()) / self.settings.regularisation
         else:
             self.diagonal = np.diag(self.inverse).copy()
 
-    def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """(M X)' for some items after the other, float32 (items, users)."""
-        for start in range(0, self.histories.n_items, BLOCK):
-            items = slice(start, min(start + BLOCK, self.histories.n_items))
-            yield items, (self.of_items[items] @ self.inverse).astype(np.float32)
+    def _explained(self) -> np.ndarray:
+        """x_j' M x_j of every item, float64 (items,); of M only what stands between listeners of an item is looked at.
 
-    def _explained(self, items: slice, part: np.ndarray) -> np.ndarray:
-        """x_j' M x_j of some items, float64 (items,)."""
-        own = self.of_items[items]
-        item = np.repeat(np.arange(len(part)), np.diff(own.indptr))
-        return np.bincount(item, own.data * part[item, own.indices], len(part))
+        Items with as many listeners are done together. The sums are rounded as those of `rebuilt` are.
+        """
+        lengths, explained = np.diff(self.of_items.indptr), np.zeros(self.histories.n_items)
+        for n in np.unique(lengths[lengths > 0]):
+            of_length = np.flatnonzero(lengths == n)
+            for start in range(0, len(of_length), step := max(1, PAIRS // int(n) ** 2)):
+                items = of_length[start : start + step]
+                places = self.of_items.indptr[items][:, None] + np.arange(n)
+                users, own = self.of_items.indices[places].astype(np.intp), self.of_items.data[places]
+                between = self.inverse.take(users[:, :, None] * len(self.inverse) + users[:, None, :])
+                rebuilt = (own[:, :, None] * between).sum(axis=1).astype(np.float32)
+                explained[items] = np.bincount(np.repeat(np.arange(len(items)), n), (own * rebuilt).ravel())
+        return explained
 
     @property
     def rebuilt(self) -> np.ndarray:
         """M X, float32 (users, n_items), made when first needed: it is by far the largest part."""
         if self._rebuilt is None:
             of_items = np.empty((self.histories.n_items, len(self.histories)), np.float32)
-            for items, part in self._blocks():
-                of_items[items] = part
+            for start in range(0, len(of_items), BLOCK):
+                of_items[start : start + BLOCK] = self.of_items[start : start + BLOCK] @ self.inverse
             self._rebuilt = of_items.T
         return self._rebuilt
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from scipy import sparse
 
 from common.data.folds import Asked
 from common.data.histories import Histories
@@ -87,18 +86,12 @@ def contributions(forest: Trees, features: np.ndarray) -> tuple[float, np.ndarra
     On the way from the root to a leaf every split changes the mean of the training rows that are left; the change is
     credited to the feature of the split. Start and changes add up to the prediction.
     """
-    total, start = np.zeros(features.shape), 0.0
-    for tree in forest.walk.trees:
-        value = tree.value[:, 0, 0]
-        inner = np.flatnonzero(tree.children_left >= 0)
-        children = np.concatenate([tree.children_left[inner], tree.children_right[inner]])
-        parents = np.concatenate([inner, inner])
-        steps = value[children] - value[parents]
-        shape = (tree.node_count, features.shape[1])
-        credit = sparse.csr_array((steps, (children, tree.feature[parents])), shape=shape)
-        total += (sparse.csr_array(tree.decision_path(features)) @ credit).toarray()
-        start += value[0]
-    return start / len(forest.walk.trees), total / len(forest.walk.trees)
+    nodes, rows = forest.nodes, np.ascontiguousarray(features, forest.rule.precision)
+    added = np.zeros((len(nodes.roots), *features.shape))
+    tree, row = np.indices(added.shape[:2])
+    for parents, children in nodes.levels(rows):
+        added[tree, row, nodes.feature[parents]] += nodes.value[children] - nodes.value[parents]
+    return float(forest.rule.combine(nodes.value[nodes.roots])), forest.rule.combine(added)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,26 @@
-"""Fitted trees: kept on disk by skops, read back without it, and walked without scikit-learn's checks.
+"""Fitted trees: kept on disk by skops, read back as arrays without it, and asked without scikit-learn.
 
-The candidates of one person are a few hundred rows. scikit-learn's `predict` spends longer on checking and preparing
-them than its trees take to answer, and importing skops, which looks through all of scikit-learn and torch, takes longer
-than everything else that a first answer needs. So the trees are taken out of a saved file as what they are, arrays, and
-asked directly; what they say is the same, bit for bit. Files are written by skops, and whoever wants the estimator
-itself gets it from there.
+Importing scikit-learn's trees takes longer than everything else that a first answer needs, and skops, which looks
+through all of scikit-learn and torch, takes longer still. The candidates of one person are a few hundred rows, which
+numpy walks down the trees in some milliseconds. So the trees are taken out of a saved file as what they are, arrays.
+Many rows are put to scikit-learn's compiled trees, since an evaluation has time to import them; either way the answer
+is the one of scikit-learn's estimator, bit for bit.
 """
 
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from common.machine import threads
+from common.models.tree_nodes import Nodes
 
 TRUSTED = (
     "sklearn.tree._tree.Tree",
@@ -34,77 +35,77 @@ TRUSTED = (
 """What a saved estimator may hold beside what skops trusts by itself: scikit-learn's own trees, nothing else."""
 NOTHING = ("builtins", "str")
 """How skops calls a saved None, and any other plain value."""
-ALONE = 2048
-"""Rows that are not worth a thread of their own."""
+MANY = 2048
+"""Rows that are worth scikit-learn's compiled trees, which take a third of numpy's time, and a thread of their own."""
 
 
-class Walk(Protocol):
-    """What trees say of rows, float64 (rows,)."""
+class Rule(Protocol):
+    """How scikit-learn makes one prediction out of what the trees of an estimator say."""
 
-    @property
-    def trees(self) -> Sequence[Any]:
-        """scikit-learn's own."""
+    precision: ClassVar[type[np.floating]]
+    """In which features are compared with thresholds."""
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Walk every row down every tree."""
+    def combine(self, said: Iterable[np.ndarray]) -> np.ndarray:
+        """The prediction, float64 (rows,), from what each tree says, added up in their order."""
 
-
-@dataclass(frozen=True)
-class ForestWalk:
-    """The mean of regression trees, added up one after the other."""
-
-    trees: Sequence[Any]
-    """scikit-learn's compiled trees."""
-
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Mean over the trees of the leaves' values."""
-        rows, total = np.ascontiguousarray(features, np.float32), np.zeros(len(features))
-        for leaf_of, values in self._leaves:
-            total += values.take(leaf_of(rows))
-        return total / len(self.trees)
-
-    @cached_property
-    def _leaves(self) -> list[tuple[Any, np.ndarray]]:
-        """Of each tree what finds the leaf of a row, and the values of its nodes."""
-        return [(tree.apply, tree.value[:, 0, 0].copy()) for tree in self.trees]
+    def ask(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """What each of an estimator's compiled trees says, float64 (rows,)."""
 
 
 @dataclass(frozen=True)
-class BoostedWalk:
-    """The sum of boosted trees without categories."""
+class Mean:
+    """A forest's rule."""
 
-    trees: Sequence[Any]
-    """scikit-learn's predictors."""
+    trees: int
+    """How many there are."""
+    precision: ClassVar[type[np.floating]] = np.float32
+
+    def combine(self, said: Iterable[np.ndarray]) -> np.ndarray:
+        """The mean."""
+        return sum(said) / self.trees  # type: ignore[return-value]
+
+    def ask(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """The values of the leaves."""
+        return (one.tree_.predict(rows)[:, 0] for one in estimator.estimators_)
+
+
+@dataclass(frozen=True)
+class BoostedSum:
+    """The rule of boosted trees without categories."""
+
     start: float
     """What the sum starts from."""
     shares: bool
     """Whether the sum is a logit, to be turned into a share."""
+    precision: ClassVar[type[np.floating]] = np.float64
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Sum over the trees of the leaves' values."""
+    def combine(self, said: Iterable[np.ndarray]) -> np.ndarray:
+        """The sum."""
         from scipy.special import expit
 
-        rows, total = np.ascontiguousarray(features, np.float64), np.full(len(features), self.start)
+        total = sum(said, start=self.start)
+        return expit(total) if self.shares else total  # type: ignore[return-value]
+
+    def ask(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """The values of the leaves."""
         no_categories = np.zeros((0, 8), np.uint32), np.zeros(rows.shape[1], np.uint32)
-        for tree in self.trees:
-            total += tree.predict(rows, *no_categories, n_threads=1)
-        return expit(total) if self.shares else total
+        return (tree.predict(rows, *no_categories, n_threads=1) for (tree,) in estimator._predictors)
 
 
 class Trees:
     """Fitted or saved trees."""
 
-    def __init__(self, walk: Walk, estimator: Any = None, file: bytes = b"") -> None:
-        self.walk, self._fitted, self._file = walk, estimator, file
+    def __init__(self, nodes: Nodes, rule: Rule, estimator: Any = None, file: bytes = b"") -> None:
+        self.nodes, self.rule, self._fitted, self._file = nodes, rule, estimator, file
 
     @classmethod
     def of(cls, estimator: Any) -> Self:
         """The trees of a fitted random forest or histogram gradient boosting of scikit-learn."""
         if hasattr(estimator, "estimators_"):
-            return cls(ForestWalk([tree.tree_ for tree in estimator.estimators_]), estimator)
-        trees = [tree for (tree,) in estimator._predictors]
-        start = float(estimator._baseline_prediction.item())
-        return cls(BoostedWalk(trees, start, hasattr(estimator, "predict_proba")), estimator)
+            states = [one.tree_.__getstate__() for one in estimator.estimators_]
+            return cls(*_forest([(state["nodes"], state["values"]) for state in states]), estimator)
+        start, shares = float(estimator._baseline_prediction.item()), hasattr(estimator, "predict_proba")
+        return cls(*_boosted([tree.nodes for (tree,) in estimator._predictors], start, shares), estimator)
 
     @cached_property
     def estimator(self) -> Any:
@@ -117,11 +118,19 @@ class Trees:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """What the trees predict, float32 (rows,), many rows spread over threads."""
-        parts = min(threads(), 1 + len(features) // ALONE)
-        if parts == 1:
-            return self.walk(features).astype(np.float32)
-        with ThreadPoolExecutor(parts) as pool:
-            return np.concatenate(list(pool.map(self.walk, np.array_split(features, parts)))).astype(np.float32)
+        rows = np.ascontiguousarray(features, self.rule.precision)
+        if len(rows) < MANY:
+            return self.walk(rows).astype(np.float32)
+        estimator = self.estimator  # built here, before several threads ask for it
+        parts = np.array_split(rows, min(threads(), len(rows) // MANY))
+        with ThreadPoolExecutor(len(parts)) as pool:
+            said = pool.map(lambda part: self.rule.combine(self.rule.ask(estimator, part)), parts)
+            return np.concatenate(list(said)).astype(np.float32)
+
+    def walk(self, features: np.ndarray) -> np.ndarray:
+        """The same by numpy, float64 (rows,)."""
+        rows = np.ascontiguousarray(features, self.rule.precision)
+        return self.rule.combine(self.nodes.value.take(self.nodes.leaves(rows)))
 
 
 def as_bytes(trees: Trees | None) -> bytes:
@@ -142,12 +151,12 @@ def read_trees(path: Path) -> Trees | None:
         read = {"RandomForestRegressor": _read_forest}.get(kind[1], _read_boosted)
         if not kind[0].startswith("sklearn.ensemble."):
             raise ValueError(f"{path} holds no trees")
-        return Trees(read(_Saved(archive), _attributes(schema)), file=content)
+        return Trees(*read(_Saved(archive), _attributes(schema)), file=content)
 
 
 @dataclass(frozen=True)
 class _Saved:
-    """The arrays and plain values of an archive of skops; nothing in it is run or built."""
+    """The arrays of an archive of skops; nothing in it is run or built."""
 
     archive: zipfile.ZipFile
 
@@ -155,33 +164,50 @@ class _Saved:
         """An array."""
         return np.lib.format.read_array(io.BytesIO(self.archive.read(node["file"])), allow_pickle=False)
 
-    def value(self, node: dict[str, Any]) -> Any:
-        """A number, an array or what else JSON holds."""
-        return self.array(node) if "file" in node else json.loads(node["content"])
-
 
 def _attributes(node: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a saved object, as nodes."""
     return dict(node["content"]["content"])
 
 
-def _read_forest(saved: _Saved, forest: dict[str, Any]) -> ForestWalk:
-    from sklearn.tree._tree import Tree
-
-    trees, columns = [], json.loads(forest["n_features_in_"]["content"])
-    for node in forest["estimators_"]["content"]:
-        state = _attributes(_attributes(node)["tree_"])
-        tree = Tree(columns, np.ones(1, np.intp), 1)
-        tree.__setstate__({name: saved.value(part) for name, part in state.items()})
-        trees.append(tree)
-    return ForestWalk(trees)
+def _read_forest(saved: _Saved, forest: dict[str, Any]) -> tuple[Nodes, Rule]:
+    states = [_attributes(_attributes(node)["tree_"]) for node in forest["estimators_"]["content"]]
+    return _forest([(saved.array(state["nodes"]), saved.array(state["values"])) for state in states])
 
 
-def _read_boosted(saved: _Saved, boosted: dict[str, Any]) -> BoostedWalk:
-    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+def _read_boosted(saved: _Saved, boosted: dict[str, Any]) -> tuple[Nodes, Rule]:
+    trees = [_attributes(tree) for step in boosted["_predictors"]["content"] for tree in step["content"]]
+    start = saved.array(boosted["_baseline_prediction"]).item()
+    return _boosted([saved.array(tree["nodes"]) for tree in trees], start, "classes_" in boosted)
 
-    trees = []
-    for step in boosted["_predictors"]["content"]:
-        (node,) = step["content"]
-        trees.append(TreePredictor(**{name: saved.array(part) for name, part in _attributes(node).items()}))
-    return BoostedWalk(trees, saved.array(boosted["_baseline_prediction"]).item(), "classes_" in boosted)
+
+def _forest(trees: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Nodes, Rule]:
+    """From scikit-learn's records of the nodes of each tree, and their values."""
+    nodes = np.concatenate([records for records, _ in trees])
+    joined = Nodes.join(
+        [len(records) for records, _ in trees],
+        left=nodes["left_child"],
+        right=nodes["right_child"],
+        leaf=nodes["left_child"] < 0,
+        feature=nodes["feature"],
+        threshold=nodes["threshold"],
+        missing_left=nodes["missing_go_to_left"],
+        value=np.concatenate([values[:, 0, 0] for _, values in trees]),
+    )
+    return joined, Mean(len(trees))
+
+
+def _boosted(trees: Sequence[np.ndarray], start: float, shares: bool) -> tuple[Nodes, Rule]:
+    """From scikit-learn's records of the nodes of each tree."""
+    nodes = np.concatenate(trees)
+    joined = Nodes.join(
+        [len(records) for records in trees],
+        left=nodes["left"],
+        right=nodes["right"],
+        leaf=nodes["is_leaf"] != 0,
+        feature=nodes["feature_idx"],
+        threshold=nodes["num_threshold"],
+        missing_left=nodes["missing_go_to_left"],
+        value=nodes["value"],
+    )
+    return joined, BoostedSum(start, shares)

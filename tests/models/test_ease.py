@@ -47,6 +47,16 @@ class TestEASE(ContractTests):
         expected = x @ textbook_weights(histories, 7.0, weighting)
         np.testing.assert_allclose(model.score(np.arange(n_users)), expected, rtol=1e-3, atol=1e-4)
 
+    @pytest.mark.parametrize("pairs", [1, 300, 10**6])
+    def test_the_diagonal_is_rounded_as_what_it_is_taken_from(self, pairs, monkeypatch):
+        monkeypatch.setattr("common.models.ease.PAIRS", pairs)
+        histories = drawn(60, 150)
+        model = self.make(regularisation=7.0, weighting="log").fit(_With(histories))
+        assert model.dual
+        x = np.log1p(histories.matrix().toarray().astype(float))
+        explained = [sum(x[users, item] * model.rebuilt[users, item]) for item, users in _listeners(x)]
+        np.testing.assert_array_equal(model.diagonal, (1 - np.array(explained)) / 7.0)
+
     def test_decay_fades_the_older_items(self, seen):
         model = self.make(decay=0.7).fit(seen)
         b = textbook_weights(seen.histories, 5.0, "binary")
@@ -65,6 +75,10 @@ class TestEASE(ContractTests):
         items, scores = fitted.similar(4, BLOCK - 1)
         np.testing.assert_allclose(scores, textbook_weights(seen.histories, 5.0, "binary")[4, items], atol=1e-5)
         assert fitted.dual == (N_USERS < N_ITEMS)
+
+
+def _listeners(x: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    return [(item, np.flatnonzero(x[:, item])) for item in range(x.shape[1])]
 
 
 class _With:

@@ -27,6 +27,11 @@ QUICK["forest"] = {**SOURCES, "top": 8, "trees": 20}
 QUICK["hist_gradient"] = {**SOURCES, "top": 8, "iterations": 20}
 
 
+def said_by(estimator: Any, rows: np.ndarray) -> np.ndarray:
+    """What scikit-learn predicts, of wanted ones the share."""
+    return estimator.predict_proba(rows)[:, 1] if hasattr(estimator, "predict_proba") else estimator.predict(rows)
+
+
 class TwoStageTests(ContractTests):
     @pytest.fixture(autouse=True)
     def nothing_kept(self, monkeypatch):
@@ -126,14 +131,25 @@ class TwoStageTests(ContractTests):
         rows = np.concatenate([rows, np.full_like(rows[:1], np.nan)])
         assert np.isnan(rows[:-1]).any()
         for trees, name in ((fitted.ranker, RANKER), (fitted.plays, PLAYS)):
-            theirs = trees.estimator.predict(rows)
-            if hasattr(trees.estimator, "predict_proba"):
-                theirs = trees.estimator.predict_proba(rows)[:, 1]
+            theirs = said_by(trees.estimator, rows)
             read: Any = read_trees(tmp_path / name)
-            np.testing.assert_array_equal(trees.walk(rows), theirs)
-            np.testing.assert_array_equal(read.walk(rows), theirs)
-            monkeypatch.setattr("common.models.trees.ALONE", 7)  # so that rows are spread over threads
-            np.testing.assert_array_equal(read.predict(rows), theirs.astype(np.float32))
+            for ours in (trees, read):
+                np.testing.assert_array_equal(ours.walk(rows), theirs)
+                for many in (len(rows) + 1, len(rows), 7):  # by numpy, compiled, compiled and spread over threads
+                    monkeypatch.setattr("common.models.trees.MANY", many)
+                    np.testing.assert_array_equal(ours.predict(rows), theirs.astype(np.float32))
+                np.testing.assert_array_equal(ours.predict(rows[:1]), theirs[:1].astype(np.float32))
+                assert not len(ours.predict(rows[:0]))
+
+    def test_few_rows_are_answered_without_scikit_learn_and_many_with_it(self, fitted, tmp_path, monkeypatch):
+        fitted.save(tmp_path)
+        rows = fitted.pool(fitted.known(self.everybody)).features
+        read: Any = read_trees(tmp_path / RANKER)
+        monkeypatch.setattr("common.models.trees.MANY", len(rows))
+        read.predict(rows[1:])
+        assert "estimator" not in vars(read)
+        read.predict(rows)
+        assert "estimator" in vars(read)
 
     def test_plays_of_a_saved_model_are_the_same(self, fitted: Any, tmp_path):
         fitted.save(tmp_path)
@@ -171,7 +187,7 @@ class TestForest(TwoStageTests):
         ranker = Forest.load(tmp_path).ranker
         assert ranker is not None
         assert isinstance(ranker.estimator, RandomForestRegressor)
-        assert len(ranker.walk.trees) == len(ranker.estimator.estimators_) == 20
+        assert len(ranker.nodes.roots) == len(ranker.estimator.estimators_) == 20
 
 
 class TestHistGradient(TwoStageTests):
