@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from common.evaluation.certainty import REFERENCE
 from common.files import read_json
 from common.results import blocks
 from common.table import PAGES, RESULTS
@@ -37,3 +38,14 @@ def test_results_tell_of_models_and_not_of_people_or_items(path):
             assert {"model", "preset", "ndcg_10", "ndcg_10_low", "settings", "runs", "seeds"} <= set(row)
             assert len(row["runs"]) == row["seeds"]
             assert not any(run["dirty"] for run in row["runs"]), "measured with changes that no commit holds"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_row_is_compared_with_the_reference_beside_it(path):
+    for protocol, found in read_json(path)["protocols"].items():
+        rows = {(row["model"], row["preset"]): row for row in found["rows"]}
+        reference = rows[REFERENCE]["ndcg_10"]
+        for name, row in rows.items():
+            if name != REFERENCE:
+                assert row["difference"] == pytest.approx(row["ndcg_10"] - reference, abs=1e-9), (protocol, name)
+                assert row["difference_low"] <= row["difference"] <= row["difference_high"]
