@@ -21,6 +21,7 @@ from common.data.visible import Visible, without_hidden
 from common.errors import UserError
 from common.evaluation.ranking import top_items
 from common.models.contract import Recommender
+from common.models.neural import WEIGHTS
 
 BLOCKS, BLOCK, USERS_OF_BLOCK, HEARD = 4, 12, 10, 9
 N_ITEMS, N_USERS = BLOCKS * BLOCK, BLOCKS * USERS_OF_BLOCK
@@ -233,7 +234,8 @@ class ContractTests:
         for name, value in self.other_settings.items():
             other = self.make(**{name: value}).fit(seen)
             assert not np.array_equal(other.score(self.everybody), fitted.score(self.everybody)), name
-            self.light_is_the_same(other, tmp_path / name)
+            if WEIGHTS in self.kind.files:  # a network, whose twin in numpy reads the settings, too
+                self.light_is_the_same(other, tmp_path / name)
 
     def test_a_saved_model_is_the_same_bit_for_bit(self, fitted, seen, tmp_path):
         fitted.save(tmp_path)
