@@ -49,6 +49,13 @@ def _umask() -> int:
     return mask
 
 
+def write_checked(path: Path, content: bytes) -> str:
+    """Write bytes; returns their SHA-256, for `read_checked`."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
 def read_checked(path: Path, sha256: str) -> bytes:
     """The content of a file; ValueError where it is not the one whose hash was noted."""
     content = path.read_bytes()

@@ -105,7 +105,7 @@ class Recommender(ABC):
         """Read a saved model; refuses another model's folder and, where a hash is given, another catalogue's.
 
         light: for who asks for one list after the other and wants the first one soon. Nothing is imported or prepared
-        that one list does not need; scores are the same but for rounding, on the CPU.
+        that one list does not need; scores are the same but for rounding, on the CPU. Such a model is not for saving.
         """
         if not (folder / "model.json").exists():
             raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")

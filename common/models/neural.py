@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from common.data.visible import Visible
-from common.files import atomic, read_checked, read_json, write_json
+from common.files import read_checked, read_json, write_checked, write_json
 from common.models.contract import Trained
 from common.models.numpy_layers import Weights
 
@@ -172,9 +172,7 @@ class Neural(Trained):
         from safetensors.numpy import save
 
         content = save({name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in self.written().items()})
-        with atomic(folder / WEIGHTS) as temporary:
-            temporary.write_bytes(content)
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256 = write_checked(folder / WEIGHTS, content)
         about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
         write_json(folder / "model.json", {**about, "catalogue_sha256": self.catalogue_sha256, "sha256": sha256})
 

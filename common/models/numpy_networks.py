@@ -1,7 +1,7 @@
 """The networks of the neural models as they are once trained, in numpy: what answers where torch is not loaded.
 
 Each class stands in for the torch module named in its docstring: the same methods with the same arguments, arrays for
-tensors, nothing of training. `tests/models/test_numpy_networks.py` holds each against the other.
+tensors, nothing of training. The contract tests hold each against the other, for every setting that changes scores.
 """
 
 import math

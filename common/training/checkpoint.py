@@ -4,7 +4,6 @@ The JSON names the file of its tensors and that file's hash, and is renamed into
 moment leaves the former checkpoint or the new one.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from common.errors import UserError
-from common.files import atomic, read_checked, read_json, write_json
+from common.files import read_checked, read_json, write_checked, write_json
 
 MEND = "leave out --resume to train from the start, or delete the folder"
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> str:
     """Write tensors atomically; returns the SHA-256 of the file."""
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
+    return write_checked(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
 def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
