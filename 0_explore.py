@@ -12,14 +12,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common import tracking
-from common.command_line import DataSettings, command, parse
-from common.data.prepare import load_dataset
-from common.describe import describe, describe_splits
-from common.experiment import log_file
-from common.explore_figures import draw_all
-from common.files import display, strict, write_json
-from common.quality import quality_report
+from common.data.dataset import load_dataset
+from common.data.quality import quality_report
+from common.experiments import tracking
+from common.experiments.flags import command, parse
+from common.experiments.settings import DataSettings
+from common.plots.dataset import draw_all
+from common.splits.statistics import describe, describe_splits
+from common.utils.io import display, strict, write_json
+from common.utils.logs import log_file
 
 STAGE = "0_explore"
 log = logging.getLogger(__name__)

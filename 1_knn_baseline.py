@@ -12,18 +12,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from common.command_line import ModelSettings, command, parse
-from common.experiment import Experiment
-from common.machine import choose_device
-from common.models import ContentKNN, HybridKNN, ItemKNN, Popularity, Random, TagKNN, Trending, UserKNN
-from common.models.content_knn import ContentKNNSettings, TagKNNSettings
-from common.models.contract import Recommender
-from common.models.hybrid_knn import HybridKNNSettings
-from common.models.item_knn import ItemKNNSettings
-from common.models.popularity import TrendingSettings
-from common.models.user_knn import UserKNNSettings
-from common.showcase import find, most_popular, show_popular, show_similar, show_similar_songs
-from common.stage import check_names, conclude, run_models, settings_classes
+from common.experiments.experiment import Experiment
+from common.experiments.flags import command, parse
+from common.experiments.settings import ModelSettings
+from common.experiments.stage_runner import check_names, run_models, settings_classes
+from common.models.base import Recommender
+from common.models.baselines import TrendingSettings
+from common.models.knn.content_knn import ContentKNNSettings, TagKNNSettings
+from common.models.knn.hybrid_knn import HybridKNNSettings
+from common.models.knn.item_knn import ItemKNNSettings
+from common.models.knn.user_knn import UserKNNSettings
+from common.models.registry import ContentKNN, HybridKNN, ItemKNN, Popularity, Random, TagKNN, Trending, UserKNN
+from common.reporting.samples import find, show_popular, show_similar, show_similar_songs
+from common.reporting.stage_summary import conclude
+from common.splits.train_view import most_popular
+from common.utils.device import choose_device
 
 STAGE = "1_knn_baseline"
 FAMILIES = (Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN)

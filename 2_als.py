@@ -18,23 +18,27 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from common.blending import tune_weights
-from common.command_line import ModelSettings, command, parse, preset_values
-from common.comparison import on_part, run_folders
-from common.evaluation.leaderboard import leaderboard
-from common.experiment import Experiment
-from common.files import display, read_json, read_parquet, write_parquet
-from common.machine import choose_device
-from common.models import ALS, EASE, Ensemble, ItemKNN
-from common.models.als import ALSSettings, devices
-from common.models.contract import Recommender
-from common.models.ease import EASESettings
+from common.experiments.analysis.similar_items import points_of_view, show_index, similar_items
+from common.experiments.ensemble_weights import tune_weights
+from common.experiments.experiment import Experiment
+from common.experiments.flags import command, parse
+from common.experiments.presets import preset_values
+from common.experiments.run_folders import on_part, run_folders
+from common.experiments.settings import ModelSettings
+from common.experiments.stage_runner import check_names, run_models, settings_classes
+from common.experiments.tuning import trials_of
+from common.models.base import Recommender
 from common.models.ensemble import EnsembleSettings
-from common.score_figures import draw_loss, draw_precision_recall, draw_scores, draw_sensitivity
-from common.showcase import find, most_popular
-from common.similar_items import points_of_view, show_index, similar_items
-from common.stage import check_names, conclude, run_models, settings_classes
-from common.tuning import trials_of
+from common.models.linear.als import ALSSettings, devices
+from common.models.linear.ease import EASESettings
+from common.models.registry import ALS, EASE, Ensemble, ItemKNN
+from common.plots.precision_recall import draw_loss, draw_precision_recall, draw_scores, draw_sensitivity
+from common.reporting.leaderboard import leaderboard
+from common.reporting.samples import find
+from common.reporting.stage_summary import conclude
+from common.splits.train_view import most_popular
+from common.utils.device import choose_device
+from common.utils.io import display, read_json, read_parquet, write_parquet
 
 STAGE = "2_als"
 MODELS: dict[str, type[Recommender]] = {model.name: model for model in (ALS, EASE, Ensemble)}
@@ -83,12 +87,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def index_similar_items(experiment: Experiment, ensemble: Ensemble, shown: Sequence[int], path: Path) -> None:
     """Write the index of similar items and print that of a few."""
-    flags, seen = experiment.settings, experiment.seen[experiment.settings.phases[-1]]
+    flags, train = experiment.settings, experiment.train[experiment.settings.phases[-1]]
     settings = preset_values(flags.preset, experiment.data.presets, flags.protocol, ItemKNN.name, ItemKNN.Settings)
-    index = similar_items(points_of_view(ensemble, ItemKNN(settings).fit(seen)), seen)
+    index = similar_items(points_of_view(ensemble, ItemKNN(settings).fit(train)), train)
     write_parquet(path, index)
-    show_index(index, seen, shown)
-    log.info("\nsimilar items of all %s items: %s", f"{seen.n_items:,}", display(path))
+    show_index(index, train, shown)
+    log.info("\nsimilar items of all %s items: %s", f"{train.n_items:,}", display(path))
 
 
 def draw(experiment: Experiment, fitted: dict[str, Recommender]) -> list[Path]:
@@ -99,7 +103,7 @@ def draw(experiment: Experiment, fitted: dict[str, Recommender]) -> list[Path]:
     draw_precision_recall(results, on_part(title, results), paths[0])
     if not fitted:
         return paths[:1]
-    draw_scores(fitted, experiment.scorers[experiment.settings.phases[-1]], title, paths[1])
+    draw_scores(fitted, experiment.evaluators[experiment.settings.phases[-1]], title, paths[1])
     return paths
 
 
@@ -130,11 +134,11 @@ def draw_settings(experiment: Experiment, start: ALSSettings, grid: bool) -> lis
 
 def try_grid(experiment: Experiment, start: ALSSettings) -> pd.DataFrame:
     """Validation NDCG@10 of every pair of factors and regularisation in GRID, all else as it is."""
-    scorer, rows = experiment.scorers["select"], []
+    evaluator, rows = experiment.evaluators["select"], []
     for values in tqdm(list(product(*GRID.values())), "settings", disable=not sys.stderr.isatty()):
         settings = dict(zip(GRID, values, strict=True))
         model = ALS(dataclasses.replace(start, **settings), experiment.settings.seed).fit(experiment.select)
-        rows.append(settings | {"ndcg_10": scorer.ndcg(scorer.rank(model))})
+        rows.append(settings | {"ndcg_10": evaluator.ndcg(evaluator.rank(model))})
     return pd.DataFrame(rows)
 
 

@@ -18,17 +18,20 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from common import forest_figures, forest_study
-from common.command_line import ModelSettings, command, parse
-from common.experiment import Experiment
-from common.files import read_json, read_parquet, write_parquet
-from common.machine import choose_device
-from common.models import Forest, HistGradient
-from common.models.contract import Recommender
-from common.models.forest import ForestSettings, HistGradientSettings
-from common.models.two_stage import TwoStage
-from common.showcase import find_users, show_lists
-from common.stage import check_names, conclude, run_models, settings_classes
+from common.experiments.analysis import feature_importance as forest_study
+from common.experiments.experiment import Experiment
+from common.experiments.flags import command, parse
+from common.experiments.settings import ModelSettings
+from common.experiments.stage_runner import check_names, run_models, settings_classes
+from common.models.base import Recommender
+from common.models.registry import Forest, HistGradient
+from common.models.two_stage.forest import ForestSettings, HistGradientSettings
+from common.models.two_stage.tree_ranker import TwoStage
+from common.plots import two_stage as forest_figures
+from common.reporting.samples import find_users, show_lists
+from common.reporting.stage_summary import conclude
+from common.utils.device import choose_device
+from common.utils.io import read_json, read_parquet, write_parquet
 
 STAGE = "3_random_forest_rank"
 MODELS: dict[str, type[Recommender]] = {model.name: model for model in (Forest, HistGradient)}
@@ -89,8 +92,8 @@ def place(experiment: Experiment, name: str) -> tuple[str, Path]:
 
 def show_candidates(experiment: Experiment, model: TwoStage) -> list[Path]:
     """Print what the sources find, since it bounds everything after it, and draw it against the length."""
-    scorer, top = experiment.scorers["select"], model.settings.top
-    ranks = forest_study.candidate_ranks(model.bench.stage, scorer)
+    evaluator, top = experiment.evaluators["select"], model.settings.top
+    ranks = forest_study.candidate_ranks(model.bench.stage, evaluator)
     log.info("\ncandidates: hidden items of validation among the first %d proposals of a source", top)
     for row in forest_study.recall_table(ranks, top).itertuples():
         alone = "" if np.isnan(row.alone) else f"{row.alone:8.2%} found by it alone"
@@ -124,8 +127,8 @@ def show_plays(experiment: Experiment, model: TwoStage) -> list[Path]:
 
 def study_features(experiment: Experiment, model: TwoStage) -> list[Path]:
     """Importance and partial dependence, kept as a table and drawn."""
-    scorer, paths = experiment.scorers["select"], []
-    table = forest_study.importances(model, scorer)
+    evaluator, paths = experiment.evaluators["select"], []
+    table = forest_study.importances(model, evaluator)
     write_parquet(experiment.run_folder(Forest, model.settings) / "importance.parquet", table)
     strongest = table[table["group"] != "group"]["name"].head(STRONGEST).tolist()
     log.info("\nstrongest features by impurity: %s", ", ".join(strongest))
@@ -133,14 +136,14 @@ def study_features(experiment: Experiment, model: TwoStage) -> list[Path]:
     forest_figures.draw_importance(table, title, path)
     paths.append(path)
     title, path = place(experiment, "dependence")
-    forest_figures.draw_dependence(forest_study.partial_dependences(model, scorer, strongest), title, path)
+    forest_figures.draw_dependence(forest_study.partial_dependences(model, evaluator, strongest), title, path)
     return [*paths, path]
 
 
 def study_groups(experiment: Experiment, model: TwoStage) -> Path:
     """The ablation by feature group: printed, kept as a table and drawn."""
     n = len(model.bench.columns) + 2
-    rows = forest_study.ablation(model, experiment.scorers["select"])
+    rows = forest_study.ablation(model, experiment.evaluators["select"])
     rows = tqdm(rows, "ablation", n, disable=not sys.stderr.isatty())
     table = pd.DataFrame(list(rows))
     write_parquet(experiment.run_folder(Forest, model.settings) / "ablation.parquet", table)
@@ -154,8 +157,8 @@ def study_groups(experiment: Experiment, model: TwoStage) -> Path:
 
 def show_probes(experiment: Experiment, model: Forest, users: Sequence[int]) -> None:
     """Print the recommendations of a few users with names and what moved them."""
-    seen = experiment.seen[experiment.settings.phases[-1]]
-    show_lists(model, seen, [seen.users["user_id"].tolist().index(user) for user in users])
+    train = experiment.train[experiment.settings.phases[-1]]
+    show_lists(model, train, [train.users["user_id"].tolist().index(user) for user in users])
 
 
 if __name__ == "__main__":

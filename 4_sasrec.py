@@ -17,17 +17,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.command_line import ModelSettings, command, parse
-from common.comparison import on_part, run_folders
-from common.evaluation.leaderboard import leaderboard
-from common.experiment import Experiment
-from common.files import read_json
-from common.models.sasrec import SASRec, SASRecSettings
-from common.sequence_figures import draw_attention, draw_by_length, draw_training
-from common.showcase import find_users, names_of, show_lists
-from common.stage import conclude, run_models, settings_classes
-from common.training import parallel
-from common.training.device import choose, precision_of
+from common.experiments.experiment import Experiment
+from common.experiments.flags import command, parse
+from common.experiments.run_folders import on_part, run_folders
+from common.experiments.settings import ModelSettings
+from common.experiments.stage_runner import run_models, settings_classes
+from common.models.neural.sasrec.model import SASRec, SASRecSettings
+from common.plots.training_curves import draw_attention, draw_by_length, draw_training
+from common.reporting.leaderboard import leaderboard
+from common.reporting.samples import find_users, show_lists
+from common.reporting.stage_summary import conclude
+from common.splits.train_view import names_of
+from common.training.precision import precision_of
+from common.utils import distributed as parallel
+from common.utils.device import choose
+from common.utils.io import read_json
 
 STAGE = "4_sasrec"
 MODELS = {SASRec.name: SASRec}
@@ -73,9 +77,9 @@ def show(experiment: Experiment, settings: SASRecSettings, probes: Sequence[str]
     if experiment.settings.phase == "select" and (folder / "test").exists():
         log.info("\nthe saved model is that of an earlier final run, which knows validation: no lists are shown")
     elif isinstance(model, SASRec):
-        seen = experiment.seen[experiment.settings.phases[-1]]
-        users = [seen.users["user_id"].tolist().index(user) for user in probes]
-        show_lists(model, seen, users)
+        train = experiment.train[experiment.settings.phases[-1]]
+        users = [train.users["user_id"].tolist().index(user) for user in probes]
+        show_lists(model, train, users)
         figures.append(draw_probe(experiment, model, users[0]))
     conclude(experiment, figures)
 
@@ -99,8 +103,8 @@ def draw_lengths(experiment: Experiment) -> Path:
     rows = leaderboard(experiment.folder, experiment.select.split_sha256)
     own = rows["model"] == SASRec.name
     results = run_folders(experiment.folder, pd.concat([rows[~own].nlargest(BESIDE, "valid_ndcg_10"), rows[own]]))
-    seen = experiment.seen[experiment.settings.phases[-1]]
-    lengths = pd.Series(seen.histories.lengths, index=seen.users["user_id"].astype(object))
+    train = experiment.train[experiment.settings.phases[-1]]
+    lengths = pd.Series(train.histories.lengths, index=train.users["user_id"].astype(object))
     draw_by_length(results, lengths, on_part(title, results), path)
     return path
 
@@ -108,9 +112,9 @@ def draw_lengths(experiment: Experiment) -> Path:
 def draw_probe(experiment: Experiment, model: SASRec, user: int) -> Path:
     """What attention makes of one user's history."""
     title, path = place(experiment, "attention")
-    seen = experiment.seen[experiment.settings.phases[-1]]
-    items, weights = model.attention(seen.histories.take(np.array([user])))
-    draw_attention(names_of(seen)[items].tolist(), weights, f"{title}, user {seen.users['user_id'].iloc[user]}", path)
+    train = experiment.train[experiment.settings.phases[-1]]
+    items, weights = model.attention(train.histories.take(np.array([user])))
+    draw_attention(names_of(train)[items].tolist(), weights, f"{title}, user {train.users['user_id'].iloc[user]}", path)
     return path
 
 

@@ -16,22 +16,29 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cold_start import LADDER, WITH_FRIENDS, draw_ladder, introduce, ladder, ladder_text, per_rung
-from common.command_line import ModelSettings, command, parse
-from common.comparison import on_part, run_folders
-from common.errors import unknown_name
-from common.evaluation.leaderboard import leaderboard
-from common.experiment import PARTS, Experiment
-from common.files import display, read_json
-from common.models.two_tower import TwoTower, TwoTowerSettings
-from common.retrieval import KINDS, SAMPLE, Index, Kind
-from common.sequence_figures import draw_training
-from common.showcase import find, find_users, most_popular, show_lists, show_similar
-from common.stage import conclude, run_models, settings_classes
-from common.tower_figures import draw_map
-from common.training import parallel
-from common.training.device import choose, precision_of
-from common.unseen import unseen_text
+from common.evaluation.segments import by_n_given
+from common.experiments.analysis.cold_start import LADDER, cold_start_rows, evaluate_with_attributes
+from common.experiments.experiment import Experiment
+from common.experiments.flags import command, parse
+from common.experiments.run import PARTS
+from common.experiments.run_folders import on_part, run_folders
+from common.experiments.settings import ModelSettings
+from common.experiments.stage_runner import run_models, settings_classes
+from common.models.neural.two_tower.model import TwoTower, TwoTowerSettings
+from common.models.vector_index import KINDS, SAMPLE, Index, Kind
+from common.plots.cold_start import WITH_FRIENDS, draw_cold_start
+from common.plots.embedding_map import draw_map
+from common.plots.training_curves import draw_training
+from common.reporting.extra_tables import cold_start_text, unseen_text
+from common.reporting.leaderboard import leaderboard
+from common.reporting.samples import find, find_users, show_lists, show_similar
+from common.reporting.stage_summary import conclude
+from common.splits.train_view import most_popular
+from common.training.precision import precision_of
+from common.utils import distributed as parallel
+from common.utils.device import choose
+from common.utils.errors import unknown_name
+from common.utils.io import display, read_json
 
 STAGE = "5_two_tower"
 MODELS = {TwoTower.name: TwoTower}
@@ -85,13 +92,13 @@ def show(experiment: Experiment, settings: TwoTowerSettings, probes: Sequence[st
     if phase == "select" and (folder / "test").exists():
         log.info("\nthe saved model is that of an earlier final run, which knows validation: it is not shown")
     elif isinstance(model, TwoTower):
-        seen = experiment.seen[phase]
-        users = [seen.users["user_id"].tolist().index(user) for user in probes]
-        show_lists(model, seen, users)
-        show_similar([model], seen, shown)
+        train = experiment.train[phase]
+        users = [train.users["user_id"].tolist().index(user) for user in probes]
+        show_lists(model, train, users)
+        show_similar([model], train, shown)
         keep_index(model, experiment.settings.index, folder)
         drawn.append(figures / "two_tower_map.png")
-        draw_map(model.item_vectors(), seen, title, drawn[-1])
+        draw_map(model.item_vectors(), train, title, drawn[-1])
         if experiment.select.protocol.startswith("newcomer"):
             drawn.append(show_ladder(experiment, model, folder / PARTS[phase], figures / "ladder.png"))
     log.info("\n%s", unseen_text(experiment))
@@ -116,14 +123,14 @@ def show_ladder(experiment: Experiment, model: TwoTower, results: Path, path: Pa
     own = experiment.preset(TwoTower, model.settings)
     wanted = table["model"].isin(LADDER) & table["preset"].isin({"tuned", own})
     folders = run_folders(experiment.folder, table[wanted])
-    rows = ladder(folders)
+    rows = cold_start_rows(folders)
     missing = [name for name in LADDER if not any(row.startswith(name) for row in rows)]
     if missing:
         log.info("\nnot on the ladder, since they have not been run on newcomer: %s", ", ".join(missing))
     if all(folder.name == results.name for folder in folders.values()):
-        rows[WITH_FRIENDS] = per_rung(introduce(experiment, model, results))
-    log.info("\n%s", ladder_text(rows))
-    draw_ladder(rows, on_part(f"{experiment.data.name}, newcomer", folders), path)
+        rows[WITH_FRIENDS] = by_n_given(evaluate_with_attributes(experiment, model, results))
+    log.info("\n%s", cold_start_text(rows))
+    draw_cold_start(rows, on_part(f"{experiment.data.name}, newcomer", folders), path)
     return path
 
 

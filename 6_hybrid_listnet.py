@@ -17,20 +17,27 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from common import hybrid_figures, hybrid_study, plays_study
-from common.command_line import ModelSettings, command, parse
-from common.data.preprocessor import MusicPreprocessor, joined
-from common.experiment import PARTS, Experiment
-from common.files import read_json, write_parquet
-from common.forest_figures import draw_ablation as draw_losses
-from common.models.hybrid_listnet import HybridListNet, HybridListNetSettings
-from common.preprocessing_figures import draw_before_after, draw_correlations
-from common.sequence_figures import draw_training
-from common.showcase import find_users, show_lists
-from common.stage import conclude, run_models, said_once, settings_classes
-from common.training import parallel
-from common.training.device import choose, precision_of
-from common.training.loop import Course
+from common.experiments.analysis import ablation as hybrid_study
+from common.experiments.analysis import play_count_holdout as plays_study
+from common.experiments.experiment import Experiment
+from common.experiments.flags import command, parse
+from common.experiments.run import PARTS
+from common.experiments.settings import ModelSettings
+from common.experiments.stage_runner import run_models, settings_classes
+from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
+from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
+from common.plots import two_stage as hybrid_figures
+from common.plots.preprocessing import draw_before_after, draw_correlations
+from common.plots.training_curves import draw_training
+from common.plots.two_stage import draw_ablation as draw_losses
+from common.reporting.samples import find_users, show_lists
+from common.reporting.stage_summary import conclude
+from common.training.context import RefitSchedule
+from common.training.precision import precision_of
+from common.utils import distributed as parallel
+from common.utils.device import choose
+from common.utils.io import read_json, write_parquet
+from common.utils.logs import log_once
 
 STAGE = "6_hybrid_listnet"
 MODELS = {HybridListNet.name: HybridListNet}
@@ -63,7 +70,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse(Settings, argv, settings_classes(MODELS))
     device = choose(settings.device)
     precision = precision_of(device.name, settings.hybrid_listnet.precision)
-    with parallel.group(device.name), said_once("common.data.preprocessor", "common.models.hybrid_inputs"):
+    with (
+        parallel.group(device.name),
+        log_once("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs"),
+    ):
         experiment = Experiment(settings, STAGE, device.name)
         log.info("%s (%s), %s", device.name, device.reason, precision)
         probes = find_users(experiment.select, settings.probes)
@@ -83,14 +93,14 @@ def show(experiment: Experiment, settings: HybridListNetSettings, probes: Sequen
     if phase == "select" and (folder / "test").exists():
         log.info("\nthe saved model is that of an earlier final run, which knows validation: it is not shown")
     else:
-        seen = experiment.seen[phase]
-        show_lists(model, seen, [seen.users["user_id"].tolist().index(user) for user in probes])
+        train = experiment.train[phase]
+        show_lists(model, train, [train.users["user_id"].tolist().index(user) for user in probes])
         drawn += show_calibration(experiment, model, phase)
     if flags.plays:
         drawn += study_plays(experiment, settings, folder)
     if flags.ablation:
         drawn.append(study(experiment, settings, folder, "ablation", hybrid_study.ablation, draw_ablation))
-    if flags.trade_off and not experiment.scorers["select"].measures.spaces:
+    if flags.trade_off and not experiment.evaluators["select"].measures.spaces:
         log.info("\ntrade-off: without genres, tags and sound no list is more alike than another: nothing to price")
     elif flags.trade_off:
         drawn.append(study(experiment, settings, folder, "trade_off", hybrid_study.trade_off, draw_trade_off))
@@ -105,8 +115,8 @@ def place(experiment: Experiment, name: str, about: str = "") -> tuple[str, Path
 
 def draw_preparation(experiment: Experiment, settings: HybridListNetSettings) -> list[Path]:
     """What preprocessing makes of the visible interactions, and how its columns hang together."""
-    seen = experiment.select
-    before = joined(seen.interactions, seen.items, seen.users)
+    train = experiment.select
+    before = joined(train.interactions, train.items, train.users)
     preprocessor = MusicPreprocessor(handle_outliers=settings.outliers)
     after = preprocessor.fit_transform(before)
     (title, first), (_, second) = place(experiment, "preprocessing"), place(experiment, "correlations")
@@ -120,7 +130,7 @@ def show_calibration(experiment: Experiment, model: HybridListNet, phase: str) -
     """Print and draw whether candidates are wanted as often as the network's distribution says."""
     if model.settings.task == "plays":
         return []
-    table = hybrid_study.calibration(model, experiment.scorers[phase])
+    table = hybrid_study.calibration(model, experiment.evaluators[phase])
     if not table["found"].any():
         log.info("\ncalibration: no hidden item is among the candidates, so there is nothing to compare")
         return []
@@ -158,13 +168,13 @@ def study_plays(experiment: Experiment, settings: HybridListNetSettings, folder:
     return [path]
 
 
-def read_plan(folder: Path) -> Course | None:
+def read_plan(folder: Path) -> RefitSchedule | None:
     """What a training in view of validation has chosen, from its checkpoint; None where nothing was learned."""
     path = folder / "best.json"
     if not path.exists():
         return None
     kept = read_json(path)
-    return Course(kept["epoch"], kept["factors"])
+    return RefitSchedule(kept["epoch"], kept["factors"])
 
 
 def study(
@@ -183,7 +193,7 @@ def study(
 
     model, rows = HybridListNet(settings, experiment.settings.seed), []
     log.info("\n%s on validation", name.replace("_", "-"))
-    for row in tqdm(rows_of(model, fit, experiment.scorers["select"]), name, disable=not sys.stderr.isatty()):
+    for row in tqdm(rows_of(model, fit, experiment.evaluators["select"]), name, disable=not sys.stderr.isatty()):
         rows.append(row)
         log.info(
             "  %s", "  ".join(f"{k} {v:.4f}" if isinstance(v, float) else str(v) for k, v in row.items() if v != "")

@@ -18,21 +18,25 @@ from typing import Annotated, Any
 
 import tyro
 
-from common import answers
-from common.asking import Answer, Asking, Shelf, Taste, default_listener
-from common.command_line import command, parse_flags
-from common.conversation import Conversation
-from common.data.prepare import ROOT, choose_dataset, load_dataset, resolve_name
-from common.data.splits import parse_folder_name
-from common.data.synthetic import SyntheticSettings
-from common.data.visible import visible
-from common.errors import UserError
-from common.find_names import shown
-from common.library import open_library
-from common.machine import use_one_thread
-from common.reranking import Reranking, item_facts, rerank
-from common.songs import Songs
-from common.terminal import columns, forgive_encodings, lines, plain
+from common.data.dataset import load_dataset
+from common.data.sources.registry import choose_dataset, resolve_name
+from common.data.synthetic.generator import SyntheticSettings
+from common.experiments.flags import command, parse_flags
+from common.reranking.rerank import Reranking, item_facts, rerank
+from common.serving.model_store import ModelStore
+from common.serving.name_search import shown
+from common.serving.service import Answer, RecommendationService
+from common.serving.similar_songs import Songs
+from common.serving.store.library import open_store
+from common.serving.terminal import answers
+from common.serving.terminal.conversation import Conversation
+from common.serving.user_profile import UserProfile, default_listener
+from common.splits.store import parse_folder_name
+from common.splits.train_view import load_train_view
+from common.utils.environment import use_one_thread
+from common.utils.errors import UserError
+from common.utils.io import ROOT
+from common.utils.terminal import columns, forgive_encodings, lines, plain
 
 Text = Annotated[str | None, tyro.conf.arg(constructor=str, metavar="TEXT", help_behavior_hint="(optional)")]
 MOST = 1000
@@ -136,68 +140,70 @@ def respond(settings: Settings) -> None:
         ask_song(settings)
         return
     where = (settings.dataset, settings.protocol, settings.data_dir, settings.output_dir, settings.synthetic)
-    with open_library(*where) as library:
-        asking = Asking(library, shelf(settings), reranker(settings))
+    with open_store(*where) as library:
+        service = RecommendationService(library, model_store(settings), reranker(settings))
         listener = settings.listener or default_listener(settings.user or "")
         if settings.talks:
-            asking.model(settings.model)  # an untrained one is refused before anything is typed
-            Conversation(asking, settings.model, settings.user or "", listener, settings.k).run()
+            service.model(settings.model)  # an untrained one is refused before anything is typed
+            Conversation(service, settings.model, settings.user or "", listener, settings.k).run()
         else:
-            ask(settings, asking, listener)
+            ask(settings, service, listener)
 
 
-def ask(settings: Settings, asking: Asking, listener: str) -> None:
+def ask(settings: Settings, service: RecommendationService, listener: str) -> None:
     """One question to one or several models."""
     if settings.similar is not None:
-        item = asking.names.find(settings.similar)
-        about: dict[str, Any] = {"similar": answers.named(asking.catalogue, item)}
-        title = f"like {plain(asking.catalogue.label(item))}"
-        question: Callable[[str], Answer] = lambda name: asking.similar(name, item, settings.k)  # noqa: E731
+        item = service.names.find(settings.similar)
+        about: dict[str, Any] = {"similar": answers.named(service.catalogue, item)}
+        title = f"like {plain(service.catalogue.label(item))}"
+        question: Callable[[str], Answer] = lambda name: service.similar(name, item, settings.k)  # noqa: E731
     else:
-        user, liked = settings.user or "", [asking.names.find(name) for name in settings.like]
-        taste = asking.taste(user, listener, liked)
-        about = answers.about_taste(taste, asking.catalogue, user, listener)
-        title = f"for {'' if user else 'somebody who '}{answers.heading(taste, asking.catalogue, user)}"
-        title += kept_words(asking, taste, listener)
-        question = lambda name: asking.recommend(name, taste, settings.k, settings.why)  # noqa: E731
-    models = list(dict.fromkeys(one for name in settings.models for one in trained(asking, name)))
+        user, liked = settings.user or "", [service.names.find(name) for name in settings.like]
+        taste = service.taste(user, listener, liked)
+        about = answers.about_taste(taste, service.catalogue, user, listener)
+        title = f"for {'' if user else 'somebody who '}{answers.heading(taste, service.catalogue, user)}"
+        title += kept_words(service, taste, listener)
+        question = lambda name: service.recommend(name, taste, settings.k, settings.why)  # noqa: E731
+    models = list(dict.fromkeys(one for name in settings.models for one in trained(service, name)))
     found = []
     for name in models:
         found.append(question(name))
         if len(models) > 1:
-            asking.forget(name)
-    tell(settings, asking, title, about, found)
+            service.forget(name)
+    tell(settings, service, title, about, found)
 
 
-def trained(asking: Asking, name: str) -> list[str]:
+def trained(service: RecommendationService, name: str) -> list[str]:
     """The models that a name means: itself, or all that are there; where none is, what trains one is said."""
-    there = asking.shelf.trained() if name == "all" else [name]
+    there = service.model_store.trained() if name == "all" else [name]
     if not there:
-        raise UserError(asking.shelf.untrained("als"))
+        raise UserError(service.model_store.untrained("als"))
     return there
 
 
-def kept_words(asking: Asking, taste: Taste, listener: str) -> str:
+def kept_words(service: RecommendationService, taste: UserProfile, listener: str) -> str:
     """How much of a taste was said before."""
-    said = {asking.codes.get(item_id) for ids in asking.library.said(listener) for item_id in ids}
+    said = {service.codes.get(item_id) for ids in service.library.said(listener) for item_id in ids}
     kept = len(said & {*taste.liked, *taste.disliked})
     return f" ({kept} of it kept for {plain(listener)!r})" if kept else ""
 
 
-def tell(settings: Settings, asking: Asking, title: str, about: dict[str, Any], found: Sequence[Answer]) -> None:
+def tell(
+    settings: Settings, service: RecommendationService, title: str, about: dict[str, Any], found: Sequence[Answer]
+) -> None:
     """Print the answers."""
     if settings.json:
-        lists = [answers.as_json(answer, asking.catalogue) for answer in found]
-        where = {"dataset": asking.shelf.dataset, "protocol": asking.protocol}
+        lists = [answers.as_json(answer, service.catalogue) for answer in found]
+        where = {"dataset": service.model_store.dataset, "protocol": service.protocol}
         print(answers.as_json_text({**where, "question": about, "answers": lists}))
         return
-    print("\n".join(lines(f"{asking.shelf.dataset} / {asking.protocol}, {title}", columns())) + "\n")
+    print("\n".join(lines(f"{service.model_store.dataset} / {service.protocol}, {title}", columns())) + "\n")
     if len(found) > 1 and not settings.why:
-        print(answers.side_by_side(found, asking.catalogue))
+        print(answers.side_by_side(found, service.catalogue))
         return
     for n, answer in enumerate(found):
         print("\n" * (n > 0) + answer.model)
-        print(answers.table(answer, asking.catalogue, settings.why))
+        print(answers.table(answer, service.catalogue, settings.why))
     if len(found) > 1:
         print("\n" + answers.overlaps(found))
 
@@ -211,7 +217,7 @@ def ask_song(settings: Settings) -> None:
     print(songs.as_json(song, near) if settings.json else songs.as_text(song, near))
 
 
-def shelf(settings: Settings) -> Shelf:
+def model_store(settings: Settings) -> ModelStore:
     """Where the models lie, and the flags that would train one there."""
     name = resolve_name(settings.dataset, settings.data_dir, settings.synthetic)
     default, made = Settings(), SyntheticSettings()
@@ -226,7 +232,7 @@ def shelf(settings: Settings) -> Shelf:
     for flag in ("data_dir", "output_dir"):
         if getattr(settings, flag) != getattr(default, flag):
             flags.append(f"--{flag.replace('_', '-')} {shlex.quote(str(getattr(settings, flag)))}")
-    return Shelf(settings.output_dir, name, settings.protocol, settings.preset, " ".join(flags))
+    return ModelStore(settings.output_dir, name, settings.protocol, settings.preset, " ".join(flags))
 
 
 def reranker(settings: Settings) -> Any:
@@ -234,7 +240,7 @@ def reranker(settings: Settings) -> Any:
     if settings.rerank == Reranking():
         return None
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-    facts = item_facts(visible(data, settings.protocol, "final"))
+    facts = item_facts(load_train_view(data, settings.protocol, "final"))
     settings.rerank.check(facts)
 
     def chosen(items: Any, shares: Any, history: Any, k: int) -> list[int]:

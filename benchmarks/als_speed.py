@@ -14,19 +14,19 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from common.data.prepare import ROOT
 from common.data.tables import AUDIO_FEATURES
-from common.data.visible import Visible
 from common.evaluation.ranking import tie_places, top_items
-from common.figures import PALETTE, figure, plain_log_axis
-from common.models.als import ALS, ALSSettings, one_blas_thread
 from common.models.ensemble import Ensemble, EnsembleSettings
+from common.models.linear.als import ALS, ALSSettings, one_blas_thread
+from common.plots.style import PALETTE, figure, plain_log_axis
+from common.splits.train_view import TrainView
+from common.utils.io import ROOT
 
 PER_USER = 40
 TAGS = 300
 
 
-def invented(n_users: int, n_items: int, seed: int = 0) -> Visible:
+def invented(n_users: int, n_items: int, seed: int = 0) -> TrainView:
     """Histories of about PER_USER items, some items far more popular than most; every item has tags and audio."""
     rng = np.random.default_rng(seed)
     popularity = 1 / np.arange(1, n_items + 1) ** 0.8
@@ -42,7 +42,7 @@ def invented(n_users: int, n_items: int, seed: int = 0) -> Visible:
     tagged = np.repeat(np.arange(n_items, dtype=np.int32), 5)
     tags = pd.DataFrame({"item": tagged, "tag": rng.integers(0, TAGS, len(tagged)).astype(str), "weight": 1.0})
     users = pd.DataFrame({"user_id": [f"u{user:06}" for user in range(n_users)]})
-    return Visible(
+    return TrainView(
         dataset="invented",
         protocol="listen",
         phase="select",
@@ -65,10 +65,10 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def against_implicit(seen: Visible, settings: ALSSettings, turns: int) -> dict[str, float]:
+def against_implicit(train: TrainView, settings: ALSSettings, turns: int) -> dict[str, float]:
     """Median seconds of our `fit`, of the exact last half step, and of the library alone, taking turns; same matrix."""
     model = ALS(settings)
-    confidences = model.confidences(seen.histories)
+    confidences = model.confidences(train.histories)
     times: dict[str, list[float]] = {"ours": [], "implicit": [], "last half step": []}
 
     def bare() -> None:
@@ -82,19 +82,19 @@ def against_implicit(seen: Visible, settings: ALSSettings, turns: int) -> dict[s
             library.fit(confidences, show_progress=False)
 
     for _ in range(turns):
-        times["ours"].append(seconds(lambda: model.fit(seen)))
+        times["ours"].append(seconds(lambda: model.fit(train)))
         times["last half step"].append(seconds(lambda: model.user_factors))
         times["implicit"].append(seconds(bare))
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def one_by_one(seen: Visible, model: Ensemble, asked: int = 200) -> float:
+def one_by_one(train: TrainView, model: Ensemble, asked: int = 200) -> float:
     """Median milliseconds of a list of 10 for one user, scores and masking and ordering included."""
-    places = tie_places(seen.items["item_id"])
+    places = tie_places(train.items["item_id"])
 
     def ask(user: int) -> float:
         start = time.perf_counter()
-        history = seen.histories.take(np.array([user]))
+        history = train.histories.take(np.array([user]))
         top_items(model.fold_in(history), history, places, 10)
         return time.perf_counter() - start
 
@@ -105,10 +105,10 @@ def growth(sizes: Sequence[int], n_items: int, settings: ALSSettings) -> pd.Data
     """Seconds to train ALS for growing numbers of users."""
     rows = []
     for n_users in tqdm(sizes, "sizes", disable=not sys.stderr.isatty()):
-        seen = invented(n_users, n_items)
-        _ = seen.histories
+        train = invented(n_users, n_items)
+        _ = train.histories
         start = time.perf_counter()
-        ALS(settings).fit(seen)
+        ALS(settings).fit(train)
         rows.append({"users": n_users, "seconds": time.perf_counter() - start})
         print(f"{n_users:>9,} users x {n_items:,} items: {rows[-1]['seconds']:.1f} s")
     return pd.DataFrame(rows)
@@ -133,17 +133,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--figure", type=Path, default=ROOT / "docs" / "figures" / "als_time.png")
     flags = parser.parse_args(argv)
     settings = ALSSettings()
-    seen = invented(flags.users, flags.items)
-    _ = seen.histories
+    train = invented(flags.users, flags.items)
+    _ = train.histories
     ALS(settings).fit(invented(100, 200))  # loads the libraries
-    times = against_implicit(seen, settings, flags.turns)
+    times = against_implicit(train, settings, flags.turns)
     print(f"{flags.users:,} users x {flags.items:,} items, {settings.factors} factors, median of {flags.turns} turns")
     for name, value in times.items():
         print(f"  {name:<20} {value:7.2f} s")
     print(f"  ours / implicit      {times['ours'] / times['implicit']:7.3f}")
     model = Ensemble(EnsembleSettings(als=settings))
-    print(f"  ensemble, training   {seconds(lambda: model.fit(seen)):7.2f} s")
-    print(f"  ensemble, list of 10 {one_by_one(seen, model):7.2f} ms, median of one user at a time")
+    print(f"  ensemble, training   {seconds(lambda: model.fit(train)):7.2f} s")
+    print(f"  ensemble, list of 10 {one_by_one(train, model):7.2f} ms, median of one user at a time")
     size = sum(array.nbytes for array in model.als.arrays().values())
     print(f"  ALS model            {size / 1e6:7.2f} MB")
     if flags.sizes:

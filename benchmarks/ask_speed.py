@@ -26,12 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
-from common.asking import Asking
-from common.conversation import Conversation
-from common.data.prepare import ROOT
-from common.library import Library, open_library
-from common.machine import Seconds, use_one_thread
-from recommend import Settings, reranker, shelf
+from common.serving.service import RecommendationService
+from common.serving.store.library import Store, open_store
+from common.serving.terminal.conversation import Conversation
+from common.utils.environment import Seconds, use_one_thread
+from common.utils.io import ROOT
+from recommend import Settings, model_store, reranker
 
 PEER = "als"
 """The model that the others are compared with."""
@@ -70,11 +70,11 @@ def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Second
     """What each list of several conversations takes, but for the very first, which belongs to the first answer."""
     spent: list[Seconds] = []
     with copied_library(settings) as library:
-        asking = Asking(library, shelf(settings), reranker(settings))
-        best_known = np.argsort(-asking.catalogue.listeners, kind="stable")
+        service = RecommendationService(library, model_store(settings), reranker(settings))
+        best_known = np.argsort(-service.catalogue.listeners, kind="stable")
         for talk in range(talks):
             library.unsay(LISTENER)
-            conversation = Conversation(asking, model, "", LISTENER, settings.k)
+            conversation = Conversation(service, model, "", LISTENER, settings.k)
             spent.append(_timed(conversation, int(best_known[(10 * talk) % len(best_known)])))
             for turn in range(1, likes):
                 of_list = conversation.answer.items if conversation.answer else []
@@ -84,12 +84,12 @@ def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Second
 
 
 @contextlib.contextmanager
-def copied_library(settings: Settings) -> Iterator[Library]:
+def copied_library(settings: Settings) -> Iterator[Store]:
     """The library of the data set, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        with open_library(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
+        with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
             shutil.copy(library.path, Path(folder) / library.path.name)
-        with Library(Path(folder) / library.path.name) as copy:
+        with Store(Path(folder) / library.path.name) as copy:
             yield copy
 
 
@@ -143,12 +143,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         spent = lists(settings, flags.models[0], flags.talks, flags.likes)
         print(json.dumps([dataclasses.astuple(one) for one in spent]))
         return
-    measure(settings, flags.models or shelf(settings).trained(), flags)
+    measure(settings, flags.models or model_store(settings).trained(), flags)
 
 
 def measure(settings: Settings, models: Sequence[str], flags: argparse.Namespace) -> None:
     """Measure the models, the peer first, and print what was found."""
-    with open_library(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
+    with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
         catalogue = library.catalogue(settings.protocol)
     best_known = str(catalogue.item_ids[catalogue.listeners.argmax()])
     found: dict[str, dict[str, float]] = {}

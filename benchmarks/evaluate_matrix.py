@@ -13,12 +13,14 @@ from typing import Self
 
 import numpy as np
 
-from common.data.histories import Histories
-from common.data.prepare import ROOT, Dataset, load_dataset
-from common.data.visible import Visible, visible
-from common.evaluation.evaluate import Evaluation, Scorer
-from common.machine import threads
-from common.models.contract import Recommender
+from common.data.dataset import Dataset, load_dataset
+from common.evaluation.evaluator import Evaluator
+from common.evaluation.recommendations import Evaluation
+from common.models.base import Recommender
+from common.splits.histories import Histories
+from common.splits.train_view import TrainView, load_train_view
+from common.utils.environment import threads
+from common.utils.io import ROOT
 
 
 class ReadyScores(Recommender):
@@ -30,7 +32,7 @@ class ReadyScores(Recommender):
         super().__init__()
         self.matrix = matrix
 
-    def fit(self, visible: Visible) -> Self:
+    def fit(self, train: TrainView) -> Self:
         """Nothing to learn."""
         return self
 
@@ -55,34 +57,34 @@ class ReadyScores(Recommender):
         self.matrix = arrays["matrix"]
 
 
-def ready_scores(seen: Visible, seed: int = 0) -> np.ndarray:
+def ready_scores(train: TrainView, seed: int = 0) -> np.ndarray:
     """Scores float32 (users, items) that favour popular items and differ by user, so that hits occur."""
     rng = np.random.default_rng(seed)
-    taste = rng.gumbel(size=(seen.n_users, seen.n_items)).astype(np.float32)
-    return taste + np.log1p(seen.counts).astype(np.float32)
+    taste = rng.gumbel(size=(train.n_users, train.n_items)).astype(np.float32)
+    return taste + np.log1p(train.counts).astype(np.float32)
 
 
-def evaluate(scorer: Scorer, model: Recommender) -> tuple[Evaluation, tuple[float, float]]:
+def evaluate(evaluator: Evaluator, model: Recommender) -> tuple[Evaluation, tuple[float, float]]:
     """The evaluation and the seconds that ranking, and tables with metrics, took."""
     start = time.perf_counter()
-    ranking = scorer.rank(model)
+    ranking = evaluator.rank(model)
     ranked = time.perf_counter()
-    evaluation = scorer.evaluate(ranking)
+    evaluation = evaluator.evaluate(ranking)
     return evaluation, (ranked - start, time.perf_counter() - ranked)
 
 
 def measure(data: Dataset, repetitions: int, profile: bool) -> None:
     """Time the evaluation of the test part of `listen` and print the figures."""
-    seen = visible(data, "listen", "final")
+    train = load_train_view(data, "listen", "final")
     start = time.perf_counter()
-    scorer = Scorer(data, seen)
+    evaluator = Evaluator(data, train)
     prepared = time.perf_counter() - start
-    model = ReadyScores(ready_scores(seen))
-    evaluation, _ = evaluate(scorer, model)
-    rounds = [evaluate(scorer, model)[1] for _ in range(repetitions)]
+    model = ReadyScores(ready_scores(train))
+    evaluation, _ = evaluate(evaluator, model)
+    rounds = [evaluate(evaluator, model)[1] for _ in range(repetitions)]
     ranking, rest = (statistics.median(part) for part in zip(*rounds, strict=True))
     total = sorted(sum(parts) for parts in rounds)
-    print(f"{data.name}, listen, test: {seen.n_users:,} users x {seen.n_items:,} items, {threads()} cores")
+    print(f"{data.name}, listen, test: {train.n_users:,} users x {train.n_items:,} items, {threads()} cores")
     print(f"  {len(evaluation.targets):,} hidden pairs, {len(evaluation.overall)} figures")
     print(f"  once per phase, for all models: {prepared:.2f} s")
     print(f"  ranks and lists                 {ranking:.2f} s")
@@ -92,7 +94,7 @@ def measure(data: Dataset, repetitions: int, profile: bool) -> None:
     )
     if profile:
         with cProfile.Profile() as profiler:
-            evaluate(scorer, model)
+            evaluate(evaluator, model)
         pstats.Stats(profiler).sort_stats("tottime").print_stats(15)
 
 

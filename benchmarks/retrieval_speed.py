@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from common.machine import threads
-from common.models.two_tower import TwoTower
-from common.retrieval import DEPTH, Index, one_pool, overlap
+from common.models.neural.two_tower.model import TwoTower
+from common.models.vector_index import DEPTH, Index, one_pool, overlap
+from common.utils.environment import threads
 
 CLUSTERS = 256
 TURNS = 5

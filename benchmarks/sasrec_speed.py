@@ -56,10 +56,11 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, int]:
 
 def work_ours(path: Path, length: int, epochs: int) -> None:
     """Train SASRec of this repository, an epoch at a word."""
-    from common.data.histories import Histories
-    from common.models.neural import seeded
-    from common.models.sasrec import SASRec, SASRecSettings
-    from common.training.loop import Place, train
+    from common.models.neural.base import seeded
+    from common.models.neural.sasrec.model import SASRec, SASRecSettings
+    from common.splits.histories import Histories
+    from common.training.context import Place
+    from common.training.trainer import train_network
 
     users, items, n_items = read(path)
     ones = np.ones(len(items), np.float32)
@@ -74,7 +75,7 @@ def work_ours(path: Path, length: int, epochs: int) -> None:
 
     with seeded(0, "cpu"):
         turns.wait()
-        train(model.build(), model.lessons_of(model.histories), model.settings, Place(report=report))
+        train_network(model.build(), model.lessons_of(model.histories), model.settings, Place(report=report))
 
 
 def work_theirs(path: Path, length: int, epochs: int) -> None:
@@ -146,7 +147,7 @@ def write_events(path: Path, dataset: str) -> str:
     from common import api
 
     music = api.load(dataset, protocol="next")
-    known = music.seen.histories
+    known = music.train.histories
     users = np.repeat(np.arange(len(known)), known.lengths)
     np.savez(path, allow_pickle=False, users=users, items=known.items.astype(np.int64), n_items=known.n_items)
     return f"{music.data.name}, next: {len(known):,} users, {known.n_items:,} items, {len(users):,} events"

@@ -132,15 +132,16 @@ class Worker:
 
 def prepare(tables: dict[str, pd.DataFrame], genres: bool) -> Any:
     """What the pipeline makes once per phase, for all models: visible data, hidden pairs, measures."""
-    from common.data.visible import Hidden, Visible
-    from common.evaluation.measures import Measures
+    from common.evaluation.metric_suite import MetricSuite
     from common.evaluation.ranking import tie_places
+    from common.splits.holdout import Holdout
+    from common.splits.train_view import TrainView
 
     users, items = (pd.Series([f"{i:06d}" for i in range(n)], dtype=object) for n in (N_USERS, N_ITEMS))
     history, hidden, catalogue = tables["history"], tables["hidden"], pd.DataFrame({"item_id": items})
     if genres:
         catalogue["genres"] = "genre " + tables["items"]["genre"].astype(str)
-    visible = Visible(
+    train = TrainView(
         dataset="invented",
         protocol="listen",
         phase="final",
@@ -154,16 +155,16 @@ def prepare(tables: dict[str, pd.DataFrame], genres: bool) -> Any:
         user_item_tags=None,
         songs=None,
     )
-    scored = Hidden(
+    scored = Holdout(
         users=users.to_numpy(),
         codes=np.arange(N_USERS),
-        given=visible.histories,
-        rungs=None,
+        given=train.histories,
+        n_given=None,
         target_rows=hidden["user_id"].to_numpy(),
         target_items=hidden["item_id"].to_numpy(),
         negatives=np.empty((len(hidden), 0), np.int64),
     )
-    return Measures(visible, scored, tie_places(items))
+    return MetricSuite(train, scored, tie_places(items))
 
 
 def measure(tables: dict[str, pd.DataFrame], measures: Any) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -171,14 +172,14 @@ def measure(tables: dict[str, pd.DataFrame], measures: Any) -> tuple[pd.DataFram
     places = tables["hidden"].merge(tables["lists"], on=["user_id", "item_id"], how="left")
     rank = places["rank"].fillna(N_ITEMS).astype(np.int32)
     targets = with_ids(tables["hidden"], measures).assign(
-        rank=rank, rank_sampled99=rank, listeners=measures.seen.counts[tables["hidden"]["item_id"]]
+        rank=rank, rank_sampled99=rank, listeners=measures.train.counts[tables["hidden"]["item_id"]]
     )
     return measures.measure(with_ids(tables["lists"], measures), targets)
 
 
 def with_ids(table: pd.DataFrame, measures: Any) -> pd.DataFrame:
     """The table with ids as the pipeline has them in memory: categories of strings."""
-    ids = {"user_id": pd.Index(measures.hidden.users), "item_id": pd.Index(measures.seen.items["item_id"])}
+    ids = {"user_id": pd.Index(measures.hidden.users), "item_id": pd.Index(measures.train.items["item_id"])}
     return table.assign(**{name: pd.Categorical.from_codes(table[name], values) for name, values in ids.items()})
 
 

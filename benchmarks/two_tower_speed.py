@@ -12,13 +12,15 @@ import argparse
 
 import numpy as np
 
-from common.data.histories import Histories
-from common.models.neural import seeded
-from common.models.pooled_lessons import PooledLessons
-from common.models.towers import Towers
-from common.models.two_tower import TwoTowerSettings
-from common.training.device import choose, precision_of
-from common.training.loop import Place, train
+from common.models.neural.base import seeded
+from common.models.neural.two_tower.batches import PooledBatches
+from common.models.neural.two_tower.model import TwoTowerSettings
+from common.models.neural.two_tower.network import Towers
+from common.splits.histories import Histories
+from common.training.context import Place
+from common.training.precision import precision_of
+from common.training.trainer import train_network
+from common.utils.device import choose
 
 LENGTH, FEATURES = 20, 64
 
@@ -49,8 +51,8 @@ def main() -> None:
     heard = np.bincount(histories.items, minlength=flags.items) > 0
     with seeded(0, device.name):
         towers = Towers(features, heard, np.zeros((flags.users, 0), np.float32), settings).to(device.name)
-        lessons = PooledLessons(histories, "complete", 0.5, 1, settings.batch, settings.negatives, 0)
-        course = train(towers, lessons, settings, Place(device.name))
+        lessons = PooledBatches(histories, "complete", 0.5, 1, settings.batch, settings.negatives, 0)
+        course = train_network(towers, lessons, settings, Place(device.name))
     costs = {name: round(value, 1) for name, value in course.costs.items()}
     print(f"{flags.users:,} users x {flags.items:,} items, {device.name} ({device.reason})")
     print(f"{precision_of(device.name, settings.precision)}, loss {course.curves['train/loss'][0]:.3f}, {costs}")

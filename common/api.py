@@ -15,20 +15,20 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from common.command_line import preset_values
-from common.data.histories import Histories
-from common.data.prepare import ROOT, Dataset, load_dataset
-from common.data.synthetic import SyntheticSettings
-from common.data.visible import Visible, visible
-from common.errors import UserError, unknown_name
-from common.evaluation.evaluate import Scorer
+from common.data.dataset import Dataset, load_dataset
+from common.data.synthetic.generator import SyntheticSettings
+from common.evaluation.evaluator import Evaluator
 from common.evaluation.ranking import tie_places, top_items
-from common.models import ALS, MODELS, Ensemble, Forest
-from common.models.contract import Recommender, Trained
+from common.experiments.presets import preset_values
+from common.features.work_versions import groups_of, one_per_group
+from common.models.base import Recommender, Trained
 from common.models.explanation import Explanation
-from common.ranges import check_ranges
-from common.showcase import names_of
-from common.similar_items import groups_of, one_per_group
+from common.models.registry import ALS, MODELS, Ensemble, Forest
+from common.splits.histories import Histories
+from common.splits.train_view import TrainView, load_train_view, names_of
+from common.utils.errors import UserError, unknown_name
+from common.utils.io import ROOT
+from common.utils.settings import check_ranges
 
 REASONS = 3
 """Items of the history that stand in a recommendation's reasons."""
@@ -46,16 +46,16 @@ def load(
     `select` leaves the validation part to be found by `evaluate`; `final` shows it, and `evaluate` opens test.
     """
     data = load_dataset(dataset, data_dir, synthetic)
-    return Music(data, visible(data, protocol, phase))
+    return Music(data, load_train_view(data, protocol, phase))
 
 
 class Music:
     """A data set and, once `fit` or `open` was called, a model that answers in names."""
 
-    def __init__(self, data: Dataset, seen: Visible) -> None:
-        self.data, self.seen = data, seen
-        self.users: list[str] = seen.users["user_id"].tolist()
-        self.names = names_of(seen)
+    def __init__(self, data: Dataset, train: TrainView) -> None:
+        self.data, self.train = data, train
+        self.users: list[str] = train.users["user_id"].tolist()
+        self.names = names_of(train)
         self.fitted: Recommender | None = None
 
     def fit(self, model: str = "ensemble", preset: str = "tuned", seed: int = 0, **changes: Any) -> Self:
@@ -65,7 +65,7 @@ class Music:
         trained again for as many epochs.
         """
         kind = _model(model)
-        settings = preset_values(preset, self.data.presets, self.seen.protocol, model, kind.Settings)
+        settings = preset_values(preset, self.data.presets, self.train.protocol, model, kind.Settings)
         fields = {field.name for field in dataclasses.fields(settings)}
         for name in changes.keys() - fields:
             raise unknown_name(f"setting of {model}", name, sorted(fields))
@@ -74,21 +74,23 @@ class Music:
         self.fitted = kind(settings, seed)
         if isinstance(self.fitted, Trained):
             self._choose_epochs(self.fitted)
-        if not isinstance(self.fitted, Trained) or self.seen.phase == "final":
-            self.fitted.fit(self.seen)
+        if not isinstance(self.fitted, Trained) or self.train.phase == "final":
+            self.fitted.fit(self.train)
         return self
 
     def _choose_epochs(self, model: Trained) -> None:
         """Train in view of validation, and leave the model with what it has chosen."""
-        seen = self.seen if self.seen.phase == "select" else visible(self.data, self.seen.protocol, "select")
-        scorer = Scorer(self.data, seen)
-        model.judge = lambda: scorer.ndcg(scorer.rank(model))
-        model.fit(seen)
+        train = (
+            self.train if self.train.phase == "select" else load_train_view(self.data, self.train.protocol, "select")
+        )
+        evaluator = Evaluator(self.data, train)
+        model.judge = lambda: evaluator.ndcg(evaluator.rank(model))
+        model.fit(train)
         model.judge = None
 
     def open(self, model: str, folder: Path) -> Self:
         """Take a model that a stage has saved (`.../seed0/model`); refused if its catalogue is another one."""
-        self.fitted = _model(model).load(folder, self.seen.catalogue_sha256)
+        self.fitted = _model(model).load(folder, self.train.catalogue_sha256)
         return self
 
     @property
@@ -105,7 +107,7 @@ class Music:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UserError(f"unknown user {user_id!r}{hint}; the known ones are in .users")
         code = np.array([self.users.index(user_id)])
-        return self._table(self.model.score(code), self.seen.histories.take(code), k, int(code[0]))
+        return self._table(self.model.score(code), self.train.histories.take(code), k, int(code[0]))
 
     def recommend_for(self, liked: Sequence[str] | Mapping[str, float], k: int = 10) -> pd.DataFrame:
         """The k best items for somebody new, who likes some items (ids or names), perhaps with plays; none is fine.
@@ -123,26 +125,26 @@ class Music:
         plays = liked if isinstance(liked, Mapping) else dict.fromkeys(liked, 1.0)
         if not all(np.isfinite(value) and value > 0 for value in plays.values()):
             raise UserError("plays of liked items must be finite numbers above 0")
-        history = Histories.from_lists([[self.code(item) for item in plays]], self.seen.n_items)
+        history = Histories.from_lists([[self.code(item) for item in plays]], self.train.n_items)
         return dataclasses.replace(history, weights=np.array(list(plays.values()), np.float32))
 
     def code(self, item: str) -> int:
         """The code of an item by its id, else by its name in any case; of several of one name the most popular."""
-        found = np.flatnonzero(self.seen.items["item_id"] == item)
+        found = np.flatnonzero(self.train.items["item_id"] == item)
         if not len(found):
             found = np.flatnonzero(self.names.str.casefold() == str(item).casefold())
         if not len(found):
             near = difflib.get_close_matches(str(item), self.names.drop_duplicates().tolist(), n=3)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the spelling"
             raise UserError(f"unknown item {item!r}; {hint}")
-        return int(found[np.argmax(self.seen.counts[found])])
+        return int(found[np.argmax(self.train.counts[found])])
 
     def similar(self, item: str, k: int = 10) -> pd.DataFrame:
         """The k items most like one of them (id or name), one version of each track: item_id, name, likeness."""
-        code, groups = self.code(item), groups_of(self.seen.items)
-        items, likeness = self.model.similar(code, self.seen.n_items)
+        code, groups = self.code(item), groups_of(self.train.items)
+        items, similarity = self.model.similar(code, self.train.n_items)
         kept = one_per_group(items, groups, taken=[groups[code]])
-        return self._named(items[kept][: _count(k)], likeness=likeness[kept][: _count(k)])
+        return self._named(items[kept][: _count(k)], similarity=similarity[kept][: _count(k)])
 
     def explain(self, history: Histories, item: int, user: int = -1) -> Explanation | None:
         """What a score is made of; None if the model cannot say. `user` is the code of a known user."""
@@ -152,14 +154,14 @@ class Music:
 
     def evaluate(self) -> dict[str, float]:
         """All metrics on what the phase hides: validation, unless `load` was asked for `final`."""
-        scorer = Scorer(self.data, self.seen)
-        return scorer.evaluate(scorer.rank(self.model), scorer.predict_plays(self.model)).overall
+        evaluator = Evaluator(self.data, self.train)
+        return evaluator.evaluate(evaluator.rank(self.model), evaluator.predict_plays(self.model)).overall
 
     def _table(self, scores: np.ndarray, history: Histories, k: int, user: int = -1) -> pd.DataFrame:
         k = _count(k)
-        items, values = top_items(scores, history, tie_places(self.seen.items["item_id"]), self.seen.n_items)
+        items, values = top_items(scores, history, tie_places(self.train.items["item_id"]), self.train.n_items)
         items, values = items[0][items[0] >= 0], values[0][items[0] >= 0]
-        kept = one_per_group(items, groups_of(self.seen.items))
+        kept = one_per_group(items, groups_of(self.train.items))
         table = self._named(items[kept][:k], score=values[kept][:k])
         explained = [why for item in items[kept][:k] if (why := self.explain(history, int(item), user))]
         if not explained:
@@ -170,7 +172,7 @@ class Music:
         return pd.concat([table, parts, pd.Series([self._because(why) for why in explained], name="because")], axis=1)
 
     def _named(self, items: np.ndarray, **columns: np.ndarray) -> pd.DataFrame:
-        ids = self.seen.items["item_id"].to_numpy(object)
+        ids = self.train.items["item_id"].to_numpy(object)
         return pd.DataFrame({"item_id": ids[items], "name": self.names.to_numpy(object)[items], **columns})
 
     def _because(self, why: Explanation) -> str:

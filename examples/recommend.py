@@ -12,7 +12,7 @@ def main(music: Music, user_id: str = "") -> None:
     """Print the history and ten recommendations with their reasons."""
     music.fit("ensemble")
     user_id = user_id or music.users[0]
-    history = music.seen.histories[music.users.index(user_id)]
+    history = music.train.histories[music.users.index(user_id)]
     print(f"user {user_id} listens to", ", ".join(music.names[history[:10]]), "...")
     for _, row in music.recommend(user_id).iterrows():
         parts = ", ".join(f"{part} {row[part]:.2f}" for part in ("als", "tag_knn", "content_knn", "popularity"))

@@ -16,11 +16,11 @@ from typing import Annotated
 
 import tyro
 
-from common.command_line import command, parse_flags
-from common.data.prepare import ROOT, resolve_name
-from common.files import display, write_text
-from common.library import Library
-from common.report import fill
+from common.data.sources.registry import resolve_name
+from common.experiments.flags import command, parse_flags
+from common.reporting.markdown_blocks import fill
+from common.serving.store.library import Store
+from common.utils.io import ROOT, display, write_text
 
 LISTENER = "reader"
 PAGE = ROOT / "docs" / "recommend.md"
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def scene(settings: Settings, name: str, flags: str, typed: Sequence[str]) -> str:
     """A scene in Markdown, played by somebody who has said nothing before."""
-    with Library(settings.output_dir / name / "library.sqlite") as library:
+    with Store(settings.output_dir / name / "library.sqlite") as library:
         library.unsay(LISTENER)
         screen = played(settings, flags, typed)
         library.unsay(LISTENER)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from common.command_line import ModelSettings
-from common.data.prepare import LASTFM, SYNTHETIC, Dataset, find_sources, load_dataset
-from common.data.synthetic import SyntheticSettings
-from common.errors import UserError
+from common.data.dataset import Dataset, load_dataset
+from common.data.sources.registry import LASTFM, SYNTHETIC, find_sources
+from common.data.synthetic.generator import SyntheticSettings
+from common.experiments.settings import ModelSettings
+from common.utils.errors import UserError
 
 torch.set_num_threads(1)  # toy networks: a second thread only waits for the first
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,8 +41,8 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         raise UserError("a test does not download")
 
     monkeypatch.setattr(socket.socket, "connect", refuse_others)
-    monkeypatch.setattr("common.data.prepare.download", no_download)
-    monkeypatch.setattr("common.tracking._failed", [])
+    monkeypatch.setattr("common.data.sources.registry.download", no_download)
+    monkeypatch.setattr("common.experiments.tracking._failed", [])
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from common import experiment as module
-from common.command_line import ModelSettings, preset_values
-from common.experiment import Experiment
-from common.models.contract import Recommender
+from common.experiments import experiment as module
+from common.experiments.experiment import Experiment
+from common.experiments.presets import preset_values
+from common.experiments.settings import ModelSettings
+from common.models.base import Recommender
 
 STAGE = "1_knn_baseline"
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from common import api
-from common.data.prepare import SYNTHETIC
-from common.errors import UserError
-from common.models.als import ALSSettings
+from common.data.sources.registry import SYNTHETIC
+from common.models.linear.als import ALSSettings
+from common.utils.errors import UserError
 from tests.conftest import SMALL
 
 PARTS = ["als", "tag_knn", "content_knn", "popularity"]
@@ -24,7 +24,7 @@ def test_a_user_gets_new_items_with_names_and_reasons_that_add_up(music):
     user = music.users[3]
     table = music.recommend(user, k=7)
     assert len(table) == 7
-    assert not set(table["item_id"]) & set(music.seen.items["item_id"].iloc[music.seen.histories[3]])
+    assert not set(table["item_id"]) & set(music.train.items["item_id"].iloc[music.train.histories[3]])
     assert (table["name"] == [music.names[music.code(item)] for item in table["item_id"]]).all()
     assert table["score"].is_monotonic_decreasing
     np.testing.assert_allclose(table[PARTS].sum(axis=1), table["score"], rtol=1e-4)
@@ -32,8 +32,10 @@ def test_a_user_gets_new_items_with_names_and_reasons_that_add_up(music):
 
 
 def test_a_newcomer_with_a_users_history_gets_that_users_list(music):
-    history = music.seen.histories.take(np.array([3]))
-    liked = {music.seen.items["item_id"].iloc[i]: float(w) for i, w in zip(history.items, history.weights, strict=True)}
+    history = music.train.histories.take(np.array([3]))
+    liked = {
+        music.train.items["item_id"].iloc[i]: float(w) for i, w in zip(history.items, history.weights, strict=True)
+    }
     pd.testing.assert_frame_equal(music.recommend_for(liked), music.recommend(music.users[3]), rtol=1e-4)
 
 
@@ -48,13 +50,13 @@ def test_an_empty_history_is_answered_without_reasons(music):
 def test_items_are_named_by_id_or_by_name_in_any_case(music):
     name = music.names.iloc[5]
     assert music.names[music.code(name.upper())] == name
-    assert music.code(music.seen.items["item_id"].iloc[5]) == 5
+    assert music.code(music.train.items["item_id"].iloc[5]) == 5
 
 
 def test_versions_of_a_track_do_not_crowd_a_list(music):
-    group = music.seen.items.set_index("item_id")["group_id"]
+    group = music.train.items.set_index("item_id")["group_id"]
     assert group.duplicated().any()
-    everything = music.seen.n_items
+    everything = music.train.n_items
     for table in (music.recommend(music.users[0], everything), music.similar(music.names.iloc[0], everything)):
         assert not group[table["item_id"]].duplicated().any()
     own = group.iloc[music.code(music.names.iloc[0])]
@@ -62,11 +64,11 @@ def test_versions_of_a_track_do_not_crowd_a_list(music):
 
 
 def test_more_than_there_is_can_be_asked_for(music):
-    assert 0 < len(music.recommend(music.users[0], 10 * music.seen.n_items)) <= music.seen.n_items
+    assert 0 < len(music.recommend(music.users[0], 10 * music.train.n_items)) <= music.train.n_items
 
 
 def test_who_has_heard_everything_gets_an_empty_table(music):
-    table = music.recommend_for(music.seen.items["item_id"].tolist())
+    table = music.recommend_for(music.train.items["item_id"].tolist())
     assert table.empty
     assert list(table) == ["item_id", "name", "score"]
 
@@ -75,7 +77,7 @@ def test_quick_evaluation_is_on_validation(music):
     measured = music.evaluate()
     assert 0 < measured["ndcg_10"] < 1
     assert measured["n_users"] <= SMALL.users
-    assert music.seen.phase == "select"
+    assert music.train.phase == "select"
 
 
 def test_a_model_without_reasons_recommends_alike(small_data_dir):
@@ -94,7 +96,7 @@ def test_als_explains_itself(small_data_dir):
 def test_a_saved_model_is_opened_and_that_of_another_data_set_refused(music, tmp_path):
     music.model.save(tmp_path)
     user = music.users[0]
-    again = api.Music(music.data, music.seen).open("ensemble", tmp_path)
+    again = api.Music(music.data, music.train).open("ensemble", tmp_path)
     pd.testing.assert_frame_equal(again.recommend(user), music.recommend(user))
     other = api.load(SYNTHETIC, data_dir=tmp_path / "data", synthetic=type(SMALL)(users=40, items=100))
     with pytest.raises(UserError, match="another catalogue"):
@@ -114,7 +116,7 @@ def test_a_saved_model_is_opened_and_that_of_another_data_set_refused(music, tmp
         (lambda m: m.similar("no such song"), "unknown item"),
         (lambda m: m.fit("alss"), "did you mean 'als'"),
         (lambda m: m.fit("als", factor=3), "did you mean 'factors'"),
-        (lambda m: api.Music(m.data, m.seen).recommend(m.users[0]), r"call fit\(\) or open\(\)"),
+        (lambda m: api.Music(m.data, m.train).recommend(m.users[0]), r"call fit\(\) or open\(\)"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(music, mistake, message):

@@ -57,7 +57,7 @@ Found = dict[str, Any]
 
 def run_all(folder: Path) -> None:
     """Every command in order, data and results under `folder`, no figure painted."""
-    from common.rerank import main as rerank
+    from common.cli.rerank import main as rerank
 
     flags = (*DATA, "--data-dir", str(folder / "data"), "--output-dir", str(folder / "out"), "--wandb", "disabled")
     with pytest.MonkeyPatch.context() as patched, threadpool_limits(1):

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from common.evaluation.certainty import REFERENCE
-from common.files import read_json
-from common.results import blocks
-from common.table import PAGES, RESULTS
+from common.cli.benchmark import PAGES, RESULTS
+from common.evaluation.statistics import REFERENCE
+from common.reporting.results_json import blocks
+from common.utils.io import read_json
 
 MARKER = re.compile(r"<!-- ((?!end )\S+ \S+ \S+) -->\n(.*?)<!-- end -->", re.DOTALL)
 FILES = sorted(RESULTS.glob("*.json"))

@@ -10,10 +10,10 @@ import pexpect
 import pytest
 from wcwidth import wcswidth
 
-from common.data.prepare import SYNTHETIC
-from common.terminal import cell
-from tests.asked import NAMES, save_models, write_own_folder
+from common.data.sources.registry import SYNTHETIC
+from common.utils.terminal import cell
 from tests.conftest import SMALL
+from tests.serving.saved_models import NAMES, save_models, write_own_folder
 from tests.stages import complaint, stage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +21,7 @@ TRAINED = ("popularity", "item_knn", "als", "ensemble", "forest", "sasrec", "two
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def model_store(tmp_path_factory):
     """Flags of a data set with trained models, and the folder of its results."""
     folder = tmp_path_factory.mktemp("asked")
     own = write_own_folder(folder / "own")
@@ -31,9 +31,9 @@ def shelf(tmp_path_factory):
 
 
 @pytest.fixture
-def ask(shelf, capsys):
+def ask(model_store, capsys):
     """Ask, and get what is printed. Nobody's likes are left behind."""
-    flags, folder = shelf
+    flags, folder = model_store
 
     def asked(*more: str) -> str:
         stage("recommend.py")([*flags, *more])
@@ -47,11 +47,11 @@ def ask(shelf, capsys):
 
 
 @pytest.fixture
-def refused(shelf, capsys):
+def refused(model_store, capsys):
     """Ask what cannot be answered, and get the sentence that says why."""
 
     def asked(*more: str) -> str:
-        said = complaint(capsys, stage("recommend.py"), *shelf[0], *more)
+        said = complaint(capsys, stage("recommend.py"), *model_store[0], *more)
         assert said.startswith("error: ")
         assert said.strip().count("\n") == 0
         assert "\x1b" not in said
@@ -87,9 +87,9 @@ def test_a_newcomer_gets_what_ones_circle_listens_to(ask):
     )
 
 
-def test_a_user_of_the_data_gets_new_items_only(ask, shelf):
+def test_a_user_of_the_data_gets_new_items_only(ask, model_store):
     found = json.loads(ask("--user", "u03", "--model", "als", "-k", "10", "--json"))["answers"][0]["items"]
-    with sqlite3.connect(shelf[1] / "library.sqlite") as connection:
+    with sqlite3.connect(model_store[1] / "library.sqlite") as connection:
         tables = "interactions JOIN users USING (protocol, user) JOIN items USING (protocol, item)"
         query = f"SELECT item_id FROM {tables} WHERE user_id = ?"
         own = {row[0] for row in connection.execute(query, ("u03",))}
@@ -98,10 +98,10 @@ def test_a_user_of_the_data_gets_new_items_only(ask, shelf):
     assert not own & {row["item_id"] for row in found}
 
 
-def test_the_answers_are_the_models_own(ask, shelf):
+def test_the_answers_are_the_models_own(ask, model_store):
     from common.api import load
 
-    flags, folder = shelf
+    flags, folder = model_store
     music = load(flags[1], "listen", "final", Path(flags[3])).open("als", folder / "listen/als/tuned/seed0/model")
     assert answer(ask("--user", "u03", "--model", "als", "--json")) == music.recommend("u03")["name"].tolist()
     assert answer(ask("--like", "Muse", "--model", "als", "--json")) == music.recommend_for(["Muse"])["name"].tolist()
@@ -200,17 +200,17 @@ def test_bad_input_is_answered_in_one_sentence(refused, flags, says):
     assert says in refused(*flags)
 
 
-def test_a_nasty_name_drops_no_table(refused, shelf):
+def test_a_nasty_name_drops_no_table(refused, model_store):
     refused("--like", NASTY)
-    with sqlite3.connect(shelf[1] / "library.sqlite") as connection:
+    with sqlite3.connect(model_store[1] / "library.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM items").fetchone()[0] == len(NAMES)
     connection.close()
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100])
-def test_a_damaged_library_is_named(refused, shelf, content):
+def test_a_damaged_library_is_named(refused, model_store, content):
     refused("--like", "nobody at all")  # makes it, if no test before has
-    path = shelf[1] / "library.sqlite"
+    path = model_store[1] / "library.sqlite"
     whole = path.read_bytes()
     for extra in ("-wal", "-shm"):
         Path(f"{path}{extra}").unlink(missing_ok=True)
@@ -221,8 +221,8 @@ def test_a_damaged_library_is_named(refused, shelf, content):
         path.write_bytes(whole)
 
 
-def test_a_damaged_model_is_named(refused, shelf):
-    path = shelf[1] / "listen/als/tuned/seed0/model/model.npz"
+def test_a_damaged_model_is_named(refused, model_store):
+    path = model_store[1] / "listen/als/tuned/seed0/model/model.npz"
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
     try:
@@ -347,16 +347,16 @@ def test_mistakes_in_a_conversation_end_nothing(monkeypatch, ask):
     assert "0 likes and dislikes" in text
 
 
-def spawn(shelf, *flags: str) -> pexpect.spawn:
+def spawn(model_store, *flags: str) -> pexpect.spawn:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
-    arguments = ["recommend.py", *shelf[0], "--as", "pty", *flags]
+    arguments = ["recommend.py", *model_store[0], "--as", "pty", *flags]
     return pexpect.spawn(
         sys.executable, arguments, cwd=str(ROOT), env=environment, encoding="utf-8", timeout=60, dimensions=(40, 80)
     )
 
 
-def test_in_a_real_terminal(shelf, ask):
-    terminal = spawn(shelf, "--model", "als", "-k", "5")
+def test_in_a_real_terminal(model_store, ask):
+    terminal = spawn(model_store, "--model", "als", "-k", "5")
     terminal.expect("q quits")
     terminal.expect("> ")
     terminal.sendline("björk")
@@ -368,7 +368,7 @@ def test_in_a_real_terminal(shelf, ask):
     terminal.expect("> ")
     terminal.kill(9)  # what was said is on disk
     terminal.wait()
-    again = spawn(shelf, "--model", "als", "-k", "5")
+    again = spawn(model_store, "--model", "als", "-k", "5")
     again.expect("likes Björk; dislikes")
     again.expect("> ")
     again.sendeof()
@@ -378,14 +378,14 @@ def test_in_a_real_terminal(shelf, ask):
     assert "Traceback" not in (again.before or "")
 
 
-def test_no_model_needs_torch_scikit_learn_or_faiss_to_answer(shelf):
+def test_no_model_needs_torch_scikit_learn_or_faiss_to_answer(model_store):
     """Importing them takes longer than the rest of a first answer."""
     code = (
         "import runpy, sys; sys.argv = ['recommend.py', *sys.argv[1:]]\n"
         "try: runpy.run_path('recommend.py', run_name='__main__')\n"
         "finally: print('loaded', sorted({'torch', 'sklearn', 'faiss', 'implicit', 'wandb'} & set(sys.modules)))"
     )
-    flags = [*shelf[0], "--like", "Muse", "--model", ",".join(TRAINED), "--as", "pty"]
+    flags = [*model_store[0], "--like", "Muse", "--model", ",".join(TRAINED), "--as", "pty"]
     command = [sys.executable, "-c", code, *flags]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip().endswith("loaded []")
@@ -405,10 +405,10 @@ def shape(screen: str) -> list[str]:
     return found
 
 
-def test_the_screen_of_the_readme_is_what_the_program_prints_today(shelf, ask):
+def test_the_screen_of_the_readme_is_what_the_program_prints_today(model_store, ask):
     from examples.transcript import SHORT, Settings, played
 
-    flags, folder = shelf
+    flags, folder = model_store
     question, typed = SHORT
     screen = played(Settings(dataset=flags[1], data_dir=Path(flags[3]), output_dir=folder.parent), question, typed)
     shown = (ROOT / "README.md").read_text("utf-8").split("<!-- transcript -->")[1].split("<!-- end -->")[0]

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from common.files import read_json
+from common.utils.io import read_json
 from tests.conftest import ROOT, SMALL
 from tests.stages import stage
 

@@ -8,6 +8,8 @@ Two shapes recur. `hits` is bool (users, depth): is the item recommended at plac
 import numpy as np
 from scipy import sparse
 
+from common.utils.arrays import gini_of
+
 
 def hit_rate(hits: np.ndarray, k: int) -> np.ndarray:
     """HR@k = 1 if any of the first k is hidden, else 0.
@@ -196,17 +198,6 @@ def gini(lists: np.ndarray, n_items: int, k: int) -> float:
     0.75
     """
     return gini_of(_recommendation_counts(lists, n_items, k))
-
-
-def gini_of(values: np.ndarray) -> float:
-    """Gini coefficient of non-negative values, 0 where all of them are 0.
-
-    >>> gini_of(np.array([1, 1, 1, 1])), gini_of(np.array([0, 0, 0, 4]))
-    (0.0, 0.75)
-    """
-    x = np.sort(values)
-    n, total = len(x), x.sum()
-    return float((2 * np.arange(1, n + 1) - n - 1) @ x / (n * total)) if total else 0.0
 
 
 def has_features(vectors: sparse.csr_array) -> np.ndarray:

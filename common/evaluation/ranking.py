@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from common.data.histories import Histories
-from common.data.negatives import NOT_DRAWN
-from common.data.visible import Hidden
+from common.splits.histories import Histories
+from common.splits.holdout import Holdout
+from common.splits.negatives import NOT_DRAWN
 
 DEPTH = 100
 """Items kept per list."""
@@ -26,7 +26,7 @@ BATCH_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Ranking:
-    """Lists and ranks of the evaluated rows (see `Hidden`).
+    """Lists and ranks of the evaluated rows (see `Holdout`).
 
     items: int32 (rows, DEPTH) codes, best first, -1 where a list ends early; scores: float32 alike, NaN there.
     target_scores: float32 (targets,); target_ranks: int64 (targets,), 1 is best, among all items outside the history;
@@ -91,7 +91,7 @@ def top_items(
     return _top_of_sorted(scores, keys, items_by_place, depth)
 
 
-def rank(score: Callable[[np.ndarray], np.ndarray], hidden: Hidden, places: np.ndarray, threads: int = 0) -> Ranking:
+def rank(score: Callable[[np.ndarray], np.ndarray], hidden: Holdout, places: np.ndarray, threads: int = 0) -> Ranking:
     """Lists and ranks of all rows of `hidden`; `score(rows)` gives their scores, float32 (len(rows), n_items).
 
     Users are worked through in batches that fit in memory, the ordering of several batches in parallel threads.

@@ -19,21 +19,20 @@ from typing import Annotated, Self
 import numpy as np
 import tyro
 
-from common.data.histories import Histories
-from common.data.visible import Visible
-from common.errors import UserError
-from common.models.als import ALS, ALSSettings
-from common.models.content_knn import ContentKNN, ContentKNNSettings, ContentNeighbours, TagKNN, TagKNNSettings
-from common.models.contract import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
+from common.models.base import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
-from common.models.neighbours import pack_histories, unpack_histories
-from common.ranges import Range
+from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, ContentSimilarityKNN, TagKNN, TagKNNSettings
+from common.models.linear.als import ALS, ALSSettings
+from common.splits.histories import Histories, pack_histories, unpack_histories
+from common.splits.train_view import TrainView
+from common.utils.errors import UserError
+from common.utils.settings import SearchRange
 
-RUNGS = (0, 1, 5, 10, 20)
+N_GIVEN = (0, 1, 5, 10, 20)
 """Least length of a history on each rung: 0, 1-4, 5-9, 10-19, 20 and more."""
 VOICES = ("als", "content", "popularity")
 """What is weighed on each rung."""
-Weight = Annotated[float, Range(0.0, 1.0)]
+Weight = Annotated[float, SearchRange(0.0, 1.0)]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class EnsembleSettings:
             raise UserError(f"audio = {self.audio} of the ensemble must be a share between 0 and 1; mend it")
 
     def _raw_weights(self) -> np.ndarray:
-        return np.array([[getattr(self, f"{voice}_{rung}", 0.0) for voice in VOICES] for rung in RUNGS])
+        return np.array([[getattr(self, f"{voice}_{rung}", 0.0) for voice in VOICES] for rung in N_GIVEN])
 
     def voices(self) -> np.ndarray:
         """Weights float64 (rungs, [als, content, popularity]); every rung sums to 1."""
@@ -105,15 +104,15 @@ class Ensemble(Recommender):
     name = "ensemble"
     Settings = EnsembleSettings
 
-    def fit(self, visible: Visible) -> Self:
+    def fit(self, train: TrainView) -> Self:
         """Fit the three models."""
-        self.histories = visible.histories
-        self.catalogue_sha256 = visible.catalogue_sha256
-        self.popularity = visible.popularity
+        self.histories = train.histories
+        self.catalogue_sha256 = train.catalogue_sha256
+        self.popularity = train.popularity
         self._new_parts()
         for part in self.parts.values():
             part.device = self.device
-            part.fit(visible)
+            part.fit(train)
         self.curves = self.als.curves
         self._prepare()
         return self
@@ -121,7 +120,7 @@ class Ensemble(Recommender):
     def _new_parts(self) -> None:
         """The models, unfitted. Popularity has a weight of its own here, so the content models do not lean to it."""
         self.als = ALS(self.settings.als, self.seed)
-        self.content: dict[str, ContentNeighbours] = {
+        self.content: dict[str, ContentSimilarityKNN] = {
             "tag_knn": TagKNN(replace(self.settings.tag_knn, popularity=0.0), self.seed),
             "content_knn": ContentKNN(replace(self.settings.content_knn, popularity=0.0), self.seed),
         }
@@ -150,8 +149,8 @@ class Ensemble(Recommender):
         `weights`, float (len(histories), 4) in the order of the result, take the place of the settings' own.
         """
         if weights is None:
-            rungs = np.searchsorted(RUNGS, histories.lengths, side="right") - 1
-            weights = self.settings.weights()[rungs]
+            n_given = np.searchsorted(N_GIVEN, histories.lengths, side="right") - 1
+            weights = self.settings.weights()[n_given]
         parts = list(self._parts_in_own_units(histories).items())
         owned = np.repeat(np.arange(len(histories)), histories.lengths), histories.items
         for (_, scores), weight in zip(parts, weights.T, strict=True):

@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from common.errors import UserError
-from common.files import read_checked, read_json, write_checked, write_json
+from common.utils.errors import UserError
+from common.utils.io import read_checked, read_json, write_checked, write_json
 
 MEND = "leave out --resume to train from the start, or delete the folder"
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.data.prepare import Dataset, write_dataset
+from common.data.dataset import Dataset, write_dataset
 from common.data.tables import AUDIO_FEATURES, Tables
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.data.histories import Histories
-from common.data.visible import Hidden
 from common.evaluation import ranking
 from common.evaluation.ranking import DEPTH, check_scores, rank, sort_keys, tie_places, top_items
+from common.splits.histories import Histories
+from common.splits.holdout import Holdout
 
 FLOAT32 = np.finfo(np.float32)
 
@@ -38,11 +38,11 @@ def make_hidden(n_users, n_items, rng, history=5, targets=3, negatives=9):
         target_rows += [user] * len(wanted)
         target_items += list(wanted)
         sampled += [rng.choice(drawn[history + targets :], negatives, replace=False) for _ in wanted]
-    return Hidden(
+    return Holdout(
         users=np.array([f"u{u:04d}" for u in range(n_users)], object),
         codes=np.arange(n_users),
         given=Histories.from_lists(given, n_items),
-        rungs=None,
+        n_given=None,
         target_rows=np.array(target_rows),
         target_items=np.array(target_items),
         negatives=np.array(sampled),
@@ -147,11 +147,11 @@ def test_lists_and_ranks_are_those_of_a_slow_sort(seed, n_items, tied):
 
 def test_sampled_ranks_by_hand():
     """One hidden item with score 5 among its own negatives; -1 pads a short list of them."""
-    hidden = Hidden(
+    hidden = Holdout(
         users=np.array(["u"], object),
         codes=np.array([0]),
         given=Histories.from_lists([[0]], 8),
-        rungs=None,
+        n_given=None,
         target_rows=np.array([0, 0]),
         target_items=np.array([3, 6]),
         negatives=np.array([[1, 2, 4], [5, 7, -1]]),
@@ -166,11 +166,11 @@ def test_a_sampled_tie_is_decided_by_the_hash():
     ids = item_ids(3)
     first, second = sorted([1, 2], key=lambda i: hash_of(ids[i]))
     for target, other, expected in ((first, second, 1), (second, first, 2)):
-        hidden = Hidden(
+        hidden = Holdout(
             users=np.array(["u"], object),
             codes=np.array([0]),
             given=Histories.from_lists([[]], 3),
-            rungs=None,
+            n_given=None,
             target_rows=np.array([0]),
             target_items=np.array([target]),
             negatives=np.array([[other]]),
@@ -183,11 +183,11 @@ def test_constant_scores_do_not_follow_ids():
     """A model that gives every item the same score must not profit from low ids, which are the popular ones."""
     n_users, n_items = 300, 2000
     targets = np.arange(100)  # everybody's hidden items are among the 100 lowest ids
-    hidden = Hidden(
+    hidden = Holdout(
         users=item_ids(n_users),
         codes=np.arange(n_users),
         given=Histories.from_lists([[]] * n_users, n_items),
-        rungs=None,
+        n_given=None,
         target_rows=np.repeat(np.arange(n_users), 100),
         target_items=np.tile(targets, n_users),
         negatives=np.full((n_users * 100, 1), n_items - 1),

@@ -5,12 +5,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.errors import UserError
 from common.evaluation import statistics
-from common.evaluation.certainty import certainty, mean_over_seeds
-from common.evaluation.leaderboard import against
-from common.evaluation.statistics import bootstrap_interval, holm, paired_differences, paired_p
-from common.files import write_parquet
+from common.evaluation.statistics import (
+    bootstrap_interval,
+    holm,
+    mean_over_seeds,
+    paired_differences,
+    paired_p,
+    significance,
+)
+from common.reporting.leaderboard import against
+from common.utils.errors import UserError
+from common.utils.io import write_parquet
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_the_users():
@@ -95,7 +101,7 @@ def test_rows_are_compared_with_the_reference_user_by_user(tmp_path):
         ("better", "tuned"): [run(tmp_path / "better", base + 0.1)],
         ("other", "tuned"): [run(tmp_path / "other", base[::-1])],
     }
-    table: Any = certainty(rows)
+    table: Any = significance(rows)
     assert np.isnan(table.loc[("als", "tuned"), "difference"])
     better, other = table.loc[("better", "tuned")], table.loc[("other", "tuned")]
     assert (better["difference"], better["difference_low"], better["difference_high"]) == pytest.approx((0.1,) * 3)
@@ -105,12 +111,12 @@ def test_rows_are_compared_with_the_reference_user_by_user(tmp_path):
     assert table.loc[("als", "tuned"), "ndcg_10_low"] < base.mean() < table.loc[("als", "tuned"), "ndcg_10_high"]
     assert against({"ndcg_10": 0.55, **better}).startswith("+")
     assert against({"ndcg_10": 0.45, **other}).startswith("≈")
-    assert "difference" not in certainty({row: rows[row] for row in [("better", "tuned")]})
+    assert "difference" not in significance({row: rows[row] for row in [("better", "tuned")]})
 
 
 def test_rows_of_different_users_are_not_compared(tmp_path):
     ours, theirs = run(tmp_path / "als", np.ones(8)), run(tmp_path / "b", np.ones(8), users="abcdefgx")
     with pytest.raises(UserError, match="different users"):
-        certainty({("als", "tuned"): [ours], ("b", "tuned"): [theirs]})
+        significance({("als", "tuned"): [ours], ("b", "tuned"): [theirs]})
     with pytest.raises(UserError, match="different users"):
         mean_over_seeds([ours, theirs])

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.data.histories import Histories
-from common.data.prepare import Dataset, write_dataset
-from common.data.splits import Split
+from common.data.dataset import Dataset, write_dataset
 from common.data.tables import AUDIO_FEATURES, Tables
-from common.data.visible import Visible, without_hidden
-from common.errors import UserError
 from common.evaluation.ranking import top_items
-from common.models.contract import Recommender
-from common.models.neural import WEIGHTS
+from common.models.base import Recommender
+from common.models.neural.base import WEIGHTS
+from common.splits.histories import Histories
+from common.splits.split import Split
+from common.splits.train_view import TrainView, make_train_view
+from common.utils.errors import UserError
 
 BLOCKS, BLOCK, USERS_OF_BLOCK, HEARD = 4, 12, 10, 9
 N_ITEMS, N_USERS = BLOCKS * BLOCK, BLOCKS * USERS_OF_BLOCK
@@ -62,13 +62,13 @@ def block_world(folder: Path, seed: int = 0) -> Dataset:
     return write_dataset("blocks", folder, Tables(interactions, items, people, social, None, tags), "made by a test")
 
 
-def block_visible(folder: Path, seed: int = 0) -> Visible:
+def block_visible(folder: Path, seed: int = 0) -> TrainView:
     """All of the toy data, nothing hidden."""
     data = block_world(folder, seed)
     rows = data.tables.interactions
     negatives = pd.DataFrame(columns=["user_id", "item_id", "negative_id"], dtype="str")
     split = Split(train=rows, valid=rows[:0], test=rows[:0], negatives99=negatives)
-    return without_hidden(data, split, "listen", "select")
+    return make_train_view(data, split, "listen", "select")
 
 
 class ContractTests:
@@ -81,7 +81,7 @@ class ContractTests:
     """Settings each of which must change the scores; empty for models that have none."""
     personalised: ClassVar[bool] = True
     """Whether the lists claim to know the user."""
-    likeness: ClassVar[bool] = True
+    similarity: ClassVar[bool] = True
     """Whether `similar` claims to know the items."""
     folds_as_it_scores: ClassVar[bool] = False
     """Whether the history of a known user, folded in, gives the very scores of that user."""
@@ -90,18 +90,18 @@ class ContractTests:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def seen(cls, tmp_path_factory) -> Visible:
+    def train(cls, tmp_path_factory) -> TrainView:
         return block_visible(tmp_path_factory.mktemp("blocks"))
 
     @pytest.fixture(scope="class")
     @classmethod
-    def other_seen(cls, tmp_path_factory) -> Visible:
+    def other_seen(cls, tmp_path_factory) -> TrainView:
         return block_visible(tmp_path_factory.mktemp("blocks"), seed=1)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def fitted(cls, seen) -> Any:
-        return cls.make().fit(seen)
+    def fitted(cls, train) -> Any:
+        return cls.make().fit(train)
 
     @classmethod
     def make(cls, seed: int = 0, **changed: Any) -> Any:
@@ -126,9 +126,9 @@ class ContractTests:
             np.testing.assert_allclose(ask(light), ask(model), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(light.similar(5, 9)[1], model.similar(5, 9)[1], rtol=1e-4, atol=1e-5)
 
-    def test_fit_returns_the_model(self, seen):
+    def test_fit_returns_the_model(self, train):
         model = self.make()
-        assert model.fit(seen) is model
+        assert model.fit(train) is model
 
     def test_scores_are_finite_float32_of_the_right_shape(self, fitted):
         for users in (self.everybody, np.array([7, 3, 3]), np.array([], np.int64)):
@@ -142,10 +142,10 @@ class ContractTests:
         for user in (0, 17, 39):
             np.testing.assert_allclose(fitted.score(np.array([user]))[0], together[user], rtol=1e-5, atol=1e-6)
 
-    def test_the_rest_of_the_own_block_comes_first(self, fitted, seen):
+    def test_the_rest_of_the_own_block_comes_first(self, fitted, train):
         if not self.personalised:
             pytest.skip("claims to know nobody")
-        top = self.lists(fitted.score(self.everybody), seen.histories)[:, :UNHEARD]
+        top = self.lists(fitted.score(self.everybody), train.histories)[:, :UNHEARD]
         assert (top // BLOCK == (self.everybody % BLOCKS)[:, None]).all()
 
     def test_people_never_seen_get_the_rest_of_their_block(self, fitted):
@@ -155,44 +155,44 @@ class ContractTests:
         top = self.lists(fitted.fold_in(histories), histories)[:, : BLOCK - 6]
         assert (top // BLOCK == np.arange(BLOCKS)[:, None]).all()
 
-    def test_masked_items_are_never_returned_and_more_can_be_asked_for_than_there_is(self, fitted, seen):
-        lists = self.lists(fitted.score(self.everybody), seen.histories, depth=3 * N_ITEMS)
+    def test_masked_items_are_never_returned_and_more_can_be_asked_for_than_there_is(self, fitted, train):
+        lists = self.lists(fitted.score(self.everybody), train.histories, depth=3 * N_ITEMS)
         assert lists.shape == (N_USERS, 3 * N_ITEMS)
         for user, items in enumerate(lists):
             returned = items[items >= 0]
-            assert sorted([*returned, *seen.histories[user]]) == list(range(N_ITEMS)), "each item once, or masked"
+            assert sorted([*returned, *train.histories[user]]) == list(range(N_ITEMS)), "each item once, or masked"
             assert (items[len(returned) :] == -1).all()
 
-    def test_refit_equals_fit(self, fitted, seen):
-        again = self.make().fit(seen)
+    def test_refit_equals_fit(self, fitted, train):
+        again = self.make().fit(train)
         self.same(fitted, again)
-        self.same(fitted, again.fit(seen))
+        self.same(fitted, again.fit(train))
 
-    def test_a_second_fit_forgets_the_first(self, seen, other_seen):
+    def test_a_second_fit_forgets_the_first(self, train, other_seen):
         model = self.make().fit(other_seen)
-        self.same(model.fit(seen), self.make().fit(seen))
+        self.same(model.fit(train), self.make().fit(train))
 
-    def test_fit_changes_nothing_it_was_given(self, seen, tmp_path):
-        self.make().fit(seen)
+    def test_fit_changes_nothing_it_was_given(self, train, tmp_path):
+        self.make().fit(train)
         fresh = block_visible(tmp_path)
-        for field in dataclasses.fields(Visible):
-            before, after = getattr(fresh, field.name), getattr(seen, field.name)
+        for field in dataclasses.fields(TrainView):
+            before, after = getattr(fresh, field.name), getattr(train, field.name)
             if isinstance(before, pd.DataFrame):
                 pd.testing.assert_frame_equal(before, after)
-        np.testing.assert_array_equal(fresh.histories.weights, seen.histories.weights)
+        np.testing.assert_array_equal(fresh.histories.weights, train.histories.weights)
 
-    def test_scoring_changes_nothing(self, fitted, seen):
-        histories = seen.histories.take(self.everybody)
+    def test_scoring_changes_nothing(self, fitted, train):
+        histories = train.histories.take(self.everybody)
         weights = histories.weights.copy()
         fitted.score(self.everybody)[:] = -1
         fitted.fold_in(histories)[:] = -1
         np.testing.assert_array_equal(weights, histories.weights)
-        self.same(fitted, self.make().fit(seen))
+        self.same(fitted, self.make().fit(train))
 
-    def test_the_very_history_of_a_known_user_gives_their_scores(self, fitted, seen):
+    def test_the_very_history_of_a_known_user_gives_their_scores(self, fitted, train):
         if not self.folds_as_it_scores:
             pytest.skip("has something of its own for known users")
-        np.testing.assert_array_equal(fitted.fold_in(seen.histories), fitted.score(self.everybody))
+        np.testing.assert_array_equal(fitted.fold_in(train.histories), fitted.score(self.everybody))
 
     def test_fold_in_takes_lists_and_histories_and_empty_ones(self, fitted):
         lists = [[3, 1], [], [40, 41, 42, 45]]
@@ -223,30 +223,30 @@ class ContractTests:
             assert (np.diff(scores) <= 0).all()
 
     def test_similar_items_are_of_the_same_block(self, fitted):
-        if not self.likeness:
+        if not self.similarity:
             pytest.skip("claims to know no likeness")
         for item in (1, 13, 30, 47):
             assert (fitted.similar(item, BLOCK // 2)[0] // BLOCK == item // BLOCK).all()
 
-    def test_settings_are_honoured(self, fitted, seen, tmp_path):
+    def test_settings_are_honoured(self, fitted, train, tmp_path):
         if not self.other_settings:
             assert not dataclasses.fields(self.kind.Settings), "name settings that change the scores in other_settings"
         for name, value in self.other_settings.items():
-            other = self.make(**{name: value}).fit(seen)
+            other = self.make(**{name: value}).fit(train)
             assert not np.array_equal(other.score(self.everybody), fitted.score(self.everybody)), name
             if WEIGHTS in self.kind.files:  # a network, whose twin in numpy reads the settings, too
                 self.light_is_the_same(other, tmp_path / name)
 
-    def test_a_saved_model_is_the_same_bit_for_bit(self, fitted, seen, tmp_path):
+    def test_a_saved_model_is_the_same_bit_for_bit(self, fitted, train, tmp_path):
         fitted.save(tmp_path)
-        loaded = self.kind.load(tmp_path, seen.catalogue_sha256)
+        loaded = self.kind.load(tmp_path, train.catalogue_sha256)
         self.same(fitted, loaded)
         assert (loaded.settings, loaded.seed) == (fitted.settings, fitted.seed)
-        assert loaded.catalogue_sha256 == seen.catalogue_sha256
+        assert loaded.catalogue_sha256 == train.catalogue_sha256
 
-    def test_a_model_loaded_for_single_lists_says_the_same_and_can_be_fitted(self, fitted, seen, tmp_path):
+    def test_a_model_loaded_for_single_lists_says_the_same_and_can_be_fitted(self, fitted, train, tmp_path):
         self.light_is_the_same(fitted, tmp_path)
-        self.same(self.kind.load(tmp_path, light=True).fit(seen), fitted)
+        self.same(self.kind.load(tmp_path, light=True).fit(train), fitted)
 
     def test_a_saved_model_holds_no_pickle(self, fitted, tmp_path):
         fitted.save(tmp_path)

@@ -6,43 +6,43 @@ import numpy as np
 import pytest
 
 import tests.models
-from common.models import MODELS
-from common.models.content_knn import ContentKNN, TagKNN
-from common.models.hybrid_knn import HybridKNN
-from common.models.item_knn import ItemKNN, ItemKNNSettings
-from common.models.neighbours import shrunk_cosines
-from common.models.popularity import Popularity, Random, Trending
-from common.models.user_knn import UserKNN
+from common.models.baselines import Popularity, Random, Trending
+from common.models.knn.base import shrunk_cosines
+from common.models.knn.content_knn import ContentKNN, TagKNN
+from common.models.knn.hybrid_knn import HybridKNN
+from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
+from common.models.knn.user_knn import UserKNN
+from common.models.registry import MODELS
 from tests.models.contract_tests import BLOCK, N_USERS, ContractTests
 
 
 class TestRandom(ContractTests):
     kind = Random
     personalised = False
-    likeness = False
+    similarity = False
 
-    def test_chance_is_uniform_and_depends_on_seed_and_user(self, seen, fitted):
+    def test_chance_is_uniform_and_depends_on_seed_and_user(self, train, fitted):
         scores = fitted.score(np.arange(N_USERS))
         assert 0.47 < scores.mean() < 0.53
         assert len(np.unique(scores)) > 0.99 * scores.size
-        assert not np.array_equal(self.make(seed=1).fit(seen).score(np.arange(N_USERS)), scores)
+        assert not np.array_equal(self.make(seed=1).fit(train).score(np.arange(N_USERS)), scores)
         assert not np.array_equal(*fitted.fold_in([[], []]))
 
 
 class TestPopularity(ContractTests):
     kind = Popularity
     personalised = False
-    likeness = False
+    similarity = False
 
-    def test_scores_are_the_visible_listeners(self, seen, fitted):
-        assert (fitted.score(np.array([0, 5])) == seen.counts).all()
-        assert (fitted.fold_in([[], [3]]) == seen.counts).all()
+    def test_scores_are_the_visible_listeners(self, train, fitted):
+        assert (fitted.score(np.array([0, 5])) == train.counts).all()
+        assert (fitted.fold_in([[], [3]]) == train.counts).all()
 
 
 class TestTrending(ContractTests):
     kind = Trending
     personalised = False
-    likeness = False
+    similarity = False
     other_settings: ClassVar = {"half_life_days": 1.0}
 
 
@@ -57,23 +57,23 @@ class TestItemKNN(ContractTests):
         "history": "log",
     }
 
-    def test_each_item_keeps_at_most_so_many_neighbours(self, seen):
-        similarity = self.make(neighbours=3).fit(seen).similarity
+    def test_each_item_keeps_at_most_so_many_neighbours(self, train):
+        similarity = self.make(neighbours=3).fit(train).similarity
         assert (np.diff(similarity.indptr) == 3).all()
         assert (similarity.diagonal() == 0).all()
 
     @pytest.mark.parametrize(("shrinkage", "asymmetry"), [(0.0, 0.5), (7.0, 0.8)])
-    def test_the_cosine_is_the_formulas(self, seen, shrinkage, asymmetry):
-        x = (seen.histories.matrix().toarray() > 0).astype(float)
+    def test_the_cosine_is_the_formulas(self, train, shrinkage, asymmetry):
+        x = (train.histories.matrix().toarray() > 0).astype(float)
         squares = (x**2).sum(axis=0)
         expected = x.T @ x / (np.outer(squares**asymmetry, squares ** (1 - asymmetry)) + shrinkage)
         np.fill_diagonal(expected, 0)
-        similarity = self.make(shrinkage=shrinkage, asymmetry=asymmetry).fit(seen).similarity
+        similarity = self.make(shrinkage=shrinkage, asymmetry=asymmetry).fit(train).similarity
         np.testing.assert_allclose(similarity.toarray(), expected, atol=1e-12)
 
     @pytest.mark.parametrize("block", [1, 5, 48, 1000])
-    def test_the_size_of_the_blocks_worked_through_does_not_matter(self, seen, block):
-        matrix = seen.histories.matrix()
+    def test_the_size_of_the_blocks_worked_through_does_not_matter(self, train, block):
+        matrix = train.histories.matrix()
         whole, parts = shrunk_cosines(matrix, keep=4), shrunk_cosines(matrix, keep=4, block=block)
         np.testing.assert_array_equal(whole.toarray(), parts.toarray())
 
@@ -84,8 +84,8 @@ class TestItemKNN(ContractTests):
         np.testing.assert_allclose((one + two)[spoken_for], both[spoken_for], rtol=1e-6)
         assert (both[BLOCK:] <= 0).all(), "other blocks have nothing in common with this one"
 
-    def test_an_empty_history_gets_the_popular_list(self, seen, fitted):
-        assert (np.argsort(-fitted.fold_in([[]])[0], kind="stable") == np.argsort(-seen.counts, kind="stable")).all()
+    def test_an_empty_history_gets_the_popular_list(self, train, fitted):
+        assert (np.argsort(-fitted.fold_in([[]])[0], kind="stable") == np.argsort(-train.counts, kind="stable")).all()
 
 
 class TestContentKNN(ContractTests):

@@ -4,12 +4,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from common.data.histories import Histories
-from common.errors import UserError
-from common.models.als import ALSSettings
-from common.models.content_knn import ContentKNNSettings, TagKNNSettings
-from common.models.contract import build_settings
-from common.models.ensemble import RUNGS, Ensemble, EnsembleSettings
+from common.models.ensemble import N_GIVEN, Ensemble, EnsembleSettings
+from common.models.knn.content_knn import ContentKNNSettings, TagKNNSettings
+from common.models.linear.als import ALSSettings
+from common.splits.histories import Histories
+from common.utils.errors import UserError
+from common.utils.settings import build_settings
 from tests.models.contract_tests import BLOCK, HEARD, N_ITEMS, QUICK, ContractTests
 
 SMALL_ALS = ALSSettings(factors=8, regularisation=1.0, alpha=10.0)
@@ -20,7 +20,7 @@ PARTS = ["als", "tag_knn", "content_knn", "popularity"]
 class TestEnsemble(ContractTests):
     kind = Ensemble
     folds_as_it_scores = True
-    assert RUNGS[2] <= HEARD < RUNGS[3], "the toy's histories stand on the rung 5-9"
+    assert N_GIVEN[2] <= HEARD < N_GIVEN[3], "the toy's histories stand on the rung 5-9"
     other_settings: ClassVar = {
         **{"als_5": 0.1, "content_5": 0.9, "popularity_5": 0.9, "audio": 0.9},
         "als": dataclasses.replace(SMALL_ALS, factors=4),
@@ -76,16 +76,16 @@ class TestEnsemble(ContractTests):
         share = fitted.settings.weights()[0, 1]
         np.testing.assert_allclose(parts["tag_knn"][0], share * crowd / crowd.max(), rtol=1e-5)
 
-    def test_content_does_not_lean_to_the_popular_a_second_time(self, seen, fitted):
-        leaning = self.make(tag_knn=TagKNNSettings(popularity=1.0)).fit(seen)
+    def test_content_does_not_lean_to_the_popular_a_second_time(self, train, fitted):
+        leaning = self.make(tag_knn=TagKNNSettings(popularity=1.0)).fit(train)
         np.testing.assert_array_equal(leaning.score(np.arange(5)), fitted.score(np.arange(5)))
 
     def test_who_has_everything_is_still_scored(self, fitted):
         scores = fitted.fold_in([range(N_ITEMS)])
         assert np.isfinite(scores).all()
 
-    def test_als_alone_orders_like_als(self, seen, fitted):
-        alone = self.make(als_5=1.0, content_5=0.0, popularity_5=0.0).fit(seen)
+    def test_als_alone_orders_like_als(self, train, fitted):
+        alone = self.make(als_5=1.0, content_5=0.0, popularity_5=0.0).fit(train)
         users = np.arange(5)
         np.testing.assert_allclose(
             np.argsort(-alone.score(users), axis=1)[:, :BLOCK],

@@ -1,0 +1,90 @@
+"""Lists for many people at once, through the index that stage 5 has kept:
+
+    python -m common.batch_inference --run outputs/lastfm-2k/listen/two_tower/tuned/seed0 --output lists.parquet
+    python -m common.batch_inference --run ... --histories people.csv -k 50 --output lists.parquet
+
+`people.csv` (or .tsv, .parquet) holds user_id and item_id: the histories of people whom the model may never have seen.
+Without it everybody whom the model knows gets a list. The lists go into the file batch by batch: memory holds one.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from common.data.dataset import load_dataset
+from common.data.sources.custom.table_files import SUFFIXES
+from common.experiments.flags import command, parse
+from common.experiments.settings import DataSettings
+from common.models.neural.two_tower.model import TwoTower
+from common.models.vector_index import Index
+from common.serving.batch import lists, read_histories, shown_to, write_lists
+from common.utils.errors import UserError
+from common.utils.io import display, read_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(DataSettings):
+    """Write lists for many people into a parquet file: user_id, rank, item_id, score."""
+
+    run: Path = Path("outputs/lastfm-2k/listen/two_tower/tuned/seed0")
+    """Folder of a finished run of 5_two_tower.py: holds model/ and index/."""
+    histories: Path | None = None
+    """Table of user_id and item_id; without it everybody whom the model knows."""
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 100
+    """Length of a list; a catalogue that has fewer new items for somebody gives fewer."""
+    batch: int = 4096
+    """People at once."""
+    output: Path = Path("lists.parquet")
+    """The file to write, whole or not at all."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        for flag in ("k", "batch"):
+            if getattr(self, flag) < 1:
+                raise UserError(f"--{flag} {getattr(self, flag)}: give 1 or more")
+        if self.output.suffix != ".parquet":
+            raise UserError(f"--output {self.output}: lists are written as parquet; give a name that ends in .parquet")
+        if self.histories is not None and self.histories.suffix not in SUFFIXES:
+            raise UserError(f"--histories {self.histories}: give a file that ends in {', '.join(SUFFIXES)}")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load, look up, write."""
+    settings = parse(Settings, argv)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    config = read_json(settings.run / "config.json")
+    if config.get("dataset") != data.name:
+        raise UserError(
+            f"{settings.run} is a run on {config.get('dataset')!r}, not on {data.name!r}; name its --dataset"
+        )
+    train = shown_to(settings.run, config, data)
+    model = TwoTower.load(settings.run / "model", train.catalogue_sha256)
+    index = Index.load(settings.run / "index", model.item_vectors())
+    if settings.histories is None:
+        users, histories = train.users["user_id"].to_numpy(object), None
+    else:
+        users, histories = read_histories(settings.histories, train)
+    start = time.perf_counter()
+    rows = write_lists(settings.output, lists(model, index, users, histories, train, settings.k, settings.batch))
+    seconds = time.perf_counter() - start
+    log.info(
+        "%s lists, %s rows, %.0f people a second: %s",
+        f"{len(users):,}",
+        f"{rows:,}",
+        len(users) / seconds,
+        display(settings.output),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""The published table, from one command: `python -m common.cli.benchmark` runs what is missing and writes the pages.
+
+Runs go side by side, each in a process of its own with one thread, so that none slows another and every fit's seconds
+are those of one processor. It may be stopped at any time: what is complete is kept, the next call does the rest.
+"""
+
+import json
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from common.data.dataset import Dataset, load_dataset
+from common.data.sources.registry import LASTFM
+from common.experiments.flags import command, parse
+from common.experiments.presets import known_presets, preset_values
+from common.experiments.run import PARTS, hash_config, is_complete, run_config
+from common.experiments.settings import DataSettings, ModelSettings
+from common.models.registry import MODELS
+from common.reporting.benchmark_plan import PROTOCOLS, Job, jobs, reranking, seeds_of
+from common.reporting.leaderboard import text
+from common.reporting.markdown_blocks import fill_page, read_page
+from common.reporting.merge_results import merged
+from common.reporting.published_figures import draw_figures
+from common.reporting.results_json import Rows, blocks, gather
+from common.reranking.strength_search import METHODS
+from common.splits.store import folder_name, load_split
+from common.splits.train_view import load_train_view
+from common.utils.environment import ONE_THREAD, threads
+from common.utils.errors import UserError, unknown_name
+from common.utils.io import ROOT, display, read_json, write_json
+
+RESULTS = ROOT / "docs" / "results"
+PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "measures.md")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(DataSettings):
+    """Run what the published table lacks, then write its JSON file, the pages' blocks and the figures."""
+
+    protocols: tuple[str, ...] = PROTOCOLS
+    """Which protocols are run; the pages show all that is there."""
+    models: tuple[str, ...] = ()
+    """Which models are run; all of them if none are named."""
+    workers: int = 0
+    """How many runs at a time, each with one thread; 0: one for each processor."""
+    run: bool = True
+    """Run what is missing; --no-run writes what is there, and names what is missing."""
+    published: bool = False
+    """Count rows as there that the JSON file has with all their seeds, so that a table is finished in parts, on several
+    machines; without it, what is not under outputs/ is run again."""
+    results: Path = RESULTS
+    """Folder of the JSON file."""
+    pages: tuple[Path, ...] = PAGES
+    """Pages whose blocks are written anew, those of them that exist."""
+    figures: Path | None = None
+    """Folder of the figures; docs/figures for lastfm-2k, which the pages show, else outputs/<dataset>/figures."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        for protocol in self.protocols:
+            if protocol not in PROTOCOLS:
+                raise unknown_name("protocol", protocol, PROTOCOLS)
+        for model in self.models:
+            if model not in MODELS:
+                raise unknown_name("model", model, MODELS)
+        if self.workers < 0:
+            raise UserError(f"--workers {self.workers}: give the number of runs at a time, or 0")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what is missing and write what pages show."""
+    settings = parse(Settings, argv)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    planned = [job for protocol in settings.protocols for job in planned_jobs(data, protocol, settings)]
+    missing = sorted((job for job in planned if not is_done(job, data, settings)), key=lambda job: job.turn)
+    if settings.published:
+        path = settings.results / f"{data.name}.json"
+        known = read_json(path) if path.exists() else {}
+        missing = [job for job in missing if not is_published(job, data, settings, known)]
+    log.info("%s: %d of %d runs are there", data.name, len(planned) - len(missing), len(planned))
+    failed = run_all(missing, settings) if settings.run else []
+    after = [job for protocol in settings.protocols for job in reranking(protocol, METHODS, settings.models)]
+    after = [job for job in after if not is_reranked(job, data, settings)]
+    failed += run_all(after, settings) if settings.run and not failed else []
+    if failed:
+        raise UserError(f"{len(failed)} runs failed, nothing was written: {'; '.join(failed)}; the rest is kept")
+    for job in [] if settings.run else [*missing, *after]:
+        log.info("missing: python %s", " ".join(job.words))
+    write([job for protocol in PROTOCOLS for job in every_job(protocol)], data, settings)
+
+
+def every_job(protocol: str) -> Iterator[Job]:
+    """All that the published table may hold of a protocol."""
+    yield from jobs(protocol, has_times=True)
+    yield from reranking(protocol, METHODS)
+
+
+def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:
+    """The runs that are asked for on a protocol of these data, on presets that they have."""
+    known = known_presets(data.presets)
+    train = load_train_view(data, folder_name(protocol, settings.split_seed), "select")
+    return (job for job in jobs(protocol, "timestamp" in train.interactions, settings.models) if job.preset in known)
+
+
+def is_done(job: Job, data: Dataset, settings: Settings) -> bool:
+    """Whether the results of every model of a job are there, made with the very settings of its preset."""
+    flags = ModelSettings(protocol=job.protocol, split_seed=settings.split_seed, seed=job.seed, preset=job.preset)
+    sha256 = load_split(data, flags.split_folder).info["split_sha256"]
+    for model in job.models:
+        kind = MODELS[model]
+        chosen = preset_values(job.preset, data.presets, job.protocol, model, kind.Settings)
+        config = run_config(flags, job.stage, kind, chosen, job.preset, data, sha256)
+        folder = settings.output_dir / data.name / flags.split_folder / model / job.preset / f"seed{job.seed}"
+        if not is_complete(folder, kind, config, flags.phases):
+            return False
+    return True
+
+
+def is_published(job: Job, data: Dataset, settings: Settings, known: dict[str, Any]) -> bool:
+    """Whether published results hold every model of a job with the settings of its preset and all planned seeds."""
+    found = known.get("protocols", {}).get(folder_name(job.protocol, settings.split_seed))
+    if not found or known["data_sha256"] != data.sha256:
+        return False
+    rows = {row["model"]: row for row in found["rows"] if row["preset"] == job.preset}
+    sha256 = load_split(data, folder_name(job.protocol, settings.split_seed)).info["split_sha256"]
+    for model in job.models:
+        chosen = preset_values(job.preset, data.presets, job.protocol, model, MODELS[model].Settings)
+        wanted = json.loads(json.dumps(asdict(chosen)))
+        planned = seeds_of(model, job.preset, job.protocol)
+        if model not in rows or rows[model]["settings"] != wanted or rows[model]["seeds"] < planned:
+            return False
+    return bool(found["split_sha256"] == sha256)
+
+
+def is_reranked(job: Job, data: Dataset, settings: Settings) -> bool:
+    """Whether every re-ranked row of a job is there, made of the lists of its run as it is now."""
+    protocol = settings.output_dir / data.name / folder_name(job.protocol, settings.split_seed)
+    place = Path(job.preset, f"seed{job.seed}")
+    run = protocol / job.models[0].split("+")[0] / place / "config.json"
+    if not run.exists():
+        return settings.published  # its rows are kept as they were published
+    lists = hash_config(read_json(run))
+    for folder in (protocol / model / place for model in job.models):
+        scored = all((folder / part / "metrics.json").exists() for part in PARTS.values())
+        if not scored or read_json(folder / "config.json").get("lists_of") != lists:
+            return False
+    return True
+
+
+def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
+    """Run jobs side by side; returns what is to be said of those that failed. A stop ends all that run."""
+    started: list[subprocess.Popen] = []
+    failed: list[str] = []
+    bar = tqdm(total=len(missing), desc="runs", disable=not sys.stderr.isatty())
+    with ended_as_a_whole(), ThreadPoolExecutor(settings.workers or threads()) as pool:
+        waiting: set[Future] = {pool.submit(run, job, settings, started) for job in missing}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for job, code, seconds, path in (future.result() for future in done):
+                    bar.update()
+                    log.info("%5.0f s  %s%s", seconds, job, "" if code == 0 else f"  FAILED, see {display(path)}")
+                    failed += [f"{job} ({display(path)})"] if code else []
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in started:
+                process.terminate()
+            raise
+        finally:
+            bar.close()
+    if missing:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        log.info("%.0f minutes of one processor so far", (used.ru_utime + used.ru_stime) / 60)
+    return failed
+
+
+@contextmanager
+def ended_as_a_whole() -> Iterator[None]:
+    """Let a request to end this process (SIGTERM) stop it as Ctrl-C does, so that no run goes on without it."""
+    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[Job, int, float, Path]:
+    """One job in a process of its own, what it says in a file: the job, its exit status, seconds, and that file."""
+    path = settings.output_dir / "table" / (str(job).replace(" ", "-") + ".log")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    with path.open("w", encoding="utf-8") as said:
+        program = [] if job.words[0] == "-m" else [str(ROOT / job.words[0])]
+        command_line = [sys.executable, *program, *job.words[len(program) :], *data_flags(settings)]
+        started.append(
+            subprocess.Popen(command_line, env=os.environ | ONE_THREAD, stdout=said, stderr=subprocess.STDOUT)
+        )
+        code = started[-1].wait()
+    return job, code, time.perf_counter() - start, path
+
+
+def data_flags(settings: Settings) -> list[str]:
+    """The flags that say which data, and where."""
+    made = asdict(settings.synthetic)
+    return [
+        *("--dataset", settings.dataset, "--no-download", "--split-seed", str(settings.split_seed)),
+        *("--data-dir", str(settings.data_dir), "--output-dir", str(settings.output_dir), "--wandb", settings.wandb),
+        *(word for name, value in made.items() for word in (f"--synthetic.{name.replace('_', '-')}", str(value))),
+    ]
+
+
+def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
+    """Write the JSON file, the blocks of the pages and the figures."""
+    wanted: dict[str, Rows] = {protocol: set() for protocol in PROTOCOLS}
+    for job in planned:
+        wanted[job.protocol] |= {(model, job.preset) for model in job.models}
+    path = settings.results / f"{data.name}.json"
+    found = gather(settings.output_dir / data.name, data, wanted, settings.split_seed)
+    results = merged(read_json(path) if path.exists() else {}, found, wanted)
+    if not results["protocols"]:
+        raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
+    write_json(path, results)
+    log.info("%s", display(path))
+    for protocol, of in results["protocols"].items():
+        log.info("\n%s", text(pd.DataFrame(of["rows"]), data.name, protocol))
+    made = blocks(results)
+    for page in settings.pages:
+        if page.exists() and any(f"<!-- {marker} -->" in (content := read_page(page)) for marker in made):
+            fill_page(page, content, made, data.name)
+    folder = ROOT / "docs" / "figures" if data.name == LASTFM else settings.output_dir / data.name / "figures"
+    for drawn in draw_figures(results, settings.output_dir / data.name, data, settings.figures or folder):
+        log.info("%s", display(drawn))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""Runs side by side without any account: `python -m common.cli.compare als ensemble`, or the folders of any runs."""
+
+import difflib
+import logging
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import tyro
+
+from common.experiments.flags import command, parse_flags
+from common.experiments.outputs import Run, find_run, read_runs
+from common.reporting.comparison import compare
+from common.reporting.leaderboard import COLUMNS
+from common.utils.errors import UserError, unknown_name
+from common.utils.io import ROOT, display, write_json
+from common.utils.terminal import aligned
+
+METRICS = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "novelty_10", "ils_tag_10", "coverage_10")
+"""What is compared where nothing else is asked for, as far as the runs have it."""
+COSTS = {"fit_seconds": "fit, s", "recommend_ms_per_user": "ms/user", "model_mb": "MiB"}
+LABEL_WIDTH = 28
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Compare runs: metrics, paired differences to the first run, what their settings differ in, and what they cost."""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """The reference, then the others: folders outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK, or MODEL, MODEL/PRESET,
+    MODEL/PRESET/seedK of --dataset and --protocol."""
+    dataset: str = "auto"
+    """Folder under outputs/; auto: lastfm-2k if it has results, else the only one that has any."""
+    protocol: str = "listen"
+    """Folder of the protocol, such as listen, next or listen-s2."""
+    part: str = "auto"
+    """test, valid, or auto: test if every run has opened it, else valid."""
+    metrics: tuple[str, ...] = METRICS
+    """Metrics as metrics.json names them."""
+    json: Path | None = None
+    """File that receives all of it, unrounded."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder that holds the results."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the runs, compare, print, and write what is asked for."""
+    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    if settings.part not in ("auto", "test", "valid"):
+        raise unknown_name("value of --part", settings.part, ("auto", "test", "valid"))
+    if len(settings.runs) < 2:
+        raise UserError(f"{len(settings.runs)} runs given; a comparison needs two or more, the reference first")
+    if not settings.metrics:
+        raise UserError("--metrics names none; name at least one, or leave the flag out")
+    folders = [find_run(run, settings.output_dir, settings.dataset, settings.protocol) for run in settings.runs]
+    runs = read_runs(folders, settings.part)
+    compared = {metric: compare(runs, metric) for metric in _wanted(settings.metrics, runs)}
+    width = shutil.get_terminal_size((80, 24)).columns
+    blocks = [heading(runs), *(metric_text(name, rows, width) for name, rows in compared.items()), MARKS]
+    blocks += [settings_text(runs, width), costs_text(runs)]
+    log.info("%s", "\n\n".join(blocks))
+    if settings.json:
+        write_json(settings.json, content(runs, compared))
+        log.info("\n%s written", display(settings.json))
+
+
+MARKS = (
+    "*    the interval excludes zero, and after Holm's correction for the number\n"
+    "     of runs compared the difference is still beyond chance (p < 0.05)\n"
+    "(*)  the interval excludes zero, but not beyond chance once corrected\n"
+    "No interval: the figure is one of all lists together, not of each user."
+)
+
+
+def _wanted(metrics: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """The metrics, made sure of; of the default ones those that the runs have."""
+    known = [key for key, value in runs[0].record.items() if isinstance(value, int | float)]
+    known = [key for key in known if all(key in run.record for run in runs) and key not in ("seed", "split_seed")]
+    if tuple(metrics) == METRICS:
+        return [metric for metric in metrics if metric in known]
+    for metric in metrics:
+        if metric not in known:
+            near = difflib.get_close_matches(metric, known, n=3)
+            hint = f"did you mean {' or '.join(near)}? " if near else ""
+            raise UserError(f"unknown metric {metric!r}: {hint}{display(runs[0].results)}/metrics.json names all")
+    return list(metrics)
+
+
+def heading(runs: Sequence[Run]) -> str:
+    """What is compared, on which users of which split."""
+    record, users = runs[0].record, runs[0].per_user.index.nunique()
+    part = "test" if runs[0].part == "test" else "validation"
+    return (
+        f"{record['dataset']} / {runs[0].protocol}, {part} (split {record['split_sha256'][:8]})\n"
+        f"{len(runs)} runs over {users:,} users; differences to the first, user by user;\n"
+        "95% intervals by drawing the users anew"
+    )
+
+
+def metric_text(metric: str, rows: pd.DataFrame, width: int) -> str:
+    """One metric of all runs, 80 columns wide; a wider terminal also gets the difference in percent, p, and how many
+    users are better and worse off."""
+    header = [_titled(metric).ljust(LABEL_WIDTH), "value", "difference", "95% interval".rjust(18), "   "]
+    more = {100: ["in percent", "p (Holm)"], 130: ["users better", "worse"]}
+    header += [title for least, titles in more.items() if width >= least for title in titles]
+    cells = [header]
+    for place, row in enumerate(rows.to_dict("records"), start=1):
+        cells.append([f"{place} {_shortened(row['run'])}".ljust(LABEL_WIDTH), *_cells(row)][: len(header)])
+    lines = aligned(cells, texts=1)
+    return "\n".join([lines[0].rstrip(), "-" * min(width, len(lines[0])), *(line.rstrip() for line in lines[1:])])
+
+
+def _titled(metric: str) -> str:
+    """A metric as the leaderboard's page and terminal call it.
+
+    >>> _titled("ndcg_10"), _titled("ndcg_5_sampled99"), _titled("coverage_10"), _titled("fit_seconds")
+    ('NDCG@10', 'NDCG@5 s99', 'Cover@10', 'fit_seconds')
+    """
+    return COLUMNS.get(metric, metric)
+
+
+def _cells(row: dict[Any, Any]) -> list[str]:
+    value = "-" if pd.isna(row["value"]) else f"{row['value']:.4f}"
+    if pd.isna(row["difference"]):
+        return [value, *[""] * 7]
+    interval, p, better, worse = "", "", "", ""
+    if pd.notna(row["low"]):
+        interval, p = f"{row['low']:+.4f} to {row['high']:+.4f}", f"{row['p_holm']:.4f}"
+        better, worse = f"{row['higher']:,.0f}", f"{row['lower']:,.0f}"
+    mark = "*" if row["significant"] else "(*)" if row["excludes_zero"] else ""
+    base = row["value"] - row["difference"]
+    percent = f"{row['difference'] / base:+.1%}" if base else ""
+    return [value, f"{row['difference']:+.4f}", interval, mark.ljust(3), percent, p, better, worse]
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= LABEL_WIDTH - 2 else label[: LABEL_WIDTH - 3] + "…"
+
+
+def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names.
+
+    >>> flat({"als": {"factors": 8}, "top": 100})
+    {'als.factors': 8, 'top': 100}
+    """
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
+def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Settings that are not the same in all runs -> the value in each, None where a run has no such setting."""
+    each = [{"seed": run.config["seed"]} | flat(run.config["settings"]) for run in runs]
+    names = dict.fromkeys(name for settings in each for name in settings)
+    values = {name: [settings.get(name) for settings in each] for name in names}
+    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
+
+
+def settings_text(runs: Sequence[Run], width: int) -> str:
+    """The settings that differ: those that several runs have in columns, those of one run alone by name."""
+    found = differing(runs)
+    shared = {name: row for name, row in found.items() if sum(value is not None for value in row) > 1}
+    lines = [f"{run.label}: config.json tells of other settings than these results" for run in runs if not run.matches]
+    if shared:
+        header = ["settings that differ", *(str(place) for place in range(1, len(runs) + 1))]
+        rows = aligned([header, *([name, *map(_told, row)] for name, row in shared.items())], texts=1)
+        if len(rows[0]) <= width:
+            lines += [rows[0], "-" * len(rows[0]), *rows[1:]]
+        else:
+            told = (
+                f"{name}: {', '.join(f'{n} {_told(v)}' for n, v in enumerate(row, 1))}" for name, row in shared.items()
+            )
+            lines += [header[0], "-" * len(header[0]), *(part for text in told for part in _wrapped(text, width))]
+    for place, run in enumerate(runs):
+        own = [f"{name} {_told(row[place])}" for name, row in found.items() if _alone(row, place)]
+        if own:
+            lines += _wrapped(f"only {place + 1} {run.label}: {', '.join(own)}", width)
+    return "\n".join(lines) if lines else "Settings: the same in all runs"
+
+
+def _alone(row: Sequence[Any], place: int) -> bool:
+    return row[place] is not None and sum(value is not None for value in row) == 1
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, min(width, 120), subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "-"
+    return (
+        " ".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if type(value) is float else str(value)
+    )
+
+
+def costs_text(runs: Sequence[Run]) -> str:
+    """What each run cost, and on what: times of different machines or threads say little about the models."""
+    header = ["cost".ljust(LABEL_WIDTH), *COSTS.values(), "threads", "commit"]
+    cells = [header]
+    for place, run in enumerate(runs, start=1):
+        record = run.record
+        values = [f"{record[key]:.1f}" if pd.notna(record.get(key)) else "-" for key in COSTS]
+        threads = f"{record.get('device', '')} {record.get('threads', '-')}".strip()
+        commit = str(record.get("commit") or "-")[:7] + ("+" if record.get("dirty") else "")
+        cells.append([f"{place} {_shortened(run.label)}", *values, threads, commit])
+    lines = aligned(cells, texts=1)
+    changed = "\n+ after a commit: with changes that were not committed"
+    note = changed if any(run.record.get("dirty") for run in runs) else ""
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]]) + note
+
+
+def content(runs: Sequence[Run], compared: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """What `--json` keeps: the table of every metric, the settings, and each run's own record."""
+    return {
+        "dataset": runs[0].record["dataset"],
+        "protocol": runs[0].protocol,
+        "part": runs[0].part,
+        "split_sha256": runs[0].record["split_sha256"],
+        "reference": runs[0].label,
+        "metrics": {metric: rows.to_dict("records") for metric, rows in compared.items()},
+        "settings_that_differ": differing(runs),
+        "runs": [{"run": run.label, "folder": display(run.folder), "config": run.config} | run.record for run in runs],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

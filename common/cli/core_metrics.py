@@ -1,0 +1,111 @@
+"""The nine core metrics of runs, and what about them is odd: `python -m common core-metrics [als]`.
+
+Each run's `measures.json` is written anew from its `metrics.json`. How to read each measure: docs/measures.md.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from common.evaluation.core_metrics import CORE_METRICS, PARTS, core_metrics, oddities, write_core_metrics
+from common.experiments.flags import command, parse_flags
+from common.experiments.outputs import choose_data_set, find_run, is_run, row_name
+from common.utils.errors import UserError, unknown_name
+from common.utils.io import ROOT, display, read_json
+from common.utils.terminal import aligned
+
+HEADS = ("Prec", "Rec", "NDCG", "HR", "MAP", "Cover", "Div", "Nov", "Ser")
+"""Headings of NINE in a terminal of 80 columns."""
+NAME_WIDTH = 17
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The nine measures at 10 of runs: as a table, and as measures.json in the folder of each."""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Folders outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK, or MODEL, MODEL/PRESET, MODEL/PRESET/seedK; all of the
+    protocol if none is named."""
+    dataset: str = "auto"
+    """Folder under outputs/; auto: lastfm-2k if it has results, else the only one that has any."""
+    protocol: str = "listen"
+    """Folder of the protocol, such as listen, next or listen-s2."""
+    part: str = "auto"
+    """test, valid, or auto: test if every run has opened it, else valid."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder that holds the results."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write measures.json of every run that is asked for, print them as a table, and what is odd."""
+    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    if settings.part not in ("auto", *PARTS):
+        raise unknown_name("value of --part", settings.part, ("auto", *PARTS))
+    folders = asked_for(settings)
+    found = [write_core_metrics(folder) for folder in folders]
+    if len(splits := {run["split_sha256"][:8] for run in found}) > 1:
+        raise UserError(f"the runs are on different splits ({', '.join(sorted(splits))}); name runs on the same one")
+    part = settings.part if settings.part != "auto" else PARTS[all("test" in run for run in found)]
+    for folder, run in zip(folders, found, strict=True):
+        if part not in run:
+            raise UserError(f"{display(folder)} has no results on {part}; run it so far, or give another --part")
+    log.info("%s", table_text(found, part))
+    odd = [line for folder, run in zip(folders, found, strict=True) for line in odd_lines(folder, run, part)]
+    log.info("\n%s", "\n".join(odd) or "nothing odd")
+    log.info("\n%d measures.json written, such as %s", len(folders), display(folders[0] / "measures.json"))
+
+
+def asked_for(settings: Settings) -> list[Path]:
+    """The folders of the runs that are named, or of all runs of the protocol, the first seed of each row."""
+    if settings.runs:
+        return [find_run(run, settings.output_dir, settings.dataset, settings.protocol) for run in settings.runs]
+    folder = settings.output_dir / choose_data_set(settings.dataset, settings.output_dir) / settings.protocol
+    rows = {path.parent: path for path in sorted(folder.glob("*/*/seed*"), reverse=True) if is_run(path)}
+    if not rows:
+        raise UserError(f"no results under {display(folder)}; run a stage first, e.g. 1_knn_baseline.py")
+    return sorted(rows.values())
+
+
+def table_text(found: Sequence[Mapping[str, Any]], part: str) -> str:
+    """The nine of every run, 80 columns wide, by NDCG@10; a long name stands on a line of its own."""
+    split = f"{found[0]['dataset']} / {found[0]['protocol']}, {'test' if part == 'test' else 'validation'}"
+    names, cells = [""], [["".ljust(NAME_WIDTH), *HEADS]]
+    for run in sorted(found, key=lambda run: run[part]["ndcg"] or 0.0):
+        values = {
+            name: value if name == "novelty" or value is None else 100 * value for name, value in run[part].items()
+        }
+        names.append(row_name(run))
+        short = names[-1] if len(names[-1]) <= NAME_WIDTH else ""
+        cells.append([short, *("-" if values[name] is None else f"{values[name]:.2f}" for name in CORE_METRICS)])
+    rows = zip(names, cells, aligned(cells, texts=1), strict=True)
+    lines = [line if cell[0] or not name else f"{name}\n{line}" for name, cell, line in rows]
+    head = f"{split}, first {found[0]['k']} places\nin percent, novelty in bits"
+    return "\n".join([head, *lines])
+
+
+def odd_lines(folder: Path, run: Mapping[str, Any], part: str) -> list[str]:
+    """What is odd about a run beside all others of its split, a line each."""
+    if run["model"] in ("random", "popularity"):  # which are the measure of the others
+        return []
+    records = [read_json(path) for path in sorted(folder.resolve().parents[2].glob(f"*/*/seed*/{part}/metrics.json"))]
+    others = [of for of in records if of["split_sha256"] == run["split_sha256"] and family(of) != family(run)]
+    return [
+        f"{row_name(run)}: {odd}"
+        for odd in oddities(run[part], {of["model"]: core_metrics(of, run["k"]) for of in others})
+    ]
+
+
+def family(run: Mapping[str, Any]) -> str:
+    """The model whose lists a run has, re-ranked or not."""
+    return str(run["model"]).split("+")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

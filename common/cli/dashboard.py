@@ -1,0 +1,177 @@
+"""A ready workspace in your own W&B project: `python -m common.cli.dashboard --dataset lastfm-2k --protocol listen`.
+
+It shows the runs of one data set and split whose test part was scored: leaderboard, accuracy against diversity, curves,
+cost, cold start, lists, and a comparison of runs. Every key it names is one that runs write.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from common.data.dataset import load_dataset
+from common.experiments import tracking
+from common.experiments.flags import command, parse
+from common.experiments.settings import DataSettings
+from common.splits.protocols import N_GIVEN, PROTOCOLS
+from common.splits.store import folder_name
+from common.utils.errors import UserError, unknown_name
+
+ACCURACY = {
+    "ndcg_10": "NDCG@10",
+    "hr_10": "HR@10",
+    "recall_20": "Recall@20",
+    "ndcg_10_sampled99": "NDCG@10 among 99 sampled negatives (compares with nothing above)",
+}
+BEYOND = {
+    "ils_tag_10": "Likeness of the list by tags (ILS@10)",
+    "coverage_10": "Share of the catalogue recommended (Coverage@10)",
+    "novelty_10": "Novelty@10",
+    "popularity_lift_10": "Popularity lift@10",
+}
+"""Drawn against NDCG@10."""
+CURVES = {
+    "train/loss": "Training loss, select",
+    "val/ndcg_10": "NDCG@10 on validation",
+    "refit/loss": "Training loss, final",
+    "train/learning_rate": "Learning rate",
+}
+COST = {
+    "fit_seconds": "Seconds to fit",
+    "recommend_ms_per_user": "Milliseconds per user to recommend",
+    "peak_rss_mb": "Peak memory, MiB",
+    "model_mb": "Size of the model, MiB",
+}
+UNSEEN = {
+    "hr_10_seen": "HR@10 of seen items, per hidden item",
+    "hr_10_unseen": "HR@10 of unseen items, per hidden item",
+    "hr_10_unseen_content": "HR@10 of unseen items with content, per hidden item",
+}
+COLUMNS = ("model", "preset", "seed", *ACCURACY, *BEYOND, *COST)
+"""Of the table of runs."""
+MOST = 40
+"""Runs that a panel shows."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(DataSettings):
+    """Build a workspace that compares the runs of one data set and protocol in your own W&B project."""
+
+    protocol: str = "listen"
+    """Whose runs are compared: listen, next, next-shuffled, newcomer or temporal."""
+    entity: str = ""
+    """Your W&B user or a team of yours; your default one if none is named."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        if self.protocol not in PROTOCOLS:
+            raise unknown_name("protocol", self.protocol, PROTOCOLS)
+        if not tracking.has_key():
+            raise UserError("no W&B key is configured: run `wandb login`, or set WANDB_API_KEY, and start this again")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Build the workspace and save it as a new view."""
+    settings = parse(Settings, argv)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    try:
+        entity = settings.entity or os.environ.get("WANDB_ENTITY") or default_entity()
+        saved = workspace(entity, data.name, settings.protocol, settings.split_seed).save_as_new_view()
+        log.info("workspace: %s", saved.url)
+    except Exception as error:  # whatever the libraries and the server make of it
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"W&B did not take the workspace ({said}); check the network, the key (`wandb login --relogin`), and that "
+            f"project {tracking.project()!r} has runs: it is made by the first run with --wandb online"
+        ) from error
+
+
+def default_entity() -> str:
+    """The W&B user that the key belongs to."""
+    import wandb
+
+    if entity := wandb.Api(timeout=20).default_entity:
+        return entity
+    raise ValueError("the key belongs to no user; name one with --entity")
+
+
+def workspace(entity: str, dataset: str, protocol: str, split_seed: int = 0) -> Any:
+    """The workspace of one data set and split, not saved yet."""
+    import wandb_workspaces.workspaces as ws
+
+    return ws.Workspace(
+        entity=entity,
+        project=tracking.project(),
+        name=f"Encore: {dataset}, {folder_name(protocol, split_seed)}",
+        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in sections(protocol).items()],
+        settings=ws.WorkspaceSettings(max_runs=MOST),
+        runset_settings=runs(dataset, protocol, split_seed),
+    )
+
+
+def runs(dataset: str, protocol: str, split_seed: int) -> Any:
+    """The table of runs, best NDCG@10 first: those of one split that have scored test, so that no two parts mix."""
+    import wandb_workspaces.expr as ex
+    import wandb_workspaces.workspaces as ws
+
+    wanted = {"dataset": dataset, "protocol": protocol, "split_seed": split_seed}
+    return ws.RunsetSettings(
+        filters=ex.And(*(ex.Config(key) == value for key, value in wanted.items()), ex.Summary("phase") == "final"),
+        order=[ex.Ordering(ex.Summary("ndcg_10"), ascending=False)],
+        pinned_columns=[f"summary:{key}" for key in COLUMNS],
+    )
+
+
+def sections(protocol: str) -> dict[str, list[Any]]:
+    """The panels of each section."""
+    import wandb_workspaces.reports.v2 as wr
+
+    return {
+        "Leaderboard": bars(ACCURACY),
+        "Accuracy against diversity": [
+            wr.ScatterPlot(x=wr.SummaryMetric("ndcg_10"), y=wr.SummaryMetric(key), title=f"{title} against NDCG@10")
+            for key, title in BEYOND.items()
+        ],
+        "Curves": [wr.LinePlot(x="epoch", y=[key], title=title, title_x="epoch") for key, title in CURVES.items()],
+        "Cost": [
+            *bars(COST),
+            wr.ScatterPlot(
+                x=wr.SummaryMetric("fit_seconds"),
+                y=wr.SummaryMetric("ndcg_10"),
+                log_x=True,
+                title="NDCG@10 against seconds to fit",
+            ),
+        ],
+        "Cold start": cold_start(protocol),
+        "Lists and figures": [
+            wr.WeavePanelSummaryTable(table_name="tables/top10"),
+            wr.MediaBrowser(title="Accuracy by length of the list", media_keys=["figures/accuracy_by_k"]),
+        ],
+        "Runs compared": [wr.RunComparer(diff_only="split")],
+    }
+
+
+def bars(titles: dict[str, str]) -> list[Any]:
+    """A bar for each run, a panel for each key."""
+    import wandb_workspaces.reports.v2 as wr
+
+    return [
+        wr.BarPlot(metrics=[key], title=title, max_runs_to_show=MOST, max_bars_to_show=MOST)
+        for key, title in titles.items()
+    ]
+
+
+def cold_start(protocol: str) -> list[Any]:
+    """Items that training never saw; on `newcomer` people, by how many of their items were given."""
+    if protocol == "newcomer":
+        return bars({f"ndcg_10_given{rung}": f"NDCG@10 of newcomers, {rung} items given" for rung in N_GIVEN})
+    return bars(UNSEEN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Write `outputs/index.html`: every result, in one file that asks nothing of any network."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.experiments.flags import command, parse_flags
+from common.reporting.html.leaderboards import find_boards
+from common.reporting.html.render import render
+from common.reporting.html.screenshot import screenshot
+from common.utils.errors import UserError
+from common.utils.io import ROOT, display, write_text
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Write one page of all results under outputs/: leaderboards, charts, training, and lists of a few people."""
+
+    users: tuple[str, ...] = ()
+    """Ids of the people whose lists are shown; the first three of each protocol where none are named."""
+    page: Path | None = None
+    """File of the page; index.html under --output-dir where none is named."""
+    screenshot: Path | None = None
+    """PNG file that receives a picture of the page, taken by an installed Chromium."""
+    data_dir: Path = ROOT / "data"
+    """Folder of prepared data: names and histories."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder that holds the results."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read all results, write the page, and take its picture if that is asked for."""
+    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    boards = find_boards(settings.output_dir, settings.data_dir)
+    if not boards:
+        raise UserError(f"no results under {display(settings.output_dir)}; run a stage first, e.g. 1_knn_baseline.py")
+    page = settings.page or settings.output_dir / "index.html"
+    write_text(page, render(boards, settings.data_dir, settings.users))
+    rows = sum(len(board.rows) for board in boards)
+    size = page.stat().st_size / 2**20
+    log.info("%s: data sets and protocols %d, rows %d, %.1f MiB", display(page), len(boards), rows, size)
+    log.info("it names people and items of the data: share it only where their licence allows that")
+    if settings.screenshot:
+        screenshot(page, settings.screenshot)
+        log.info("%s: its picture", display(settings.screenshot))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What stands in `manifest.json`: the format, hashes, row counts and repairs of prepared tables."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.data.ids import sorted_ids
+from common.data.synthetic.generator import SyntheticSettings
+from common.data.tables import Repair, Tables
+from common.utils.io import read_json
+
+READY_MADE = "ready_made"
+"""Folder of the parts of a split that the user has made."""
+
+
+FORMAT = 2
+"""Raised when a reader or a table changes, so that older prepared files are made anew."""
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of prepared tables, None where there are none of today's format."""
+    manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else None
+    if not manifest or manifest["format"] != FORMAT:
+        return None
+    whole = all((folder / f"{table}.parquet").exists() for table in manifest["rows"])
+    return manifest if whole else None
+
+
+def without_unheard_items(tables: Tables) -> Tables:
+    """The tables without catalogue rows of items that no interaction names, counted as a repair."""
+    heard = tables.items["item_id"].isin(sorted_ids(tables.interactions["item_id"]))
+    if heard.all():
+        return tables
+    repair = Repair("items", "items that nobody has left out", int((~heard).sum()))
+    return dataclasses.replace(tables, items=tables.items[heard], repairs=[*tables.repairs, repair])
+
+
+def hash_frames(frames: dict[str, pd.DataFrame]) -> str:
+    """SHA-256 over the content of some tables: names, columns and values, whatever the file format.
+
+    >>> hash_frames({"a": pd.DataFrame({"x": ["1"]})}) == hash_frames({"a": pd.DataFrame({"x": ["2"]})})
+    False
+    """
+    digest = hashlib.sha256()
+    for name in sorted(frames):
+        digest.update(f"{name}:{','.join(frames[name].columns)}\n".encode())
+        digest.update(pd.util.hash_pandas_object(frames[name], index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def settings_hash(settings: SyntheticSettings) -> str:
+    """What tells generated data sets of other settings apart: eight hexadecimal digits."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(settings), sort_keys=True).encode()).hexdigest()[:8]

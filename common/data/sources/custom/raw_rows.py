@@ -1,0 +1,46 @@
+"""The parts of a split as a folder of one's own holds them, row by row: nothing merged, nothing refused that an audit
+is to find."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from common.data.ids import PAIR
+from common.data.sources.custom.folder import INTERACTIONS, NEGATIVES, PARTS, check_what_is_there, own_tables
+from common.data.sources.custom.table_files import OwnTable, read_table, refuse_mixed_ids
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Rows in file order: user_id, item_id and timestamp, or of negatives user_id, negative_id and item_id where the
+    file has them. `where(row)` says in words where a row stands in its file."""
+
+    rows: pd.DataFrame
+    where: Callable[[int], str]
+
+
+def read_raw(folder: Path) -> dict[str, RawTable]:
+    """The tables of interactions and of negatives that a folder holds, by name. Raises UserError for a broken file."""
+    paths = own_tables(folder)
+    check_what_is_there(folder, paths)
+    refuse_mixed_ids(list(paths.values()))
+    found = {}
+    for name in (INTERACTIONS, *PARTS):
+        if name in paths:
+            table = read_table(paths[name], PAIR, ("timestamp",))
+            rows = pd.DataFrame({column: table.ids(column) for column in PAIR})
+            if "timestamp" in table:
+                rows["timestamp"] = table.seconds()
+            found[name] = RawTable(rows, _place(table))
+    if NEGATIVES in paths:
+        table = read_table(paths[NEGATIVES], ("user_id", "negative_id"), ("item_id",))
+        found[NEGATIVES] = RawTable(
+            pd.DataFrame({column: table.ids(column) for column in table.columns}), _place(table)
+        )
+    return found
+
+
+def _place(table: OwnTable) -> Callable[[int], str]:
+    return lambda row: table.where(row).replace(str(table.path), table.path.name)

@@ -1,0 +1,207 @@
+"""All metrics of the two tables, per user and over everybody.
+
+Keys: `<metric>_<k>` (`ndcg_10`); `_sampled99` where a hidden item is ranked among its own 99 negatives only;
+`_seen` and `_unseen` for the share of hidden pairs found whose item has, or has not, a visible listener, the latter
+apart as `_unseen_content` and `_unseen_bare` for items with and without any visible tag, genre or sound;
+`_given<r>` for newcomers of whom r items are known; `_unseen_users` for people without visible history.
+"""
+
+import numpy as np
+import pandas as pd
+
+from common.data.ids import codes_of
+from common.evaluation import metrics
+from common.evaluation.ranking import top_items
+from common.features.content_vectors import SPACES, distinct_values, item_vectors, mix_of, shares
+from common.splits.histories import Histories
+from common.splits.holdout import Holdout
+from common.splits.train_view import TrainView
+
+CUTOFFS = (5, 10, 20)
+DEEPEST = max(CUTOFFS)
+RETRIEVED = 100
+"""Length of the list that a first stage hands on: recall alone is measured on it."""
+MIXED = ("genre", "tag")
+"""Spaces in which a list has a mix that is compared with the history's."""
+APART = ("hr_10", "ndcg_10", "recall_20")
+"""Metrics that are also reported for each rung of newcomers and for unseen users."""
+
+
+class MetricSuite:
+    """Measures lists on one phase; holds what the visible data alone determines."""
+
+    def __init__(self, train: TrainView, hidden: Holdout, places: np.ndarray) -> None:
+        self.train, self.hidden = train, hidden
+        self.history_mean = mean_count_of_histories(hidden.given, train.counts)
+        self.popular = popular_lists(train.popularity, hidden.given, places, DEEPEST)
+        spaces = {space: item_vectors(train, space) for space in SPACES}
+        self.spaces = {space: vectors for space, vectors in spaces.items() if vectors is not None}
+        self.described = described_items(train)
+        values = {"genre": distinct_values(train, "genres"), "artist": distinct_values(train, "artist")}
+        mixes = {space: shares(vectors) for space, vectors in self.spaces.items() if space in MIXED}
+        self.mixes = {space: (mix, mix_of(hidden.given, mix)) for space, mix in mixes.items()}
+        self.values = {name: held for name, held in values.items() if held is not None}
+
+    def measure(self, recommendations: pd.DataFrame, targets: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
+        """Per-user metrics (a row per evaluated row, a column per metric) and the overall values."""
+        target_rows = self.rows(targets)
+        lists = self._lists(recommendations)
+        hits, n_hidden = hits_from_ranks(target_rows, targets["rank"].to_numpy(), len(self.hidden.users), DEEPEST)
+        columns = accuracy(hits, n_hidden) | self._sampled(targets, target_rows) | self._beyond_accuracy(hits, lists)
+        retrieved = targets["rank"].to_numpy() <= RETRIEVED
+        columns[f"recall_{RETRIEVED}"] = np.bincount(target_rows, retrieved, len(n_hidden)) / n_hidden
+        per_user = pd.DataFrame(columns)
+        means = per_user.mean()
+        overall: dict[str, float] = {str(name): float(value) for name, value in means.items() if not np.isnan(value)}
+        for k in CUTOFFS:
+            overall[f"coverage_{k}"] = metrics.coverage(lists, self.train.n_items, k)
+            overall[f"gini_{k}"] = metrics.gini(lists, self.train.n_items, k)
+        overall |= found_by_visibility(targets, self._described(targets)) | self._apart(per_user)
+        overall |= {"n_users": len(np.unique(self.hidden.users)), "n_targets": len(targets)}
+        ids = {"user_id": self.hidden.users.astype(str)}
+        if self.hidden.n_given is not None:
+            ids["given"] = self.hidden.n_given
+        return pd.concat([pd.DataFrame(ids), per_user], axis=1), overall
+
+    def _described(self, targets: pd.DataFrame) -> np.ndarray:
+        """Whether anything is known of each target's content, bool (targets,)."""
+        return self.described[codes_of(targets["item_id"], pd.Index(self.train.items["item_id"]))]
+
+    def rows(self, table: pd.DataFrame) -> np.ndarray:
+        """The evaluated row that each row of a table belongs to."""
+        users = np.unique(self.hidden.users)
+        rows = codes_of(table["user_id"], pd.Index(users))
+        if self.hidden.n_given is None:
+            return rows
+        n_given = np.unique(self.hidden.n_given)
+        return rows + len(users) * np.searchsorted(n_given, table["given"].to_numpy())
+
+    def _lists(self, recommendations: pd.DataFrame) -> np.ndarray:
+        top = recommendations[recommendations["rank"].to_numpy() <= DEEPEST]
+        lists = np.full((len(self.hidden.users), DEEPEST), -1, np.int64)
+        items = codes_of(top["item_id"], pd.Index(self.train.items["item_id"]))
+        lists[self.rows(top), top["rank"].to_numpy() - 1] = items
+        return lists
+
+    def _sampled(self, targets: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Every hidden item is a list of its own with one hit; a user's value is the mean over the hidden items.
+
+        Of very large data only some hidden items have negatives; a user without any has NaN.
+        """
+        sampled = targets["rank_sampled99"].to_numpy() > 0
+        targets, rows = targets[sampled], rows[sampled]
+        one = np.ones(len(targets), np.int64)
+        hits, _ = hits_from_ranks(np.arange(len(targets)), targets["rank_sampled99"].to_numpy(), len(targets), DEEPEST)
+        per_target = {f"hr_{k}": metrics.hit_rate(hits, k) for k in CUTOFFS}
+        per_target |= {f"ndcg_{k}": metrics.ndcg(hits, one, k) for k in CUTOFFS}
+        per_target |= {f"mrr_{k}": metrics.reciprocal_rank(hits, k) for k in CUTOFFS}
+        n = np.bincount(rows, minlength=len(self.hidden.users))
+        n = np.where(n > 0, n, np.nan)
+        return {f"{name}_sampled99": np.bincount(rows, values, len(n)) / n for name, values in per_target.items()}
+
+    def _beyond_accuracy(self, hits: np.ndarray, lists: np.ndarray) -> dict[str, np.ndarray]:
+        train, columns = self.train, {}
+        for k in CUTOFFS:
+            columns[f"novelty_{k}"] = metrics.novelty(lists, train.counts, train.n_users, k)
+            columns[f"popularity_lift_{k}"] = metrics.popularity_lift(lists, train.counts, self.history_mean, k)
+            columns[f"serendipity_{k}"] = metrics.serendipity(hits, lists, self.popular, k)
+            for space, vectors in self.spaces.items():
+                columns[f"ils_{space}_{k}"] = metrics.intra_list_similarity(lists, vectors, k)
+                columns[f"ils_{space}_share_{k}"] = metrics.featured_share(lists, vectors, k)
+            for space, (mixes, of_history) in self.mixes.items():
+                columns[f"calibration_{space}_{k}"] = metrics.calibration_error(lists, mixes, of_history, k)
+            for name, values in self.values.items():
+                columns[f"{name}_diversity_{k}"] = metrics.distinct_values(lists, values, k)
+        return columns
+
+    def _apart(self, per_user: pd.DataFrame) -> dict[str, float]:
+        if self.hidden.n_given is not None:
+            by_rung = per_user[list(APART)].groupby(self.hidden.n_given).mean()
+            return {f"{name}_given{rung}": value for name in APART for rung, value in by_rung[name].items()}
+        unseen = self.hidden.codes < 0
+        if not unseen.any():
+            return {}
+        means = per_user.loc[unseen, list(APART)].mean()
+        return {"n_unseen_users": int(unseen.sum())} | {f"{name}_unseen_users": means[name] for name in APART}
+
+
+def hits_from_ranks(rows: np.ndarray, ranks: np.ndarray, n_rows: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """From targets and their ranks: hits bool (n_rows, depth) and the number of targets of each row, int64.
+
+    >>> hits_from_ranks(np.array([0, 0, 1]), np.array([2, 9, 1]), n_rows=2, depth=2)
+    (array([[False,  True],
+           [ True, False]]), array([2, 1]))
+    """
+    hits = np.zeros((n_rows, depth), bool)
+    within = ranks <= depth
+    hits[rows[within], ranks[within] - 1] = True
+    return hits, np.bincount(rows, minlength=n_rows)
+
+
+def accuracy(hits: np.ndarray, n_hidden: np.ndarray) -> dict[str, np.ndarray]:
+    """The accuracy metrics at every cut-off, one array (users,) each."""
+    columns = {}
+    for k in CUTOFFS:
+        columns[f"hr_{k}"] = metrics.hit_rate(hits, k)
+        columns[f"precision_{k}"] = metrics.precision(hits, k)
+        columns[f"recall_{k}"] = metrics.recall(hits, n_hidden, k)
+        columns[f"f1_{k}"] = metrics.f1(hits, n_hidden, k)
+        columns[f"ndcg_{k}"] = metrics.ndcg(hits, n_hidden, k)
+        columns[f"mrr_{k}"] = metrics.reciprocal_rank(hits, k)
+        columns[f"map_{k}"] = metrics.average_precision(hits, n_hidden, k)
+    return columns
+
+
+def described_items(train: TrainView) -> np.ndarray:
+    """Whether an item has any visible tag, genre or sound, bool (n_items,)."""
+    described = np.zeros(train.n_items, bool)
+    for vectors in (item_vectors(train, space) for space in SPACES):
+        if vectors is not None:
+            described |= np.diff(vectors.indptr) > 0
+    return described
+
+
+def found_by_visibility(targets: pd.DataFrame, described: np.ndarray) -> dict[str, float]:
+    """Share of hidden pairs found in the first k, apart for items with and without a visible listener; of the latter
+    apart for those with and without content (`described`, bool (targets,))."""
+    unseen = targets["listeners"].to_numpy() == 0
+    content, bare = unseen & described, unseen & ~described
+    found: dict[str, float] = {"n_targets_unseen": int(unseen.sum()), "n_targets_unseen_content": int(content.sum())}
+    groups = {"seen": ~unseen, "unseen": unseen, "unseen_content": content, "unseen_bare": bare}
+    for name, chosen in groups.items():
+        if chosen.any():
+            for k in CUTOFFS:
+                found[f"hr_{k}_{name}"] = float((targets["rank"].to_numpy()[chosen] <= k).mean())
+                sampled = targets["rank_sampled99"].to_numpy()[chosen]
+                if (sampled > 0).any():
+                    found[f"hr_{k}_sampled99_{name}"] = float((sampled[sampled > 0] <= k).mean())
+    return found
+
+
+def mean_count_of_histories(histories: Histories, counts: np.ndarray) -> np.ndarray:
+    """Mean visible count of each history's items, NaN for an empty one."""
+    rows = np.repeat(np.arange(len(histories)), histories.lengths)
+    total = np.bincount(rows, counts[histories.items], minlength=len(histories))
+    return total / np.where(histories.lengths > 0, histories.lengths, np.nan)
+
+
+def popular_lists(popularity: np.ndarray, histories: Histories, places: np.ndarray, depth: int) -> np.ndarray:
+    """The popularity model's own lists, int64 (rows, depth): the most popular items outside each history.
+
+    Nobody's list reaches past the `depth` + longest history most popular items, so only those are looked at.
+    """
+    longest = int(histories.lengths.max(initial=0))
+    nobody = Histories.from_lists([[]], len(popularity))
+    order, _ = top_items(popularity[None], nobody, places, min(len(popularity), depth + longest))
+    head = order[0]
+    place_in_head = np.full(len(popularity), -1)
+    place_in_head[head] = np.arange(len(head))
+    free = np.ones((len(histories), len(head)), bool)
+    rows = np.repeat(np.arange(len(histories)), histories.lengths)
+    place = place_in_head[histories.items]
+    free[rows[place >= 0], place[place >= 0]] = False
+    at = np.cumsum(free, axis=1, dtype=np.int32) - 1
+    row, column = np.nonzero(free & (at < depth))
+    lists = np.full((len(histories), depth), -1, np.int64)
+    lists[row, at[row, column]] = head[column]
+    return lists

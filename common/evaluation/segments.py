@@ -1,0 +1,128 @@
+"""Metrics by segment: users by the length of their history, held-out items by what is known of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.evaluation.metric_suite import described_items, found_by_visibility
+from common.evaluation.statistics import bootstrap_interval, mean_over_seeds
+from common.splits.train_view import TrainView
+from common.utils.io import read_parquet
+
+GROUPS = 3
+"""Groups of people and of hidden items, of about as many each."""
+
+
+FOUND = 20
+"""A hidden item counts as found within so many."""
+
+
+def segments(folders: Mapping[str, Sequence[Path]], train: TrainView) -> dict[str, Any]:
+    """Results of several models by group, from the result folders of their seeds.
+
+    Returns {"history": {group: people}, "target": {group: hidden pairs}, "rows": {model: {group: value}}}: of a group
+    of people the mean NDCG@10, of a group of hidden pairs the share found among the first 20; both means over seeds.
+    People whom the visible data lack have no history and are left out of its groups.
+    """
+    any_folder = next(iter(folders.values()))[0]
+    history = history_groups(mean_over_seeds([any_folder]).index, train)
+    target = target_groups(read_parquet(any_folder / "targets.parquet")["listeners"].to_numpy(), train.count_floor)
+    rows: dict[str, dict[str, float]] = {}
+    for name, seeds in folders.items():
+        ndcg = mean_over_seeds(seeds)
+        found = np.mean([read_parquet(seed / "targets.parquet")["rank"].to_numpy() <= FOUND for seed in seeds], axis=0)
+        rows[name] = {group: float(ndcg[of].mean()) for group, of in history.items()}
+        rows[name] |= {group: float(found[of].mean()) for group, of in target.items()}
+    return {
+        "history": {group: int(of.sum()) for group, of in history.items()},
+        "target": {group: int(of.sum()) for group, of in target.items()},
+        "rows": rows,
+    }
+
+
+def history_groups(users: pd.Index, train: TrainView) -> dict[str, np.ndarray]:
+    """Which users have a short, middle or long visible history: name with its lengths -> bool (users,)."""
+    lengths = pd.Series(train.histories.lengths, train.users["user_id"].astype(object)).reindex(users, fill_value=0)
+    return named_groups(lengths.to_numpy(), lengths.to_numpy() > 0, "history of")
+
+
+def target_groups(listeners: np.ndarray, floor: int) -> dict[str, np.ndarray]:
+    """Which hidden pairs have an item that nobody visibly has, or one of few, more or many listeners: bool (pairs,).
+
+    Counts up to `floor` are one group: a smaller one says nothing (see TrainView.count_floor).
+    """
+    few = listeners <= floor
+    groups = {"no listener" if floor == 1 else f"up to {floor}": few}
+    return {name: of for name, of in groups.items() if of.any()} | named_groups(listeners, ~few, "")
+
+
+def named_groups(values: np.ndarray, among: np.ndarray, before: str) -> dict[str, np.ndarray]:
+    """Groups of about as many each of the whole numbers `among` allows, named by their least and greatest value.
+
+    >>> {name: of.tolist() for name, of in named_groups(np.array([1, 2, 9, 0]), np.array([1, 1, 1, 0]) > 0, "").items()}
+    {'1': [True, False, False, False], '2': [False, True, False, False], '9': [False, False, True, False]}
+    """
+    if not among.any():
+        return {}
+    edges = np.unique(np.quantile(values[among], np.arange(GROUPS) / GROUPS, method="higher"))
+    group = np.where(among, np.searchsorted(edges, values, side="right"), 0)
+    found = {}
+    for number in range(1, len(edges) + 1):
+        of = group == number
+        low, high = values[of].min(), values[of].max()
+        found[f"{before} {low}–{high}".strip() if low < high else f"{before} {low}".strip()] = of
+    return found
+
+
+def apart(folder: Path, train: TrainView) -> dict[str, float]:
+    """The figures of COLUMNS of one run, from its `targets.parquet`; all pairs weigh alike but in Recall@100."""
+    targets = read_parquet(folder / "targets.parquet")
+    codes = pd.Index(train.items["item_id"]).get_indexer(targets["item_id"].astype(object))
+    found = found_by_visibility(targets, described_items(train)[codes])
+    keys = [targets[key].astype(str) for key in ("user_id", "given") if key in targets]
+    among = pd.Series(targets["rank"].to_numpy() <= 100).groupby([key.to_numpy() for key in keys]).mean()
+    sampled = targets["rank_sampled99"].to_numpy()
+    drawn = sampled[sampled > 0]
+    return found | {
+        "recall_100": float(among.mean()),
+        "hr_5_sampled99": float((drawn <= 5).mean()) if len(drawn) else np.nan,
+    }
+
+
+def by_n_given(per_user: pd.DataFrame, metric: str = "ndcg_10") -> pd.DataFrame:
+    """Mean of a metric on each rung with a 95% interval over people: index given; columns mean, low, high."""
+    found: dict[Any, dict[str, float]] = {}
+    for rung, values in per_user.groupby("given")[metric]:
+        low, high = bootstrap_interval(values.to_numpy(float))
+        found[rung] = {"mean": float(values.mean()), "low": low, "high": high}
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("given")
+
+
+BINS = 6
+"""Groups of about as many users each by the length of their history."""
+
+
+def by_length(per_user: pd.DataFrame, lengths: pd.Series, edges: np.ndarray) -> pd.DataFrame:
+    """Mean NDCG@10 and HR@10 of users by the length of their visible history.
+
+    `lengths` by user id; `edges` rising, group g holds edges[g] <= length < edges[g + 1]. Index: the median length of
+    each group that is not empty.
+    """
+    known = per_user[per_user["user_id"].astype(object).isin(lengths.index)]
+    of_user = lengths[known["user_id"].astype(object)].to_numpy()
+    group = np.searchsorted(edges, of_user, side="right") - 1
+    values = known[["ndcg_10", "hr_10"]].assign(length=of_user).groupby(group)
+    return values[["ndcg_10", "hr_10"]].mean().set_index(values["length"].median())
+
+
+def length_edges(lengths: np.ndarray) -> np.ndarray:
+    """Borders between groups of about as many users each.
+
+    >>> length_edges(np.array([3, 3, 3, 3, 9, 9]))
+    array([ 3.,  9., 10.])
+    """
+    quantiles = np.quantile(lengths, np.arange(BINS) / BINS, method="higher")
+    return np.append(np.unique(quantiles), lengths.max() + 1).astype(float)

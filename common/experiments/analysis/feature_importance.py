@@ -1,0 +1,197 @@
+"""What stage 3's candidates, features and forest are worth, all of it on validation."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.evaluation.evaluator import Evaluator
+from common.evaluation.statistics import bootstrap_interval
+from common.models.two_stage.base import Candidates, TwoStageRecommender
+from common.models.two_stage.candidates import CandidateGenerator
+from common.models.two_stage.tree_ranker import TwoStage
+
+DEEPEST = 200
+"""The longest proposals of a source that are looked at."""
+STRONGEST = 25
+"""Features whose permutation is tried: those of the largest impurity importance."""
+PAIRS, PEOPLE = 800, (200, 500)
+"""Hidden pairs on which permutations are tried, and the least and the most people they may belong to."""
+ROWS = 500
+"""Candidates over which a partial dependence is averaged."""
+GRID = 30
+
+
+class Order:
+    """The candidates of everybody a scorer asks for, made once, to be put in order as often as wanted."""
+
+    def __init__(self, model: TwoStageRecommender, evaluator: Evaluator) -> None:
+        self.evaluator, asked, stage = evaluator, evaluator.asked, model.bench.stage
+        pools = [(rows[0], model.pool(asked.take(rows))) for rows in stage.blocks(asked)]
+        self.pool = Candidates(
+            people=asked.users,
+            rows=np.concatenate([start + pool.rows for start, pool in pools]),
+            items=np.concatenate([pool.items for _, pool in pools]),
+            features=np.concatenate([pool.features for _, pool in pools]),
+            rest=np.concatenate([pool.rest for _, pool in pools]),
+        )
+
+    def ndcg(self, of_candidates: np.ndarray) -> np.ndarray:
+        """NDCG@10 of each evaluated row with these scores of the candidates, float64 (rows,)."""
+        pool, starts = self.pool, np.searchsorted(self.pool.rows, np.arange(len(self.pool.rest) + 1))
+
+        def score(rows: np.ndarray) -> np.ndarray:
+            own = slice(starts[rows[0]], starts[rows[-1] + 1])
+            scores = pool.rest[rows].copy()
+            scores[pool.rows[own] - rows[0], pool.items[own]] = of_candidates[own]
+            return scores
+
+        return self.evaluator.ndcg_per_row(self.evaluator.rank_scores(score))
+
+
+def compared(name: str, group: str, base: np.ndarray, other: np.ndarray) -> dict[str, Any]:
+    """A row of a table: mean NDCG@10, what was lost against `base`, and the 95% interval of the loss over users."""
+    low, high = bootstrap_interval(base - other)
+    return {
+        "name": name,
+        "group": group,
+        "ndcg_10": float(other.mean()),
+        "loss": float((base - other).mean()),
+        "low": low,
+        "high": high,
+    }
+
+
+def candidate_ranks(stage: CandidateGenerator, evaluator: Evaluator) -> pd.DataFrame:
+    """Rank of every hidden pair under every source among the items the person does not have, 1 is best.
+
+    A row per hidden pair, a column per source; equal scores are ordered by code, as when candidates are proposed.
+    """
+    asked, ranks = evaluator.asked, []
+    for rows in stage.blocks(asked):
+        part = asked.take(rows)
+        proposals = stage.propose(part)
+        owner, items = evaluator.targets_of(rows)
+        scores = proposals.scores
+        scores[:, np.repeat(np.arange(len(part)), part.given.lengths), part.given.items] = -np.inf
+        own = scores[:, owner, items]
+        lower = np.arange(scores.shape[2]) < items[:, None]
+        before = []
+        for of_source, value in zip(scores, own[:, :, None], strict=True):
+            others = of_source[owner]
+            before.append(((others > value) | ((others == value) & lower)).sum(axis=1))
+        ranks.append(1 + np.stack(before, axis=1))
+    return pd.DataFrame(np.concatenate(ranks), columns=list(stage.sources))
+
+
+def recall_by_length(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Share of the hidden pairs among the first n = 1..DEEPEST proposals of each source, and of `all` together.
+
+    >>> recall_by_length(pd.DataFrame({"als": [1, 9], "ease": [4, 2]})).loc[[1, 2], ["als", "all"]].to_numpy().tolist()
+    [[0.5, 0.5], [0.5, 1.0]]
+    """
+    everybody = ranks.assign(all=ranks.min(axis=1))
+    lengths = np.arange(1, DEEPEST + 1)
+    shares = {name: (everybody[[name]].to_numpy() <= lengths).mean(axis=0) for name in everybody}
+    return pd.DataFrame(shares, index=pd.Index(lengths, name="n"))
+
+
+def recall_table(ranks: pd.DataFrame, top: int) -> pd.DataFrame:
+    """Per source the share of hidden pairs among its first `top`, and the share that it alone finds."""
+    found = ranks.to_numpy() <= top
+    alone = found & (found.sum(axis=1) == 1)[:, None]
+    table = pd.DataFrame({"source": ranks.columns, "found": found.mean(axis=0), "alone": alone.mean(axis=0)})
+    union = pd.DataFrame({"source": ["all"], "found": [found.any(axis=1).mean()], "alone": [np.nan]})
+    return pd.concat([table.sort_values("found", ascending=False), union], ignore_index=True)
+
+
+def importances(model: TwoStage, evaluator: Evaluator, seed: int = 0) -> pd.DataFrame:
+    """Importance of features by impurity, and by what permuting them costs in NDCG@10 on validation, with intervals.
+
+    A row per feature: name, group, impurity (shares that sum to 1), and of the STRONGEST loss, low, high: the mean
+    loss over some people and its 95% interval. Rows `group` permute all features of a group together, since of two that
+    say the same each can stand in for the other.
+    """
+    order = Order(model, evaluator.sample(enough_people(evaluator), seed))
+    ranker, features, columns = model.ranker, order.pool.features, model.bench.columns
+    assert ranker is not None
+    groups = {name: group for group, names in columns.items() for name in names}
+    place = {name: column for column, name in enumerate(groups)}
+    base = order.ndcg(ranker.predict(features))
+    impurity = pd.Series(ranker.estimator.feature_importances_, index=list(groups)).sort_values(ascending=False)
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for name, share in impurity.items():
+        row = {"name": name, "group": groups[str(name)], "impurity": share}
+        if len(rows) < STRONGEST:
+            permuted = with_permuted(features, [place[str(name)]], rng)
+            row |= compared(str(name), row["group"], base, order.ndcg(ranker.predict(permuted)))
+        rows.append(row)
+    for group, names in columns.items():
+        permuted = with_permuted(features, [place[name] for name in names], rng)
+        row = compared(group, "group", base, order.ndcg(ranker.predict(permuted)))
+        rows.append(row | {"impurity": float(impurity[names].sum())})
+    return pd.DataFrame(rows)
+
+
+def enough_people(evaluator: Evaluator) -> int:
+    """People with about PAIRS hidden pairs."""
+    pairs_each = len(evaluator.hidden.target_rows) / len(evaluator.asked)
+    return int(np.clip(PAIRS / pairs_each, *PEOPLE))
+
+
+def with_permuted(features: np.ndarray, columns: list[int], rng: np.random.Generator) -> np.ndarray:
+    """Features with some columns, together, handed to other rows.
+
+    >>> with_permuted(np.array([[1, 1, 7], [2, 2, 8]]), [0, 1], np.random.default_rng(3)).tolist()
+    [[2, 2, 7], [1, 1, 8]]
+    """
+    permuted = features.copy()
+    permuted[:, columns] = features[rng.permutation(len(features))][:, columns]
+    return permuted
+
+
+def partial_dependences(
+    model: TwoStage, evaluator: Evaluator, names: list[str], seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Mean score of validation candidates if a feature had another value, name -> float64 (2, grid): values, scores.
+
+    Averaged over ROWS candidates of which the feature is known (Friedman 2001), of a source's score those of which it
+    has something to say (below -1 it only orders by popularity). A feature that is the same for all is left out.
+    """
+    from sklearn.inspection import partial_dependence
+
+    features = Order(model, evaluator.sample(PEOPLE[0], seed)).pool.features
+    rng, found = np.random.default_rng(seed), dict[str, np.ndarray]()
+    for name in names:
+        column = model.bench.names.index(name)
+        lowest = -1 if name in model.bench.columns["sources"] else -np.inf
+        known = features[features[:, column] >= lowest]
+        sample = known[np.sort(rng.permutation(len(known))[:ROWS])]
+        if not len(sample) or np.ptp(sample[:, column]) == 0:
+            continue
+        estimator = model.ranker.estimator if model.ranker else None
+        got = partial_dependence(estimator, sample, [column], method="brute", kind="average", grid_resolution=GRID)
+        found[name] = np.stack([got["grid_values"][0], got["average"][0]])
+    return found
+
+
+def ablation(model: TwoStage, evaluator: Evaluator) -> Iterator[dict[str, Any]]:
+    """NDCG@10 on validation with all features, without each group, and with the sources alone; learned anew each time.
+
+    Rows as of `compared`; `loss` is against all features.
+    """
+    order, lessons, columns = Order(model, evaluator), model.lessons, model.bench.columns
+    groups = np.array([group for group, names in columns.items() for _ in names])
+
+    def judged(kept: np.ndarray) -> np.ndarray:
+        ranker = model.learn(lessons.features[:, kept], lessons.wanted)
+        assert ranker is not None
+        return order.ndcg(ranker.predict(order.pool.features[:, kept]))
+
+    base = judged(np.ones(len(groups), bool))
+    yield compared("all features", "", base, base)
+    for group in columns:
+        yield compared(f"without {group}", group, base, judged(groups != group))
+    yield compared("sources alone", "sources", base, judged(groups == "sources"))

@@ -1,0 +1,76 @@
+"""An index of similar items, from three points of view: the factors, who listens, and the content."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from common.features.work_versions import groups_of
+from common.models.ensemble import Ensemble
+from common.models.knn.content_knn import dense_cosines
+from common.models.knn.item_knn import ItemKNN
+from common.splits.train_view import TrainView, names_of
+
+log = logging.getLogger(__name__)
+
+
+KEPT = 10
+"""Similar items per item and point of view."""
+
+
+SPARE = 3
+"""So many times more are looked at, since versions of one track are dropped."""
+
+
+def points_of_view(ensemble: Ensemble, neighbours: ItemKNN, keep: int = SPARE * KEPT) -> dict[str, sparse.csr_array]:
+    """Likeness of items, (n_items, n_items) each: by ALS factors, by common listeners, by tags, else by audio."""
+    tags, audio = (ensemble.content[name].similarity for name in ("tag_knn", "content_knn"))
+    untagged = sparse.diags_array((np.diff(tags.indptr) == 0).astype(float), format="csr")
+    return {
+        "factors": dense_cosines(ensemble.als.item_factors, keep),
+        "listening": neighbours.similarity,
+        "content": sparse.csr_array(tags + untagged @ audio),
+    }
+
+
+def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: int = KEPT) -> pd.DataFrame:
+    """The index: item_id, by (the point of view), rank, similar_id, likeness; at most k rows per item and view.
+
+    Of the versions of one track a list holds one at most, and none of the item's own track.
+    """
+    groups, ids = groups_of(train.items), pd.Index(train.items["item_id"])
+    tables = []
+    for place, similarity in enumerate(views.values()):
+        item, other = similarity.nonzero()
+        found = pd.DataFrame({"item": item, "other": other, "likeness": similarity[item, other]})
+        found = found[(found["likeness"] > 0) & (groups[item] != groups[other])]
+        found = found.sort_values(["item", "likeness", "other"], ascending=[True, False, True], kind="stable")
+        found = found[~found.assign(group=groups[found["other"]]).duplicated(["item", "group"])]
+        found["rank"] = found.groupby("item").cumcount().to_numpy(np.int32) + 1
+        found = found[found["rank"] <= k]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "item_id": pd.Categorical.from_codes(found["item"], categories=ids),
+                    "by": pd.Categorical.from_codes(np.full(len(found), place), categories=pd.Index(list(views))),
+                    "rank": found["rank"].to_numpy(np.int32),
+                    "similar_id": pd.Categorical.from_codes(found["other"], categories=ids),
+                    "likeness": found["likeness"].to_numpy(np.float32),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def show_index(index: pd.DataFrame, train: TrainView, codes: Sequence[int], k: int = 5) -> None:
+    """Print the most similar items of a few, from every point of view."""
+    names = names_of(train).set_axis(train.items["item_id"])
+    top = index[index["rank"] <= k]
+    for code in codes:
+        item = train.items["item_id"].iloc[code]
+        log.info("\nlike %s:", names[item])
+        for view in index["by"].cat.categories:
+            near = top[(top["item_id"] == item) & (top["by"] == view)]["similar_id"]
+            log.info("  by %-10s %s", view, ", ".join(str(names[i]) for i in near) or "(knows nothing of it)")

@@ -1,0 +1,120 @@
+"""Flags parsed by tyro, presets as their defaults, and mistakes as one sentence."""
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import io
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, is_at_hand, resolve_name
+from common.experiments.presets import preset_values
+from common.experiments.settings import DataSettings
+from common.utils import distributed as parallel
+from common.utils.errors import UserError
+from common.utils.settings import check_ranges
+
+S = TypeVar("S", bound=DataSettings)
+
+
+T = TypeVar("T")
+
+
+def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type] | None = None) -> S:
+    """Settings of a stage from flags, with the preset's values as the defaults of the models' flags.
+
+    `models` maps a model's name to its settings class; the stage's class has a field of that name for each.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parsed = _parse_with_presets(settings, argv, models or {})
+    parsed.check()
+    for name in models or {}:
+        check_ranges(name, getattr(parsed, name))
+    alone = parallel.started() == 1  # several processes would download into one another's files
+    dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download and alone)
+    if dataset == parsed.dataset:
+        return parsed
+    # Only now, with all flags in order, `auto` was decided; a download may have led to other presets.
+    return _parse_with_presets(settings, [*argv, "--dataset", dataset], models or {})
+
+
+def _parse_with_presets(settings: type[S], argv: list[str], models: dict[str, type]) -> S:
+    default = settings()
+    if models:
+        early = _peek(argv, default)
+        chosen: dict[str, Any] = {name: preset_values(*early, name, kind) for name, kind in models.items()}
+        default = dataclasses.replace(default, **chosen)
+    return parse_flags(settings, argv, default)
+
+
+def parse_flags(settings: type[T], argv: list[str], default: T) -> T:
+    """Let tyro parse; its boxed complaint is boiled down to one sentence."""
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(settings, args=argv, default=default, description=settings.__doc__)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise UserError(_one_sentence(complaint.getvalue())) from None
+
+
+def _one_sentence(box: str) -> str:
+    lines = [re.sub(r"[│╭╮╰╯]", "", line).strip() for line in box.splitlines()[1:]]
+    # A terminal that has no box characters gets rules of hyphens, one of them under the title.
+    sections = [section for section in re.split(r"[─-]{5,}", " ".join(lines)) if section.strip()]
+    sentence = re.sub(r"\s+", " ", sections[0]).strip()
+    near = re.search(r"Perhaps you meant:\s*(--\S+)", " ".join(sections[1:]))
+    hint = f"; perhaps you meant {near[1]}" if near else ""
+    return f"{sentence[:1].lower()}{sentence[1:]}{hint}; --help lists all flags"
+
+
+def _peek(argv: list[str], default: Any) -> tuple[str, str, str]:
+    """Preset, data set and protocol, which decide the defaults of the other flags."""
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("preset", "dataset", "protocol"):
+        reader.add_argument(f"--{name}", nargs="?", default=getattr(default, name))
+    reader.add_argument("--data-dir", "--data_dir", nargs="?", type=Path, default=default.data_dir)
+    known, _ = reader.parse_known_args(argv)
+    values = [getattr(known, name) or getattr(default, name) for name in ("preset", "dataset", "protocol")]
+    data_dir = known.data_dir or default.data_dir
+    if values[1] == "auto":
+        values[1] = LASTFM if is_at_hand(data_dir) else SYNTHETIC
+    elif values[1] not in (LASTFM, SYNTHETIC):
+        values[1] = resolve_name(values[1], data_dir)
+    return values[0], values[1], values[2]
+
+
+def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]:
+    """Make `main(argv=None)` a command: messages to the terminal, a user's mistake to one sentence and exit code 2."""
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str] | None = None) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+        for chatty in ("wandb", "matplotlib", "PIL", "fontTools", "faiss"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        try:
+            main(argv)
+        except UserError as mistake:
+            sys.stdout.flush()
+            if parallel.is_main():  # several processes would all say the same
+                print(f"error: {mistake}", file=sys.stderr)
+            raise SystemExit(2) from None
+        except BrokenPipeError:  # the reader of our output (head, less) has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(141) from None
+        except KeyboardInterrupt:
+            if not parallel.is_main():
+                raise SystemExit(130) from None
+            print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
+            raise SystemExit(130) from None
+
+    return guarded

@@ -1,0 +1,90 @@
+"""The flags that every script has, as frozen dataclasses."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.data.synthetic.generator import SyntheticSettings
+from common.splits.protocols import PROTOCOLS
+from common.splits.store import folder_name
+from common.utils.errors import UserError, unknown_name
+from common.utils.io import ROOT
+
+PHASE_CHOICES = ("select", "final")
+
+
+WANDB_CHOICES = ("auto", "online", "offline", "disabled")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Flags that every stage has: which data, where files lie, how the run is tracked."""
+
+    dataset: str = "auto"
+    """lastfm-2k, synthetic, the path of a folder of your own, or auto: lastfm-2k if it can be had, else synthetic."""
+    download: bool = True
+    """Download the files of lastfm-2k where they are missing; --no-download never asks the network for data,
+    nor do several processes under torchrun."""
+    split_seed: int = 0
+    """Seed that draws the split; 0 is the published one."""
+    wandb: str = "auto"
+    """auto, online, offline or disabled; auto: WANDB_MODE, else online if a key is configured, else offline."""
+    data_dir: Path = ROOT / "data"
+    """Folder of raw files (raw/) and prepared data."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder that receives every result."""
+    synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    """Size and seed of the generated data set."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        if self.wandb not in WANDB_CHOICES:
+            raise unknown_name("value of --wandb", self.wandb, WANDB_CHOICES)
+        for flag in ("split_seed", "seed"):
+            if getattr(self, flag, 0) < 0:
+                raise UserError(f"--{flag.replace('_', '-')} {getattr(self, flag)}: seeds start at 0")
+
+
+@dataclass(frozen=True)
+class ModelSettings(DataSettings):
+    """Flags that every stage with models has."""
+
+    protocol: str = "listen"
+    """listen, next, next-shuffled, newcomer or temporal: what is hidden and asked for."""
+    seed: int = 0
+    """The model's own seed; it does not touch the split."""
+    preset: str = "tuned"
+    """tuned (chosen on validation), classic (the textbook's settings), or a name from presets/."""
+    phase: str = "final"
+    """final: choose on validation, then refit and score test. select: stop before test."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    tune: int = 0
+    """Search this many settings on validation and write the best into the preset; 0 does not search."""
+    artifact_mb: int = 100
+    """Models and lists of up to this many MiB each are kept in W&B, too, as artifacts; 0 keeps none."""
+    resume: bool = False
+    """Skip models whose results for these very settings are complete; go on with a training that was stopped."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        if self.phase not in PHASE_CHOICES:
+            raise unknown_name("phase", self.phase, PHASE_CHOICES)
+        if self.protocol not in PROTOCOLS:
+            raise unknown_name("protocol", self.protocol, PROTOCOLS)
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise unknown_name("device", self.device, ("auto", "cpu", "cuda"))
+        if self.tune < 0:
+            raise UserError(f"--tune {self.tune}: give the number of settings to try, or leave it out")
+        if self.artifact_mb < 0:
+            raise UserError(f"--artifact-mb {self.artifact_mb}: give the largest size in MiB, or 0 to keep none")
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases that this run goes through."""
+        return ("select",) if self.phase == "select" else ("select", "final")
+
+    @property
+    def split_folder(self) -> str:
+        """Folder name of the split: protocol and split seed."""
+        return folder_name(self.protocol, self.split_seed)

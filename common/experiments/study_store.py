@@ -1,0 +1,108 @@
+"""Searches on disk: a study is one file of JSON lines that is gone on with after any stop, by one process at a time."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from common.utils.errors import UserError
+
+STARTUP = 5
+"""Trials before the first is cut short."""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a study's file while the block runs; a second process is refused, and so is a file that is no study.
+
+    Half a line at the end is what a killed process left of its last record, and is taken away.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+b")
+    except OSError as error:
+        raise UserError(f"cannot open the study {path}: {error.strerror}; move it or choose another folder") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{path} is being searched by another process; wait for it, or stop it") from None
+        handle.seek(0)
+        content = handle.read()
+        _check(path, content)
+        if not content.endswith(b"\n"):
+            handle.truncate(content.rfind(b"\n") + 1)
+        yield
+
+
+def _check(path: Path, content: bytes) -> None:
+    """Refuse a file that holds anything but records of a study."""
+    *lines, torn = content.split(b"\n")
+    for number, line in enumerate(lines if lines or not torn else [torn], start=1):
+        try:
+            is_record = "op_code" in json.loads(line)
+        except (ValueError, TypeError):
+            is_record = False
+        if not is_record:
+            raise UserError(f"{path}, line {number}, is no record of a study; move the file away to search anew")
+
+
+def open_study(path: Path, name: str, create: bool = True) -> Any | None:
+    """The study of that name in a file, made if need be and allowed; None where there is none. Changes nothing else."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it shows a traceback for Ctrl-C
+    if not (create or path.exists()):
+        return None
+    try:
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+        if name in optuna.study.get_all_study_names(storage):
+            return optuna.load_study(storage=storage, study_name=name)
+        return optuna.create_study(storage=storage, study_name=name, direction="maximize") if create else None
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise UserError(f"{path} is damaged ({error}); move the file away to search anew") from error
+
+
+def finished(study: Any) -> list[Any]:
+    """The trials that count: those with a value, and those that were cut short because they would not win."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def complete(study: Any) -> list[Any]:
+    """The trials with a value."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def take_up(study: Any, first: dict[str, Any]) -> None:
+    """Begin or go on: `first` is what the first trial tries. A trial in which a process was killed does not count, and
+    `prepare` makes the next one try the same; call this with the file `held`."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    if not finished(study) and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.enqueue_trial(first)
+
+
+def prepare(study: Any, seed: int, warmup: int) -> None:
+    """Make ready for the next trial. What it tries depends on the seed and the finished trials alone, so that a search
+    that was stopped goes on as if it had not been."""
+    import optuna
+
+    done = len(finished(study))
+    study.sampler = optuna.samplers.TPESampler(seed=1000 * seed + done, multivariate=True)
+    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=warmup)
+
+
+def importances(study: Any) -> dict[str, float]:
+    """Share of the variance of the value that each setting explains, by fANOVA (Hutter et al. 2014), largest first."""
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))

@@ -1,0 +1,232 @@
+"""Columns of a frame read with their types, and the frame's mistakes told apart from its gaps."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from common.features.preprocessing.formulas import COLUMNS, DAY, PARTS, STAND_INS, TEXTS
+from common.features.preprocessing.report import Notes
+from common.features.preprocessing.text_encoder import items_are_artists, words
+from common.utils.errors import UserError
+
+LABELS = ("artist", "gender", "country", *TEXTS)
+"""Columns of words; all others hold numbers."""
+YEARS = (1860, 2100)
+"""Years of sound recordings: the first is of 1860."""
+POSSIBLE = {
+    "release_year": YEARS,
+    "age": (1, 120),
+    "duration_ms": (1, np.inf),
+    "tempo": (1, np.inf),
+    "time_signature": (3, 4),
+}
+"""What a value may be; anything else (a tempo of 0, a bar of 5 beats) counts as missing."""
+HUGE = 1e30
+"""Larger numbers count as infinite: their squares and ratios would overflow."""
+YES_AND_NO = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
+BLANK = ("", "nan", "none", "null", "na", "<na>")
+"""Spellings of nothing in a column of numbers."""
+_YEAR = re.compile(r"(\d{4})(?!\d)")
+
+ABSENT = "not in the data"
+Columns = dict[str, list[str]]
+"""Names of columns by part."""
+
+
+def is_there(column: str, frame: pd.DataFrame) -> bool:
+    """Whether a frame has a column, or the one that may stand in for it."""
+    return column in frame or STAND_INS.get(column) in frame
+
+
+def typed(frame: pd.DataFrame, columns: Iterable[str], notes: Notes) -> pd.DataFrame:
+    """The named columns with their types, on the frame's own index: float64 with NaN, or object with None.
+
+    What is infinite or impossible becomes missing and is noted. Raises UserError for a word where a number belongs.
+    """
+    clean = {}
+    for column in columns:
+        if column == "artist":
+            clean[column] = _artists(frame)
+        elif column == "release_year":
+            clean[column] = _years(frame, notes)
+        elif column == "explicit":
+            clean[column] = yes_and_no(frame[column])
+        else:
+            clean[column] = words(frame[column]) if column in LABELS else numbers(frame[column])
+        if column not in LABELS:
+            clean[column] = _possible(clean[column], column, notes)
+    return pd.DataFrame(clean, index=frame.index)
+
+
+def numbers(values: pd.Series) -> pd.Series:
+    """A column of numbers, float64, NaN where there is none; UserError names the first row that holds no number."""
+    if pd.api.types.is_numeric_dtype(values):
+        return pd.Series(values.to_numpy(float, na_value=np.nan), values.index)
+    plain = values.astype(object)
+    there = plain.notna() & ~plain.astype(str).str.strip().str.lower().isin(BLANK)
+    dates = pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values)
+    found = pd.to_numeric(plain.where(there, np.nan), errors="coerce") if not dates else plain.map(lambda _: np.nan)
+    _refuse(values, there & found.isna(), "a number")
+    return found.astype(float)
+
+
+def yes_and_no(values: pd.Series) -> pd.Series:
+    """A column of yes and no as 1.0, 0.0 and NaN; UserError names the first row that says neither.
+
+    >>> yes_and_no(pd.Series([True, "no", 0, None])).tolist()
+    [1.0, 0.0, 0.0, nan]
+    """
+    spelled = values.astype(object).astype(str).str.strip().str.lower()
+    there = values.notna() & ~spelled.isin(BLANK)
+    found = spelled.where(there).map(YES_AND_NO).astype(float)
+    _refuse(values, there & found.isna(), "true or false")
+    return found
+
+
+def _refuse(values: pd.Series, wrong: pd.Series, wanted: str) -> None:
+    if wrong.any():
+        place = int(np.argmax(wrong.to_numpy()))
+        raise UserError(
+            f"column {values.name!r}, row {values.index[place]}: {values.iloc[place]!r} is not {wanted}; correct it or "
+            "leave it empty"
+        )
+
+
+def _possible(values: pd.Series, column: str, notes: Notes) -> pd.Series:
+    infinite = values.abs() > HUGE
+    notes.add("infinite values", column, infinite.sum(), "made missing")
+    values = values.mask(infinite)
+    least, most = POSSIBLE.get(column, (-np.inf, np.inf))
+    outside = (values < least) | (values > most)
+    if column == "time_signature":
+        outside |= values.notna() & (values % 1 != 0)
+        notes.add("time signatures", column, outside.sum(), "neither 3 nor 4, made missing")
+    else:
+        notes.add("impossible values", column, outside.sum(), f"not from {least:g} to {most:g}, made missing")
+    return values.mask(outside)
+
+
+def _years(frame: pd.DataFrame, notes: Notes) -> pd.Series:
+    """Release years, those that are missing from the release date where it begins with a year."""
+    nothing = pd.Series(np.nan, frame.index)
+    years = numbers(frame["release_year"]) if "release_year" in frame else nothing
+    if "release_date" not in frame:
+        return years
+    dates = words(frame["release_date"])
+    begins = {
+        date: match and float(match.group(1)) for date in dates.dropna().unique() for match in [_YEAR.match(date)]
+    }
+    from_date = dates.map(begins).astype(float)
+    notes.add("release dates", "release_year", (years.isna() & from_date.notna()).sum(), "year taken from release_date")
+    return years.fillna(from_date)
+
+
+def _artists(frame: pd.DataFrame) -> pd.Series:
+    """The artist column, or else the first of the artists' names."""
+    if "artist" in frame:
+        return words(frame["artist"])
+    return words(words(frame["artist_names"]).str.split("|").str[0])
+
+
+def require(frame: pd.DataFrame, columns: Iterable[str], why: str, itself: bool = False) -> None:
+    """Raise UserError for the first column that the frame lacks (`itself`: nothing may stand in for it)."""
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(f"give a pandas data frame, not {type(frame).__name__}")
+    for column in columns:
+        if not (column in frame if itself else is_there(column, frame)):
+            raise UserError(f"the frame has no column {column!r}, {why}; add it (it has {', '.join(map(str, frame))})")
+
+
+def require_ids(frame: pd.DataFrame, keys: Iterable[str]) -> None:
+    """Raise UserError for the first row without an id."""
+    for key in keys:
+        absent = frame[key].isna().to_numpy()
+        if absent.any():
+            raise UserError(f"column {key!r}, row {frame.index[int(np.argmax(absent))]}: the id is missing; give one")
+
+
+def require_plays(weights: pd.Series) -> None:
+    """Raise UserError for the first row with negative plays."""
+    negative = (weights < 0).to_numpy()
+    if negative.any():
+        place = int(np.argmax(negative))
+        raise UserError(
+            f"column 'weight', row {weights.index[place]}: {weights.iloc[place]:g} plays are fewer than none; correct "
+            "the row or remove it"
+        )
+
+
+def require_sound(frame: pd.DataFrame, keys: Iterable[str]) -> None:
+    """Raise UserError for two columns of one name or a row without an id."""
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise UserError(f"the frame has two columns {twice[0]!r}; rename or remove one")
+    require_ids(frame, keys)
+
+
+def typed_parts(frame: pd.DataFrame, columns: Columns, notes: Notes) -> pd.DataFrame:
+    """`typed` for columns by part, plays checked."""
+    rows = typed(frame, (column for part in columns for column in columns[part]), notes)
+    if "weight" in rows:
+        require_plays(rows["weight"])
+    return rows
+
+
+def choose(
+    frame: pd.DataFrame, dropped_on: Iterable[str], reference_year: int | None, notes: Notes
+) -> tuple[pd.DataFrame, Columns, dict[str, str]]:
+    """What a fit can use of a frame: typed columns, the names of those that are used, and why others are left out.
+
+    Columns of texts are among them where rows are to be dropped on them.
+    """
+    wanted = {part: list(COLUMNS[part]) for part in PARTS}
+    wanted["items"] += [column for column in TEXTS if column in dropped_on]
+    left_out = {c: ABSENT for part in PARTS for c in wanted[part] if not is_there(c, frame)}
+    columns = {part: [c for c in wanted[part] if c not in left_out] for part in PARTS}
+    for column in (c for part in PARTS for c in columns[part]):
+        kind = "words" if column in LABELS else "yes or no" if column == "explicit" else "numbers"
+        notes.add("types", column, len(frame), kind)
+    rows = typed_parts(frame, columns, notes)
+    if reference_year is None and "release_year" in rows and rows["release_year"].isna().all():
+        _refuse_unreadable_years(frame)
+    if "artist" in rows and items_are_artists(frame):
+        columns["items"].remove("artist")
+        left_out["artist"] = "the items are artists"
+    if "timestamp" in rows and rows["timestamp"].notna().any() and (rows["timestamp"].dropna() % DAY == 0).all():
+        columns["interactions"].remove("timestamp")
+        left_out["timestamp"] = "days without a time"
+    leave_out_empty(rows, columns, left_out)
+    return rows, columns, left_out
+
+
+def leave_out_empty(rows: pd.DataFrame, columns: Columns, left_out: dict[str, str]) -> None:
+    """Take columns without any value from those that are used; UserError where these are the plays."""
+    for part in PARTS:
+        for column in [c for c in columns[part] if rows[c].isna().all()]:
+            if column == "weight":
+                raise UserError("column 'weight' holds no plays in any row; fill it in")
+            columns[part].remove(column)
+            left_out[column] = "no value in any row"
+
+
+def _refuse_unreadable_years(frame: pd.DataFrame) -> None:
+    """Raise UserError if there are years or dates, but none that can be read, to take the reference year from."""
+    for column in ("release_year", STAND_INS["release_year"]):
+        told = words(frame[column]).dropna() if column in frame else pd.Series(dtype=object)
+        if len(told):
+            raise UserError(
+                f"reference_year cannot be derived, because column {column!r} holds no year from {YEARS[0]} to "
+                f"{YEARS[1]} (row {told.index[0]}: {told.iloc[0]!r}); correct the column or give reference_year"
+            )
+
+
+def rows_to_keep(rows: pd.DataFrame, columns: Columns, dropped_on: Iterable[str], notes: Notes) -> np.ndarray:
+    """Rows with a value in every used column that rows are dropped on, bool (rows,)."""
+    kept = np.ones(len(rows), bool)
+    for column in (c for part in columns for c in columns[part] if c in dropped_on):
+        absent = rows[column].isna().to_numpy()
+        notes.add("rows dropped", column, (absent & kept).sum(), "no value")
+        kept &= ~absent
+    return kept

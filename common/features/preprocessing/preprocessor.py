@@ -1,0 +1,287 @@
+"""Tables of listening made ready for a network: typed, complete, bounded, scaled, coded, and every step counted.
+
+    frame = joined(interactions, items, users)
+    preprocessor = MusicPreprocessor(handle_outliers="robust")
+    ready = preprocessor.fit_transform(frame)
+    of_items = preprocessor.transform(items, about=("items",))
+    preprocessor.save_preprocessors(folder)
+
+The derived columns and their formulas stand in `preprocessing_features`. Only what is visible may be given to a fit.
+"""
+
+import hashlib
+import io
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from common.data.ids import codes_of
+from common.features.preprocessing.columns import (
+    YEARS,
+    choose,
+    leave_out_empty,
+    require,
+    require_sound,
+    rows_to_keep,
+    typed_parts,
+)
+from common.features.preprocessing.fitted import STRATEGIES, Fitted, learn
+from common.features.preprocessing.formulas import BINARY, COLUMNS, KEYS, NUMERIC, PARTS, STAND_INS, TEXTS
+from common.features.preprocessing.report import Notes, summary
+from common.features.preprocessing.text_encoder import TOKENS, TextEncoder, read, sources_of_texts
+from common.utils.errors import UserError, unknown_name
+from common.utils.io import atomic, read_json, write_json
+
+FILE = "preprocessor.json"
+FORMAT = 2
+
+log = logging.getLogger(__name__)
+
+
+class MusicPreprocessor:
+    """Interactions joined to their items and users, as numbers that a network takes.
+
+    handle_outliers: `robust` scales by median and interquartile range and leaves outliers in; `cap` bounds numbers,
+    the target among them, at 1.5 interquartile ranges from the quartiles (logarithms are taken first), then
+    standardises; `none` only standardises. A column without an interquartile range is not capped.
+    missing: per column of the frame, what becomes of rows without a value: `impute` (the default; numbers by their
+    median, yes or no by the more frequent, words by code 0; `<column>_missing` says where, if any was missing at the
+    fit) or `drop`.
+    reference_year: the year that `music_age` counts back from; None: the latest release year of the fit.
+    text_dimensions: at most so many columns per text.
+
+    After a fit, by part (interactions, items, users): `target`, `numeric`, `binary`: lists of output columns;
+    `categories`: output column to number of codes, 0 included. `columns_left_out`: column to reason. `report`: a row
+    per step and column: step, column, rows, what.
+    """
+
+    def __init__(
+        self,
+        handle_outliers: str = "robust",
+        missing: Mapping[str, Literal["impute", "drop"]] | None = None,
+        reference_year: int | None = None,
+        text_dimensions: int = 32,
+    ) -> None:
+        if not isinstance(handle_outliers, str) or handle_outliers not in STRATEGIES:
+            raise unknown_name("outlier strategy", str(handle_outliers), STRATEGIES)
+        whole = isinstance(reference_year, int | np.integer) and not isinstance(reference_year, bool)
+        if reference_year is not None and not (whole and YEARS[0] <= reference_year <= YEARS[1]):
+            raise UserError(f"reference_year must be a whole number from {YEARS[0]} to {YEARS[1]}: {reference_year!r}")
+        if (
+            not isinstance(text_dimensions, int | np.integer)
+            or isinstance(text_dimensions, bool)
+            or text_dimensions < 1
+        ):
+            raise UserError(f"text_dimensions must be a whole number of at least 1, not {text_dimensions!r}")
+        if not isinstance(missing, Mapping | None):
+            raise UserError(f"missing must say impute or drop by column, as in {{'age': 'drop'}}, not {missing!r}")
+        columns = [*(column for part in PARTS for column in COLUMNS[part]), *TEXTS]
+        for column, choice in (missing or {}).items():
+            if column not in columns:
+                raise unknown_name("column in missing", str(column), columns)
+            if choice not in ("impute", "drop"):
+                raise unknown_name(f"choice for missing values of {column!r}", str(choice), ("impute", "drop"))
+        self.handle_outliers, self.missing = handle_outliers, dict(missing or {})
+        self.reference_year = None if reference_year is None else int(reference_year)
+        self.text_dimensions = int(text_dimensions)
+        self._fitted: Fitted | None = None
+
+    def fit_transform(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Learn from a frame of interactions (see `joined`) and give its output columns, rows and index kept.
+
+        The frame is not changed; ids are not among the outputs, the index tells the rows. UserError for no rows, no
+        user_id, item_id or weight, a missing id, negative plays, or a word where a number belongs.
+        """
+        require(frame, ("user_id", "item_id", "weight"), "which every fit needs")
+        if not len(frame):
+            raise UserError("the frame to fit on has no rows; give the visible interactions")
+        require_sound(frame, ("user_id", "item_id"))
+        notes = Notes()
+        rows, columns, left_out = choose(frame, self._dropped_on, self.reference_year, notes)
+        kept = rows_to_keep(rows, columns, self._dropped_on, notes)
+        if not kept.any():
+            raise UserError("no row is left to fit on, each lacks a value; say 'impute' for more columns in `missing`")
+        rows, frame = rows[kept], frame[kept]
+        leave_out_empty(rows, columns, left_out)
+        rows = rows[[column for part in PARTS for column in columns[part]]]
+        fitted = learn(rows, frame[["user_id", "item_id"]], columns, self.handle_outliers, self.reference_year, notes)
+        for name, feature in (NUMERIC | BINARY).items():
+            if name not in fitted.scales | fitted.usual and not set(feature.sources) & set(left_out):
+                left_out[name] = f"no row has both {' and '.join(feature.sources)}"
+        ready = fitted.apply(rows, PARTS, notes)
+        texts = self._fit_texts(frame, left_out, notes)
+        self._take(fitted, texts, left_out, notes.report())
+        outliers = STRATEGIES[self.handle_outliers]
+        log.info("Preprocessed %s rows, outliers %s:\n%s", f"{len(rows):,}", outliers, summary(self.report, left_out))
+        return ready
+
+    def transform(self, frame: pd.DataFrame, about: tuple[str, ...] = PARTS) -> pd.DataFrame:
+        """The output columns of the parts in `about` for any frame, with what the fit has learned.
+
+        `("items",)` takes a table of items with `item_id`, `("users",)` one of users with `user_id`. Rows, their order
+        and the index are kept, but for rows that `missing` says to drop. A category that the fit has not seen gets
+        code 0. UserError for a missing column that was fitted on, and for what `fit_transform` refuses.
+        """
+        fitted = self._learned()
+        for part in (about,) if isinstance(about, str) else about:
+            if part not in PARTS:
+                raise unknown_name("part", str(part), PARTS)
+        parts = [part for part in PARTS if part in about]
+        keys = list(dict.fromkeys(key for part in parts for key in KEYS[part]))
+        columns = {part: fitted.columns[part] for part in parts}
+        require(frame, keys, f"which names a row of {' and '.join(parts)}")
+        require(frame, (c for part in parts for c in columns[part]), "which the preprocessor was fitted on")
+        require_sound(frame, keys)
+        notes = Notes()
+        rows = typed_parts(frame, columns, notes)
+        rows = rows[rows_to_keep(rows, columns, self._dropped_on, notes)]
+        ready = fitted.apply(rows, parts, notes)
+        if oddities := notes.oddities():
+            log.info("Preprocessed %s rows; %s", f"{len(frame):,}", oddities)
+        return ready
+
+    def text(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Vectors of the texts that the fit had (artist, genres, featured_artists), each float32 (rows, dimensions).
+
+        TF-IDF over the distinct items of the fit, one dimension per token where there are few, else reduced by a
+        truncated SVD. Rows without a known token are zeros.
+        """
+        self._learned()
+        require(frame, (column for column, _ in self._texts.values()), "which a text was fitted on", itself=True)
+        return {text: encode(read(text, column, frame)) for text, (column, encode) in self._texts.items()}
+
+    def save_preprocessors(self, folder: Path | str) -> None:
+        """Write `preprocessor.json` and, before it, the arrays that it names, as npz: whole or not at all."""
+        fitted, buffer, folder = self._learned(), io.BytesIO(), Path(folder)
+        arrays = {f"{text}/idf": encoder.idf for text, (_, encoder) in self._texts.items()}
+        arrays |= {f"{text}/components": encoder.components for text, (_, encoder) in self._texts.items()}
+        np.savez(buffer, allow_pickle=False, **arrays)
+        content = buffer.getvalue()
+        sha256 = hashlib.sha256(content).hexdigest()
+        file = f"preprocessor-{sha256[:12]}.npz"
+        with atomic(folder / file) as temporary:
+            temporary.write_bytes(content)
+        settings = ("handle_outliers", "missing", "reference_year", "text_dimensions")
+        about = {
+            "preprocessor": FORMAT,
+            "settings": {name: getattr(self, name) for name in settings},
+            "fitted": fitted.as_json(),
+            "texts": {text: {"column": c, "tokens": encoder.tokens} for text, (c, encoder) in self._texts.items()},
+            "columns_left_out": self.columns_left_out,
+            "report": self.report.to_dict("list"),
+            "arrays": file,
+            "sha256": sha256,
+        }
+        write_json(folder / FILE, about)
+        for old in folder.glob("preprocessor-*.npz"):
+            if old.name != file:
+                old.unlink(missing_ok=True)
+
+    @classmethod
+    def load_preprocessors(cls, folder: Path | str) -> "MusicPreprocessor":
+        """What `save_preprocessors` wrote; the same output to the last bit. UserError names a file that is not its."""
+        folder = Path(folder)
+        path, mend = folder / FILE, "fit the preprocessor and save it again"
+        about = read_json(path)
+        try:
+            if about["preprocessor"] != FORMAT:
+                raise ValueError("another version")
+            loaded = cls(**about["settings"])
+            fitted, report = Fitted.from_json(about["fitted"]), pd.DataFrame(about["report"])
+            tokens = {text: (str(of["column"]), list(of["tokens"])) for text, of in about["texts"].items()}
+            left_out, arrays, sha256 = dict(about["columns_left_out"]), folder / str(about["arrays"]), about["sha256"]
+        except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
+            raise UserError(f"{path} is no preprocessor of this version, or damaged; {mend}") from error
+        texts = {}
+        try:
+            content = arrays.read_bytes()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise ValueError("its hash is not the one noted beside it")
+            with np.load(io.BytesIO(content), allow_pickle=False) as saved:
+                for text, (column, words) in tokens.items():
+                    encoder = TextEncoder(TOKENS[text], words, saved[f"{text}/idf"], saved[f"{text}/components"])
+                    texts[text] = column, encoder
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise UserError(f"{arrays} is missing, damaged or of another fit; {mend}") from error
+        loaded._take(fitted, texts, left_out, report)
+        return loaded
+
+    @property
+    def _dropped_on(self) -> list[str]:
+        """Columns without a value in which a row is dropped."""
+        return [column for column, choice in self.missing.items() if choice == "drop"]
+
+    def _fit_texts(
+        self, frame: pd.DataFrame, left_out: dict[str, str], notes: Notes
+    ) -> dict[str, tuple[str, TextEncoder]]:
+        """Column and encoder of each text."""
+        items, texts = frame.drop_duplicates("item_id"), {}
+        sources = sources_of_texts(items)
+        for text, pattern in TOKENS.items():
+            values = read(text, sources[text], items) if text in sources else None
+            encoder = None if values is None else TextEncoder.fit(values, pattern, self.text_dimensions)
+            if values is None or encoder is None:
+                left_out[f"text of {text}"] = "no item has any"
+                continue
+            texts[text] = sources[text], encoder
+            shape = f"{len(encoder.tokens)} tokens"
+            shape += f" in {len(encoder.components)} dimensions" if len(encoder.components) else ""
+            notes.add("texts", text, frame["item_id"].isin(items["item_id"][values.notna()]).sum(), shape)
+        return texts
+
+    def _take(
+        self, fitted: Fitted, texts: dict[str, tuple[str, TextEncoder]], left_out: dict[str, str], report: pd.DataFrame
+    ) -> None:
+        self._fitted, self._texts, self.columns_left_out, self.report = fitted, texts, left_out, report
+        names = {part: fitted.outputs(part) for part in PARTS}
+        self.target, self.numeric, self.binary = (
+            {part: names[part][kind] for part in PARTS} for kind in ("target", "numeric", "binary")
+        )
+        self.categories = {
+            part: {name: len(fitted.vocabularies[name]) + 1 for name in names[part]["categories"]} for part in PARTS
+        }
+
+    def _learned(self) -> Fitted:
+        if self._fitted is None:
+            raise UserError("the preprocessor has learned nothing yet; call fit_transform first, or load a saved one")
+        return self._fitted
+
+
+def joined(interactions: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
+    """Interactions beside what is known of their item and user, as `fit_transform` takes them; rows and index kept.
+
+    Interactions have either `user` and `item`, codes that are rows of the other tables (`TrainView`), or `user_id` and
+    `item_id`; an id that a table lacks has missing values. Columns that no feature is made of are left away.
+    """
+    result = {}
+    for key, table in (("user", users), ("item", items)):
+        part, id_column = f"{key}s", f"{key}_id"
+        require(table, (id_column,), f"which names a row of {part}")
+        if table[id_column].duplicated().any():
+            twice = table[id_column][table[id_column].duplicated()].iloc[0]
+            raise UserError(f"column {id_column!r} of {part} holds {twice!r} twice; keep one row of each")
+        names = [id_column, *COLUMNS[part], *((*TEXTS, *STAND_INS.values()) if key == "item" else ())]
+        about = table[[name for name in dict.fromkeys(names) if name in table]].reset_index(drop=True)
+        if key in interactions:
+            rows = about.reindex(interactions[key].to_numpy())
+        else:
+            require(interactions, (id_column,), "which names the rows")
+            rows = about.reindex(codes_of(interactions[id_column], pd.Index(about[id_column])))
+            rows[id_column] = interactions[id_column].to_numpy()
+        result[key] = rows.set_axis(interactions.index)
+    own = interactions[[column for column in COLUMNS["interactions"] if column in interactions]]
+    return pd.concat(
+        [
+            result["user"]["user_id"],
+            result["item"]["item_id"],
+            own,
+            result["item"].drop(columns="item_id"),
+            result["user"].drop(columns="user_id"),
+        ],
+        axis=1,
+    )

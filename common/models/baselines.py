@@ -1,0 +1,111 @@
+"""Two lists that know nobody: chance and popularity. Every model has to beat them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+
+from common.models.base import Recommender, as_histories, best
+from common.splits.histories import Histories
+from common.splits.train_view import TrainView
+from common.utils.errors import UserError
+from common.utils.settings import SearchRange
+
+
+class Popularity(Recommender):
+    """The most listened-to items, the same for everybody (each user's own history is masked in the list)."""
+
+    name = "popularity"
+
+    def fit(self, train: TrainView) -> Self:
+        """Count the visible listeners of each item."""
+        self.popularity = train.popularity
+        self.catalogue_sha256 = train.catalogue_sha256
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """One row of popularity for every user."""
+        return np.tile(self.popularity, (len(users), 1))
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Popularity, whatever the history."""
+        return self.score(np.arange(len(as_histories(histories, len(self.popularity)))))
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The most popular other items: this model knows no likeness."""
+        return best(self.popularity, k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The popularity of each item."""
+        return {"popularity": self.popularity}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the popularity of each item."""
+        self.popularity = arrays["popularity"]
+
+
+@dataclass(frozen=True)
+class TrendingSettings:
+    """How fast the past fades."""
+
+    half_life_days: Annotated[float, SearchRange(1.0, 3000.0, log=True, least=0.01)] = 30.0
+    """Days after which an interaction counts for half."""
+
+
+class Trending(Popularity):
+    """Popularity with time decay: an interaction of age a days, seen from the newest one, counts 2^(-a / half life).
+
+    Items of so few visible listeners that they must have hidden ones (`TrainView.count_floor`) share the lowest score.
+    """
+
+    name = "trending"
+    Settings = TrendingSettings
+
+    def fit(self, train: TrainView) -> Self:
+        """Sum the faded listeners of each item; data without times are refused."""
+        if "timestamp" not in train.interactions:
+            raise UserError(f"model trending needs times, and {train.dataset!r} has none in {train.protocol!r}")
+        times = train.interactions["timestamp"].to_numpy()
+        age_days = (times.max() - times) / 86_400
+        faded = np.exp2(-age_days / self.settings.half_life_days)
+        total = np.bincount(train.interactions["item"], faded, minlength=train.n_items)
+        self.popularity = np.where(train.counts > train.count_floor, total, 0).astype(np.float32)
+        self.catalogue_sha256 = train.catalogue_sha256
+        return self
+
+
+class Random(Recommender):
+    """Uniform scores that depend on the seed and the user's code alone: what pure chance would reach."""
+
+    name = "random"
+
+    def fit(self, train: TrainView) -> Self:
+        """Remember the size of the catalogue."""
+        self.n_items = train.n_items
+        self.catalogue_sha256 = train.catalogue_sha256
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Independent uniform scores for every user and item."""
+        rows = [np.random.default_rng([self.seed, user]).random(self.n_items, np.float32) for user in users]
+        return np.stack(rows) if rows else np.empty((0, self.n_items), np.float32)
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Chance knows no history: row r is drawn from a stream of its own."""
+        rows = range(len(as_histories(histories, self.n_items)))
+        streams = [np.random.default_rng([self.seed, row, 1]) for row in rows]
+        drawn = [stream.random(self.n_items, np.float32) for stream in streams]
+        return np.stack(drawn) if drawn else np.empty((0, self.n_items), np.float32)
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Other items drawn by chance, a list of its own for each item."""
+        return best(np.random.default_rng([self.seed, item, 2]).random(self.n_items), k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The size of the catalogue: there is nothing else to know."""
+        return {"n_items": np.array(self.n_items)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the size of the catalogue."""
+        self.n_items = int(arrays["n_items"])

@@ -1,0 +1,142 @@
+"""Content neighbours: items that sound alike, or are tagged alike, whoever listens to them."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from common.data.tables import AUDIO_FEATURES
+from common.features.content_vectors import item_vectors, tag_counts
+from common.models.knn.base import ItemSimilarityKNN, shrunk_cosines
+from common.splits.train_view import TrainView
+from common.utils.arrays import keep_largest
+from common.utils.settings import SearchRange
+
+
+@dataclass(frozen=True)
+class ContentKNNSettings:
+    """Neighbours by sound."""
+
+    neighbours: Annotated[int, SearchRange(5, 2000, log=True, least=1)] = 100
+    """How many nearest items each item keeps."""
+    power: Annotated[float, SearchRange(1.0, 30.0, log=True, least=0.1)] = 1.0
+    """The cosine is raised to this power, so that the very nearest count for more."""
+    popularity: Annotated[float, SearchRange(0.0, 2.0)] = 0.0
+    """The score of an item is multiplied by its listeners to this power."""
+    history: Literal["binary", "log"] = "binary"
+    """What an item of the history weighs in the sum: 1 or log(1 + plays)."""
+
+
+class ContentSimilarityKNN(ItemSimilarityKNN):
+    """Neighbours by vectors of content; an item without content has no neighbours and is ordered by popularity."""
+
+    def build(self, train: TrainView, cosines: sparse.csr_array) -> Self:
+        """Sharpen the cosines and lean them to the popular, as the settings say."""
+        self.remember(train)
+        lean = self.popularity**self.settings.popularity
+        cosines.data = cosines.data**self.settings.power * lean[cosines.indices]
+        self.similarity = cosines
+        return self
+
+
+class ContentKNN(ContentSimilarityKNN):
+    """Neighbours by the cosine of standardised audio features."""
+
+    name = "content_knn"
+    Settings = ContentKNNSettings
+
+    def fit(self, train: TrainView) -> Self:
+        """Find every item's nearest items by sound. Data without audio leave everybody the popular list."""
+        vectors = item_vectors(train, "audio")
+        if vectors is None:
+            vectors = sparse.csr_array((train.n_items, 1))
+        return self.build(train, dense_cosines(vectors.toarray(), self.settings.neighbours))
+
+
+@dataclass(frozen=True)
+class TagKNNSettings(ContentKNNSettings):
+    """Neighbours by tags."""
+
+    shrinkage: Annotated[float, SearchRange(0.0, 100.0)] = 0.0
+    """Added to the cosine's denominator, so that few tags count for less."""
+
+
+class TagKNN(ContentSimilarityKNN):
+    """Neighbours by the cosine of TF-IDF weighted tags (tf = 1 + log count, idf = log(items / items with the tag))."""
+
+    name = "tag_knn"
+    Settings = TagKNNSettings
+
+    def fit(self, train: TrainView) -> Self:
+        """Find every item's nearest items by tags. Data without tags leave everybody the popular list."""
+        counts = tag_counts(train)
+        if counts is None:
+            counts = sparse.csr_array((train.n_items, 1))
+        cosines = shrunk_cosines(tf_idf(counts).T.tocsr(), self.settings.neighbours, self.settings.shrinkage)
+        return self.build(train, cosines)
+
+
+def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
+    """TF-IDF of items x tags counts.
+
+    >>> tf_idf(sparse.csr_array([[1.0, 0.0], [1.0, 1.0]])).toarray().round(3)
+    array([[0.   , 0.   ],
+           [0.   , 0.693]])
+    """
+    having = np.bincount(counts.indices, minlength=counts.shape[1])
+    weighed = counts.astype(np.float64)
+    weighed.data = (1 + np.log(np.maximum(weighed.data, 1))) * np.log(counts.shape[0] / having[counts.indices])
+    return weighed
+
+
+def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.csr_array:
+    """The `keep` largest positive cosines of each row with the others; rows of zeros have none."""
+    known = np.flatnonzero(vectors.any(axis=1))
+    if not len(known):
+        return sparse.csr_array((len(vectors), len(vectors)))
+    from sklearn.preprocessing import normalize
+
+    unit = normalize(vectors[known]).astype(np.float32)
+    kept = []
+    for start in range(0, len(known), block):
+        cosine = unit[start : start + block] @ unit.T
+        cosine[np.arange(len(cosine)), start + np.arange(len(cosine))] = 0
+        count = min(keep, len(known))
+        column = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
+        row = np.repeat(np.arange(len(cosine)), count)
+        values = np.take_along_axis(cosine, column, axis=1).ravel().astype(np.float64)
+        near = sparse.csr_array((values, (row, column.ravel())), shape=(len(cosine), len(known)))
+        kept.append(sparse.coo_array(keep_largest(near, keep)))
+    rows = [start * block + part.coords[0] for start, part in enumerate(kept)]
+    shape = (len(vectors), len(vectors))
+    coordinates = known[np.concatenate(rows)], known[np.concatenate([part.coords[1] for part in kept])]
+    return sparse.csr_array((np.concatenate([part.data for part in kept]), coordinates), shape=shape)
+
+
+def nearest_songs(songs: pd.DataFrame, track_id: str, k: int) -> pd.DataFrame:
+    """The k songs that sound most like one of them: cosine of standardised audio features.
+
+    One version of a title is kept per artist: the same song stands on several albums. Adds `cosine` and `title`.
+    """
+    from sklearn.preprocessing import StandardScaler, normalize
+
+    known = songs[songs[list(AUDIO_FEATURES)].notna().all(axis=1)].reset_index(drop=True)
+    unit = normalize(StandardScaler().fit_transform(known[list(AUDIO_FEATURES)]))
+    row = int(np.flatnonzero(known["track_id"] == track_id)[0])
+    own = known.loc[row]
+    ranked = known.assign(cosine=unit @ unit[row]).sort_values(["cosine", "track_id"], ascending=[False, True])
+    ranked = ranked.assign(title=ranked["name"].astype(str).map(plain_title))
+    ranked = ranked[(ranked["title"] != plain_title(str(own["name"]))) | (ranked["artist"] != own["artist"])]
+    return ranked.drop_duplicates(["title", "artist"]).head(k)
+
+
+def plain_title(name: str) -> str:
+    """A title without what marks a version: "Shallow - Radio Edit" and "Shallow (Live)" are "shallow".
+
+    >>> plain_title("Shallow - Radio Edit"), plain_title("Shallow (Live) [Remastered]")
+    ('shallow', 'shallow')
+    """
+    return re.split(r" - | \(| \[", name)[0].strip().casefold()

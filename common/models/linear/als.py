@@ -1,0 +1,235 @@
+"""Implicit-feedback ALS (Hu, Koren & Volinsky 2008), trained by the library `implicit`.
+
+    min over X, Y of  sum over u, i of  c_ui (p_ui - x_u . y_i)^2  +  l (sum of |x_u|^2 + sum of |y_i|^2)
+
+p_ui is 1 for what a user has and 0 otherwise; the confidence c_ui is 1 + alpha f(plays) for what they have and 1
+otherwise. `implicit` alternates between users and items, a few steps of conjugate gradients each. Then all users are
+solved exactly from the final item factors, one last half step, so that a user known from training and a newcomer with
+the same history are the same:
+
+    x_u = (Y'Y + l I + Y_u' D Y_u)^-1 Y_u' c_u,      D = diag(c_u) - I,  Y_u: the n rows of Y in the history
+        = G^-1 Y_u' (I + D Y_u G^-1 Y_u')^-1 c_u,    G = Y'Y + l I
+
+The second line solves n x n instead of factors x factors. The first says which item of the history speaks for item i
+(section 5 of the paper): the score y_i . x_u is the sum over the history of  c_uj  y_i' (G + Y_u' D Y_u)^-1 y_j.
+
+Of `implicit` only the training is used. Its `recommend` returns items that are already liked, with a score of -inf,
+when a user has nearly everything, and pads short answers with item 0; lists come from our own ranking.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from scipy import linalg, sparse
+from threadpoolctl import threadpool_limits
+
+from common.models.base import Recommender, as_histories, best
+from common.models.explanation import Explanation
+from common.splits.histories import Histories
+from common.splits.train_view import TrainView
+from common.utils.arrays import weigh
+from common.utils.environment import threads
+from common.utils.settings import SearchRange
+
+BLOCK_BYTES = 2**26
+"""Memory that solving one block of users may take."""
+LOSS_USERS = 500
+"""Users whose loss is noted after every iteration."""
+
+
+@dataclass(frozen=True)
+class ALSSettings:
+    """The defaults are the textbook's; `binary`, because raw plays in the thousands drown everything at alpha 40."""
+
+    factors: Annotated[int, SearchRange(16, 512, log=True, least=1)] = 64
+    """Length of the vectors of users and items."""
+    iterations: Annotated[int, SearchRange(5, 30, least=1)] = 15
+    """How often users and items are solved in turn."""
+    regularisation: Annotated[float, SearchRange(0.001, 300.0, log=True, least=1e-6)] = 0.01
+    """l of the formula."""
+    alpha: Annotated[float, SearchRange(0.5, 100.0, log=True, least=0.0)] = 40.0
+    """How much the plays add to the confidence of 1."""
+    weighting: Literal["binary", "log", "raw"] = "binary"
+    """f of the formula: 1, log(1 + plays), or the plays themselves."""
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[Any]:
+    """The library `implicit`, with every BLAS held to one thread while the block runs.
+
+    `implicit` spreads the users over threads of its own; a BLAS that does the same beneath slows it down many times,
+    and it warns. The environment variables that it asks for only work before numpy loads; this works at any time, but
+    only for libraries that are loaded already, hence the order of the lines.
+    """
+    import implicit.cpu.als
+
+    with threadpool_limits(1, "blas"):
+        yield implicit
+
+
+def devices() -> tuple[str, ...]:
+    """The devices that ALS can be trained on here, the best first: cuda where `implicit` was built for it."""
+    from implicit import gpu
+
+    return ("cuda", "cpu") if gpu.HAS_CUDA and getattr(gpu, "HAS_RMM", False) else ("cpu",)
+
+
+class ALS(Recommender):
+    """Scores are the predicted preferences x_u . y_i; an empty history gets the popular list."""
+
+    name = "als"
+    Settings = ALSSettings
+
+    histories: Histories
+    _user_factors: np.ndarray | None
+
+    def fit(self, train: TrainView) -> Self:
+        """Train the item factors."""
+        self.catalogue_sha256 = train.catalogue_sha256
+        self.popularity = train.popularity
+        self.item_factors = self._train(self.confidences(train.histories))
+        self._prepare()
+        self.histories, self._user_factors = train.histories, None
+        return self
+
+    @property
+    def user_factors(self) -> np.ndarray:
+        """Factors of the users known from `fit`, float32 (users, factors): the last half step, when first needed."""
+        if self._user_factors is None:
+            self._user_factors = self.solve(self.histories)
+        return self._user_factors
+
+    def _train(self, confidences: sparse.csr_matrix) -> np.ndarray:
+        """Item factors float32 (n_items, factors); the loss of every iteration goes to `curves`.
+
+        It is the loss of the first LOSS_USERS users, in one thread: everybody's would take a fifth of the time again,
+        and several threads add up in another order each time.
+        """
+        losses: list[float] = []
+        self.curves = {"train/loss": losses}
+        sample = confidences[:LOSS_USERS]
+        with one_blas_thread() as implicit:
+            model = self._new_model(implicit)
+
+            def note(iteration: int, seconds: float, loss: float | None) -> None:
+                if loss is None:
+                    factors = (model.user_factors[: sample.shape[0]], model.item_factors, model.regularization)
+                    loss = implicit.cpu.als.calculate_loss(sample, *factors, num_threads=1)
+                losses.append(float(loss))
+
+            model.fit(confidences, show_progress=sys.stderr.isatty(), callback=note)
+        factors = model.item_factors
+        return np.ascontiguousarray(factors.to_numpy() if hasattr(factors, "to_numpy") else factors, np.float32)
+
+    def _new_model(self, implicit: Any) -> Any:
+        """The library's model for this device."""
+        shared: dict[str, Any] = {
+            "factors": self.settings.factors,
+            "iterations": self.settings.iterations,
+            "regularization": self.settings.regularisation,
+            "random_state": self.seed,
+        }
+        if self.device == "cuda":
+            return implicit.gpu.als.AlternatingLeastSquares(**shared, calculate_training_loss=True)
+        return implicit.cpu.als.AlternatingLeastSquares(**shared, num_threads=threads())
+
+    def confidences(self, histories: Histories) -> sparse.csr_matrix:
+        """Confidence of what each user has, c_ui of the formula, float32 (users, n_items)."""
+        matrix = histories.matrix()
+        amount = matrix if self.settings.weighting == "raw" else weigh(matrix, self.settings.weighting)
+        values = (1 + self.settings.alpha * amount.data).astype(np.float32)
+        return sparse.csr_matrix((values, amount.indices, amount.indptr), shape=amount.shape)
+
+    def _prepare(self) -> None:
+        """G and Y G^-1, float64: what is shared by all users."""
+        items = self.item_factors.astype(np.float64)
+        self.gram = items.T @ items
+        self.gram[np.diag_indices_from(self.gram)] += self.settings.regularisation
+        self.projected = linalg.solve(self.gram, items.T, assume_a="pos").T.copy()
+
+    def solve(self, histories: Histories) -> np.ndarray:
+        """User factors of any histories, exact, float32 (len(histories), factors); zeros for an empty history."""
+        factors = np.zeros((len(histories), self.settings.factors), np.float32)
+        for rows, items, confidence in self._of_equal_length(self.confidences(histories)):
+            own, n = self.item_factors[items].astype(np.float64), items.shape[1]
+            if n <= self.settings.factors:
+                projected = self.projected[items]
+                system = (confidence - 1)[:, :, None] * (projected @ own.transpose(0, 2, 1)) + np.eye(n)
+                inner = np.linalg.solve(system, confidence[:, :, None])
+                factors[rows] = (projected.transpose(0, 2, 1) @ inner)[:, :, 0]
+            else:
+                turned = own.transpose(0, 2, 1)
+                system = self.gram + turned @ ((confidence - 1)[:, :, None] * own)
+                factors[rows] = np.linalg.solve(system, turned @ confidence[:, :, None])[:, :, 0]
+        return factors
+
+    def _of_equal_length(self, confidences: sparse.csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Rows (b,) whose histories have n items, with the items (b, n) and their confidences float64 (b, n).
+
+        Users of one length are solved together, which is fast, and without padding, so that nobody's result depends
+        on the company.
+        """
+        lengths = np.diff(confidences.indptr)
+        for n in np.unique(lengths[lengths > 0]):
+            rows = np.flatnonzero(lengths == n)
+            most = max(1, BLOCK_BYTES // (8 * int(n) * (3 * self.settings.factors + int(n))))
+            for start in range(0, len(rows), most):
+                block = rows[start : start + most]
+                places = confidences.indptr[block][:, None] + np.arange(n)
+                yield block, confidences.indices[places], confidences.data[places].astype(np.float64)
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Predicted preferences of users known from `fit`."""
+        return self._predict(self.user_factors[users])
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Predicted preferences for any histories: what training would solve for them, given the item factors."""
+        return self._predict(self.solve(as_histories(histories, len(self.item_factors))))
+
+    def _predict(self, factors: np.ndarray) -> np.ndarray:
+        scores = factors @ self.item_factors.T
+        scores[~factors.any(axis=1)] = self.popularity / self.popularity.max() - 1
+        return scores
+
+    def explain(self, history: Histories, item: int) -> Explanation:
+        """Which items of one user's history speak for an item, and by how much: section 5 of the paper.
+
+        The contributions of the history's distinct items add up to the predicted preference of `item`.
+        """
+        return self.explain_all(history, [item])[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
+        """`explain` for several items of one list."""
+        row = self.confidences(as_histories(history, len(self.item_factors)))[[0]]
+        own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
+        system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
+        towards = projected @ self.item_factors[list(items)].astype(np.float64).T
+        said = np.linalg.solve(system.T, towards) * row.data[:, None]
+        if own.any():
+            return [Explanation({"als": float(part.sum())}, row.indices, part) for part in said.T]
+        scores = self._predict(self.solve(history))[0]  # the factors say nothing of this history: the popular list
+        return [
+            Explanation({"popularity": float(scores[item])}, row.indices, part)
+            for item, part in zip(items, said.T, strict=True)
+        ]
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items whose factors point the same way: cosine."""
+        norms = np.linalg.norm(self.item_factors, axis=1)
+        products = self.item_factors @ self.item_factors[item]
+        return best(products / np.maximum(norms * norms[item], 1e-12), k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The factors and the popularity: with f factors 4 f (users + items) bytes and little more."""
+        names = ("user_factors", "item_factors", "popularity")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the factors."""
+        self._user_factors, self.item_factors = arrays["user_factors"], arrays["item_factors"]
+        self.popularity = arrays["popularity"]
+        self._prepare()

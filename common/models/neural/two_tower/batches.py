@@ -1,0 +1,165 @@
+"""Lessons for towers: parts of a history foretell the rest of it, among a pool of negatives that a batch shares."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from common.splits.histories import Histories
+
+
+@dataclass(frozen=True)
+class PooledBatches:
+    """Histories split anew each epoch into what is shown and what is to be found.
+
+    task `complete`: of each history a share, drawn evenly between `least` and 1, is shown, and the rest is to be
+    found. task `continue`: of each history the events before a place drawn evenly are shown, and the `ahead` ones from
+    there on are to be found.
+    """
+
+    histories: Histories
+    task: str
+    least: float
+    ahead: int
+    size: int
+    """Histories of a batch."""
+    uniform: int
+    """Items of the whole catalogue drawn for a batch, with replacement."""
+    seed: int
+
+    def epoch(self, number: int) -> "PooledEpoch":
+        """The lessons of an epoch, which depend on the seed and its number alone."""
+        rng = np.random.default_rng([self.seed, number])
+        shown, asked = self._split(rng)
+        owners = np.repeat(np.arange(len(self.histories)), self.histories.lengths)
+        return PooledEpoch(self, number, rng.permutation(np.unique(owners[asked])), shown, asked)
+
+    def _split(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Which events are shown and which are to be found, bool (events,) each."""
+        lengths = self.histories.lengths
+        if self.task == "complete":
+            share = np.repeat(rng.uniform(self.least, 1.0, len(lengths)), lengths)
+            shown = rng.random(len(share)) < share
+            return shown, ~shown
+        first = np.repeat(rng.integers(0, np.maximum(lengths, 1)), lengths)
+        place = self._places()
+        return place < first, (place >= first) & (place < first + self.ahead)
+
+    @cached_property
+    def chances(self) -> np.ndarray:
+        """How likely a target is each item, float64 (n_items,): its share of all events, each as likely as it is asked.
+
+        In `complete` all events of all histories are asked for alike; in `continue` that of place p = 0, 1, ... in a
+        history of n is in min(p + 1, ahead) of n cases.
+        """
+        asked = np.ones(len(self.histories.items))
+        if self.task == "continue":
+            lengths = np.repeat(self.histories.lengths, self.histories.lengths)
+            asked = np.minimum(self._places() + 1, self.ahead) / lengths
+        counts = np.bincount(self.histories.items, asked, self.histories.n_items)
+        return counts / max(1e-9, counts.sum())
+
+    def _places(self) -> np.ndarray:
+        """Place of each event in its history, int64 (events,)."""
+        return np.arange(len(self.histories.items)) - np.repeat(self.histories.indptr[:-1], self.histories.lengths)
+
+
+@dataclass(frozen=True)
+class PooledEpoch:
+    """One epoch of `PooledBatches`; see `common.training.batches.Epoch`. An example is a history."""
+
+    lessons: PooledBatches
+    number: int
+    users: np.ndarray
+    shown: np.ndarray
+    asked: np.ndarray
+
+    @property
+    def n_examples(self) -> int:
+        """Histories with something to be found."""
+        return len(self.users)
+
+    @property
+    def n_batches(self) -> int:
+        """Steps of the epoch."""
+        return -(-self.n_examples // self.lessons.size)
+
+    def _users(self, step: int) -> np.ndarray:
+        return self.users[step * self.lessons.size : (step + 1) * self.lessons.size]
+
+    def _events(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows 0..len(users) and places in the flat arrays of all events of some users, int64 each."""
+        histories = self.lessons.histories
+        sizes = histories.lengths[users]
+        rows = np.repeat(np.arange(len(users)), sizes)
+        start = np.repeat(histories.indptr[users] - (np.cumsum(sizes) - sizes), sizes)
+        return rows, start + np.arange(len(rows))
+
+    def weight(self, step: int) -> float:
+        """Targets of a batch."""
+        return float(self.asked[self._events(self._users(step))[1]].sum())
+
+    def describe(self, step: int) -> str:
+        """How many histories, and how much is to be found."""
+        users = self._users(step)
+        return f"{len(users)} histories, {self.weight(step):.0f} items to be found"
+
+    def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
+        """One process's histories (every `world`-th) and the pool, which all of them share.
+
+        people: int64 (b,), user codes; items: distinct codes of all items of the batch, int64; shown: int64 (events,),
+        places in `items` of what is shown; shown_rows: whose they are, rising; ages: float32, how many events of a
+        row came after; pool: int64 (p,), places in `items` of the pool; rows, places, known_rows, known_places,
+        log_share: as `common.models.neural.losses.mixed_softmax` takes them.
+        """
+        histories = self.lessons.histories
+        everybody = self._users(step)
+        events = self._events(everybody)[1]
+        pool, log_share = self._pool(histories.items[events[self.asked[events]]], step)
+        people = everybody[rank::world]
+        rows, events = self._events(people)
+        codes, shown, asked = histories.items[events].astype(np.int64), self.shown[events], self.asked[events]
+        place = places_in(pool, codes)
+        items = np.union1d(pool, codes[shown])
+        return {
+            "people": people,
+            "items": items,
+            "shown": np.searchsorted(items, codes[shown]),
+            "shown_rows": rows[shown],
+            "ages": ages(rows[shown]),
+            "pool": np.searchsorted(items, pool),
+            "rows": rows[asked],
+            "places": place[asked],
+            "known_rows": rows[place >= 0],
+            "known_places": place[place >= 0],
+            "log_share": log_share,
+        }
+
+    def _pool(self, targets: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct items of a batch's targets and of uniform draws, and log(times it is there / times expected)."""
+        lessons, n_items = self.lessons, self.lessons.histories.n_items
+        rng = np.random.default_rng([lessons.seed, self.number, step])
+        drawn = rng.integers(0, n_items, lessons.uniform)
+        pool, times = np.unique(np.concatenate([targets, drawn]), return_counts=True)
+        expected = len(targets) * lessons.chances[pool] + lessons.uniform / n_items
+        return pool.astype(np.int64), np.log(times / expected).astype(np.float32)
+
+
+def places_in(pool: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Place of each code in a rising pool, -1 for those that are not in it, int64.
+
+    >>> places_in(np.array([2, 5, 7]), np.array([7, 3, 2]))
+    array([ 2, -1,  0])
+    """
+    place = np.minimum(np.searchsorted(pool, codes), len(pool) - 1)
+    return np.where(pool[place] == codes, place, -1)
+
+
+def ages(rows: np.ndarray) -> np.ndarray:
+    """How many events of the same row come after each, for rising rows, float32.
+
+    >>> ages(np.array([0, 0, 0, 4]))
+    array([2., 1., 0., 0.], dtype=float32)
+    """
+    return (np.searchsorted(rows, rows, side="right") - 1 - np.arange(len(rows))).astype(np.float32)

@@ -1,0 +1,295 @@
+"""Two towers that meet in a dot product (Yi et al. 2019), for people and items that training has not seen, too.
+
+    score(u, i) = user(history, person) . item(id, content)
+
+The towers stand in `towers.py`, what they are told besides in `tower_features.py`, the loss in `losses.py`: in-batch
+softmax with log-q correction plus negatives from the whole catalogue. As both sides are plain vectors, the best items
+of a catalogue of any size are found by `common.models.vector_index`.
+
+Nobody's history: the average of the users' vectors, moved towards the averages of the groups that somebody is known to
+belong to (friends, age group, gender, country). A new item: what the tower makes of its content.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+
+from common.features.user_attributes import UserAttributes
+from common.models.base import as_histories, best
+from common.models.inference.numpy_layers import Weights
+from common.models.inference.numpy_networks import NumpyTowers
+from common.models.linear.als import ALS, ALSSettings
+from common.models.neural.base import Neural
+from common.models.neural.two_tower.batches import PooledBatches, ages
+from common.models.neural.two_tower.features import groups_of_people, item_features, people_features
+from common.models.vector_index import Index, Kind
+from common.splits.histories import Histories, pack_histories, unpack_histories
+from common.splits.train_view import TrainView
+from common.training.settings import TrainingSettings
+from common.utils.errors import UserError
+from common.utils.settings import NOT_SEARCHED, SearchRange
+
+if TYPE_CHECKING:
+    from common.models.neural.two_tower.network import Towers
+
+AT_ONCE = 1024
+"""Histories or items that go through a tower together."""
+AVERAGED = 100_000
+"""Users at most whose vectors the averages are made of."""
+
+
+@dataclass(frozen=True)
+class TwoTowerSettings(TrainingSettings):
+    """The defaults are the textbook's: cosines over a temperature, ids from a random start."""
+
+    batch: Annotated[int, SearchRange(64, 512, log=True, least=1, search=False)] = 256
+    """Histories of a step, over all processes together."""
+    width: Annotated[int, SearchRange(32, 256, log=True, least=2, search=False)] = 64
+    """Length of the vectors of users and items."""
+    hidden: Annotated[int, SearchRange(64, 1024, log=True, least=1, search=False)] = 128
+    """Units of each tower's hidden layer."""
+    dropout: Annotated[float, SearchRange(0.1, 0.7, least=0.0, most=0.95)] = 0.1
+    """Share of the hidden units that is dropped."""
+    id_dropout: Annotated[float, SearchRange(0.0, 0.5, least=0.0, most=1.0)] = 0.1
+    """Share of the items of a batch that lose their id embedding."""
+    person_dropout: Annotated[float, SearchRange(0.0, 0.9, least=0.0, most=1.0, search=False)] = 0.5
+    """Share of the users of a batch of whom the history alone is known."""
+    normalise: Annotated[bool, NOT_SEARCHED] = True
+    """Whether vectors have length 1, so that their product is a cosine."""
+    temperature: Annotated[float, SearchRange(0.03, 1.0, log=True, least=1e-3)] = 0.1
+    """What products are divided by in training."""
+    negatives: Annotated[int, SearchRange(512, 8192, log=True, least=0, search=False)] = 1024
+    """Items of the whole catalogue drawn for a batch, beside its own; 0 leaves in-batch negatives alone."""
+    task: Annotated[Literal["complete", "continue"], NOT_SEARCHED] = "complete"
+    """complete: some of a history foretells the rest; continue: its beginning foretells what came next."""
+    least: Annotated[float, SearchRange(0.1, 0.9, most=1.0, least=0.0)] = 0.5
+    """complete: least share of a history that is shown; the share is drawn evenly between this and 1."""
+    ahead: Annotated[int, SearchRange(1, 20, log=True, least=1)] = 5
+    """continue: how many of the next events are to be found."""
+    half_life: Annotated[float, SearchRange(0.0, 50.0, least=0.0)] = 0.0
+    """Events after which an item of the history counts for half; 0: all count alike."""
+    tags: Annotated[int, SearchRange(0, 512, least=0, search=False)] = 64
+    """Dimensions to which the tags of items are reduced; 0 leaves them out."""
+    names: Annotated[int, SearchRange(0, 256, least=0, search=False)] = 0
+    """Dimensions to which the letters of names are reduced; 0 leaves them out."""
+    start: Annotated[Literal["random", "als"], NOT_SEARCHED] = "random"
+    """Where id embeddings start: at random, or from the item factors of ALS on the same visible data."""
+    groups: Annotated[float, SearchRange(1.0, 100.0, log=True, least=0.0, search=False)] = 10.0
+    """Members of a group that count as much as everybody else, in the average for people without a history."""
+    als: ALSSettings = field(default_factory=ALSSettings)
+    """The ALS of `start`."""
+
+    def check(self) -> None:
+        """Raise a UserError for settings that leave nothing to learn."""
+        if self.task == "complete" and self.least >= 1:
+            raise UserError("--two-tower.least 1: nothing is left to be found; give a share below 1")
+
+
+class TwoTower(Neural):
+    """The model of the module's head."""
+
+    name = "two_tower"
+    Settings = TwoTowerSettings
+
+    def remember(self, train: TrainView) -> None:
+        """Keep the histories, the features, the groups of people, and where ids start from."""
+        s = self.settings
+        s.check()
+        self.histories, self.heard = train.histories, train.counts > 0
+        self.items = item_features(train, s.tags, s.names)
+        self.people = people_features(train, self.items)
+        groups = groups_of_people(train.users)
+        self.groups = {
+            f"{kind}: {value}": (column == value).to_numpy()
+            for kind, column in groups.items()
+            for value in sorted(column.dropna().unique())
+        }
+        self.started = self._start(train) if s.start == "als" else None
+
+    def _start(self, train: TrainView) -> np.ndarray:
+        """Item factors of ALS in `width` dimensions: turned onto their main axes, cut off or filled up with zeros."""
+        als = ALS(self.settings.als, self.seed)
+        factors = als.fit(train).item_factors.astype(np.float64)
+        axes = np.linalg.eigh(factors.T @ factors)[1][:, ::-1][:, : self.settings.width]
+        turned = (factors @ axes).astype(np.float32)
+        return np.pad(turned, ((0, 0), (0, self.settings.width - turned.shape[1])))
+
+    def in_numpy(self, weights: Weights) -> NumpyTowers:
+        """What scores as the network does, without torch."""
+        return NumpyTowers(weights, self.items, self.heard, self.settings)
+
+    def build(self) -> "Towers":
+        """A new network."""
+        import torch
+
+        from common.models.neural.two_tower.network import Towers
+
+        towers = Towers(self.items, self.heard, self.people, self.settings)
+        if self.started is not None:
+            with torch.no_grad():
+                towers.items.ids.copy_(torch.from_numpy(self.started))
+        self._measure(towers)
+        return towers
+
+    def _measure(self, towers: "Towers") -> None:
+        """Mean and spread (at least 1) of the activity and diversity of histories, by which they are standardised."""
+        import torch
+
+        some = self.histories.take(self._sample())
+        features = torch.from_numpy(self.items[some.items])
+        rows = torch.from_numpy(np.repeat(np.arange(len(some)), some.lengths))
+        measures = towers.users.about(features, rows, len(some))[1]
+        spread = measures.std(0, correction=0)
+        towers.users.scale.copy_(torch.stack([measures.mean(0), spread.clamp(min=1.0)]))
+
+    def lessons(self, train: TrainView) -> PooledBatches:
+        """Histories, each split into what is shown and what is to be found."""
+        s = self.settings
+        return PooledBatches(train.histories, s.task, s.least, s.ahead, s.batch, s.negatives, self.seed)
+
+    # Vectors
+
+    def item_vectors(self) -> np.ndarray:
+        """What items are found by, float32 (n_items, width); those that nobody has come from their content alone."""
+        with self.running(), self.exactly():
+            return self._cached("items", lambda: self.array(self.network.scaled(self.tensor(self._shown_vectors()))))
+
+    def new_item_vectors(self, features: np.ndarray) -> np.ndarray:
+        """Vectors of items outside the catalogue from their features, columns as in `item_features`, (n, width)."""
+        with self.running(), self.exactly():
+            content = self.network.items.content(self.tensor(features.astype(np.float32)))
+            return self.array(self.network.scaled(content))
+
+    def user_vectors(self, users: np.ndarray) -> np.ndarray:
+        """What users known from `fit` look for, float32 (len(users), width)."""
+        return self._vectors(self.histories.take(users), self.people[users])
+
+    def vectors(
+        self, histories: Histories | Sequence[Sequence[int]], known: UserAttributes | None = None
+    ) -> np.ndarray:
+        """What people look for whom `fit` has not seen, float32 (len(histories), width).
+
+        With an empty history that is the average of what is `known` of them, see `averages`.
+        """
+        histories = as_histories(histories, len(self.items))
+        vectors = self._vectors(histories, np.zeros((len(histories), self.people.shape[1]), np.float32))
+        empty = np.flatnonzero(histories.lengths == 0)
+        if len(empty):
+            vectors[empty] = self.averages(len(empty), None if known is None else known.take(empty))
+        return vectors
+
+    def averages(self, n: int, known: UserAttributes | None = None) -> np.ndarray:
+        """The vectors of n people of whom no history is known, float32 (n, width).
+
+        The mean m of all users' vectors, moved by |g| / (|g| + groups) (m_g - m) for every group g that the person is
+        known to belong to, m_g the mean of its members: friends, age group, gender, country.
+        """
+        everybody, sample = self._cached("users", self._everybody), self._sample()
+        mean = everybody.mean(axis=0)
+        averages = np.tile(mean, (n, 1))
+        if known is None:
+            return averages
+        labels = groups_of_people(known.users, most=None)
+        of_group = {name: everybody[members[sample]] for name, members in self.groups.items()}
+        for row in range(n):
+            names = [f"{kind}: {column.iloc[row]}" for kind, column in labels.items()]
+            groups = [of_group[name] for name in names if name in of_group]
+            for own in [*groups, everybody[np.isin(sample, known.friends[row])]]:
+                if len(own):
+                    averages[row] += len(own) / (len(own) + self.settings.groups) * (own.mean(axis=0) - mean)
+        return averages
+
+    def _everybody(self) -> np.ndarray:
+        return self.user_vectors(self._sample())
+
+    def _sample(self) -> np.ndarray:
+        """Codes of the users whom averages are made of."""
+        n = len(self.histories)
+        return np.arange(n) if n <= AVERAGED else np.sort(np.random.default_rng(0).permutation(n)[:AVERAGED])
+
+    def _vectors(self, histories: Histories, person: np.ndarray) -> np.ndarray:
+        table = self._shown_vectors()
+        made = [np.zeros((0, self.settings.width), np.float32)]
+        with self.running(), self.exactly():
+            for start in range(0, len(histories), AT_ONCE):
+                some = histories.take(np.arange(start, min(start + AT_ONCE, len(histories))))
+                rows = np.repeat(np.arange(len(some)), some.lengths)
+                codes = some.items.astype(np.int64)
+                users = self.network.of_histories(
+                    self.tensor(table[codes]),
+                    self.tensor(codes),
+                    self.tensor(rows),
+                    self.tensor(ages(rows)),
+                    self.tensor(person[start : start + AT_ONCE]),
+                )
+                made.append(self.array(users))
+        return np.concatenate(made)
+
+    def _shown_vectors(self) -> np.ndarray:
+        """What items are in a history, float32 (n_items, width)."""
+        return self._cached("shown", self._through_tower)
+
+    def _through_tower(self) -> np.ndarray:
+        n = len(self.items)
+        with self.running(), self.exactly():
+            parts = [np.arange(start, min(start + AT_ONCE, n)) for start in range(0, n, AT_ONCE)]
+            return np.concatenate([self.array(self.network.items(self.tensor(part))) for part in parts])
+
+    def _cached(self, name: str, make: Any) -> np.ndarray:
+        """What the weights as they are make of something; the network forgets it when they change."""
+        if name not in self.network.made:
+            self.network.made[name] = make()
+        return self.network.made[name]
+
+    # Scores
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Products of users known from `fit` with all items."""
+        return self.user_vectors(users) @ self.item_vectors().T
+
+    def fold_in(
+        self, histories: Histories | Sequence[Sequence[int]], known: UserAttributes | None = None
+    ) -> np.ndarray:
+        """Products of people whom `fit` has not seen with all items."""
+        return self.vectors(histories, known) @ self.item_vectors().T
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items whose vectors point the same way: cosine."""
+        vectors = self.item_vectors()
+        norms = np.linalg.norm(vectors, axis=1)
+        return best(vectors @ vectors[item] / np.maximum(norms * norms[item], 1e-12), k, leave_out=item)
+
+    def index(self, kind: Kind = "auto") -> Index:
+        """An index of the item vectors, set on vectors of users."""
+        return Index(self.item_vectors(), kind, self._cached("users", self._everybody))
+
+    def retrieve(
+        self, index: Index, histories: Histories | Sequence[Sequence[int]], k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k best new items for any histories through an index: codes int64 and scores, (len(histories), k), at most
+        n_items columns, -1 where the catalogue has no more. An index of other vectors is refused."""
+        index.belongs_to(self.item_vectors())
+        histories = as_histories(histories, len(self.items))
+        return index.search_new(self.vectors(histories), histories, k)
+
+    # What is kept
+
+    def remembered(self) -> dict[str, np.ndarray]:
+        """Histories, features, and who belongs to which group."""
+        names = np.frombuffer(json.dumps(list(self.groups)).encode(), np.uint8)
+        members = np.stack(list(self.groups.values())) if self.groups else np.zeros((0, len(self.histories)), bool)
+        kept = {"items": self.items, "heard": self.heard, "people": self.people}
+        return {**kept, "groups": names, "members": members, **pack_histories(self.histories)}
+
+    def recall(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what was remembered."""
+        self.items, self.heard = arrays["items"], arrays["heard"]
+        self.histories = unpack_histories(arrays, len(self.items))
+        n_users = len(self.histories)
+        self.people = arrays["people"].reshape(n_users, -1)
+        names = json.loads(arrays["groups"].tobytes())
+        self.groups = dict(zip(names, arrays["members"].reshape(len(names), n_users), strict=True))
+        self.started = None

@@ -1,0 +1,225 @@
+"""The first of two stages: a few hundred candidates per user, out of the best of several cheap models.
+
+Each source proposes its N best items that the user does not have; the union of all proposals is what the second stage
+orders. Only models with a closed form or a short fit are sources, since cross-fitting fits them again for every fold.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Self
+
+import numpy as np
+import tyro
+
+from common.features.content_vectors import item_vectors
+from common.models.base import Recommender, pack_parts, restore_parts
+from common.models.baselines import Popularity
+from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
+from common.models.knn.friends import Friends
+from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
+from common.models.knn.user_knn import UserKNN, UserKNNSettings
+from common.models.linear.als import ALS, ALSSettings
+from common.models.linear.ease import EASE, EASESettings
+from common.splits.histories import Query
+from common.splits.train_view import TrainView
+from common.utils.environment import threads
+from common.utils.settings import SearchRange
+
+KINDS: dict[str, type[Recommender]] = {
+    kind.name: kind for kind in (ALS, EASE, ItemKNN, UserKNN, TagKNN, ContentKNN, Friends, Popularity)
+}
+"""The sources; those that the data say nothing for are left out."""
+OF_THE_REST = ("als", "tag_knn")
+"""The sources that order the items which nobody proposes: who listens, and, of items hardly anybody has, what it is."""
+SAMPLE = 200
+"""People whose best scores say what one unit of a source is."""
+STRIDE = 16
+"""Every so many-th score is looked at to guess which are the largest."""
+FEW = 8
+"""Fewer people than this are asked for one source after the other: threads would cost more than they save."""
+BLOCK_BYTES = 128 * 2**20
+"""Memory that the sources' scores of one block of users may take."""
+
+
+@dataclass(frozen=True)
+class CandidateSettings:
+    """How many candidates; the sources' own settings are those of the models of the same names."""
+
+    top: Annotated[int, SearchRange(20, 300, log=True, least=1, search=False)] = 100
+    """Items that each source proposes."""
+    als: tyro.conf.Suppress[ALSSettings] = field(default_factory=ALSSettings)
+    ease: tyro.conf.Suppress[EASESettings] = field(default_factory=EASESettings)
+    item_knn: tyro.conf.Suppress[ItemKNNSettings] = field(default_factory=ItemKNNSettings)
+    user_knn: tyro.conf.Suppress[UserKNNSettings] = field(default_factory=UserKNNSettings)
+    tag_knn: tyro.conf.Suppress[TagKNNSettings] = field(default_factory=TagKNNSettings)
+    content_knn: tyro.conf.Suppress[ContentKNNSettings] = field(default_factory=ContentKNNSettings)
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What the sources say of some people.
+
+    names: the sources. rows, items: the candidates int64 (pairs,), sorted by row, then item. scores: of every source,
+    float32 (sources, rows, n_items). best: each source's best score among the items the person does not have, 1 where
+    it is not above 0, float32 (sources, rows).
+    """
+
+    names: list[str]
+    rows: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray
+    best: np.ndarray
+
+    def of_pairs(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs, float32 (pairs, sources)."""
+        return self.scores[:, rows, items].T
+
+    def ranks(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """How many of the person's candidates a source puts before each pair, float32 (pairs, sources); rows sorted."""
+        ranks = np.zeros((len(rows), len(self.scores)), np.float32)
+        people = np.arange(self.scores.shape[1] + 1)
+        asked, candidates = np.searchsorted(rows, people), np.searchsorted(self.rows, people)
+        for person in np.flatnonzero(np.diff(asked)):
+            pairs = slice(asked[person], asked[person + 1])
+            own = self.items[candidates[person] : candidates[person + 1]]
+            for source, scores in enumerate(self.scores[:, person]):
+                ascending = np.sort(scores[own])
+                ranks[pairs, source] = len(own) - np.searchsorted(ascending, scores[items[pairs]], side="right")
+        return ranks
+
+    def order_of_the_rest(self) -> np.ndarray:
+        """First-stage score of every item: the mean of what OF_THE_REST say in units of their best, (rows, n_items).
+
+        It stands in [-1, 0]: below every candidate, whose score is a share of wanted items.
+        """
+        voices = [place for place, name in enumerate(self.names) if name in OF_THE_REST]
+        total = np.zeros(self.scores.shape[1:], np.float32)
+        for place in voices:
+            total += np.clip(self.scores[place] / self.best[place][:, None], -1, 1) / len(voices)
+        return (total - 1) / 2
+
+
+class CandidateGenerator:
+    """The fitted sources."""
+
+    def __init__(self, settings: CandidateSettings, seed: int, device: str = "cpu") -> None:
+        self.settings, self.seed, self.device = settings, seed, device
+
+    def fit(self, train: TrainView) -> Self:
+        """Fit every source that the data can feed."""
+        self.sources = {name: self._new(name) for name in available(train)}
+        if ALS.name in self.sources:  # it holds all of BLAS to one thread while it trains, so it trains alone
+            self.sources[ALS.name].fit(train)
+        with ThreadPoolExecutor(threads()) as pool:
+            list(pool.map(lambda source: source.fit(train), [s for n, s in self.sources.items() if n != ALS.name]))
+        self.n_items = train.n_items
+        self.scales = self._scales(train)
+        return self
+
+    def _scales(self, train: TrainView) -> np.ndarray:
+        """The mean over some people of each source's best score, float32 (sources,): what one unit of it is."""
+        people = np.flatnonzero(train.histories.lengths > 0)
+        sample = people[np.unique(np.linspace(0, len(people) - 1, min(SAMPLE, len(people))).astype(int))]
+        if not len(sample):
+            return np.ones(len(self.sources), np.float32)
+        return self.propose(Query(sample, train.histories.take(sample))).best.mean(axis=1)
+
+    def _new(self, name: str) -> Recommender:
+        settings: Any = getattr(self.settings, name, None)
+        source = KINDS[name](settings, self.seed)
+        source.device = self.device
+        return source
+
+    def blocks(self, asked: Query) -> Iterator[np.ndarray]:
+        """The rows of `asked`, in blocks whose scores fit into BLOCK_BYTES."""
+        step = max(1, BLOCK_BYTES // (4 * self.n_items * len(self.sources)))
+        yield from (np.arange(start, min(start + step, len(asked))) for start in range(0, len(asked), step))
+
+    def propose(self, asked: Query) -> Proposals:
+        """Candidates and scores of some people; ties at the last place of a proposal go by code."""
+        shape = (len(self.sources), len(asked), self.n_items)
+        scores, best = np.empty(shape, np.float32), np.empty(shape[:2], np.float32)
+        chosen = np.empty(shape, bool)
+        history = np.repeat(np.arange(len(asked)), asked.given.lengths), asked.given.items
+
+        def ask(place: int, source: Recommender) -> None:
+            own = score_query(source, asked)
+            scores[place] = own
+            own[history] = -np.inf
+            best[place] = own.max(axis=1, initial=-np.inf)
+            chosen[place] = largest(own, self.settings.top)
+            chosen[place][history] = False  # where somebody has so much that too little is left
+
+        if len(asked) < FEW:
+            list(map(ask, range(len(self.sources)), self.sources.values()))
+        else:
+            with ThreadPoolExecutor(threads()) as pool:
+                list(pool.map(ask, range(len(self.sources)), self.sources.values()))
+        rows, items = np.nonzero(chosen.any(axis=0))
+        best = np.where(best > 0, best, np.float32(1))
+        return Proposals(list(self.sources), rows, items, scores, best)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The sources' arrays under their names."""
+        about = {"n_items": np.array(self.n_items), "sources": np.array(list(self.sources)), "scales": self.scales}
+        return pack_parts(self.sources) | about
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the sources."""
+        self.n_items, self.scales = int(arrays["n_items"]), arrays["scales"]
+        self.sources = {name: self._new(name) for name in arrays["sources"].tolist()}
+        restore_parts(self.sources, arrays)
+
+
+def available(train: TrainView) -> list[str]:
+    """The sources that the data can feed: no tags, no audio, no friends, no such source."""
+    has_audio = item_vectors(train, "audio") is not None
+    lacking = {
+        "tag_knn": train.item_tags is None or train.item_tags.empty,
+        "content_knn": not has_audio,
+        "friends": train.social is None or train.social.empty,
+    }
+    return [name for name in KINDS if not lacking.get(name, False)]
+
+
+def score_query(source: Recommender, asked: Query) -> np.ndarray:
+    """Scores of known people by code and of the others by their history, float32 (rows, n_items), free to change."""
+    known = asked.users >= 0
+    if known.all():
+        return source.score(asked.users).astype(np.float32, copy=False)
+    scores = source.fold_in(asked.given).astype(np.float32, copy=False)
+    if known.any():
+        scores[known] = source.score(asked.users[known])
+    return scores
+
+
+def largest(scores: np.ndarray, k: int) -> np.ndarray:
+    """Which entries are among the k largest of their row, ties by column, bool alike.
+
+    >>> largest(np.array([[1.0, 3.0, 2.0, 2.0]]), 2)
+    array([[False,  True,  True, False]])
+    """
+    chosen = np.zeros(scores.shape, bool)
+    rows, items = np.nonzero(scores >= _at_least_k_above(scores, min(k, scores.shape[1])))
+    order = np.lexsort((-scores[rows, items], rows))
+    rows, items = rows[order], items[order]
+    best = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(scores)))[rows] < k
+    chosen[rows[best], items[best]] = True
+    return chosen
+
+
+def _at_least_k_above(scores: np.ndarray, k: int) -> np.ndarray:
+    """A bound for each row, (rows, 1), that at least k entries reach and not many more.
+
+    Every STRIDE-th entry is looked at, which takes a tenth of the time that the k-th largest of all would take; where
+    chance has put the bound too high, it is found exactly.
+    """
+    place = 2 * k // STRIDE + 8
+    sample = scores[:, ::STRIDE]
+    if place > sample.shape[1] // 2:
+        return np.partition(scores, -k, axis=1)[:, [-k]]
+    bound = np.partition(sample, -place, axis=1)[:, [-place]]
+    short = (scores >= bound).sum(axis=1) < k
+    bound[short] = np.partition(scores[short], -k, axis=1)[:, [-k]]
+    return bound

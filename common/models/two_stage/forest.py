@@ -1,0 +1,140 @@
+"""Stage 3's second stages: random forests (Breiman 2001), and gradient boosting over histograms beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from common.models.explanation import Explanation
+from common.models.inference.trees import Trees
+from common.models.two_stage.base import Candidates
+from common.models.two_stage.tree_ranker import TwoStage, TwoStageSettings
+from common.splits.histories import Histories, Query
+from common.utils.environment import threads
+from common.utils.settings import SearchRange
+
+
+@dataclass(frozen=True)
+class ForestSettings(TwoStageSettings):
+    """The defaults are the textbook's: 100 trees, each on a bootstrap sample, leaves of 5, sqrt(features) a split."""
+
+    trees: Annotated[int, SearchRange(50, 500, log=True, least=1, search=False)] = 100
+    """Trees of each forest."""
+    leaf: Annotated[int, SearchRange(3, 100, log=True, least=1)] = 5
+    """Least training rows in a leaf of the ranker."""
+    features: Annotated[float, SearchRange(0.05, 0.6, least=0.001, most=1.0)] = 0.13
+    """Share of the features that a split of the ranker chooses from; 0.13 is sqrt(60) / 60."""
+    samples: Annotated[float, SearchRange(0.1, 1.0, least=0.001, most=1.0, search=False)] = 1.0
+    """Size of a tree's bootstrap sample, as a share of the training rows."""
+
+
+class Forest(TwoStage):
+    """A forest on labels 0 and 1: the mean over trees of the share of wanted candidates in the leaf."""
+
+    name = "forest"
+    Settings = ForestSettings
+
+    def new_ranker(self) -> Any:
+        """A regression forest, whose squared error on 0 and 1 is half the Gini impurity of a classifying one."""
+        return self._forest(self.settings.leaf, self.settings.features)
+
+    def new_plays(self) -> Any:
+        """The textbook's regression forest: a third of the features at every split."""
+        return self._forest(5, 1 / 3)
+
+    def _forest(self, leaf: int, features: float) -> Any:
+        from sklearn.ensemble import RandomForestRegressor
+
+        return RandomForestRegressor(
+            self.settings.trees,
+            min_samples_leaf=leaf,
+            max_features=features,
+            max_samples=self.settings.samples if self.settings.samples < 1 else None,
+            n_jobs=threads(),
+            random_state=self.seed,
+        )
+
+    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation:
+        """Which features moved a candidate's score, and by how much: Saabas 2014, the steps of the paths added up.
+
+        `parts` start with `average`, the share of wanted training candidates, and sum to the score. An item that no
+        source proposes has the part `first_stage` alone. `user` is the code of a known user.
+        """
+        return self.explain_all(history, [item], user)[0]
+
+    def explain_all(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
+        """`explain` for several items of one list, whose candidates are described once."""
+        pool = self.pool(Query(np.array([user]), history.take(np.array([0]))))
+        return [self._explain(pool, item) for item in items]
+
+    def _explain(self, pool: Candidates, item: int) -> Explanation:
+        nothing = np.array([], np.int32), np.array([])
+        place = np.flatnonzero(pool.items == item)
+        if not len(place) or self.ranker is None:
+            return Explanation({"first_stage": float(pool.scores(self.order(pool))[0, item])}, *nothing)
+        average, steps = contributions(self.ranker, pool.features[place])
+        by_size = np.argsort(-np.abs(steps[0]), kind="stable")
+        names = self.bench.names
+        return Explanation({"average": average} | {names[f]: float(steps[0, f]) for f in by_size}, *nothing)
+
+
+def contributions(forest: Trees, features: np.ndarray) -> tuple[float, np.ndarray]:
+    """What each feature adds to a forest's predictions: their mean start, and float64 (rows, features).
+
+    On the way from the root to a leaf every split changes the mean of the training rows that are left; the change is
+    credited to the feature of the split. Start and changes add up to the prediction.
+    """
+    nodes, rows = forest.nodes, np.ascontiguousarray(features, forest.rule.precision)
+    added = np.zeros((len(nodes.roots), *features.shape))
+    tree, row = np.indices(added.shape[:2])
+    for parents, children in nodes.levels(rows):
+        added[tree, row, nodes.feature[parents]] += nodes.value[children] - nodes.value[parents]
+    return float(forest.rule.combine(nodes.value[nodes.roots])), forest.rule.combine(added)
+
+
+@dataclass(frozen=True)
+class HistGradientSettings(TwoStageSettings):
+    """The defaults are scikit-learn's."""
+
+    iterations: Annotated[int, SearchRange(50, 400, log=True, least=1)] = 100
+    """Trees, one after the other."""
+    learning_rate: Annotated[float, SearchRange(0.02, 0.2, log=True, least=1e-4)] = 0.1
+    """How much each tree adds."""
+    leaves: Annotated[int, SearchRange(7, 63, log=True, least=2)] = 31
+    """Most leaves of a tree."""
+    leaf: Annotated[int, SearchRange(20, 400, log=True, least=1)] = 20
+    """Least training rows in a leaf."""
+    l2: Annotated[float, SearchRange(0.1, 100.0, log=True, least=0.0)] = 0.0
+    """Regularisation of the leaves' values."""
+
+
+class HistGradient(TwoStage):
+    """scikit-learn's gradient boosting over histograms, with the logistic loss."""
+
+    name = "hist_gradient"
+    Settings = HistGradientSettings
+
+    def new_ranker(self) -> Any:
+        """A boosted classifier of wanted candidates."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(**self._options())
+
+    def new_plays(self) -> Any:
+        """A boosted regressor of log plays."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(**self._options())
+
+    def _options(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "max_iter": settings.iterations,
+            "learning_rate": settings.learning_rate,
+            "max_leaf_nodes": settings.leaves,
+            "min_samples_leaf": settings.leaf,
+            "l2_regularization": settings.l2,
+            "early_stopping": False,
+            "random_state": self.seed,
+        }

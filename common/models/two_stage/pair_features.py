@@ -1,0 +1,278 @@
+"""Features of (user, item) pairs, group by group; `feature_names.py` says what each is."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+
+from common.models.knn.item_knn import ItemKNN
+from common.models.two_stage.candidates import CandidateGenerator, Proposals
+from common.models.two_stage.feature_inputs import DAY, FeatureTables, ratio
+from common.splits.histories import Query
+from common.utils.arrays import sums_of_rows, weigh
+
+Columns = dict[str, np.ndarray]
+
+
+BY_LISTENERS = ("als", "ease", "item_knn", "user_knn", "friends")
+"""Sources that know an item by its listeners alone."""
+
+
+RECENT = (1, 5, 15)
+"""How many of the last items count as recent."""
+
+
+MONTH = 31
+"""Days around somebody's last event that count as the same time."""
+
+
+class Pairs:
+    """Pairs (row of `asked`, item), sorted by row, and what the features of several groups need of them."""
+
+    def __init__(
+        self, tables: FeatureTables, stage: CandidateGenerator, asked: Query, rows: np.ndarray, items: np.ndarray
+    ) -> None:
+        self.tables, self.stage, self.asked, self.rows, self.items = tables, stage, asked, rows, items
+        self.plays = asked.given.matrix()
+        self.has = weigh(self.plays, "binary")
+        self.lengths = np.asarray(self.has.sum(axis=1)).ravel()
+        self.starts = np.searchsorted(rows, np.arange(len(asked) + 1))
+        self.user_mainstream = ratio(self.has @ tables.log_listeners, self.lengths)
+        self.user_log_plays = ratio(weigh(self.plays, "log").sum(axis=1), self.lengths)
+
+    @property
+    def heard(self) -> np.ndarray:
+        """Whether each pair's item has more than one visible listener, bool (pairs,)."""
+        return self.tables.arrays["heard"][self.items]
+
+    @property
+    def similarity(self) -> sparse.csr_array:
+        """Likeness of items by common listeners, (n_items, n_items)."""
+        neighbours = self.stage.sources[ItemKNN.name]
+        assert isinstance(neighbours, ItemKNN)
+        return neighbours.similarity
+
+    def by_person(self, column: Callable[[np.ndarray, np.ndarray], Columns], names: list[str]) -> Columns:
+        """Columns made person by person from their items and their history, float32 (pairs,), NaN where none are."""
+        made = {name: np.full(len(self.rows), np.nan, np.float32) for name in names}
+        for person in np.flatnonzero(np.diff(self.starts)):
+            own = slice(self.starts[person], self.starts[person + 1])
+            history = self.asked.given[int(person)]
+            for name, values in column(self.items[own], history).items() if len(history) else ():
+                made[name][own] = values
+        return made
+
+
+def play_features(pairs: Pairs) -> Columns:
+    """How much somebody plays, how much an item is played, and what both say together."""
+    tables, rows, items = pairs.tables, pairs.rows, pairs.items
+    total = np.asarray(pairs.plays.sum(axis=1), float).ravel()
+    largest = pairs.plays.max(axis=1).toarray().ravel() if pairs.plays.shape[0] else total
+    squares = np.asarray(pairs.plays.multiply(pairs.plays).sum(axis=1), float).ravel()
+    weighed, weights = (of_products(m, pairs.similarity, rows, items) for m in (weigh(pairs.plays, "log"), pairs.has))
+    return {
+        "user_log_plays": pairs.user_log_plays[rows],
+        "user_total_plays": np.log1p(total)[rows],
+        "user_top_share": ratio(largest, total)[rows],
+        "user_concentration": ratio(squares, total**2)[rows],
+        "item_log_plays": tables.item_log_plays[items],
+        "item_intensity": tables.item_log_plays[items] - tables.item_activity[items],
+        "relative_activity": pairs.user_log_plays[rows] - tables.item_activity[items],
+        "interaction_strength": np.where(pairs.heard, ratio(weighed, weights), np.nan),
+    }
+
+
+def source_features(pairs: Pairs, proposals: Proposals) -> Columns:
+    """Rank, score and strength of the pair by every source, and how many sources propose it."""
+    rows, items, made = pairs.rows, pairs.items, dict[str, np.ndarray]()
+    ranks, scores = proposals.ranks(rows, items), proposals.of_pairs(rows, items)
+    by_listeners = np.isin(proposals.names, BY_LISTENERS)
+    ranks[np.ix_(~pairs.heard, by_listeners)] = np.nan
+    scores[np.ix_(~pairs.heard, by_listeners)] = np.nan
+    for place, name in enumerate(proposals.names):
+        made[f"{name}_rank"] = ranks[:, place]
+        made[f"{name}_score"] = scores[:, place] / proposals.best[place][rows]
+        made[f"{name}_strength"] = scores[:, place] / pairs.stage.scales[place]
+    made["votes"] = (ranks < pairs.stage.settings.top).sum(axis=1) if len(rows) else np.zeros(0)
+    return made
+
+
+def content_features(pairs: Pairs) -> Columns:
+    """Similarity in genres and sound, distance from the history's mean sound and year."""
+    made: Columns = {}
+    for space, name in (("genre", "genres"), ("audio", "audio_vectors")):
+        if name in pairs.tables:
+            made |= _similarity(pairs, name, space)
+    if (genres := pairs.tables.arrays.get("genres")) is not None:
+        made["user_genre_entropy"] = entropy(pairs.has @ genres)[pairs.rows]
+    if (audio := pairs.tables.arrays.get("audio")) is not None:
+        centre = _known_mean(pairs, "audio")
+        made["audio_distance"] = np.linalg.norm(audio[pairs.items] - centre[pairs.rows], axis=1)
+    if (years := pairs.tables.arrays.get("years")) is not None:
+        made["year_gap"] = years[pairs.items] - _known_mean(pairs, "years")[pairs.rows, 0]
+    return made
+
+
+def _similarity(pairs: Pairs, name: str, space: str) -> Columns:
+    """Largest and mean cosine of unit vectors with the history's items that have one; NaN where the item has none."""
+    vectors, has_vector = pairs.tables[name], pairs.tables.has_vector(name)
+
+    def compare(items: np.ndarray, history: np.ndarray) -> Columns:
+        known = history[has_vector[history]]
+        if not len(known):
+            return {}
+        cosine = vectors[items] @ vectors[known].T
+        cosine = cosine if isinstance(cosine, np.ndarray) else cosine.toarray()
+        cosine[~has_vector[items]] = np.nan
+        return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
+
+    return pairs.by_person(compare, [f"{space}_max", f"{space}_mean"])
+
+
+def tag_features(pairs: Pairs) -> Columns:
+    """Similarity in tags, the share of the item's tags that the history has, and how mixed these are."""
+    if "tags" not in pairs.tables:
+        return {}
+    counts = pairs.tables.matrices["tags"]
+    profile = sparse.csr_array(pairs.has @ counts)
+    distinct = np.diff(profile.indptr)
+    totals = pairs.tables.tag_totals
+    stands_in_history = np.zeros(counts.shape[1])
+
+    def overlap(items: np.ndarray, history: np.ndarray) -> Columns:
+        tags = counts[history].indices
+        stands_in_history[tags] = 1
+        known = counts[items] @ stands_in_history
+        stands_in_history[tags] = 0
+        return {"tag_overlap": ratio(known, totals[items])}
+
+    return {
+        **_similarity(pairs, "tag_vectors", "tag"),
+        **pairs.by_person(overlap, ["tag_overlap"]),
+        "user_tag_entropy": entropy(profile)[pairs.rows],
+        "user_tag_diversity": np.log1p(distinct)[pairs.rows],
+    }
+
+
+def friend_features(pairs: Pairs) -> Columns:
+    """NaN for people who are unknown."""
+    if "friends" not in pairs.tables:
+        return {}
+    friends, known = pairs.tables.matrices["friends"], pairs.asked.users >= 0
+    own = friends[np.where(known, pairs.asked.users, 0)]
+    listening = entries(own @ pairs.tables.has, pairs.rows, pairs.items)
+    number = np.asarray(own.sum(axis=1)).ravel()
+    known_pair = known[pairs.rows]
+    listening[~pairs.heard] = np.nan
+    columns = {
+        "friends_listening": listening,
+        "friends_share": ratio(listening, number[pairs.rows]),
+        "user_friends": np.log1p(number)[pairs.rows],
+    }
+    return {name: np.where(known_pair, np.asarray(values, float), np.nan) for name, values in columns.items()}
+
+
+def order_features(pairs: Pairs) -> Columns:
+    """Similarity to the last items of the history; nothing where histories have no order."""
+    if not pairs.tables.arrays["ordered"]:
+        return {}
+    spaces = {"listening": pairs.similarity}
+    if "tags" in pairs.tables:
+        spaces["tag"] = pairs.tables.matrices["tag_vectors"]
+
+    def recent(items: np.ndarray, history: np.ndarray) -> Columns:
+        last, made = history[::-1][: max(RECENT)], dict[str, np.ndarray]()
+        for space, matrix in spaces.items():
+            near = matrix[last] if space == "listening" else matrix[last] @ matrix[items].T
+            near = (near[:, items] if space == "listening" else near).toarray()
+            if space == "listening":
+                near[:, ~pairs.tables.arrays["heard"][items]] = np.nan
+            made |= {f"{space}_last_{n}": near[:n].mean(axis=0) for n in RECENT}
+        return made
+
+    return pairs.by_person(recent, [f"{space}_last_{n}" for space in spaces for n in RECENT])
+
+
+def time_features(pairs: Pairs) -> Columns:
+    """Times relative to the last event of the history; NaN where that has no times."""
+    given, arrays = pairs.asked.given, pairs.tables.arrays
+    if "event_days" not in pairs.tables or given.timestamps is None:
+        return {}
+    days, items, n_items = arrays["event_days"], arrays["event_items"], len(arrays["popularity"])
+    last, busy = np.full(len(given), np.nan), np.full(len(given), np.nan)
+    owner, own_days = np.repeat(np.arange(len(given)), given.lengths), given.timestamps / DAY
+    np.fmax.at(last, owner, own_days)
+    busy[given.lengths > 0] = 0
+    np.add.at(busy, owner, own_days > last[owner] - 0.5)
+    counts = np.bincount(items, minlength=n_items)
+    newest = np.full(n_items, -np.inf)
+    np.maximum.at(newest, items, days)
+    newest = np.where(arrays["spoken_of"], newest, np.nan)
+    mean = np.where(arrays["spoken_of"], ratio(np.bincount(items, days, n_items), counts), np.nan)
+    order, own_last = np.lexsort((days, items)), last[pairs.rows]
+    telling = arrays["spoken_of"][pairs.items] & ~np.isnan(own_last)
+
+    def before(day: np.ndarray) -> np.ndarray:
+        """Events of each pair's item before a day."""
+        return _count_before(items[order], days[order], pairs.items, day)
+
+    def share(events: np.ndarray) -> np.ndarray:
+        return np.where(telling, ratio(events, counts[pairs.items]), np.nan)
+
+    return {
+        "days_since_last": days.max(initial=-np.inf) - own_last,
+        "events_of_last_day": np.log1p(busy)[pairs.rows],
+        "item_time_gap": mean[pairs.items] - own_last,
+        "item_newest_gap": newest[pairs.items] - own_last,
+        "item_now_share": share(before(own_last + MONTH) - before(own_last - MONTH)),
+        "item_later_share": share(counts[pairs.items] - before(own_last + 1)),
+    }
+
+
+def _count_before(items: np.ndarray, days: np.ndarray, asked: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """How many events (sorted by item, then day) of each asked item lie before a day, int64 (len(asked),)."""
+    if not len(days):
+        return np.zeros(len(asked), np.int64)
+    low, width = days.min() - 1, days.max() - days.min() + 3
+    keys = items * width + (days - low)
+    limit = np.clip(np.nan_to_num(day, nan=low), low, low + width - 0.5)
+    return np.searchsorted(keys, asked * width + (limit - low)) - np.searchsorted(items, asked)
+
+
+def _known_mean(pairs: Pairs, name: str) -> np.ndarray:
+    """Mean over each history of the items whose values are known, NaN without any, float64 (rows, columns)."""
+    known, values = pairs.tables.known_values(name)
+    number = pairs.has @ known
+    return (pairs.has @ values) / np.where(number > 0, number, np.nan)[:, None]
+
+
+def of_products(
+    weights: sparse.csr_array, matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Single entries of weights @ matrix, float64 (len(rows),)."""
+    if weights.shape[0] == 1:
+        return sums_of_rows(weights, matrix)[rows, columns]
+    return entries(weights @ matrix, rows, columns)
+
+
+def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Single entries of a sparse matrix, float64 (len(rows),).
+
+    >>> entries(sparse.csr_array([[0.0, 2.0]]), np.array([0, 0]), np.array([1, 0]))
+    array([2., 0.])
+    """
+    return np.asarray(sparse.csr_array(matrix)[rows, columns], float) if len(rows) else np.zeros(0)
+
+
+def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """Entropy in nats of each row's shares, NaN for an empty row, float64 (rows,).
+
+    >>> entropy(np.array([[1.0, 1.0], [3.0, 0.0], [0.0, 0.0]])).round(3)
+    array([0.693, 0.   ,   nan])
+    """
+    amounts = sparse.csr_array(amounts).astype(float)
+    total = np.asarray(amounts.sum(axis=1)).ravel()
+    share = amounts.data / np.repeat(total, np.diff(amounts.indptr))
+    row = np.repeat(np.arange(amounts.shape[0]), np.diff(amounts.indptr))
+    surprise = np.bincount(row, -share * np.log(np.maximum(share, 1e-300)), minlength=amounts.shape[0])
+    return np.where(total > 0, surprise, np.nan)

@@ -1,1 +1,0 @@
-"""One page of all results, to open in a browser: `python -m common.page`."""

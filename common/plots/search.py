@@ -1,0 +1,54 @@
+"""What a search on validation found: which settings matter, how it went, and what the ensemble's weights do."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.plots.style import PALETTE, figure, percent_axis
+
+
+def draw_search(
+    importance: Mapping[str, float], values: Sequence[float], n_pruned: int, title: str, path: Path
+) -> None:
+    """Left what each setting explains, right the value of each trial with one and the best so far."""
+    with figure(path, "What tuning found", title, panels=2, height=5.2, width=6.6) as (bars, course):
+        names, shares = list(importance)[::-1], list(importance.values())[::-1]
+        bars.barh([name.replace("_", " ") for name in names], shares, color=PALETTE[0])
+        bars.set(xlabel="Share of the variance of NDCG@10 (fANOVA)", xlim=(0, 1))
+        percent_axis(bars.xaxis)
+        numbers = np.arange(1, len(values) + 1)
+        course.scatter(numbers, values, color=PALETTE[7], s=28, label="trial")
+        course.plot(
+            numbers,
+            np.maximum.accumulate(values),
+            color=PALETTE[3],
+            linewidth=2,
+            drawstyle="steps-post",
+            label="best so far",
+        )
+        shorter = f" ({n_pruned} more cut short)" if n_pruned else ""
+        course.set(xlabel=f"Trial{shorter}", ylabel="NDCG@10 on validation")
+        course.xaxis.get_major_locator().set_params(integer=True)
+        course.legend(loc="lower right")
+
+
+def draw_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, float]], title: str, path: Path) -> None:
+    """NDCG@10 of every mixture of ALS and content, popularity being the rest, and the chosen one, for each length.
+
+    `table` has the columns als, content and one per length of history; `chosen` the weights of ALS and content.
+    """
+    with figure(path, "What the ensemble's weights do", title, panels=3, rows=2, width=5) as axes:
+        for panel, (rung, (als, content)) in zip(axes, chosen.items(), strict=False):
+            dots = panel.scatter(table["als"], table["content"], c=table[rung], cmap="viridis", s=90)
+            panel.plot(als, content, marker="*", color=PALETTE[3], markersize=18, markeredgecolor="white")
+            panel.set(
+                title=f"{rung} known item{'' if rung == '1' else 's'}",
+                xlabel="Weight of ALS",
+                ylabel="Weight of content",
+            )
+            panel.set(xlim=(-0.08, 1.08), ylim=(-0.08, 1.08))
+            panel.figure.colorbar(dots, ax=panel, label="NDCG@10")
+        for panel in axes[len(chosen) :]:
+            panel.set_visible(False)

@@ -1,0 +1,82 @@
+"""One look for all figures: titled, labelled, colour-blind safe, readable on a slide."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
+
+from common.utils.io import atomic
+
+MARKERS = "osD^vPX*<>hd"
+
+
+def style(place: int) -> dict:
+    """Colour and marker of the n-th model: told apart without colour, too."""
+    line = ("-", "--", ":")[place // len(PALETTE) % 3]
+    return {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)], "linestyle": line}
+
+
+def legend(axes: Axes) -> None:
+    """A legend beside the last panel, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.figure.legend(handles, labels, loc="outside right center", frameon=False)
+
+
+matplotlib.use("Agg")
+
+
+PALETTE = sns.color_palette("colorblind")
+
+
+@contextmanager
+def figure(
+    path: Path, title: str, dataset: str, panels: int = 1, rows: int = 1, width: float = 6.4, height: float = 4.8
+) -> Iterator[list[Any]]:
+    """Yield the axes of a figure of `panels` side by side in each row, and write it as PNG when the block ends.
+
+    The axes are not typed: matplotlib's annotations refuse the arrays and dates that it takes.
+    The data set's name stands beside the title, so that no picture of generated data passes for a real one.
+    """
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
+    drawing, axes = plt.subplots(
+        rows,
+        panels,
+        figsize=(width * panels, (height if rows == 1 else 3.4) * rows),
+        layout="constrained",
+        squeeze=False,
+    )
+    try:
+        yield list(axes.ravel())
+        drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
+        with atomic(path) as temporary:
+            drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
+    finally:
+        plt.close(drawing)
+
+
+def percent_axis(axis: Axis) -> None:
+    """Label an axis of shares 0..1 in whole percent."""
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def plain_log_axis(axis: Axis) -> None:
+    """Label a logarithmic axis 0.1, 1, 10, 100, 1k instead of powers of ten."""
+    large = EngFormatter(sep="")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 1 else large(value)))
+
+
+def times_axis(axis: Axis) -> None:
+    """Label an axis of ratios 0.1x, 1x, 10x."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+
+
+def thousands_axis(axis: Axis) -> None:
+    """Label an axis with thousands separated."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

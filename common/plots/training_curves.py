@@ -1,0 +1,71 @@
+"""Figures of trained networks: training curves, accuracy by length of the history, attention."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.evaluation.segments import by_length, length_edges
+from common.plots.style import PALETTE, figure, legend, style
+from common.utils.io import read_parquet
+
+EVENTS = 16
+"""Last events of a history whose attention is drawn."""
+
+
+def draw_training(curves: Mapping[str, Sequence[float | None]], title: str, path: Path) -> None:
+    """Loss of both trainings, and NDCG@10 on validation with the epoch that was kept."""
+    validated = [(e, v) for e, v in enumerate(curves.get("val/ndcg_10", []), start=1) if v is not None]
+    with figure(path, "Training", title, panels=2 if validated else 1) as axes:
+        for place, (name, text) in enumerate((("train/loss", "train"), ("refit/loss", "train + validation"))):
+            if name in curves:
+                epochs = np.arange(1, len(curves[name]) + 1)
+                axes[0].plot(epochs, curves[name], label=f"trained on {text}", **style(place), markevery=0.1)
+        axes[0].set(xlabel="Epoch", ylabel="Loss per event")
+        axes[0].legend()
+        if validated:
+            epochs, values = np.array(validated).T
+            best = int(np.argmax(values))
+            axes[1].plot(epochs, values, marker="o", markersize=4, color=PALETTE[2])
+            kept = f"kept: epoch {epochs[best]:.0f}, {values[best]:.4f}"
+            axes[1].axvline(epochs[best], color="grey", linestyle="--", label=kept)
+            axes[1].legend(loc="lower right")
+            axes[1].set(xlabel="Epoch", ylabel="Validation NDCG@10")
+
+
+def draw_by_length(results: Mapping[str, Path], lengths: pd.Series, title: str, path: Path) -> None:
+    """NDCG@10 and HR@10 against the length of the history, one line per model; `results`: name -> folder."""
+    edges = length_edges(lengths.to_numpy())
+    with figure(path, "Accuracy by length of the history", title, panels=2) as axes:
+        for place, (name, folder) in enumerate(results.items()):
+            values = by_length(read_parquet(folder / "per_user.parquet"), lengths, edges)
+            for panel, metric in zip(axes, ("ndcg_10", "hr_10"), strict=True):
+                panel.plot(values.index, values[metric], label=name, **style(place))
+        for panel, name in zip(axes, ("NDCG@10", "HR@10"), strict=True):
+            ticks = sorted(set(values.index.astype(int)))
+            panel.set(xlabel="Events in the visible history (median of the group)", ylabel=name, ylim=(0, None))
+            if len(ticks) > 1:
+                panel.set_xscale("log")
+                panel.set_xticks(ticks, [str(tick) for tick in ticks])
+                panel.minorticks_off()
+        legend(axes[0])
+
+
+def draw_attention(events: Sequence[str], weights: np.ndarray, title: str, path: Path) -> None:
+    """What the last event of a history looks at: its last events downwards, one panel per block, one column per head.
+
+    `weights`: (layers, heads, events).
+    """
+    shown, part = list(events)[-EVENTS:], weights[:, :, -EVENTS:]
+    height, width = 1.8 + 0.34 * len(shown), max(5.2, 9.5 / len(part))
+    with figure(path, "What the last event looks at", title, panels=len(part), width=width, height=height) as axes:
+        for layer, (panel, of_heads) in enumerate(zip(axes, part, strict=True), start=1):
+            image = panel.imshow(of_heads.T, aspect="auto", cmap="viridis", vmin=0, vmax=part.max())
+            panel.set_xticks(range(len(of_heads)), [str(head) for head in range(1, len(of_heads) + 1)])
+            names = [name if len(name) < 28 else f"{name[:26]}…" for name in shown]
+            panel.set_yticks(range(len(shown)), names if layer == 1 else [])
+            panel.set(xlabel="Head", title=f"Block {layer}")
+            panel.grid(False)
+        axes[0].set_ylabel("History, latest last")
+        axes[0].figure.colorbar(image, ax=axes, label="Attention")

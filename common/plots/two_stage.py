@@ -1,0 +1,149 @@
+"""Figures of two-stage models: candidates, importance, ablation, predicted plays, trade-off, calibration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from common.evaluation.play_counts import plays_metrics
+from common.plots.style import PALETTE, figure, legend, percent_axis, style
+
+SHOWN = 20
+"""Features in the figure of importance."""
+
+
+def draw_recall(recall: pd.DataFrame, top: int, title: str, path: Path) -> None:
+    """Share of hidden pairs among the first n proposals, one line per source and one for all together."""
+    with figure(path, "How many hidden items are candidates", title, width=9) as (axes,):
+        for place, name in enumerate(recall):
+            look = {"color": "black", "linewidth": 3} if name == "all" else style(place)
+            label = "all sources together" if name == "all" else str(name)
+            axes.plot(recall.index, recall[name], label=label, **look, markevery=[9, 49, 99, 199])
+        axes.axvline(top, color="grey", linestyle="--", linewidth=1)
+        axes.set(xlabel="n, proposals of each source (dashed: the stage's choice)", ylabel="Hidden items found")
+        axes.set(xlim=(0, None), ylim=(0, None))
+        percent_axis(axes.yaxis)
+        axes.figure.legend(loc="outside right center", frameon=False)
+
+
+def draw_importance(importance: pd.DataFrame, title: str, path: Path) -> None:
+    """Importance by impurity, by permutation, and of whole groups, each with the others beside it."""
+    groups = importance[importance["group"] == "group"].sort_values("loss")
+    singles = importance[importance["group"] != "group"].head(SHOWN)[::-1]
+    with figure(path, "What the forest looks at", title, panels=3, height=7, width=6) as axes:
+        axes[0].barh(singles["name"], singles["impurity"], color=PALETTE[0])
+        axes[0].set(xlabel="Impurity: share of what all splits gain")
+        percent_axis(axes[0].xaxis)
+        for panel, rows in ((axes[1], singles), (axes[2], groups)):
+            panel.barh(rows["name"], rows["loss"], xerr=_errors(rows), color=PALETTE[1], ecolor="black", capsize=2)
+            panel.axvline(0, color="black", linewidth=1)
+        axes[1].set(xlabel="Permuted: loss of NDCG@10, 95% interval")
+        axes[2].set(xlabel="Group permuted: loss of NDCG@10, 95% interval")
+
+
+def draw_dependence(dependence: Mapping[str, np.ndarray], title: str, path: Path) -> None:
+    """Mean score of a candidate against the value of each of some features."""
+    with figure(path, "How the strongest features move a score", title, panels=3, rows=2, width=5) as axes:
+        for panel, (name, (values, scores)) in zip(axes, dependence.items(), strict=False):
+            panel.plot(values, scores, color=PALETTE[0], linewidth=2)
+            panel.set(xlabel=name, ylabel="Mean score", ylim=(0, None))
+        for panel in axes[len(dependence) :]:
+            panel.set_visible(False)
+
+
+def draw_ablation(
+    table: pd.DataFrame, title: str, path: Path, heading: str = "What each group of features is worth"
+) -> None:
+    """What leaving out a part costs against the table's first row, with intervals."""
+    rows = table.iloc[1:].sort_values("loss")
+    with figure(path, heading, title, width=9) as (axes,):
+        axes.barh(rows["name"], rows["loss"], xerr=_errors(rows), color=PALETTE[2], ecolor="black", capsize=3)
+        axes.axvline(0, color="black", linewidth=1)
+        name, full = table[["name", "ndcg_10"]].iloc[0]
+        axes.set(xlabel=f"Loss of NDCG@10 against {name} ({full:.4f}), 95% interval over users")
+
+
+def draw_plays(targets: pd.DataFrame, title: str, path: Path) -> None:
+    """Predicted against true log plays of hidden pairs, as a density, and the mean prediction."""
+    known = targets.dropna(subset="predicted_log_plays")
+    true, predicted = known["log_plays"].to_numpy(float), known["predicted_log_plays"].to_numpy(float)
+    r2 = plays_metrics(true, predicted)["r2"]
+    with figure(path, f"Predicted plays of hidden items, R² {r2:.3f}", title, width=9, height=6) as (axes,):
+        cells = axes.hexbin(true, predicted, gridsize=45, bins="log", cmap="viridis", mincnt=1)
+        ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+        axes.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")
+        axes.set(xlabel="True log(1 + plays)", ylabel="Predicted log(1 + plays)")
+        axes.figure.colorbar(cells, ax=axes, label="Hidden pairs")
+        axes.legend(loc="lower right")
+
+
+def _errors(rows: pd.DataFrame) -> np.ndarray:
+    """Lengths of the error bars below and above each loss."""
+    return np.abs(np.stack([rows["loss"] - rows["low"], rows["high"] - rows["loss"]]))
+
+
+NEIGHBOURS = ("als", "ease", "forest", "hist_gradient", "two_tower")
+"""Rows of other stages shown beside the curve of accuracy against likeness."""
+
+
+def draw_plays_panels(pairs: pd.DataFrame, title: str, path: Path) -> None:
+    """Predicted against true log plays, the errors' distribution, their quantiles, and residuals by prediction."""
+    true, predicted = pairs["log_plays"].to_numpy(float), pairs["predicted"].to_numpy(float)
+    errors, r2 = true - predicted, plays_metrics(true, predicted)["r2"]
+    with figure(path, f"Predicted plays of held-out pairs, R² {r2:.3f}", title, panels=2, rows=2, width=7) as axes:
+        against, spread, quantiles, residuals = axes
+        ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+        cells = against.hexbin(true, predicted, gridsize=40, bins="log", cmap="viridis", mincnt=1)
+        against.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")
+        against.set(xlabel="True log(1 + plays)", ylabel="Predicted log(1 + plays)", title="Predicted against true")
+        against.figure.colorbar(cells, ax=against, label="Pairs")
+        against.legend(loc="lower right")
+        spread.hist(errors, bins=60, density=True, color=PALETTE[0])
+        grid = np.linspace(errors.min(), errors.max(), 200)
+        normal = stats.norm.pdf(grid, errors.mean(), errors.std())
+        spread.plot(grid, normal, color=PALETTE[3], label=f"normal, spread {errors.std():.2f}")
+        spread.set(xlabel="True - predicted", ylabel="Density", title="Errors")
+        spread.legend()
+        (theory, sample), (slope, start, _) = stats.probplot(errors, dist="norm")
+        quantiles.scatter(theory, sample, s=6, color=PALETTE[0])
+        quantiles.plot(theory, slope * theory + start, color=PALETTE[3], linestyle="--", label="normal")
+        quantiles.set(xlabel="Quantile of a normal distribution", ylabel="Quantile of the errors", title="Q-Q")
+        quantiles.legend(loc="lower right")
+        cells = residuals.hexbin(predicted, errors, gridsize=40, bins="log", cmap="viridis", mincnt=1)
+        residuals.axhline(0, color=PALETTE[3], linestyle="--")
+        residuals.set(xlabel="Predicted log(1 + plays)", ylabel="True - predicted", title="Residuals")
+        residuals.figure.colorbar(cells, ax=residuals, label="Pairs")
+
+
+def draw_trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: Path) -> None:
+    """NDCG@10 against the likeness of lists in each space, a point per price, beside rows of other stages.
+
+    others: model, ndcg_10 and the same measures of likeness.
+    """
+    spaces = [name for name in ("ils_genre_10", "ils_tag_10", "ils_audio_10") if name in table]
+    with figure(path, "Accuracy against likeness of the lists", title, panels=len(spaces), width=6) as axes:
+        for axis, space in zip(axes, spaces, strict=True):
+            axis.plot(table[space], table["ndcg_10"], marker="o", color=PALETTE[0], label="hybrid_listnet, by price")
+            for row in table.to_dict("records"):
+                label = f"{row['ils_weight']:g}"
+                axis.annotate(label, (row[space], row["ndcg_10"]), xytext=(4, 6), textcoords="offset points", size=9)
+            for place, row in enumerate(others.to_dict("records")):
+                if pd.isna(row.get(space)):
+                    continue
+                look = {"marker": "sD^vP"[place % 5], "color": PALETTE[1 + place], "s": 50}
+                axis.scatter(row[space], row["ndcg_10"], label=row["model"], **look)
+            axis.set(xlabel=f"Mean cosine of two items of a list: {space.split('_')[1]}", ylabel="NDCG@10")
+        legend(axes[0])
+
+
+def draw_calibration(table: pd.DataFrame, error: float, title: str, path: Path) -> None:
+    """Expected against found shares of wanted candidates."""
+    with figure(path, "Calibration", title, width=9, height=7) as (axes,):
+        ends = [table["expected"].min() / 1.3, min(1.0, table["expected"].max() * 1.3)]
+        axes.plot(ends, ends, color="grey", linestyle="--", label="exact")
+        label = f"hybrid_listnet, mean distance {error:.3f}"
+        axes.plot(table["expected"], table["found"], marker="o", color=PALETTE[0], label=label)
+        axes.set(xlabel="Expected share of wanted candidates", ylabel="Found share", xscale="log", yscale="log")
+        axes.legend(loc="upper left")

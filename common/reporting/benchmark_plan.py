@@ -1,0 +1,103 @@
+"""Which runs the published table is made of: stages, protocols, presets and model seeds."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from common.models.registry import STAGES
+
+PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer")
+SHARED = ("1_knn_baseline", "2_als", "3_random_forest_rank")
+"""Stages of several models, which are named by --models."""
+FORESTS = "3_random_forest_rank"
+"""The stage that measures its features, which is done for the first seed only."""
+TIMED = ("trending",)
+"""Models that need times."""
+HEADLINE = {"listen": ("als", "hybrid_listnet"), "next": ("als", "hybrid_listnet")}
+"""Rows that a claim rests on: the reference, and what is said to be best, on the protocols that README begins with."""
+DRAWN = ("random", "als", "ensemble", "forest", "hist_gradient", "sasrec", "two_tower", "hybrid_listnet")
+"""Models that another seed changes."""
+SEEDS = {"headline": 5, "drawn": 3, "fixed": 1}
+TEXTBOOK = ("als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
+"""Models with a textbook's settings worth a row of their own: preset `classic`, one seed."""
+NAMED = {("hybrid_listnet", "listen"): ("diverse",)}
+"""Further presets of a model on a protocol, one seed."""
+RERANKED = {"listen": "hybrid_listnet"}
+"""The model, tuned, first seed, whose lists are re-ranked by every method of `common.rerank` for rows of their own."""
+RERANK = "common.cli.rerank"
+
+ORDER = (("tuned", 0), ("classic", 0), ("diverse", 0), *(("tuned", seed) for seed in range(1, 5)))
+"""Presets and seeds in the order in which they are run: what a reader looks at first comes first."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command: some models of one stage with one preset and seed on one protocol."""
+
+    stage: str
+    protocol: str
+    preset: str
+    seed: int
+    models: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The command line behind the interpreter, without the flags of the data."""
+        if self.stage == RERANK:
+            run = self.models[0].split("+")[0]
+            return ["-m", RERANK, "--run", f"{run}/{self.preset}/seed{self.seed}", "--protocol", self.protocol]
+        flags = ["--protocol", self.protocol, "--preset", self.preset, "--seed", str(self.seed)]
+        flags += ["--models", *self.models] if self.stage in SHARED else []
+        flags += ["--no-importance"] if self.stage == FORESTS and self.seed else []
+        return [f"{self.stage}.py", *flags, "--resume"]
+
+    @property
+    def turn(self) -> int:
+        """Its place in ORDER: of all protocols' runs, those with the lower one come first."""
+        return ORDER.index((self.preset, self.seed))
+
+    def __str__(self) -> str:
+        """What is shown of it while it runs."""
+        if self.stage == RERANK:
+            return f"{self.protocol} {self.models[0].split('+')[0]} re-ranked {self.preset} seed {self.seed}"
+        return f"{self.protocol} {'+'.join(self.models)} {self.preset} seed {self.seed}"
+
+
+def seeds_of(model: str, preset: str, protocol: str) -> int:
+    """Number of model seeds of a row.
+
+    >>> seeds_of("als", "tuned", "listen"), seeds_of("als", "tuned", "newcomer"), seeds_of("als", "classic", "listen")
+    (5, 3, 1)
+    >>> seeds_of("forest", "tuned", "listen"), seeds_of("ease", "tuned", "listen")
+    (3, 1)
+    """
+    if preset != "tuned" or model not in DRAWN:
+        return SEEDS["fixed"]
+    return SEEDS["headline" if model in HEADLINE.get(protocol, ()) else "drawn"]
+
+
+def presets_of(model: str, protocol: str) -> tuple[str, ...]:
+    """Presets of a model's rows on a protocol."""
+    return ("tuned", *(("classic",) if model in TEXTBOOK else ()), *NAMED.get((model, protocol), ()))
+
+
+def jobs(protocol: str, has_times: bool, wanted: Collection[str] = ()) -> Iterator[Job]:
+    """The commands of a protocol, the first seed of every tuned row first. `wanted` names models; all without it."""
+    for preset, seed in ORDER:
+        for stage, names in STAGES.items():
+            models = tuple(
+                name
+                for name in names
+                if (has_times or name not in TIMED)
+                and (not wanted or name in wanted)
+                and preset in presets_of(name, protocol)
+                and seed < seeds_of(name, preset, protocol)
+            )
+            if models:
+                yield Job(stage, protocol, preset, seed, models)
+
+
+def reranking(protocol: str, methods: Collection[str], wanted: Collection[str] = ()) -> Iterator[Job]:
+    """The command that makes the re-ranked rows of a protocol, if it has any: `<model>+<method>`."""
+    model = RERANKED.get(protocol)
+    if model and (not wanted or model in wanted):
+        yield Job(RERANK, protocol, "tuned", 0, tuple(f"{model}+{method}" for method in methods))

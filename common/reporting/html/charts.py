@@ -1,0 +1,230 @@
+"""The page's charts as Plotly figures: one colour and marker per model, whatever the chart or the protocol."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from common.evaluation.curves import curves
+from common.evaluation.ranking import DEPTH
+from common.reporting.html.leaderboards import Board
+from common.utils.io import read_json, read_parquet
+
+COLOURS = (
+    *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#e07b00", "#0fa3b1", "#8c564b", "#d65db1", "#8a8b00", "#6f6f6f"),
+    *("#0b3c5d", "#7b1e22", "#145214", "#4b2a7b", "#a65200", "#0e6b75", "#4a2f27", "#a1286a", "#5c5c00", "#222222"),
+)
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "pentagon", "hexagon")
+CHANCE = "random"
+"""The model that the charts leave out: chance recommends everything, and everybody else would share one corner."""
+AGAINST = {
+    "coverage_10": ("Coverage@10, share of the catalogue", 1),
+    "ils_tag_10": ("ILS@10, mean cosine of tags", -1),
+    "ils_genre_10": ("ILS@10, mean cosine of genres", -1),
+    "ils_audio_10": ("ILS@10, mean cosine of sound", -1),
+    "novelty_10": ("Novelty@10, bits", 1),
+}
+"""What NDCG@10 is drawn against: axis title, and whether more (1) or less (-1) of it is wanted."""
+
+
+class Looks:
+    """Colour and marker of every row of any board: one colour for a model, open markers for its other presets."""
+
+    def __init__(self, boards: Sequence[Board]) -> None:
+        rows = pd.concat([board.rows[["stage", "model", "preset"]] for board in boards]).drop_duplicates()
+        names = rows.sort_values(["stage", "model"])["model"].drop_duplicates().tolist()
+        presets = rows.groupby("model")["preset"].agg(set)
+        self.alone = {name for name in names if len(presets[name]) == 1}
+        self.places = {name: place for place, name in enumerate(names)}
+
+    def colour(self, row: pd.Series) -> str:
+        """Colour of a row's model."""
+        return COLOURS[self.places[row["model"]] % len(COLOURS)]
+
+    def plain(self, row: pd.Series) -> bool:
+        """Whether a row is its model's main one: tuned, or of the only preset there is."""
+        return row["preset"] == "tuned" or row["model"] in self.alone
+
+    def line(self, row: pd.Series) -> dict[str, Any]:
+        """Line of a row: dashed where it is not the main one."""
+        return {"color": self.colour(row), "width": 2, "dash": "solid" if self.plain(row) else "dash"}
+
+    def marker(self, row: pd.Series, size: int) -> dict[str, Any]:
+        """Marker of a row: open where it is not the main one."""
+        symbol = SYMBOLS[self.places[row["model"]] % len(SYMBOLS)] + ("" if self.plain(row) else "-open")
+        return {
+            "color": self.colour(row),
+            "symbol": symbol,
+            "size": size,
+            "line": {"width": 1.5, "color": self.colour(row)},
+        }
+
+
+def charts(board: Board, looks: Looks) -> dict[str, list[dict[str, Any]]]:
+    """Section of the page -> its figures as plain JSON; a section without any is left out."""
+    rows = board.rows[board.rows["label"].isin(board.results) & (board.rows["model"] != CHANCE)]
+    drawn = {
+        "length": by_length(board, rows, looks),
+        "pareto": [against(rows, metric, looks) for metric in AGAINST if len(rows) > 1 and _has(rows, metric)],
+        "training": training(board, rows, looks),
+    }
+    return {name: [json.loads(figure.to_json()) for figure in figures] for name, figures in drawn.items() if figures}
+
+
+def _has(rows: pd.DataFrame, metric: str) -> bool:
+    return metric in rows and bool(rows[metric].notna().any())
+
+
+def by_length(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
+    """NDCG@k and recall@k against k."""
+    found = {
+        row["label"]: curves(read_parquet(board.results[row["label"]] / "targets.parquet"))
+        for _, row in rows.iterrows()
+    }
+    figures, cutoffs = [], np.arange(1, DEPTH + 1)
+    for metric in next(iter(found.values()), {}):
+        figure = _figure("k, length of the list", metric, log=True)
+        for _, row in rows.iterrows():
+            values = found[row["label"]][metric]
+            _line(figure, row, cutoffs, values, looks, "k = %{x}: %{y:.4f}")
+        figures.append(figure)
+    return figures
+
+
+def against(rows: pd.DataFrame, metric: str, looks: Looks) -> go.Figure:
+    """NDCG@10 against another metric, and the rows that none beats in both."""
+    title, sign = AGAINST[metric]
+    short = title.split(",")[0]
+    figure, known = _figure(title, "NDCG@10"), rows[rows[metric].notna()]
+    front = pareto(known[metric] * sign, known["ndcg_10"])
+    edge = known[front].sort_values(metric)
+    figure.add_scatter(
+        x=edge[metric],
+        y=edge["ndcg_10"],
+        mode="lines",
+        hoverinfo="skip",
+        line={"color": "#999", "dash": "dot", "width": 1.5},
+    )
+    for (_, row), best in zip(known.iterrows(), front, strict=True):
+        told = f"<b>{_safe(row)}</b><br>NDCG@10 %{{y:.4f}}<br>{short} %{{x:.4f}}" + ("<br>on the front" if best else "")
+        figure.add_scatter(
+            x=[row[metric]],
+            y=[row["ndcg_10"]],
+            mode="markers",
+            name=_safe(row),
+            meta=row["label"],
+            marker=looks.marker(row, 13),
+            hovertemplate=told + "<extra></extra>",
+        )
+    return figure
+
+
+def pareto(first: pd.Series, second: pd.Series) -> np.ndarray:
+    """Which points none beats: bool (n,), True where no other is at least as large in both and larger in one.
+
+    >>> pareto(pd.Series([1, 2, 1]), pd.Series([3, 1, 2])).tolist()
+    [True, True, False]
+    """
+    a, b = first.to_numpy(float), second.to_numpy(float)
+    no_worse = (a >= a[:, None]) & (b >= b[:, None])
+    larger = (a > a[:, None]) | (b > b[:, None])
+    return np.logical_not((no_worse & larger).any(axis=1))
+
+
+def training(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
+    """NDCG@10 on validation and the loss in units of the first epoch's, for every row that kept its curves."""
+    found = {}
+    for _, row in rows.iterrows():
+        path = board.results[row["label"]].parent / "curves.json"
+        if path.exists():
+            found[row["label"]] = read_json(path)
+    rows = rows[rows["label"].isin(found)]
+    validated, losses = (
+        _figure("epoch", "NDCG@10 on validation"),
+        _figure("epoch or iteration", "loss / loss of the first"),
+    )
+    for _, row in rows.iterrows():
+        kept = found[row["label"]]
+        _curve(validated, row, kept.get("val/ndcg_10"), looks, "epoch %{x}: %{y:.4f}")
+        for name, told in (("train/loss", "train"), ("refit/loss", "refit on train + validation")):
+            loss = np.array(kept.get(name, []), float)
+            unit = loss[np.isfinite(loss)][:1]
+            if len(unit) and unit[0]:
+                hover = f"{told}, epoch %{{x}}: loss %{{customdata:.5g}}"
+                _curve(losses, row, loss / unit[0], looks, hover, loss, "dot" if name == "refit/loss" else None)
+    figures = [figure for figure in (validated, losses) if figure.data]
+    for figure in figures:
+        if max(max(trace.x) for trace in figure.data) <= 12:
+            figure.update_xaxes(dtick=1)
+    return figures
+
+
+def _curve(
+    figure: go.Figure, row: pd.Series, values: Any, looks: Looks, told: str, shown: Any = None, dash: str | None = None
+) -> None:
+    values = np.array([] if values is None else values, float)
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known):
+        custom = None if shown is None else shown[known]
+        _line(figure, row, known + 1, values[known], looks, told, custom, dash, "lines+markers")
+
+
+def _line(
+    figure: go.Figure,
+    row: pd.Series,
+    x: np.ndarray,
+    y: np.ndarray,
+    looks: Looks,
+    told: str,
+    custom: Any = None,
+    dash: str | None = None,
+    mode: str = "lines",
+) -> None:
+    figure.add_scatter(
+        x=x.astype(np.int16),
+        y=y.astype(np.float32),
+        customdata=custom,
+        mode=mode,
+        name=_safe(row),
+        meta=row["label"],
+        line=looks.line(row) | ({"dash": dash} if dash else {}),
+        marker=looks.marker(row, 5),
+        hovertemplate=f"<b>{_safe(row)}</b><br>{told}<extra></extra>",
+    )
+
+
+def _safe(row: Mapping[str, Any] | pd.Series) -> str:
+    """A row's name as Plotly's text: it knows some tags, and no name may become one."""
+    return html.escape(str(row["label"]), quote=False)
+
+
+def _figure(x: str, y: str, log: bool = False) -> go.Figure:
+    axis: dict[str, Any] = {"gridcolor": "#e6e6e2", "zeroline": False, "linecolor": "#999", "automargin": True}
+    horizontal = axis | {"title": _title(x)}
+    if log:
+        ticks = [1, 2, 5, 10, 20, 50, 100]
+        horizontal |= {"type": "log", "tickvals": ticks, "ticktext": [str(tick) for tick in ticks]}
+    return go.Figure(
+        layout={
+            "template": None,
+            "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
+            "xaxis": horizontal,
+            "yaxis": axis | {"title": _title(y), "rangemode": "tozero" if log else "normal"},
+            "margin": {"l": 56, "r": 18, "t": 28, "b": 52},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#bbb", "activecolor": "#0b6e69"},
+            "showlegend": False,
+            "hovermode": "closest",
+            "hoverlabel": {"bgcolor": "white", "font": {"color": "#222"}},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "height": 340,
+        }
+    )
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "standoff": 8, "font": {"size": 13}}

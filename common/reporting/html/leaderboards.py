@@ -1,0 +1,162 @@
+"""What the page shows of each data set and protocol: rows, where their results lie, and what they were made with."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from common.data.sources.registry import LASTFM
+from common.experiments.run_folders import label, run_folders
+from common.reporting.leaderboard import collect, leaderboard
+from common.splits.protocols import N_GIVEN, PROTOCOLS
+from common.utils.io import read_json
+
+KEYS = ["stage", "model", "preset"]
+GROUPS = {
+    "validation": {"valid_ndcg_10": "val NDCG@10"},
+    "whole catalogue ranked": {
+        "hr_5": "HR@5",
+        "ndcg_5": "NDCG@5",
+        "hr_10": "HR@10",
+        "ndcg_10": "NDCG@10",
+        "precision_10": "Precision@10",
+        "recall_20": "Recall@20",
+    },
+    "NDCG@10, items given": {f"ndcg_10_given{rung}": str(rung) for rung in N_GIVEN},
+    "sampled: among 99 negatives": {"hr_5_sampled99": "HR@5 sampled", "ndcg_5_sampled99": "NDCG@5 sampled"},
+    "lists at 10, beside accuracy": {
+        "coverage_10": "Coverage",
+        "ils_tag_10": "ILS tags",
+        "ils_genre_10": "ILS genres",
+        "ils_audio_10": "ILS audio",
+        "novelty_10": "Novelty",
+    },
+    "cost": {
+        "fit_seconds": "Fit, s",
+        "recommend_ms_per_user": "ms per user",
+        "model_mb": "Size, MiB",
+        "seeds": "Seeds",
+    },
+}
+"""Groups of columns of the leaderboard: metric -> title."""
+ACCURACY = ("validation", "whole catalogue ranked", "NDCG@10, items given", "sampled: among 99 negatives")
+"""Groups in which more is better; the best value of a column stands out."""
+SHORT = ("fit_seconds", "recommend_ms_per_user", "model_mb")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as shown, as it is sorted by, and whether it is the best of its column."""
+
+    text: str
+    order: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Board:
+    """One data set and protocol.
+
+    part: test, or valid where no run has opened test; the two are never mixed. rows: one per model and preset with its
+    `label` and means over seeds; results: label -> folder of the first seed's results on the part.
+    """
+
+    dataset: str
+    protocol: str
+    split_sha256: str
+    part: str
+    rows: pd.DataFrame
+    results: dict[str, Path]
+    commits: list[str]
+    unopened: list[str]
+
+    @property
+    def key(self) -> str:
+        """Name of the board in the page's address."""
+        return f"{self.dataset}/{self.protocol}"
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, str]]:
+        """The groups of columns that any row has a figure for."""
+        has = {name for name in self.rows if self.rows[name].notna().any()}
+        shown = {group: {k: t for k, t in columns.items() if k in has} for group, columns in GROUPS.items()}
+        return {group: columns for group, columns in shown.items() if columns}
+
+    def cells(self) -> list[tuple[pd.Series, list[Cell]]]:
+        """Every row with its cells, in the order of `groups`."""
+        better = {key for group in ACCURACY for key in self.groups.get(group, {})}
+        keys = [key for columns in self.groups.values() for key in columns]
+        return [(row, [self._cell(row, key, key in better) for key in keys]) for _, row in self.rows.iterrows()]
+
+    def _cell(self, row: pd.Series, key: str, better: bool) -> Cell:
+        value = row[key]
+        if pd.isna(value):
+            return Cell("–", "-1e300", False)
+        text = f"{value:.0f}" if key == "seeds" else f"{value:.1f}" if key in SHORT else f"{value:.4f}"
+        return Cell(text, repr(float(value)), better and value == self.rows[key].max() and len(self.rows) > 1)
+
+
+def find_boards(output_dir: Path, data_dir: Path) -> list[Board]:
+    """All data sets and protocols that have results, the default ones first."""
+    folders = {path.parents[4] for path in output_dir.glob("*/*/*/*/seed*/valid/metrics.json")}
+    boards = (read_board(folder, data_dir) for folder in sorted(folders, key=_place))
+    return [board for board in boards if board is not None]
+
+
+def _place(folder: Path) -> tuple:
+    """Last.fm first, then by name; protocols in their own order, split seeds after one another."""
+    protocol = folder.name.rsplit("-s", 1)[0] if folder.name not in PROTOCOLS else folder.name
+    known = PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS)
+    return folder.parent.name != LASTFM, folder.parent.name, known, folder.name
+
+
+def read_board(folder: Path, data_dir: Path) -> Board | None:
+    """One data set and protocol; None where no run is on the split that is in use."""
+    split = _split_in_use(folder, data_dir)
+    rows, tested = leaderboard(folder, split), False
+    if rows.empty:
+        return None
+    tested = "ndcg_10" in rows and bool(rows["ndcg_10"].notna().any())
+    if not tested:
+        rows = _on_validation(folder, split)
+    rows = rows.assign(label=[label(row) for _, row in rows.iterrows()])
+    opened = rows[rows["ndcg_10"].notna()]
+    records = collect(folder, "test" if tested else "valid", split)
+    return Board(
+        dataset=folder.parent.name,
+        protocol=folder.name,
+        split_sha256=split,
+        part="test" if tested else "valid",
+        rows=rows,
+        results=run_folders(folder, opened),
+        commits=_commits(records),
+        unopened=rows.loc[rows["ndcg_10"].isna(), "label"].tolist(),
+    )
+
+
+def _split_in_use(folder: Path, data_dir: Path) -> str:
+    """Hash of the split on disk; of the newest run's where the data are not at hand."""
+    path = data_dir / folder.parent.name / "splits" / folder.name / "split.json"
+    if path.exists():
+        return read_json(path)["split_sha256"]
+    newest = max(folder.glob("*/*/seed*/valid/metrics.json"), key=lambda found: found.stat().st_mtime)
+    return read_json(newest)["split_sha256"]
+
+
+def _on_validation(folder: Path, split: str) -> pd.DataFrame:
+    """The leaderboard's rows with every figure taken on validation."""
+    records = collect(folder, "valid", split)
+    numbers = [name for name in records.select_dtypes("number") if name not in ("seed", "threads")]
+    rows = records.groupby(KEYS)[numbers].mean().assign(seeds=records.groupby(KEYS).size())
+    rows = rows.assign(valid_ndcg_10=rows["ndcg_10"]).reset_index()
+    return rows.sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
+
+
+def _commits(records: pd.DataFrame) -> list[str]:
+    """Short commits of the runs, marked where uncommitted changes were at work."""
+    if "commit" not in records:
+        return []
+    dirty = records.get("dirty", pd.Series(False, records.index)).fillna(False).astype(bool)
+    told = records["commit"].fillna("unknown").str[:8] + dirty.map({True: " with changes", False: ""})
+    return sorted(told.unique())

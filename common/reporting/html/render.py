@@ -1,0 +1,67 @@
+"""Boards into one file of HTML: everything that it needs stands in it."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from common.reporting.html.charts import CHANCE, Looks, charts
+from common.reporting.html.leaderboards import Board
+from common.reporting.html.sample_users import People, check_users
+
+HERE = Path(__file__).parent
+
+
+def render(boards: Sequence[Board], data_dir: Path, users: Sequence[str] = ()) -> str:
+    """The page of some boards, with the lists of the named people or the first few."""
+    everybody = [People(board, data_dir) for board in boards]
+    check_users(users, everybody)
+    looks = Looks(boards)
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    table_script, table_style = data_tables()
+    return environment.get_template("page.html").render(
+        boards=[(board, people, people.probes(users)) for board, people in zip(boards, everybody, strict=True)],
+        users=list(users),
+        figures={board.key: charts(board, looks) for board in boards},
+        looks=looks,
+        chance=CHANCE,
+        page_style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        page_script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
+        plotly_script=Markup(inside_script(plotly_source())),
+        table_script=Markup(inside_script(table_script)),
+        table_style=Markup(table_style),
+    )
+
+
+def plotly_source() -> str:
+    """Plotly's own script, as its package carries it."""
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
+def data_tables() -> tuple[str, str]:
+    """DataTables' module and style, as the package itables carries them.
+
+    The module's last words export short names; added here is what makes the table class known to the page.
+    """
+    from itables.utils import read_package_file
+
+    module = read_package_file("html/dt_bundle.js")
+    exported = re.search(r"export\s*\{[^}]*?(\w+) as default", module)
+    if exported is None:
+        raise RuntimeError("the module of itables exports no default; see render.data_tables")
+    return f"{module}\nwindow.DataTable = {exported[1]};\n", read_package_file("html/dt_bundle.css")
+
+
+def inside_script(source: str) -> str:
+    """JavaScript that can stand in a script element: tags in its strings are spelled so that no browser sees them.
+
+    >>> inside_script("'<script>'")
+    "'\\\\x3cscript>'"
+    """
+    return re.sub(r"<(?=/?script|!--)", r"\\x3c", source, flags=re.IGNORECASE)

@@ -1,0 +1,167 @@
+"""A few people, and what every model recommends them, by name."""
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.data.dataset import Dataset
+from common.reporting.html.leaderboards import Board
+from common.splits.protocols import N_GIVEN
+from common.splits.store import load_split
+from common.splits.train_view import TrainView, load_train_view
+from common.utils.errors import UserError
+from common.utils.io import read_json, read_parquet
+
+TOP = 10
+MOST = 3
+"""How many people are shown where none are asked for."""
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """An item in a list: its id and name, how many of the models recommend it, and whether it was hidden."""
+
+    item: str
+    name: str
+    models: int
+    hidden: bool
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One person: the visible history, the hidden items with the number of models that found each, and all lists."""
+
+    user: str
+    history: list[str]
+    order: str
+    hidden: list[tuple[str, int]]
+    lists: dict[str, list[Recommended]]
+
+    @property
+    def hits(self) -> dict[str, int]:
+        """How many hidden items each model's list holds."""
+        return {label: sum(item.hidden for item in items) for label, items in self.lists.items()}
+
+
+class People:
+    """The people of one board, read from what its runs wrote and, for names and histories, the prepared data."""
+
+    def __init__(self, board: Board, data_dir: Path) -> None:
+        self.board, self.data = board, _data_at_hand(board, data_dir)
+        first = next(iter(board.results.values()), None)
+        self.targets = pd.DataFrame({"user_id": [], "item_id": []}) if first is None else _part(first, "targets")
+
+    @cached_property
+    def users(self) -> list[str]:
+        """Ids of everybody who was evaluated."""
+        return self.targets["user_id"].drop_duplicates().tolist()
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Name of each item, with its artist where items are tracks; nothing where the data are not at hand."""
+        if self.data is None:
+            return {}
+        items = read_parquet(self.data.folder / "items.parquet")
+        names = items["name"] if "name" in items else items["item_id"]
+        ids = items["item_id"].astype(object)
+        names = names.astype(object).where(names.notna(), ids)
+        if "artist" in items:  # of a data set of artists, the artist is the item
+            artists = items["artist"].astype(object)
+            names = names.where(artists.isna() | (artists == ids), names + " · " + artists.fillna(""))
+        return dict(zip(ids, names, strict=True))
+
+    @property
+    def lacks_data(self) -> bool:
+        """Whether names and histories cannot be shown."""
+        return self.data is None
+
+    def probes(self, wanted: Sequence[str]) -> list[Probe]:
+        """Those of the wanted people who were evaluated; the first few where nobody in particular is wanted."""
+        chosen = [user for user in wanted if user in set(self.users)] if wanted else self.users[:MOST]
+        best_first = self.board.rows.sort_values("valid_ndcg_10", ascending=False)["label"]
+        shown = [label for label in best_first if label in self.board.results]
+        lists = {label: _part(self.board.results[label], "recommendations") for label in shown}
+        return [self._probe(user, lists) for user in chosen]
+
+    def _probe(self, user: str, lists: dict[str, pd.DataFrame]) -> Probe:
+        own = {label: _first_items(table, user) for label, table in lists.items()}
+        models = Counter(item for items in own.values() for item in items)
+        hidden = self.targets.loc[self.targets["user_id"] == user, "item_id"].tolist()
+        history, order = self.history(user)
+        return Probe(
+            user=user,
+            history=history,
+            order=order,
+            hidden=sorted(((self.name(item), models[item]) for item in hidden), key=lambda found: -found[1]),
+            lists={
+                label: [Recommended(item, self.name(item), models[item], item in hidden) for item in items]
+                for label, items in own.items()
+            },
+        )
+
+    def name(self, item: str) -> str:
+        """An item's name, else its id."""
+        return str(self.names.get(item, item))
+
+    @cached_property
+    def _seen(self) -> TrainView:
+        assert self.data is not None
+        return load_train_view(self.data, self.board.protocol, "final" if self.board.part == "test" else "select")
+
+    def history(self, user: str) -> tuple[list[str], str]:
+        """What the models saw of a person, by name, and in which order it is told."""
+        if self.data is None:
+            return [], ""
+        given = load_split(self.data, self.board.protocol).given if "newcomer" in self.board.protocol else None
+        if given is not None:
+            mine = given[(given["user_id"] == user) & (given["position"] < max(N_GIVEN))].sort_values("position")
+            return [self.name(item) for item in mine["item_id"].astype(object)], "all that was given"
+        train = self._seen
+        code = np.flatnonzero(train.users["user_id"] == user)
+        history = train.histories.take(code)
+        items, order = history.items, "oldest first"
+        if self.board.protocol.startswith("listen"):
+            items = items[np.argsort(-history.weights, kind="stable")]
+            order = "most played first" if len(set(history.weights)) > 1 else "in no order"
+        return [self.name(item) for item in train.items["item_id"].iloc[items]], order
+
+
+def _data_at_hand(board: Board, data_dir: Path) -> Dataset | None:
+    """The prepared data of a board, if they and their split are those that the runs saw."""
+    folder = data_dir / board.dataset
+    split = folder / "splits" / board.protocol / "split.json"
+    if not split.exists() or not (folder / "manifest.json").exists():
+        return None
+    data, info = Dataset(board.dataset, folder, read_json(folder / "manifest.json")), read_json(split)
+    same = (info["split_sha256"], info["data_sha256"]) == (board.split_sha256, data.sha256)
+    return data if same else None
+
+
+def _part(folder: Path, name: str) -> pd.DataFrame:
+    """A table of results with plain ids; of newcomers what was made of the largest given set."""
+    table = read_parquet(folder / f"{name}.parquet")
+    if "given" in table:
+        table = table[table["given"] == table["given"].max()]
+    return table.assign(user_id=table["user_id"].astype(object), item_id=table["item_id"].astype(object))
+
+
+def _first_items(table: pd.DataFrame, user: str) -> list[str]:
+    mine = table[(table["user_id"] == user) & (table["rank"] <= TOP)]
+    return mine.sort_values("rank")["item_id"].tolist()
+
+
+def check_users(wanted: Sequence[str], everybody: Sequence[People]) -> None:
+    """Raise a UserError for the first person whom no data set and protocol has evaluated."""
+    known = dict.fromkeys(user for people in everybody for user in people.users)
+    for user in wanted:
+        if user not in known:
+            near = difflib.get_close_matches(user, known, n=3) or list(known)[:3]
+            raise UserError(
+                f"--users {user}: nobody of that id was evaluated; there are, for instance, {', '.join(near)}"
+            )

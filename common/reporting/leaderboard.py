@@ -1,0 +1,211 @@
+"""The leaderboard of a data set and protocol: every finished run under `outputs/`, averaged over model seeds."""
+
+import logging
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.evaluation.statistics import REFERENCE, is_apart, significance
+from common.splits.protocols import N_GIVEN
+from common.utils.io import read_json, write_json, write_text
+from common.utils.terminal import aligned
+
+log = logging.getLogger(__name__)
+
+
+COLUMNS = {
+    "seeds": "Seeds",
+    "hr_5": "HR@5",
+    "ndcg_5": "NDCG@5",
+    "hr_10": "HR@10",
+    "ndcg_10": "NDCG@10",
+    "interval": "95% interval",
+    "against": "against als",
+    "precision_10": "Prec@10",
+    "recall_20": "Recall@20",
+    "hr_5_sampled99": "HR@5 s99",
+    "ndcg_5_sampled99": "NDCG@5 s99",
+    "coverage_10": "Cover@10",
+    "ils_tag_10": "ILS tags@10",
+    "novelty_10": "Novelty@10",
+    "fit_cpu_seconds": "fit CPU s",
+    "recommend_ms_per_user": "ms/user",
+    "model_mb": "MB",
+}
+"""What the Markdown table shows; `leaderboard.csv` and `.json` hold every metric."""
+
+
+LADDER = {"ndcg_10": "NDCG@10", **{f"ndcg_10_given{rung}": f"@{rung}" for rung in N_GIVEN}}
+"""What the terminal shows of newcomers: NDCG@10 over all rungs, and on each, @r with r items given."""
+
+
+TERMINAL = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "coverage_10")
+"""What fits into 80 columns of a terminal."""
+
+
+ACCURACY = {"valid_ndcg_10", "hr_5", "ndcg_5", "hr_10", "ndcg_10", "precision_10", "recall_20"}
+
+
+ACCURACY |= {"hr_5_sampled99", "ndcg_5_sampled99", *LADDER}
+"""Metrics whose best value is set in bold: in the others more is not simply better, chance wins them."""
+
+
+NOTE = (
+    "Whole catalogue ranked, history masked; s99: ranked among 99 sampled negatives only, not comparable with the "
+    "other columns; val: NDCG@10 on validation, by which settings were chosen; all else on test, the mean over model "
+    "seeds; interval: over users; against als: NDCG@10 against tuned ALS, ≈ where a paired test over users, "
+    "corrected for the number of rows, cannot tell them apart."
+)
+
+
+Wanted = Collection[tuple[str, str]] | None
+"""Rows by model and preset; None for all."""
+
+
+def collect(folder: Path, part: str, split_sha256: str) -> pd.DataFrame:
+    """All `metrics.json` of one part (`valid` or `test`) under `outputs/<dataset>/<protocol>`, one row per run.
+
+    Runs on another drawing of the split are left out, and said to be: their figures compare with nothing here.
+    """
+    paths = sorted(folder.glob(f"*/*/seed*/{part}/metrics.json"))
+    records = [read_json(path) | {"folder": str(path.parent)} for path in paths]
+    current = [record for record in records if record["split_sha256"] == split_sha256]
+    if len(current) < len(records):
+        log.warning("%d runs on another split are left out of the leaderboard", len(records) - len(current))
+    return pd.DataFrame([{k: v for k, v in record.items() if not isinstance(v, dict)} for record in current])
+
+
+def leaderboard(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.DataFrame:
+    """One row per model and preset: means over model seeds, `seeds`, `ndcg_10_std`, and `valid_ndcg_10`; how sure
+    NDCG@10 is, see `certainty`.
+
+    Stages in order, within a stage as they did on validation. Models that have not opened test have NaN there.
+    `wanted` names the rows (model, preset); all without it.
+    """
+    valid, test = _runs(folder, split_sha256, wanted)
+    if valid.empty:
+        return pd.DataFrame()
+    keys = ["stage", "model", "preset"]
+    rows = valid.groupby(keys).agg(valid_ndcg_10=("ndcg_10", "mean"))
+    if not test.empty:
+        grouped = test.groupby(keys)
+        numbers = [c for c in test.select_dtypes("number") if c not in ("seed", "threads")]
+        spread = grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))
+        rows = rows.join(spread).join(grouped[numbers].mean())
+        folders = {(str(model), str(preset)): [Path(f) for f in of] for (_, model, preset), of in grouped["folder"]}
+        rows = rows.join(significance(folders), on=["model", "preset"])
+    return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
+
+
+def finished_runs(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.DataFrame:
+    """The test results that a leaderboard is made of, one row per run; those of other settings than the newest
+    validation are left out, and said to be."""
+    return _runs(folder, split_sha256, wanted)[1]
+
+
+def _runs(folder: Path, split_sha256: str, wanted: Wanted) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The validation results, and the test results of the same settings."""
+    valid, test = (_only(collect(folder, part, split_sha256), wanted) for part in ("valid", "test"))
+    if test.empty or valid.empty:
+        return valid, pd.DataFrame()
+    same = test["config_sha256"].isin(valid["config_sha256"])
+    if not same.all():
+        log.warning("%d test results of other settings than the newest validation are left out", (~same).sum())
+    return valid, test[same]
+
+
+def _only(runs: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    if runs.empty or wanted is None:
+        return runs
+    return runs[[row in wanted for row in zip(runs["model"], runs["preset"], strict=True)]]
+
+
+def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str) -> pd.DataFrame:
+    """Write `leaderboard.csv`, `.json` (all metrics) and `.md` (the short table) anew; returns the table."""
+    table = leaderboard(folder, split_sha256)
+    write_text(folder / "leaderboard.csv", table.to_csv(index=False))
+    content = {"dataset": dataset, "protocol": split, "split_sha256": split_sha256, "rows": table.to_dict("records")}
+    write_json(folder / "leaderboard.json", content)
+    write_text(folder / "leaderboard.md", markdown(table, dataset, split))
+    return table
+
+
+def short_table(table: pd.DataFrame, columns: dict[str, str]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of a table of some metrics, with the seeds where a row has several."""
+    compared = ("interval", "against") if "ndcg_10" in table else ()
+    shown = {key: title for key, title in columns.items() if key in table or key in compared}
+    header = ["Model", "Preset", "val", *shown.values()]
+    cells = []
+    for _, row in table.iterrows():
+        values = [_number(row["valid_ndcg_10"]), *(MADE[k](row) if k in MADE else _number(row[k]) for k in shown)]
+        cells.append([row["model"], row["preset"], *values])
+    return header, cells
+
+
+def interval(row: Any) -> str:
+    """The 95% interval of a row's NDCG@10, "-" without one."""
+    if pd.isna(row.get("ndcg_10_low")):
+        return "-"
+    return f"{row['ndcg_10_low']:.4f}–{row['ndcg_10_high']:.4f}"
+
+
+def against(row: Any) -> str:
+    """A row's NDCG@10 against the reference's: more or less in percent, with ≈ where they cannot be told apart.
+
+    >>> row = {"ndcg_10": 0.11, "difference": 0.01}
+    >>> against(row | {"p": 0.001}), against(row | {"p": 1.0})
+    ('+10.0%', '≈ (+10.0%)')
+    """
+    if (row.get("model"), row.get("preset")) == REFERENCE:
+        return "reference"
+    if pd.isna(row.get("difference")):
+        return "-"
+    share = f"{row['difference'] / (row['ndcg_10'] - row['difference']):+.1%}"
+    return share if is_apart(row["p"]) else f"≈ ({share})"
+
+
+def _short(row: Any, key: str) -> str:
+    value = row.get(key)
+    return "-" if pd.isna(value) else f"{value:.1f}"
+
+
+MADE: dict[str, Callable[[Any], str]] = {"seeds": lambda row: "-" if pd.isna(row["seeds"]) else f"{row['seeds']:.0f}"}
+
+
+MADE |= {"interval": interval, "against": against}
+
+
+MADE |= {key: partial(_short, key=key) for key in ("fit_cpu_seconds", "recommend_ms_per_user", "model_mb")}
+"""Columns that are made of several."""
+
+
+def _number(value: Any) -> str:
+    if pd.isna(value):
+        return "-"
+    return f"{value:.4f}" if abs(value) < 2 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def text(table: pd.DataFrame, dataset: str, split: str) -> str:
+    """The short table for a terminal."""
+    columns = LADDER if "ndcg_10_given0" in table else {key: COLUMNS[key] for key in TERMINAL}
+    header, cells = short_table(table, columns)
+    rows = aligned([header, *cells], texts=2)
+    rule = "-" * len(rows[0])
+    return "\n".join([f"{dataset} / {split}: leaderboard", rule, rows[0], rule, *rows[1:], rule])
+
+
+def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:
+    """The short table as Markdown, the best value of each accuracy column in bold."""
+    header, cells = short_table(table, COLUMNS)
+    titles = {COLUMNS.get(key, "val") for key in ACCURACY}
+    for column in (place for place, title in enumerate(header) if title in titles):
+        numbers = [float(row[column]) if row[column] != "-" else float("-inf") for row in cells]
+        for row, number in zip(cells, numbers, strict=True):
+            if number == max(numbers) > float("-inf"):
+                row[column] = f"**{row[column]}**"
+    lines = [header, ["---", "---", *["---:"] * (len(header) - 2)], *cells]
+    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return f"**{dataset}, `{split}`**\n\n{body}\n" + (f"\n{NOTE}\n" if note else "")

@@ -1,0 +1,113 @@
+"""What a page shows of a data set, as one JSON file without a row of the data: metrics, how sure they are, settings.
+
+`docs/results/<dataset>.json` is written by `make table`; the tables of README are made from it and nothing else.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.data.dataset import Dataset
+from common.evaluation.core_metrics import CORE_METRICS, core_metrics
+from common.evaluation.segments import segments
+from common.evaluation.statistics import REFERENCE
+from common.reporting.extra_tables import TABLES, Table
+from common.reporting.leaderboard import finished_runs, leaderboard, markdown
+from common.splits.protocols import PROTOCOLS
+from common.splits.store import folder_name, load_split
+from common.splits.train_view import load_train_view
+from common.utils.io import read_json
+
+ABOUT = ("config_sha256", "commit", "dirty", "device", "machine", "threads", "versions")
+"""What is noted of each run that a row is made of; null where a run of long ago did not record it."""
+Rows = set[tuple[str, str]]
+log = logging.getLogger(__name__)
+
+
+def gather(results: Path, data: Dataset, wanted: dict[str, Rows] | None = None, seed: int = 0) -> dict[str, Any]:
+    """Everything that pages show of the runs under `outputs/<dataset>`.
+
+    `wanted` names the rows (model, preset) of each protocol; others, and protocols it lacks, are left out. Without it
+    every row with test results counts. `seed` is that of the splits.
+    """
+    protocols: dict[str, Any] = {}
+    for protocol in PROTOCOLS:
+        split = folder_name(protocol, seed)
+        if (wanted is None or protocol in wanted) and (results / split).exists():
+            found = _protocol(results, data, split, None if wanted is None else wanted[protocol])
+            protocols |= {split: found} if found["rows"] else {}
+    more = {
+        f"{kind} {protocol}": asdict(table)
+        for protocol in PROTOCOLS
+        if (results / protocol).exists()
+        for kind, table_of in TABLES.items()
+        if (table := table_of(results, data, protocol))
+    }
+    return {"dataset": data.name, "data_sha256": data.sha256, "protocols": protocols, "tables": more}
+
+
+def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) -> dict[str, Any]:
+    sha256 = load_split(data, protocol).info["split_sha256"]
+    table = leaderboard(results / protocol, sha256, wanted)
+    found: dict[str, Any] = {"split_sha256": sha256, "reference": " ".join(REFERENCE), "rows": []}
+    if table.empty or "ndcg_10" not in table:
+        return found
+    table = table[table["ndcg_10"].notna()]
+    runs = finished_runs(results / protocol, sha256, wanted)
+    grouped = runs.groupby(["model", "preset"])["folder"]
+    folders = {(str(model), str(preset)): [Path(path) for path in of] for (model, preset), of in grouped}
+    found["rows"] = [_row(row, folders[row["model"], row["preset"]]) for row in table.to_dict("records")]
+    is_shown = (
+        (table["preset"] == "tuned") & (table["model"] != "random") & ~table["model"].str.contains("+", regex=False)
+    )
+    shown = table["model"][is_shown]
+    tuned = {model: folders[model, "tuned"] for model in shown}
+    if tuned and not protocol.startswith("newcomer"):  # newcomers are apart by what is known of them already
+        found["segments"] = segments(tuned, load_train_view(data, protocol, "final"))
+    return found
+
+
+def _row(row: dict[Any, Any], folders: list[Path]) -> dict[str, Any]:
+    """A row of the leaderboard with the settings and the runs that it is made of."""
+    runs = [read_json(folder / "metrics.json") for folder in folders]
+    kept = {str(key): value for key, value in row.items() if not pd.isna(value)}
+    settings = read_json(folders[0].parent / "config.json")["settings"]
+    about = [{"seed": run["seed"], **{key: run.get(key) for key in ABOUT}} for run in runs]
+    return {**kept, "settings": settings, "runs": about}
+
+
+def blocks(results: dict[str, Any]) -> dict[str, str]:
+    """The blocks of a page by the text of their marker: `leaderboard lastfm-2k listen` -> Markdown."""
+    name, made = results["dataset"], {}
+    for protocol, found in results["protocols"].items():
+        rows = pd.DataFrame(found["rows"])
+        made[f"leaderboard {name} {protocol}"] = markdown(rows, name, protocol, note=False)
+        made[f"nine {name} {protocol}"] = core_metrics_table(found["rows"])
+        if "segments" in found:
+            made[f"segments {name} {protocol}"] = segments_table(found["segments"])
+    for key, table in results["tables"].items():
+        kind, protocol = key.split(" ", 1)
+        made[f"{kind} {name} {protocol}"] = Table(**table).markdown()
+    return made
+
+
+def core_metrics_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The nine measures of tuned rows as Markdown."""
+    cells = []
+    for row in rows:
+        if row["preset"] == "tuned":
+            values = core_metrics(row).values()
+            cells.append([row["model"], *("-" if value is None else f"{value:.4f}" for value in values)])
+    return Table(["Model", *(name.replace("_", " ") for name in CORE_METRICS)], cells, texts=1).markdown()
+
+
+def segments_table(found: dict[str, Any]) -> str:
+    """Results by group as Markdown: people by history (NDCG@10), hidden pairs by listeners (found in the first 20)."""
+    groups = {**found["history"], **found["target"]}
+    header = ["Model", *(f"{group} ({count:,})" for group, count in groups.items())]
+    cells = [[name, *(f"{row[group]:.4f}" for group in groups)] for name, row in found["rows"].items()]
+    return Table(header, cells, texts=1).markdown()

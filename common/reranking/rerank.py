@@ -1,0 +1,223 @@
+"""Re-ranking: the candidates of any model put into another order, by more than how relevant they are.
+
+    facts = item_facts(seen)
+    rerank(items, scores, seen.histories.take(users), facts, Reranking(diversity=0.3, one_version=True), k=10)
+
+A pipeline in three steps: filters leave candidates out; weights make one value of relevance, novelty and popularity;
+a greedy choice fills one place after the other, in view of what stands above it, under caps and quotas.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from common.features.content_vectors import mix_of, shares
+from common.reranking.item_facts import ItemFacts, Reranking, item_facts
+from common.reranking.objectives import Calibration, Cap, Objective, Quota, Rule, Unlikeness, choose
+from common.splits.histories import Histories
+from common.utils.errors import UserError
+
+__all__ = ["ItemFacts", "Reranking", "item_facts", "reorder", "rerank"]
+USERS_AT_ONCE = 128
+ITEMS_AT_ONCE = 3_200
+"""Most users, and distinct candidates of more than FEW users, in a batch: its likenesses are a square of 80 MB."""
+FEW = 16
+DAY = 86_400
+Parts = Callable[[np.ndarray, np.ndarray], tuple[list[tuple[float, Objective]], list[Rule]]]
+
+
+def rerank(
+    items: np.ndarray,
+    scores: np.ndarray,
+    histories: Histories | Sequence[Sequence[int]],
+    facts: ItemFacts,
+    settings: Reranking,
+    k: int = 20,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best k of each user's candidates: items int32 (users, k), -1 padded, and their own scores, NaN padded.
+
+    items: item codes int (users, candidates), -1 where a list is shorter; scores: relevance, alike, higher is better.
+    One user alone may be given as one row (candidates,) with a single history; the answer is then one row too.
+    Fewer than k come back where filters or caps leave fewer.
+
+    With r the relevance scaled to 0..1 over a user's candidates, each place goes to the allowed candidate i of greatest
+
+        (1 - d - c) (r_i + n novelty_i - u popularity_i) - d max cos(i, above) - c KL(history's mix || list's with i),
+
+    of equal ones to the one of higher score, then to the first by the fixed hash; see `common/greedy.py` for d
+    (diversity) and c (calibration). Raises UserError for settings out of range, or that ask for what the data lacks.
+    """
+    if k < 1:
+        raise UserError(f"k is {k}; ask for at least 1 item")
+    ordered = _ordered(items, scores, histories, facts, settings, k)
+    ordered.following[:] = False
+    return ordered.lists(k, np.ndim(items))
+
+
+def reorder(
+    items: np.ndarray, scores: np.ndarray, histories: Histories, facts: ItemFacts, settings: Reranking, k: int = 20
+) -> tuple[np.ndarray, np.ndarray]:
+    """All candidates that no filter leaves out: the first k as `rerank` chooses them, then the rest as it was.
+
+    Shapes are those of the input. Where caps leave fewer than k, the rest follows at once.
+    """
+    return _ordered(items, scores, histories, facts, settings, k).lists(np.shape(items)[-1], np.ndim(items))
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """Candidates by relevance: items and scores (users, candidates); chosen: places of them (users, k), -1 padded;
+    following: those that no filter leaves out and that are not chosen, bool (users, candidates)."""
+
+    items: np.ndarray
+    scores: np.ndarray
+    chosen: np.ndarray
+    following: np.ndarray
+
+    def lists(self, width: int, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+        """The chosen, then the following, padded; one row where one row was given."""
+        n, candidates = self.items.shape
+        last = candidates + self.chosen.shape[1]
+        key = np.where(self.following, self.chosen.shape[1] + np.arange(candidates), last)
+        rows, places = np.nonzero(self.chosen >= 0)
+        key[rows, self.chosen[rows, places]] = places
+        order = np.argsort(key, axis=1, kind="stable")[:, :width]
+        listed = np.take_along_axis(key, order, axis=1) < last
+        items, scores = np.full((n, width), -1, np.int32), np.full((n, width), np.nan, np.float32)
+        items[:, : order.shape[1]] = np.where(listed, np.take_along_axis(self.items, order, axis=1), -1)
+        scores[:, : order.shape[1]] = np.where(listed, np.take_along_axis(self.scores, order, axis=1), np.nan)
+        return (items, scores) if dimensions > 1 else (items[0], scores[0])
+
+
+def _ordered(
+    items: np.ndarray,
+    scores: np.ndarray,
+    histories: Histories | Sequence[Sequence[int]],
+    facts: ItemFacts,
+    settings: Reranking,
+    k: int,
+) -> _Ordered:
+    settings.check(facts)
+    items, scores, histories = _checked(items, scores, histories, facts)
+    by_relevance = np.lexsort((facts.places[items], np.where(items >= 0, -scores, np.inf)), axis=-1)
+    items, scores = (np.take_along_axis(table, by_relevance, axis=1) for table in (items, scores))
+    kept = (items >= 0) & ~left_out(items, histories, facts, settings)
+    base = base_values(items, scores, kept, facts, settings)
+    chosen, parts = np.full((len(items), k), -1, np.int64), _parts(histories, facts, settings)
+    for rows in batches(items):
+        worths, rules = parts(items[rows], rows)
+        chosen[rows] = choose(base[rows], kept[rows], worths, rules, k)
+    following = kept.copy()
+    rows, places = np.nonzero(chosen >= 0)
+    following[rows, chosen[rows, places]] = False
+    return _Ordered(items, scores, chosen, following)
+
+
+def _checked(
+    items: np.ndarray, scores: np.ndarray, histories: Histories | Sequence[Sequence[int]], facts: ItemFacts
+) -> tuple[np.ndarray, np.ndarray, Histories]:
+    """Tables (users, candidates) and one history for each user; what does not fit together is a mistake of the code."""
+    items, scores = np.atleast_2d(np.asarray(items, np.int64)), np.atleast_2d(np.asarray(scores, np.float32))
+    n_items = len(facts.popularity)
+    if not isinstance(histories, Histories):
+        histories = Histories.from_lists(histories, n_items)
+    if items.shape != scores.shape or len(items) != len(histories):
+        raise ValueError(f"items {items.shape}, scores {scores.shape} and {len(histories)} histories do not match")
+    if items.size and (items.min() < -1 or items.max() >= n_items):
+        raise ValueError(f"item codes must lie in 0..{n_items - 1}, or be -1 where a list is shorter")
+    if not np.isfinite(scores[items >= 0]).all():
+        raise ValueError("scores of candidates must be finite")
+    return items, scores, histories
+
+
+def left_out(items: np.ndarray, histories: Histories, facts: ItemFacts, settings: Reranking) -> np.ndarray:
+    """Which candidates (best first) the filters leave out, bool alike."""
+    out = items < 0
+    if settings.no_explicit and facts.explicit is not None:
+        out |= facts.explicit[items]
+    if settings.recent_items or settings.recent_days:
+        users, step = np.repeat(np.arange(len(histories)), histories.lengths), int(facts.groups.max()) + 1
+        recent = _recent(histories, users, facts, settings)
+        heard = users[recent] * step + facts.groups[histories.items[recent]]
+        out |= np.isin(np.arange(len(items))[:, None] * step + facts.groups[items], heard)
+    if settings.one_version:  # last, so that of two versions the one that may be listed is kept
+        works = np.where(out, -1 - np.arange(items.shape[1]), facts.groups[items])
+        order = np.argsort(works, axis=1, kind="stable")
+        ordered = np.take_along_axis(works, order, axis=1)
+        again = np.zeros(items.shape, bool)
+        again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+        rows, places = np.nonzero(again)
+        out[rows, order[rows, places]] = True
+    return out & (items >= 0)
+
+
+def _recent(histories: Histories, users: np.ndarray, facts: ItemFacts, settings: Reranking) -> np.ndarray:
+    """Which events of the histories are recent, bool (events,)."""
+    recent = histories.indptr[users + 1] - np.arange(len(users)) <= settings.recent_items
+    if settings.recent_days:
+        if histories.timestamps is None or facts.now is None:
+            raise UserError("recent_days needs the times of the history, which are not there; use recent_items")
+        recent |= histories.timestamps >= facts.now - DAY * settings.recent_days
+    return recent
+
+
+def base_values(
+    items: np.ndarray, scores: np.ndarray, kept: np.ndarray, facts: ItemFacts, settings: Reranking
+) -> np.ndarray:
+    """(1 - d - c) (relevance + novelty - popularity) of each candidate, float (users, candidates)."""
+    exact = scores.astype(float)
+    low = np.where(kept, exact, np.inf).min(axis=1, initial=np.inf)[:, None]
+    high = np.where(kept, exact, -np.inf).max(axis=1, initial=-np.inf)[:, None]
+    value = np.where(kept & (high > low), exact - low, 0) / np.where(high > low, high - low, 1)
+    if settings.novelty:
+        bits = np.log2(facts.n_users + 1)
+        value += settings.novelty * (1 - np.log2(facts.popularity + 1) / max(bits, 1.0))[items]
+    if settings.unpopularity:
+        value -= settings.unpopularity * (facts.popularity / max(1.0, facts.popularity.max(initial=0)))[items]
+    return (1 - settings.diversity - settings.calibration) * value
+
+
+def _parts(histories: Histories, facts: ItemFacts, settings: Reranking) -> Parts:
+    """What the greedy choice looks at, made for the candidates of some users: weighted worths, and rules."""
+    worths: list[Callable[[np.ndarray, np.ndarray], tuple[float, Objective]]] = []
+    rules: list[Callable[[np.ndarray, np.ndarray], Rule]] = []
+    space, mix, genres, artists = facts.space(settings.space), facts.mix(settings.mix), facts.genres, facts.artists
+    if settings.diversity and space is not None:
+        worths.append(lambda items, _: (settings.diversity, Unlikeness(items, space)))
+    if settings.calibration and mix is not None:
+        mixes = shares(mix)
+        of_history = mix_of(histories, mixes)
+        worths.append(lambda items, rows: (settings.calibration, Calibration(items, mixes, of_history[rows])))
+    if settings.per_artist and artists is not None:
+        rules.append(lambda items, _: Cap(items, artists, settings.per_artist))
+    if settings.per_genre and genres is not None:
+        rules.append(lambda items, _: Cap(items, genres, settings.per_genre))
+    if settings.balance and genres is not None:  # last: whose turn it is depends on what the caps still allow
+        parts = shares(with_bare(genres))
+        wanted = mix_of(histories, parts)
+        rules.append(lambda items, rows: Quota(items, parts, wanted[rows]))
+    return lambda items, rows: ([make(items, rows) for make in worths], [make(items, rows) for make in rules])
+
+
+def batches(items: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of users that are worked on together: so many that their distinct candidates are not too many."""
+    start = 0
+    while start < len(items):
+        size = USERS_AT_ONCE
+        while size > FEW and len(np.unique(items[start : start + size])) > ITEMS_AT_ONCE:
+            size //= 2
+        yield np.arange(start, min(start + size, len(items)))
+        start += size
+
+
+def with_bare(values: sparse.csr_array) -> sparse.csr_array:
+    """Multi-hot values with one more column: 1 for items that have none of them.
+
+    >>> with_bare(sparse.csr_array([[1.0, 1.0], [0.0, 0.0]])).toarray()
+    array([[1., 1., 0.],
+           [0., 0., 1.]])
+    """
+    bare = (values.count_nonzero(axis=1) == 0).astype(float)[:, None]
+    return sparse.csr_array(sparse.hstack([values, sparse.csr_array(bare)], format="csr"))

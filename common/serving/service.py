@@ -1,0 +1,170 @@
+"""Asking saved models: what somebody has and likes, put to a model, and the list that comes back."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from common.evaluation.ranking import tie_places, top_items
+from common.features.work_versions import one_per_group
+from common.models.base import Recommender
+from common.serving.explanations import CHEAP, Explanations, ItemReasons, by_popularity, reasons, scores_of, similarity
+from common.serving.model_store import ModelStore
+from common.serving.name_search import Names, shown
+from common.serving.store.library import Catalogue, Store
+from common.serving.user_profile import UserProfile
+from common.splits.histories import Histories
+from common.utils.errors import UserError
+
+CANDIDATES = 200
+"""Best items of a model that are looked at again for what a listener dislikes, and for re-ranking."""
+
+
+PUSH = 0.25
+"""How far the very likeness to a disliked item moves a candidate, in units from the last candidate to the first.
+
+A rule of thumb with a price known: the data have no dislikes, but where the first items of a list that were not among
+the hidden ones are called disliked, this costs ALS at most 1.3% of its NDCG@10 on validation (docs/log.md)."""
+
+
+NO_LIKENESS = ("random", "popularity", "trending")
+"""Models that know no likeness of items, so that a dislike leaves out the item alone."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A list of one model: item codes best first, scores, shares 0..1 for bars, and reasons if they were asked for."""
+
+    model: str
+    items: list[int]
+    scores: list[float]
+    shares: list[float]
+    reasons: Explanations | None = None
+
+
+class RecommendationService:
+    """A protocol's library and catalogue, and the models that were opened."""
+
+    def __init__(self, library: Store, model_store: ModelStore, rerank: Any = None) -> None:
+        self.library, self.model_store, self.rerank = library, model_store, rerank
+        self.protocol = model_store.protocol
+        self.catalogue: Catalogue = library.catalogue(model_store.protocol)
+        self.works = np.unique(self.catalogue.works.astype(str), return_inverse=True)[1]
+        self.codes = {item_id: code for code, item_id in enumerate(self.catalogue.item_ids)}
+        self._models: dict[str, Recommender] = {}
+        self._unlike: dict[tuple[str, int], np.ndarray] = {}
+
+    @cached_property
+    def names(self) -> Names:
+        """For looking up what people type."""
+        return Names(self.library, self.protocol, self.catalogue)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """The order of equal scores."""
+        return tie_places(self.catalogue.item_ids)
+
+    @cached_property
+    def catalogue_sha256(self) -> str:
+        """What a saved model must agree with."""
+        from common.splits.train_view import hash_ids
+
+        return hash_ids(self.catalogue.item_ids)  # type: ignore[arg-type]
+
+    def model(self, name: str) -> Recommender:
+        """A model, opened once."""
+        if name not in self._models:
+            if (
+                name == "trending"
+                and name not in self.model_store.trained()
+                and not self.library.has_times(self.protocol)
+            ):
+                raise UserError(f"trending goes by times, and {self.protocol!r} has none here; ask another model")
+            self._models[name] = self.model_store.open(name, self.catalogue_sha256)
+        return self._models[name]
+
+    def forget(self, name: str) -> None:
+        """Give a model's memory back."""
+        self._models.pop(name, None)
+
+    def taste(self, user_id: str, listener: str, liked: list[int]) -> UserProfile:
+        """What is known of somebody: a user of the data ("" for none), what was kept for a listener, and more likes."""
+        user, n_items = -1, len(self.catalogue)
+        own = Histories.from_lists([[]], n_items)
+        if user_id:
+            user = self._user(user_id)
+            own = self.library.history(self.protocol, user, n_items)
+        likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.library.said(listener))
+        liked = list(dict.fromkeys([*likes, *liked]))
+        return UserProfile(user, own, liked, [item for item in dislikes if item not in liked])
+
+    def _user(self, user_id: str) -> int:
+        found = self.library.user(self.protocol, user_id)
+        if found is not None:
+            return found
+        from rapidfuzz import process
+
+        known = self.library.user_ids(self.protocol)
+        near = [name for name, _, _ in process.extract(user_id, known, limit=3, score_cutoff=60)] or known[:1]
+        hint = f"; did you mean {' or '.join(map(shown, near))}?" if near else ""
+        raise UserError(f"--user {shown(user_id)}: no user of {self.model_store.dataset} has that id{hint}")
+
+    def recommend(self, name: str, taste: UserProfile, k: int, why: bool = False) -> Answer:
+        """The k best new items for a listener: without what is disliked and what is very like it, one version of each
+        track, re-ranked if that was asked for. Reasons come along where they are cheap, or asked for with `why`."""
+        model, history = self.model(name), taste.history
+        scores = model.score(np.array([taste.user])) if taste.is_of_the_data else scores_of(model, history, taste.user)
+        items, values = self._best(scores, taste, max(CANDIDATES, 2 * k))
+        if nothing := len(values) > 1 and values[0] == values[-1]:
+            items, values = self._best(self.catalogue.listeners[None].astype(np.float32), taste, max(CANDIDATES, 2 * k))
+        order, shares = self._push_away(name, taste, items, values)
+        items, values = items[order], values[order]
+        if self.rerank is not None:
+            chosen = self.rerank(items, shares, history, k)
+            items, values, shares = items[chosen], values[chosen], shares[chosen]
+        found, told = items[:k].tolist(), None
+        if nothing:
+            told = by_popularity(self.catalogue.listeners, found)
+        elif found and (why or name in CHEAP):
+            told = reasons(model, history, found, taste.user)
+        return Answer(name, found, values[:k].tolist(), shares[:k].tolist(), told)
+
+    def _best(self, scores: np.ndarray, taste: UserProfile, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items of the largest scores that are new to a listener and not disliked, one version of each, best first."""
+        history = taste.history.items
+        train = list(dict.fromkeys([*history.tolist(), *taste.disliked]))
+        masked = Histories.from_lists([train], len(self.catalogue))
+        items, values = (row[0] for row in top_items(scores, masked, self.places, min(depth, len(self.catalogue))))
+        items, values = items[items >= 0], values[items >= 0]
+        first = one_per_group(items, self.works, taken=np.unique(self.works[history]).tolist())
+        return items[first], values[first]
+
+    def _push_away(
+        self, name: str, taste: UserProfile, items: np.ndarray, values: np.ndarray
+    ) -> tuple[Any, np.ndarray]:
+        """The order of candidates once what is like a disliked item was moved down, and their shares 0..1 in it."""
+        spread = max(float(values[0] - values[-1]), 1e-12) if len(values) else 1.0
+        shares = (values - values.min(initial=np.inf)) / spread if len(values) else values
+        if taste.disliked and name not in NO_LIKENESS and len(items):
+            shares = shares - PUSH * np.max([self._similarity(name, item)[items] for item in taste.disliked], axis=0)
+        order = np.argsort(-shares, kind="stable")
+        return order, np.clip(shares[order] / max(float(shares.max(initial=0)), 1e-12), 0, 1)
+
+    def _similarity(self, name: str, item: int) -> np.ndarray:
+        """Likeness of all items to one, its nearest 1 and never below 0, float64 (n_items,)."""
+        if (name, item) not in self._unlike:
+            items, alike = self.model(name).similar(item, len(self.catalogue))
+            all_items = np.zeros(len(self.catalogue))
+            all_items[items] = np.maximum(alike, 0) / max(float(alike.max(initial=0)), 1e-12)
+            self._unlike[name, item] = all_items
+        return self._unlike[name, item]
+
+    def similar(self, name: str, item: int, k: int) -> Answer:
+        """The k items most like one, one version of each track and none of its own."""
+        items, alike = self.model(name).similar(item, len(self.catalogue))
+        kept = one_per_group(items, self.works, taken=[int(self.works[item])])
+        items, alike = items[kept][:k], alike[kept][:k]
+        shares = np.clip(alike / max(float(np.max(alike, initial=0)), 1e-12), 0, 1)
+        told = Explanations(similarity(self.model(name)), [ItemReasons() for _ in items])
+        return Answer(name, items.tolist(), alike.tolist(), shares.tolist(), told)

@@ -1,0 +1,130 @@
+"""Histories: for each of many users, the items they had, in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from common.utils.arrays import weigh
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Ragged histories of `len(self)` users over a catalogue of `n_items` items.
+
+    User r owns the slice `indptr[r]:indptr[r + 1]` of the flat arrays, oldest first where the data has an order.
+    Shapes: indptr int64 (users + 1,), items int32 (events,), weights float32 (events,), timestamps int64 (events,)
+    in seconds or None.
+    """
+
+    indptr: np.ndarray
+    items: np.ndarray
+    weights: np.ndarray
+    n_items: int
+    timestamps: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Number of users."""
+        return len(self.indptr) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """Item codes of one user, int32."""
+        return self.items[self.indptr[row] : self.indptr[row + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Events per user, int64 (users,)."""
+        return np.diff(self.indptr)
+
+    @staticmethod
+    def from_lists(lists: Sequence[Sequence[int]], n_items: int) -> "Histories":
+        """Histories from plain lists of item codes, every weight 1.
+
+        >>> Histories.from_lists([[2, 0], []], n_items=3).matrix().toarray()
+        array([[1., 0., 1.],
+               [0., 0., 0.]], dtype=float32)
+        """
+        lengths = [len(items) for items in lists]
+        flat = np.fromiter((i for items in lists for i in items), dtype=np.int32, count=sum(lengths))
+        if len(flat) and (flat.min() < 0 or flat.max() >= n_items):
+            raise ValueError(f"item codes must lie in 0..{n_items - 1}")
+        indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+        return Histories(indptr, flat, np.ones(len(flat), np.float32), n_items)
+
+    @staticmethod
+    def from_events(
+        users: np.ndarray,
+        items: np.ndarray,
+        weights: np.ndarray,
+        n_users: int,
+        n_items: int,
+        timestamps: np.ndarray | None = None,
+    ) -> "Histories":
+        """Histories from event rows; rows of one user keep the order they come in."""
+        order = np.argsort(users, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_users))]).astype(np.int64)
+        times = None if timestamps is None else timestamps[order]
+        return Histories(indptr, items[order].astype(np.int32), weights[order].astype(np.float32), n_items, times)
+
+    def take(self, rows: np.ndarray) -> "Histories":
+        """The histories of some users, in the order asked for."""
+        lengths = self.lengths[rows]
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        source = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - self.indptr[rows], lengths)
+        times = None if self.timestamps is None else self.timestamps[source]
+        return Histories(indptr, self.items[source], self.weights[source], self.n_items, times)
+
+    def first(self, length: int) -> "Histories":
+        """Every history cut to its first `length` items."""
+        keep = np.arange(len(self.items)) - np.repeat(self.indptr[:-1], self.lengths) < length
+        indptr = np.concatenate([[0], np.cumsum(np.minimum(self.lengths, length))]).astype(np.int64)
+        times = None if self.timestamps is None else self.timestamps[keep]
+        return Histories(indptr, self.items[keep], self.weights[keep], self.n_items, times)
+
+    def matrix(self) -> sparse.csr_array:
+        """Users x items matrix of summed weights, float32, indices sorted."""
+        matrix = sparse.csr_array((self.weights, self.items, self.indptr), shape=(len(self), self.n_items))
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+        return matrix
+
+
+@dataclass(frozen=True)
+class Query:
+    """People who are asked for: codes int64 (rows,), -1 for somebody unknown, and what is known of each."""
+
+    users: np.ndarray
+    given: Histories
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.users)
+
+    def take(self, rows: np.ndarray) -> "Query":
+        """Some of the rows."""
+        return Query(self.users[rows], self.given.take(rows))
+
+
+def history_matrix(histories: Histories, weighting: str, decay: float = 0.0) -> sparse.csr_array:
+    """Users x items matrix of what an item of a history weighs; n events before the last it fades by exp(-decay n).
+
+    >>> history_matrix(Histories.from_lists([[0, 2]], 3), "binary", decay=0.5).toarray().round(3)
+    array([[0.607, 0.   , 1.   ]])
+    """
+    matrix = weigh(histories.matrix(), weighting)
+    if decay == 0:
+        return matrix
+    age = np.repeat(histories.indptr[1:], histories.lengths) - 1 - np.arange(len(histories.items))
+    faded = sparse.csr_array((np.exp(-decay * age), histories.items, histories.indptr), shape=matrix.shape)
+    return sparse.csr_array(matrix.multiply(faded))
+
+
+def pack_histories(histories: Histories) -> dict[str, np.ndarray]:
+    """Histories as named arrays."""
+    return {"past_indptr": histories.indptr, "past_items": histories.items, "past_weights": histories.weights}
+
+
+def unpack_histories(arrays: dict[str, np.ndarray], n_items: int) -> Histories:
+    """The histories that `pack_histories` took apart."""
+    return Histories(arrays["past_indptr"], arrays["past_items"], arrays["past_weights"], n_items)

@@ -1,0 +1,164 @@
+"""The five protocols: which interactions a model may learn from and which it is asked to find.
+
+A protocol's folder is named after it; split seed s > 0 adds `-s<s>`. Rows keep the order that the protocol gives a
+history: event order in `next`, `next-shuffled` and `temporal`, id order in `listen`, where order means nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.data.dataset import Dataset
+from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
+from common.splits.negatives import draw_negatives
+from common.splits.predefined import ready_made_parts
+from common.splits.split import Split
+from common.utils.errors import UserError
+
+PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer", "temporal")
+
+
+N_GIVEN = (0, 1, 2, 5, 10, 20)
+"""Sizes of the nested sets of items that a newcomer has given away."""
+
+
+NEWCOMER_TARGETS = 10
+
+
+def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
+    """Draw a protocol's split. The draw depends on the rows and the seed, not on the order of rows in a table."""
+    rng = np.random.default_rng([seed, PROTOCOLS.index(protocol)])
+    if data.ready_made:
+        parts: dict[str, Any] = ready_made_parts(data.ready_made, data.name, protocol, rng)
+    elif protocol == "listen":
+        parts = _listen(data, rng)
+    elif protocol == "newcomer":
+        parts = _newcomer(data, rng)
+    elif protocol == "temporal":
+        parts = _temporal(data)
+    else:
+        parts = _next(data, rng if protocol == "next-shuffled" else None)
+    for name in ("train", "valid", "test"):
+        if not len(parts[name]):
+            raise UserError(
+                f"data set {data.name!r} is too small for protocol {protocol}: nothing is left for {name}; use another "
+                "protocol or more data"
+            )
+    everything = stack([part[PAIR] for part in parts.values()])
+    hidden = stack([parts["valid"][PAIR], parts["test"][PAIR]])
+    given = data.ready_made.get("negatives99")
+    if given is not None:
+        hidden = hidden[~among_pairs(hidden, given)]
+    drawn = draw_negatives(everything, hidden, rng)
+    return Split(**parts, negatives99=drawn if given is None else pd.concat([given, drawn], ignore_index=True))
+
+
+def _part(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[[c for c in [*PAIR, "weight", "timestamp"] if c in rows]].reset_index(drop=True)
+
+
+def _place_in_random_order(rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """For each row its place 0, 1, ... among the rows of its user in a random order."""
+    order = np.lexsort((rng.random(len(rows)), codes_of(rows["user_id"], pd.Index(sorted_ids(rows["user_id"])))))
+    places = np.empty(len(rows), np.int64)
+    counts = rows.iloc[order].groupby("user_id", sort=False).cumcount().to_numpy()
+    places[order] = counts
+    return places
+
+
+def _listen(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """Of n >= 5 items max(1, floor(n / 5)) are test; of the rest max(1, floor(rest / 10)) are valid."""
+    rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
+    n = rows.groupby("user_id", observed=True)["item_id"].transform("size").to_numpy()
+    n_test = np.where(n >= 5, np.maximum(1, n // 5), 0)
+    n_valid = np.where(n >= 5, np.maximum(1, (n - n_test) // 10), 0)
+    place = _place_in_random_order(rows, rng)
+    test, valid = place < n_test, (place >= n_test) & (place < n_test + n_valid)
+    return {"train": _part(rows[~test & ~valid]), "valid": _part(rows[valid]), "test": _part(rows[test])}
+
+
+def events_in_time(data: Dataset) -> pd.DataFrame:
+    """Dated events, one per pair, users sorted, each user's events oldest first, ties in file order.
+
+    Interactions where they have times; else (Last.fm-2K) each tagged pair, dated by its first row in the file,
+    reduced to the repeated k-core: every user and every item keeps at least k events. An event weighs 1: plays are
+    summed over all times, those after the event included.
+    """
+    tables = data.tables
+    if "timestamp" in tables.interactions:
+        events = tables.interactions
+    elif tables.user_item_tags is not None and "timestamp" in tables.user_item_tags:
+        events = tables.user_item_tags.drop_duplicates(PAIR)[[*PAIR, "timestamp"]].assign(weight=1.0)
+        events = _core(events, data.next_core)
+    else:
+        raise UserError(f"data set {data.name!r} has no times, so nothing is next in it; use --protocol listen")
+    return events.assign(weight=1.0).sort_values(["user_id", "timestamp"], kind="stable", ignore_index=True)
+
+
+def _core(events: pd.DataFrame, k: int) -> pd.DataFrame:
+    while True:
+        per_user = events.groupby("user_id")["item_id"].transform("size")
+        per_item = events.groupby("item_id")["user_id"].transform("size")
+        keep = (per_user >= k) & (per_item >= k)
+        if keep.all():
+            return events
+        events = events[keep]
+
+
+def _next(data: Dataset, shuffle: np.random.Generator | None) -> dict[str, pd.DataFrame]:
+    """Leave one out: a user's last event is test, the one before valid; users of fewer than 3 stay in train."""
+    events = events_in_time(data)
+    if shuffle is not None:
+        events = events.sort_values(PAIR, ignore_index=True)
+        user, time = (
+            codes_of(events["user_id"], pd.Index(sorted_ids(events["user_id"]))),
+            events["timestamp"].to_numpy(),
+        )
+        events = events.iloc[np.lexsort((shuffle.random(len(events)), time, user))]
+    by_user = events.groupby("user_id", sort=False)["item_id"]
+    from_end = by_user.cumcount(ascending=False).to_numpy()
+    enough = by_user.transform("size").to_numpy() >= 3
+    test, valid = enough & (from_end == 0), enough & (from_end == 1)
+    return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}
+
+
+def _newcomer(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """10% of all users are valid newcomers, 10% test newcomers, drawn from those with enough items for every rung."""
+    rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
+    sizes = rows.groupby("user_id", observed=True)["item_id"].size()
+    needed = NEWCOMER_TARGETS + max(N_GIVEN)
+    eligible = sizes.index[sizes >= needed].to_numpy(dtype=object)
+    count = max(1, len(sizes) // 10)
+    if len(eligible) < 2 * count:
+        raise UserError(
+            f"protocol newcomer needs {2 * count} users of at least {needed} items and data set {data.name!r} has "
+            f"{len(eligible)}; use --protocol listen"
+        )
+    drawn = rng.permutation(eligible)
+    place = _place_in_random_order(rows, rng)
+    of_valid, of_test = rows["user_id"].isin(drawn[:count]), rows["user_id"].isin(drawn[count : 2 * count])
+    target = place < NEWCOMER_TARGETS
+    given = rows[(of_valid | of_test) & ~target].assign(
+        position=place[(of_valid | of_test) & ~target] - NEWCOMER_TARGETS
+    )
+    given = given.sort_values(["user_id", "position"], ignore_index=True)
+    return {
+        "train": _part(rows[~of_valid & ~of_test]),
+        "valid": _part(rows[of_valid & target]),
+        "test": _part(rows[of_test & target]),
+        "given": _part(given).assign(position=given["position"].astype("int32")),
+    }
+
+
+def _temporal(data: Dataset) -> dict[str, pd.DataFrame]:
+    """A global cut in time: the first 80% of events train, the next 10% valid, the rest test; an event weighs 1."""
+    events = data.tables.interactions
+    if "timestamp" not in events:
+        raise UserError(f"data set {data.name!r} has no time of each interaction; use --protocol listen or next")
+    times = np.sort(events["timestamp"].to_numpy())
+    valid_from, test_from = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
+    events = events.assign(weight=1.0).sort_values(["user_id", "timestamp", "item_id"], ignore_index=True)
+    test = (events["timestamp"] >= test_from).to_numpy()
+    valid = (events["timestamp"] >= valid_from).to_numpy() & ~test
+    return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}

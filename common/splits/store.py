@@ -1,0 +1,74 @@
+"""Splits on disk: named, loaded, drawn if missing, written, hashed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from common.data.dataset import Dataset
+from common.data.ids import sorted_ids
+from common.splits.protocols import PROTOCOLS, draw_split
+from common.splits.split import Split, hash_split
+from common.utils.errors import UserError, unknown_name
+from common.utils.io import read_json, read_parquet, sha256_file, write_json, write_parquet
+
+FORMAT = 2
+"""Raised when a protocol changes, so that older splits are drawn anew."""
+
+
+def folder_name(protocol: str, split_seed: int = 0) -> str:
+    """Folder of a protocol's split.
+
+    >>> folder_name("listen"), folder_name("listen", 3)
+    ('listen', 'listen-s3')
+    """
+    return protocol if split_seed == 0 else f"{protocol}-s{split_seed}"
+
+
+def parse_folder_name(name: str) -> tuple[str, int]:
+    """Protocol and split seed of a folder name.
+
+    >>> parse_folder_name("next-shuffled-s2")
+    ('next-shuffled', 2)
+    """
+    match = re.fullmatch(r"(.+?)(?:-s([1-9]\d*))?", name)
+    protocol, seed = (match[1], int(match[2] or 0)) if match else (name, 0)
+    if protocol not in PROTOCOLS:
+        raise unknown_name("protocol", protocol, PROTOCOLS)
+    return protocol, seed
+
+
+def load_split(data: Dataset, protocol: str) -> Split:
+    """The split of a protocol folder (`listen`, `next-s2`, ...), drawn first where it is missing or out of date."""
+    name, seed = parse_folder_name(protocol)
+    folder = data.folder / "splits" / protocol
+    info = read_json(folder / "split.json") if (folder / "split.json").exists() else {}
+    whole = all((folder / file).exists() for file in info.get("files", {}))
+    if not whole or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256):
+        write_split(folder, draw_split(data, name, seed), data, name, seed)
+        info = read_json(folder / "split.json")
+    for file, expected in info["files"].items():
+        if sha256_file(folder / file) != expected:
+            raise UserError(f"{folder / file} was changed since it was drawn; delete {folder} to redraw it")
+    return Split(**{file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}, info=info)
+
+
+def write_split(folder: Path, split: Split, data: Dataset, protocol: str, seed: int) -> None:
+    """Write the parts and, last, `split.json` with protocol, seed, counts and hashes."""
+    frames = {**split.parts(), "negatives99": split.negatives99}
+    for name, frame in frames.items():
+        write_parquet(folder / f"{name}.parquet", frame)
+    parts = split.parts().values()
+    info = {
+        "dataset": data.name,
+        "format": FORMAT,
+        "protocol": protocol,
+        "split_seed": seed,
+        "data_sha256": data.sha256,
+        "split_sha256": hash_split(frames),
+        "users": len(np.unique(np.concatenate([sorted_ids(part["user_id"]) for part in parts]))),
+        "items": len(split.catalogue()),
+        "rows": {name: len(frame) for name, frame in frames.items()},
+        "files": {f"{name}.parquet": sha256_file(folder / f"{name}.parquet") for name in frames},
+    }
+    write_json(folder / "split.json", info)

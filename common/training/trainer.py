@@ -1,0 +1,336 @@
+"""The training loop of every neural model: epochs, validation, early stopping, checkpoints, several processes.
+
+What is trained is a network whose `forward(**batch)` returns the summed loss of a batch, and `Lessons` that cut the
+training data into batches. The same seed gives the same weights on a CPU, whether the training was interrupted or not:
+an epoch's batches depend on the seed and the epoch alone, and the random states are kept with the weights. Of several
+processes only the first one's random state is kept: what they drop after a stop in mid-epoch is drawn anew.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from common.training.batches import Epoch, Lessons, to_device
+from common.training.checkpoint import read_checkpoint, write_checkpoint
+from common.training.context import Curves, Place, RefitSchedule
+from common.training.precision import autocast, precision_of
+from common.training.schedule import learning_rate, next_factor
+from common.training.settings import TrainingSettings
+from common.utils import distributed as parallel
+from common.utils.errors import DivergedError
+
+CHECK_EVERY = 50
+"""Steps between two looks at the losses, which make the host wait for the device."""
+
+
+LARGEST = 1e18
+"""Weights beyond this have diverged: their products are no float32 any more."""
+
+
+def train_network(
+    network: nn.Module,
+    lessons: Lessons,
+    settings: TrainingSettings,
+    place: Place,
+    judge: Callable[[], float] | None = None,
+    plan: RefitSchedule | None = None,
+) -> RefitSchedule:
+    """Train a network in place.
+
+    With a `judge` (validation NDCG@10 of the network as it is) training stops once that has not risen for `patience`
+    validations, and the best weights are kept. With a `plan` its epochs and learning rates are replayed. With neither
+    it runs all `epochs`. The caller seeds torch.
+
+    Raises a UserError for a loss that is not finite, naming the batch, and KeyboardInterrupt after Ctrl-C; in both
+    cases the last good checkpoint is there.
+    """
+    return _Trainer(network, lessons, settings, place, judge, plan).run()
+
+
+class _Trainer:
+    def __init__(
+        self,
+        network: nn.Module,
+        lessons: Lessons,
+        settings: TrainingSettings,
+        place: Place,
+        judge: Callable[[], float] | None,
+        plan: RefitSchedule | None,
+    ) -> None:
+        self.network, self.lessons, self.settings, self.place = network, lessons, settings, place
+        self.judge, self.plan = judge, plan
+        self.precision = precision_of(place.device, settings.precision)
+        self.optimiser = make_optimiser(network, settings)
+        self.scaler = torch.amp.GradScaler(place.device.split(":")[0], enabled=self.precision == "float16")
+        self.module: nn.Module = (
+            DistributedDataParallel(network, forward_sync_buffers=False) if parallel.world() > 1 else network
+        )
+        self.seed = torch.initial_seed()
+        self.last_epoch = settings.epochs if plan is None else plan.epochs
+        self.best: dict[str, torch.Tensor] = {}
+        self.losses = torch.zeros(0)
+        self.interrupted = False
+        self.state: dict[str, Any] = {
+            "identity": place.identity,
+            "epoch": 0,
+            "step": 0,
+            "factor": 1.0,
+            "factors": [],
+            "curves": {},
+            "best": None,
+            "best_epoch": 0,
+            "since_best": 0,
+            "seconds": 0.0,
+            "seconds_to_best": 0.0,
+            "examples": 0,
+            "finished": False,
+        }
+
+    def run(self) -> RefitSchedule:
+        """Train to the end, from the checkpoint if there is one to resume."""
+        if self.place.device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(self.place.device)
+        if self.place.resume and self.place.folder is not None and (self.place.folder / "last.json").exists():
+            self._resume()
+        with self._listening(), self._bar() as bar:
+            while not self.state["finished"]:
+                self._epoch(bar)
+        if self.judge is not None and self.best:
+            self.network.load_state_dict(self.best)
+        self.network.eval()
+        return self._course()
+
+    # One epoch
+
+    def _epoch(self, bar: Any) -> None:
+        state, number = self.state, self.state["epoch"] + 1
+        epoch = self.lessons.epoch(number)
+        if state["step"] == 0:
+            self.losses = torch.zeros(epoch.n_batches, device=self.place.device)
+            state["factors"].append(self.plan.factors[number - 1] if self.plan else state["factor"])
+        if parallel.world() > 1:  # every process drops other values
+            torch.manual_seed(hash((self.seed, number, state["step"], parallel.rank())) % 2**63)
+        self.network.train()
+        start = time.perf_counter()
+        while state["step"] < epoch.n_batches:
+            step = state["step"]
+            rate = learning_rate(self.settings, number - 1 + (step + 1) / epoch.n_batches, state["factors"][-1])
+            self._step(epoch, step, rate)
+            state["step"] += 1
+            bar.update(1)
+            self._look(epoch, start)
+        tokens = sum(epoch.weight(step) for step in range(epoch.n_batches))
+        loss = float(parallel.total(self.losses.clone()).sum()) / tokens
+        state["seconds"] += time.perf_counter() - start
+        state["examples"] += epoch.n_examples
+        state["epoch"], state["step"] = number, 0
+        self._note({"train/loss": loss, "train/learning_rate": rate})
+        self._validate(number)
+        self._save("last")
+        self._tell(bar, number)
+
+    def _step(self, epoch: Epoch, step: int, rate: float) -> None:
+        batch = to_device(epoch.batch(step, parallel.rank(), parallel.world()), self.place.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        with autocast(self.place.device, self.precision):
+            loss = self.module(**batch)
+        # Processes average their gradients; each has the sum over its own tokens.
+        self.scaler.scale(loss * (parallel.world() / epoch.weight(step))).backward()
+        if self.settings.clip:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.losses[step] = loss.detach()
+
+    def _look(self, epoch: Epoch, start: float) -> None:
+        """Stop for a loss that is not finite or for Ctrl-C. Several processes must agree, which they do more rarely."""
+        step = self.state["step"]
+        last, due = step == epoch.n_batches, step % CHECK_EVERY == 0
+        alone = parallel.world() == 1
+        stop = self._stopping() if alone or due or last else False
+        if stop or last or due or (alone and self.place.device == "cpu"):
+            train = parallel.total(self.losses[:step].clone())
+            if not bool(torch.isfinite(train).all()):
+                self._diverged(epoch, int(torch.nonzero(~torch.isfinite(train))[0]))
+        if stop or last:
+            self._check_weights(epoch, step)
+        if stop and not last:  # after the last step the epoch is brought to its end
+            self.losses = parallel.total(self.losses)
+            self.state["seconds"] += time.perf_counter() - start
+            self._save("last")
+            raise KeyboardInterrupt
+
+    def _stopping(self) -> bool:
+        """Whether any process was asked to stop; all of them must ask this together."""
+        if parallel.world() > 1:
+            asked = torch.tensor(float(self.interrupted), device=self.place.device)
+            self.interrupted = bool(parallel.total(asked) > 0)
+        return self.interrupted
+
+    def _check_weights(self, epoch: Epoch, step: int) -> None:
+        """The weights after a step that no loss tells of."""
+        largest = torch.stack([weight.detach().abs().max() for weight in self.network.parameters()])
+        if not bool((largest < LARGEST).all()):
+            self._diverged(epoch, step - 1)
+
+    def _diverged(self, epoch: Epoch, step: int) -> None:
+        folder = self.place.folder
+        kept = folder is not None and self.state["epoch"] > 0
+        where = f"; the checkpoint of epoch {self.state['epoch']} is kept in {folder}" if kept else ""
+        raise DivergedError(
+            f"{self.place.title}: the loss is not finite in epoch {self.state['epoch'] + 1}, batch {step + 1} of "
+            f"{epoch.n_batches} ({epoch.describe(step)}); lower the learning rate (now "
+            f"{self.settings.learning_rate:g}) or the clipping{where}"
+        )
+
+    # Validation and what follows from it
+
+    def _validate(self, number: int) -> None:
+        state, settings = self.state, self.settings
+        due = number % settings.validate_every == 0 or number == self.last_epoch
+        if self.judge is not None:
+            value = self._judged() if due else float("nan")
+            self._note({"val/ndcg_10": value})
+            if due and (state["best"] is None or value > state["best"]):
+                state.update(best=value, best_epoch=number, since_best=0, seconds_to_best=state["seconds"])
+                self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+                self._save("best")
+            elif due:
+                state["since_best"] += 1
+                state["factor"] = next_factor(settings, state["factor"], state["since_best"])
+        stale = self.judge is not None and state["since_best"] >= settings.patience
+        state["finished"] = stale or number >= self.last_epoch
+
+    def _judged(self) -> float:
+        self.network.eval()
+        value = self.judge() if parallel.is_main() and self.judge is not None else 0.0
+        return parallel.share(value, self.place.device)
+
+    def _note(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.state["curves"].setdefault(name, []).append(value)
+
+    def _tell(self, bar: Any, number: int) -> None:
+        values = {name: curve[number - 1] for name, curve in self.state["curves"].items()}
+        shown = {"loss": f"{values['train/loss']:.3f}"}
+        if "val/ndcg_10" in values:
+            shown["NDCG@10"] = f"{values['val/ndcg_10']:.4f}"
+            shown["best"] = f"{self.state['best'] or 0:.4f}"
+        bar.set_postfix(shown)
+        if self.place.report is not None:
+            self.place.report(values, number)
+        if self._stopping():
+            raise KeyboardInterrupt
+
+    def _course(self) -> RefitSchedule:
+        state = self.state
+        epochs = state["best_epoch"] if self.judge is not None and self.best else state["epoch"]
+        costs = {
+            "epochs": float(state["epoch"]),
+            "best_epoch": float(epochs),
+            "train_seconds": state["seconds"],
+            "seconds_to_best": state["seconds_to_best"] or state["seconds"],
+            "examples_per_second": state["examples"] / max(1e-9, state["seconds"]),
+        }
+        if self.place.device.startswith("cuda"):
+            costs["peak_gpu_mb"] = torch.cuda.max_memory_allocated(self.place.device) / 2**20
+        return RefitSchedule(epochs, state["factors"][:epochs], state["curves"], costs)
+
+    # What is on disk
+
+    def _save(self, name: str) -> None:
+        if self.place.folder is None or not parallel.is_main():
+            return
+        tensors = {f"network/{key}": tensor for key, tensor in self.network.state_dict().items()}
+        if name == "last":
+            tensors |= {"losses": self.losses, "random/cpu": torch.get_rng_state()}
+            if self.place.device.startswith("cuda"):
+                tensors["random/cuda"] = torch.cuda.get_rng_state(self.place.device)
+            for place, values in self.optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser/{place}/{key}": tensor for key, tensor in values.items()}
+        scaler = self.scaler.state_dict()
+        write_checkpoint(self.place.folder, name, self.state | {"scaler": scaler}, tensors)
+
+    def _resume(self) -> None:
+        assert self.place.folder is not None
+        state, tensors = read_checkpoint(self.place.folder, "last", self.place.identity)
+        kept = {key: value for key, value in state.items() if key in self.state}
+        self.state = kept | {"curves": with_nan(state["curves"])}
+        self.network.load_state_dict(under(tensors, "network/"))
+        optimiser = self.optimiser.state_dict()
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for key, tensor in under(tensors, "optimiser/").items():
+            place, name = key.split("/")
+            moments.setdefault(int(place), {})[name] = tensor
+        self.optimiser.load_state_dict(optimiser | {"state": moments})
+        if state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+        self.losses = tensors["losses"].to(self.place.device) * parallel.is_main()
+        torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random/cuda"], self.place.device)
+        if self.judge is not None and state["best_epoch"]:
+            of_best, best = read_checkpoint(self.place.folder, "best", self.place.identity)
+            self.best = {key: tensor.to(self.place.device) for key, tensor in under(best, "network/").items()}
+            if of_best["best_epoch"] != state["best_epoch"]:  # killed between the two: the next epoch was the best
+                self.best = {}
+                self.state.update(best=None, best_epoch=0, since_best=0)
+        for epoch in range(1, self.state["epoch"] + 1):
+            if self.place.report is not None:
+                self.place.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)
+
+    # What a person sees and does
+
+    def _bar(self) -> Any:
+        steps = self.lessons.epoch(1).n_batches
+        done = self.state["epoch"] * steps + self.state["step"]
+        total, hidden = self.last_epoch * steps, None if parallel.is_main() else True
+        return tqdm(total=total, initial=done, desc=self.place.title, unit="step", delay=2, leave=False, disable=hidden)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Turn the first Ctrl-C into a stop between two steps; a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(*_: object) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        former = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+
+def make_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Adam or AdamW, fused into one kernel; matrices decay, biases and norms do not."""
+    matrices = [weight for weight in network.parameters() if weight.dim() > 1]
+    others = [weight for weight in network.parameters() if weight.dim() <= 1]
+    kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
+    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names start with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def with_nan(curves: dict[str, list[float | None]]) -> Curves:
+    """Curves as they were before JSON, which knows no NaN."""
+    return {name: [float("nan") if value is None else value for value in curve] for name, curve in curves.items()}

@@ -1,0 +1,87 @@
+"""Small operations on sparse matrices and arrays that several rooms need."""
+
+import numpy as np
+from scipy import sparse
+
+
+def weigh(matrix: sparse.csr_array, weighting: str) -> sparse.csr_array:
+    """Replace plays by what counts: 1, log(1 + plays), or log(items / length of the history).
+
+    >>> weigh(sparse.csr_array([[3.0, 0.0], [1.0, 7.0]]), "log").toarray().round(2)
+    array([[1.39, 0.  ],
+           [0.69, 2.08]])
+    """
+    weighed = matrix.astype(np.float64)
+    if weighting == "log":
+        weighed.data = np.log1p(weighed.data)
+        return weighed
+    weighed.data = np.ones_like(weighed.data)
+    if weighting == "idf":
+        lengths = np.diff(weighed.indptr)
+        weighed.data = np.repeat(np.log(matrix.shape[1] / np.maximum(lengths, 1)), lengths)
+    return weighed
+
+
+def sums_of_rows(weights: sparse.csr_array, matrix: sparse.csr_array) -> np.ndarray:
+    """weights @ matrix, dense, float64 (rows, columns): weighted sums of the matrix's rows.
+
+    One row alone is added up without making sparse matrices on the way, which would take longer than the sum; in the
+    same order, so that it is the same bit for bit.
+
+    >>> sums_of_rows(sparse.csr_array([[2.0, 0.0, 1.0]]), sparse.csr_array([[1.0, 0.0], [5.0, 5.0], [0.0, 3.0]]))
+    array([[2., 3.]])
+    """
+    if weights.shape[0] != 1:
+        return (weights @ matrix).toarray()
+    return sum_of_rows(weights.indices, weights.data, matrix)[None]
+
+
+def sum_of_rows(rows: np.ndarray, weights: np.ndarray, matrix: sparse.csr_array) -> np.ndarray:
+    """The sum of some rows of a matrix, each times its weight, float64 (columns,)."""
+    start = matrix.indptr[rows]
+    length = matrix.indptr[rows + 1] - start
+    places = np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)
+    products = np.repeat(weights, length) * matrix.data[places]
+    return np.bincount(matrix.indices[places], products, matrix.shape[1]).astype(np.float64, copy=False)
+
+
+def keep_largest(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
+    """Keep the k largest positive entries of every row, ties by column.
+
+    >>> keep_largest(sparse.csr_array([[1.0, 3.0, 3.0, -2.0]]), 2).toarray()
+    array([[0., 3., 3., 0.]])
+    """
+    matrix.data[matrix.data < 0] = 0
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    keep = np.ones(matrix.nnz, bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > k):
+        values = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
+        threshold = np.partition(values, len(values) - k)[len(values) - k]
+        larger, equal = values > threshold, values == threshold
+        equal &= np.cumsum(equal) <= k - larger.sum()
+        keep[matrix.indptr[row] : matrix.indptr[row + 1]] = larger | equal
+    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def pack_csr(name: str, matrix: sparse.csr_array) -> dict[str, np.ndarray]:
+    """A sparse matrix as three named arrays."""
+    return {f"{name}_data": matrix.data, f"{name}_indices": matrix.indices, f"{name}_indptr": matrix.indptr}
+
+
+def unpack_csr(name: str, arrays: dict[str, np.ndarray], columns: int) -> sparse.csr_array:
+    """The sparse matrix that `pack_csr` took apart."""
+    parts = (arrays[f"{name}_data"], arrays[f"{name}_indices"], arrays[f"{name}_indptr"])
+    return sparse.csr_array(parts, shape=(len(parts[2]) - 1, columns))
+
+
+def gini_of(values: np.ndarray) -> float:
+    """Gini coefficient of non-negative values, 0 where all of them are 0.
+
+    >>> gini_of(np.array([1, 1, 1, 1])), gini_of(np.array([0, 0, 0, 4]))
+    (0.0, 0.75)
+    """
+    x = np.sort(values)
+    n, total = len(x), x.sum()
+    return float((2 * np.arange(1, n + 1) - n - 1) @ x / (n * total)) if total else 0.0

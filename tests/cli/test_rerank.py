@@ -1,0 +1,199 @@
+import dataclasses
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.cli.rerank import Settings, main, strengths_of
+from common.data.sources.registry import SYNTHETIC
+from common.experiments import experiment
+from common.experiments.run import RESULTS, hash_config
+from common.experiments.settings import ModelSettings
+from common.models.knn.item_knn import ItemKNN
+from common.models.linear.als import ALS
+from common.reranking.rerank import Reranking
+from common.reranking.strength_search import METHODS
+from common.utils.io import read_json, read_parquet, write_json
+from tests.conftest import SMALL
+from tests.runs import finish
+from tests.stages import complaint
+
+
+@pytest.fixture(scope="module")
+def ran(small_data_dir, small_data, tmp_path_factory):
+    """Folder of the outputs of two models, one of them without test results. Tests work on copies."""
+    out = tmp_path_factory.mktemp("rerank") / "out"
+    settings = ModelSettings(
+        dataset=SYNTHETIC, synthetic=SMALL, data_dir=small_data_dir, output_dir=out, wandb="disabled"
+    )
+    finish(settings, [ALS], "2_als")
+    finish(dataclasses.replace(settings, phase="select"), [ItemKNN])
+    return out
+
+
+@pytest.fixture
+def flags(small_flags, ran, tmp_path, monkeypatch):
+    shutil.copytree(ran, tmp_path / "out")
+    monkeypatch.setattr("common.cli.rerank.draw_accuracy", lambda *_: None)
+    monkeypatch.setattr("common.cli.rerank.draw_trade_offs", lambda *args: args[-1])
+    return small_flags
+
+
+@pytest.fixture
+def folder(tmp_path, small_data):
+    return tmp_path / "out" / small_data.name / "listen"
+
+
+def test_a_method_becomes_a_run_and_a_row(flags, folder, capsys):
+    main([*flags, "--run", "als", "--methods", "mmr", "balanced"])
+    board = pd.read_csv(folder / "leaderboard.csv")
+    assert {"als", "als+mmr", "als+balanced"} <= set(board["model"])
+    assert set(board.loc[board["model"].str.startswith("als"), "stage"]) == {"2_als"}
+    run, base = folder / "als+mmr" / "tuned" / "seed0", folder / "als" / "tuned" / "seed0"
+    assert (run / "log.txt").exists()
+    config = read_json(run / "config.json")
+    for part in ("valid", "test"):
+        assert {path.name for path in (run / part).iterdir()} == set(RESULTS)
+        record, before = (read_json(of / part / "metrics.json") for of in (run, base))
+        assert set(before) <= set(record)
+        assert record["config_sha256"] == hash_config(config)
+        assert record["fit_seconds"] == before["fit_seconds"]
+        assert record["recommend_ms_per_user"] == before["recommend_ms_per_user"] + record["rerank_ms_per_user"]
+        lists, own = (read_parquet(of / part / "recommendations.parquet") for of in (run, base))
+        assert not lists["item_id"].equals(own["item_id"])
+        by_user = [table.groupby("user_id", observed=True)["item_id"].agg(set) for table in (lists, own)]
+        assert by_user[0].equals(by_user[1]), "the same candidates"
+        targets = read_parquet(run / part / "targets.parquet").merge(lists, on=["user_id", "item_id"])
+        assert len(targets) > 0
+        assert (targets["rank_x"] == targets["rank_y"]).all()
+    said = capsys.readouterr().out
+    assert "* is the strength that the run has" in said
+    assert "als+mmr" in said
+
+
+def test_the_strength_is_chosen_on_validation(flags, folder):
+    main([*flags, "--run", "als", "--methods", "mmr", "--loss", "0.1"])
+    tried = read_json(folder / "reranking_als.json")
+    rows = pd.DataFrame(tried["validation"])
+    assert rows["strength"].tolist() == list(METHODS["mmr"].strengths)
+    kept = rows[rows["ndcg_10"] >= 0.9 * tried["run"]["ndcg_10"]]
+    assert rows["chosen"].sum() == 1
+    assert kept["strength"].max() == rows.loc[rows["chosen"], "strength"].item()
+    (run,) = (folder / "als+mmr").glob("tuned-*/seed0")
+    used = read_json(run / "config.json")["settings"]["reranking"]
+    assert used["diversity"] == kept["strength"].max()
+    own = read_json(folder / "als" / "tuned" / "seed0" / "valid" / "metrics.json")
+    assert tried["run"]["ndcg_10"] == pytest.approx(own["ndcg_10"]), "the run itself, judged from its files"
+
+
+def test_test_results_decide_nothing(flags, folder):
+    main([*flags, "--run", "als", "--methods", "mmr"])
+    before = read_json(folder / "reranking_als.json")
+    path = folder / "als" / "tuned" / "seed0" / "test"
+    record = read_json(path / "metrics.json")
+    write_json(path / "metrics.json", record | {"ndcg_10": 0.0})
+    table = read_parquet(path / "recommendations.parquet")
+    table["score"] = -table["score"]
+    table.to_parquet(path / "recommendations.parquet")
+    main([*flags, "--run", "als", "--methods", "mmr"])
+    assert read_json(folder / "reranking_als.json") == before
+
+
+def test_other_settings_lie_apart(flags, folder):
+    main([*flags, "--run", "als", "--methods", "mmr", "calibrated", "--preset", "classic"])
+    for method, name, textbook in (("mmr", "diversity", 0.3), ("calibrated", "calibration", 0.5)):
+        config = read_json(folder / f"als+{method}" / "classic" / "seed0" / "config.json")
+        assert config["settings"].pop("reranking") == {"places": 20, name: textbook}
+        own = read_json(folder / "als" / "tuned" / "seed0" / "config.json")
+        assert config["settings"] == own["settings"]
+        assert config["lists_of"] == hash_config(own)
+    main([*flags, "--run", "als", "--methods", "mmr", "--strength", "0.25"])
+    assert not (folder / "als+mmr" / "tuned").exists()
+    assert len(list((folder / "als+mmr").glob("tuned-*"))) == 1
+
+
+def test_flags_make_a_pipeline(flags, folder):
+    wishes = ["--pipeline.per-artist", "1", "--pipeline.no-explicit", "--pipeline.one-version"]
+    main([*flags, "--run", "als", "--methods", "pipeline", *wishes])
+    (run,) = (folder / "als+pipeline").glob("tuned-*/seed0")
+    lists = read_parquet(run / "test" / "recommendations.parquet")
+    own = read_parquet(folder / "als" / "tuned" / "seed0" / "test" / "recommendations.parquet")
+    assert len(lists) < len(own)
+    assert not lists.duplicated(["user_id", "rank"]).any()
+    targets = read_parquet(run / "test" / "targets.parquet")
+    gone = own.merge(lists, on=["user_id", "item_id"], how="left", indicator=True).query("_merge == 'left_only'")
+    hidden = targets.merge(gone[["user_id", "item_id"]], on=["user_id", "item_id"])
+    assert len(hidden) > 0
+    assert (hidden["rank"] > 100).all(), "what is left out is found nowhere in the list"
+
+
+def test_a_run_without_test_results_gets_none(flags, folder):
+    main([*flags, "--run", "item_knn", "--methods", "novelty"])
+    run = folder / "item_knn+novelty" / "tuned" / "seed0"
+    assert (run / "valid" / "metrics.json").exists()
+    assert not (run / "test").exists()
+
+
+def test_the_figures_are_drawn(flags, folder, monkeypatch):
+    from common.plots.reranking import draw_trade_offs
+
+    monkeypatch.setattr("common.cli.rerank.draw_accuracy", experiment.draw_accuracy)
+    monkeypatch.setattr("common.cli.rerank.draw_trade_offs", draw_trade_offs)
+    main([*flags, "--run", "als", "--methods", "mmr"])
+    for path in (folder / "figures" / "reranking_als.png", folder / "als+mmr/tuned/seed0/figures/accuracy_by_k.png"):
+        assert path.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--methods", "mrm"], "unknown method 'mrm': did you mean 'mmr'?"),
+        (["--methods"], "--methods names none"),
+        (["--methods", "pipeline"], "say with --pipeline flags what is to be done"),
+        (["--methods", "novelty", "--preset", "classic"], "--methods novelty has no classic strength"),
+        (["--preset", "tunde"], "unknown preset 'tunde'"),
+        (["--methods", "mmr", "--strength", "2"], "--strength 2: mmr takes a number from 0 to 1"),
+        (
+            ["--methods", "per_genre", "--strength", "2.5"],
+            "--strength 2.5: per_genre takes a whole number of 0 or more",
+        ),
+        (["--strength", "1", "--methods", "balanced"], "--strength 1: balanced has no strength"),
+        (["--methods", "mmr", "--strength", "0.9", "--pipeline.calibration", "0.2"], "give two that sum to 1 or less"),
+        (["--methods", "balanced", "--pipeline.diversity", "-1"], "--pipeline.diversity -1.0: give 0 to 1"),
+        (["--loss", "7"], "--loss 7.0: give a share from 0 to 1"),
+        (["--run", "asl"], "'asl' is no run"),
+        (["--protocol", "next"], "unknown protocol 'next'"),
+    ],
+)
+def test_a_mistake_is_one_sentence(more, said, flags, folder, capsys):
+    before = sorted(path for path in folder.rglob("*"))
+    assert said in complaint(capsys, main, *flags, *more)
+    assert sorted(path for path in folder.rglob("*")) == before
+
+
+def test_a_run_that_does_not_fit_is_refused(flags, folder, capsys):
+    run = folder / "als" / "tuned" / "seed0"
+    config, record = read_json(run / "config.json"), read_json(run / "test" / "metrics.json")
+    write_json(run / "config.json", config | {"model": "als+mmr"})
+    assert "is re-ranked already; name the run of als" in complaint(capsys, main, *flags, "--run", "als")
+    write_json(run / "config.json", config | {"data_sha256": "0"})
+    assert "is on other data than" in complaint(capsys, main, *flags, "--run", "als")
+    write_json(run / "config.json", config)
+    write_json(run / "test" / "metrics.json", record | {"config_sha256": "0"})
+    assert "are not of the same settings" in complaint(capsys, main, *flags, "--run", "als")
+
+
+def test_shares_leave_room_for_those_of_the_pipeline():
+    settings = Settings(pipeline=Reranking(calibration=0.4))
+    assert strengths_of(settings, "mmr") == (0.05, 0.1, 0.2, 0.3, 0.5)
+    assert strengths_of(Settings(), "mmr") == METHODS["mmr"].strengths
+
+
+def test_strengths_go_from_weak_to_strong():
+    for name, method in METHODS.items():
+        settings = [method.at(strength, Reranking()) for strength in method.strengths]
+        assert len(set(settings)) == len(settings), name
+        rising = np.diff([getattr(of, method.settings[0]) for of in settings])
+        assert (rising < 0).all() if name == "per_genre" else (rising > 0).all()
+    assert Settings().methods == tuple(METHODS)

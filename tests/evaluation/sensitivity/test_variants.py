@@ -1,0 +1,176 @@
+"""A tiny ranking whose ranks before every judge can be told by looking at it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.evaluation.sensitivity.agreement import flips, kendall_tau
+from common.evaluation.sensitivity.variants import (
+    OWN_RULE,
+    TIES,
+    VARIANTS,
+    Panel,
+    Variant,
+    id_places,
+    one_of_each,
+    tied_ranks,
+)
+from common.models.registry import ItemKNN, Popularity
+from common.splits.negatives import draw_popular
+from common.splits.store import load_split
+from tests.data.worlds import dataset, pairs
+
+PLACES = {"hash": np.array([4, 0, 3, 1, 2]), "id": np.arange(5)}
+
+
+def world(folder):
+    """Three users of five and six items; nothing but the ids matters."""
+    frame = pairs(
+        anna="a b c d e f",
+        ben="a b c d g",
+        cleo="a e f g h i",
+    )
+    return dataset(folder, frame)
+
+
+@pytest.fixture(scope="module")
+def court(tmp_path_factory):
+    return Panel(world(tmp_path_factory.mktemp("world")), "listen")
+
+
+@pytest.fixture(scope="module")
+def real_court(small_data):
+    return Panel(small_data, "listen")
+
+
+def ranks_of(others, hidden=None):
+    own, items, codes = np.array([0.5]), np.array([2]), np.array([0, 1, 3, 4])
+    found = tied_ranks(own, items, np.array([others]), codes, PLACES, hidden)
+    return {order: int(rank[0]) for order, rank in found.items()}
+
+
+def test_ranks_of_a_tiny_list_under_every_order_of_equal_scores():
+    # Above: 0.9. Equal: items 1 and 4. By hash both stand before item 2 (places 0, 2 < 3); by id item 1 alone.
+    assert ranks_of([0.1, 0.5, 0.9, 0.5]) == {"hash": 4, "id": 3, "favour": 2, "against": 4}
+
+
+def test_without_equal_scores_all_orders_agree_and_what_is_masked_does_not_count():
+    assert set(ranks_of([0.1, 0.6, np.nan, 0.2]).values()) == {2}
+    assert set(ranks_of([np.nan] * 4).values()) == {1}
+
+
+def test_hidden_items_of_one_user_never_share_a_place():
+    # Item 1 is hidden, too: it stands before item 2 by hash, whether hidden items go first or last.
+    hidden = np.array([[False, True, False, False]])
+    assert ranks_of([0.5, 0.5, 0.5, 0.5], hidden) == {"hash": 4, "id": 3, "favour": 2, "against": 5}
+
+
+def test_a_constant_score_is_perfect_in_the_targets_favour_and_nothing_against_it(court):
+    verdicts = court.constant()
+    assert verdicts.tied == 1
+    assert (verdicts.ndcg[Variant(ties="favour")] == 1).all()
+    n_hidden = np.bincount(court.evaluator.hidden.target_rows)
+    free = court.evaluator.train.n_items - court.evaluator.given.lengths
+    last = np.array([1 / np.log2(n + 1) for n in free])  # one hidden item each, the last of the list
+    assert (n_hidden == 1).all()
+    np.testing.assert_allclose(verdicts.ndcg[Variant(ties="against")], last)
+
+
+def test_encores_own_rule_gives_the_ranks_of_the_scorer(real_court):
+    model = ItemKNN().fit(real_court.evaluator.train)
+    ranking = real_court.evaluator.rank(model)
+    verdicts = real_court.judge(lambda rows: real_court.evaluator.scores_of(model, rows))
+    np.testing.assert_array_equal(verdicts.ranks[0], ranking.target_ranks)
+    np.testing.assert_array_equal(verdicts.ranks[1], ranking.target_ranks_sampled)
+    overall = real_court.evaluator.evaluate(ranking).overall
+    assert verdicts.ndcg[OWN_RULE].mean() == pytest.approx(overall["ndcg_10"])
+    assert verdicts.hr[OWN_RULE].mean() == pytest.approx(overall["hr_10"])
+    assert verdicts.ndcg[Variant("every", "uniform")].mean() == pytest.approx(overall["ndcg_10_sampled99"])
+
+
+def test_leaving_one_out_takes_the_other_hidden_items_out_of_the_list(real_court):
+    model = Popularity().fit(real_court.evaluator.train)
+    hidden, places = real_court.evaluator.hidden, real_court.evaluator.places
+    verdicts = real_court.judge(lambda rows: real_court.evaluator.scores_of(model, rows))
+    row = int(np.argmax(np.bincount(hidden.target_rows)))
+    mine = np.flatnonzero(hidden.target_rows == row)
+    one = mine[real_court.chosen[mine]]
+    assert len(one) == 1 < len(mine)
+    known = set(hidden.given[row]) | set(hidden.target_items[mine]) - set(hidden.target_items[one])
+    order = np.lexsort((places, -model.popularity))
+    rank = 1 + [item for item in order if item not in known].index(hidden.target_items[one][0])
+    expected = 1 / np.log2(rank + 1) if rank <= 10 else 0
+    assert verdicts.ndcg[Variant("one")][row] == pytest.approx(expected)
+
+
+def test_a_judge_of_one_item_is_the_same_where_there_is_but_one(court):
+    assert court.leaves_one_out
+    assert {judge.hidden for judge in court.constant().ndcg} == {"every"}
+    assert set(court.constant().ndcg) == {judge for judge in (*VARIANTS, *TIES) if judge.hidden == "every"}
+
+
+def test_popular_negatives_are_drawn_by_popularity_outside_what_the_user_has_and_alike_each_time(
+    real_court, small_data
+):
+    again = Panel(small_data, "listen")
+    np.testing.assert_array_equal(real_court.popular, again.popular)
+    np.testing.assert_array_equal(real_court.chosen, again.chosen)
+    hidden, train = real_court.evaluator.hidden, real_court.evaluator.train
+    parts = load_split(small_data, "listen").parts().values()
+    owned = {
+        (user, item)
+        for part in parts
+        for user, item in zip(part["user_id"].astype(str), part["item_id"].astype(str), strict=True)
+    }
+    ids = train.items["item_id"].to_numpy(object)
+    for target, row in enumerate(hidden.target_rows):
+        drawn = real_court.popular[target]
+        drawn = drawn[drawn >= 0]
+        assert len(set(drawn)) == len(drawn) == 99
+        assert not {(hidden.users[row], ids[item]) for item in drawn} & owned
+    assert train.counts[real_court.popular].mean() > 1.1 * train.counts[hidden.negatives].mean()
+
+
+def test_the_chance_of_a_popular_negative_is_its_share():
+    popularity = np.concatenate([[300.0], np.ones(600)])
+    drawn = draw_popular(np.arange(400), np.arange(400) * 601 + 600, popularity, np.random.default_rng(0))
+    first = drawn[:, 0] == 0
+    assert first.mean() == pytest.approx(300 / 899, abs=0.07), "the first draw takes a third of the weight"
+    assert not (drawn == 600).any()
+    assert (np.sort(drawn, axis=1)[:, 1:] != np.sort(drawn, axis=1)[:, :-1]).all()
+
+
+def test_ids_go_by_number_where_all_are_numbers_and_each_row_has_one_chosen():
+    assert id_places(pd.Series(["10", "9"])).tolist() == [1, 0]
+    assert id_places(pd.Series(["i10", "i9"])).tolist() == [0, 1]
+    rows = np.array([0, 0, 0, 2, 5, 5])
+    chosen = one_of_each(rows, np.random.default_rng(0))
+    assert np.bincount(rows, chosen).tolist() == [1, 0, 1, 0, 0, 1]
+
+
+def test_pairs_that_change_places_are_found_with_how_sure_they_are():
+    users = np.arange(50) % 5
+    first = {"a": 0.5 + 0.01 * users, "b": 0.4 + 0.01 * users, "c": 0.1 * users}
+    second = {"a": 0.1 * users, "b": 0.2 + 0.1 * users, "c": np.full(50, np.nan)}
+    [flip] = flips(first, second)
+    assert (flip.better, flip.worse, flip.sure) == ("a", "b", True)
+    assert flip.first.mean == pytest.approx(0.1)
+    assert (flip.second.low, flip.second.high) == (pytest.approx(-0.2), pytest.approx(-0.2))
+    noise = np.where(users == 0, 1.0, -0.24)
+    [unsure] = flips({"a": noise, "b": np.zeros(50)}, {"a": -np.ones(50), "b": np.zeros(50)})
+    assert not unsure.sure
+    assert not unsure.first.sure
+    assert unsure.second.sure
+
+
+def test_kendalls_tau_of_three_models_by_hand():
+    first = {"a": 0.1, "b": 0.2, "c": 0.3}
+    assert kendall_tau(first, first) == pytest.approx(1)
+    assert kendall_tau(first, {"a": 3, "b": 2, "c": 1}) == pytest.approx(-1)
+    assert kendall_tau(first, {"a": 1, "b": 3, "c": 2}) == pytest.approx(1 / 3)
+    assert np.isnan(kendall_tau(first, {"a": 1.0}))
+
+
+def test_newcomers_have_no_court(small_data):
+    with pytest.raises(ValueError, match="newcomers"):
+        Panel(small_data, "newcomer")

@@ -1,0 +1,241 @@
+import dataclasses
+
+import pytest
+
+from common.cli.report import main as report
+from common.data.dataset import write_dataset
+from common.experiments import presets as command_line
+from common.experiments import tracking
+from common.experiments.flags import _one_sentence, command, parse
+from common.experiments.presets import preset_label, preset_values, read_toml
+from common.experiments.settings import DataSettings
+from common.models.knn.item_knn import ItemKNNSettings
+from common.models.registry import HybridKNN
+from common.utils.errors import UserError
+from common.utils.io import write_text
+from tests.data.worlds import rich_tables
+from tests.stages import complaint, stage
+
+KNN = "1_knn_baseline.py"
+
+
+@pytest.fixture(autouse=True)
+def no_music_data(monkeypatch):
+    monkeypatch.delenv("MUSIC_DATA", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--dataset", "lastm-2k"], ["data set 'lastm-2k'", "did you mean 'lastfm-2k'"]),
+        (["--dataset", "nothing-like-it"], ["data set 'nothing-like-it'", "known are auto, lastfm-2k, synthetic"]),
+        (["--protocol", "lisen"], ["protocol 'lisen'", "did you mean 'listen'"]),
+        (["--protocol", "next_shuffled"], ["'next_shuffled'", "did you mean 'next-shuffled'"]),
+        (["--phase", "tset"], ["phase 'tset'", "known are select, final"]),
+        (["--preset", "clasic"], ["preset 'clasic'", "did you mean 'classic'"]),
+        (["--device", "gpu"], ["device 'gpu'", "known are auto, cpu, cuda"]),
+        (["--device", "cuda"], ["--device cuda", "cpu", "--device auto"]),
+        (["--item-knn.neighbours", "0"], ["--item-knn.neighbours 0: give 1 or more"]),
+        (["--item-knn.shrinkage", "nan"], ["--item-knn.shrinkage nan", "give 0 or more"]),
+        (["--item-knn.asymmetry", "7"], ["--item-knn.asymmetry 7.0", "give 0 to 1"]),
+        (["--trending.half-life-days", "0"], ["--trending.half-life-days 0", "give 0.01 or more"]),
+        (["--models", "itemknn"], ["model 'itemknn'", "did you mean 'item_knn'"]),
+        (["--wandb", "onlin"], ["--wandb 'onlin'", "did you mean 'online'"]),
+        (["--protcol", "next"], ["--protcol", "perhaps you meant --protocol", "--help"]),
+        (["--no-such-thing"], ["--no-such-thing", "--help"]),
+        (["--seed", "one"], ["--seed", "one"]),
+        (["--seed", "1.5"], ["--seed", "1.5"]),
+        (["--seed", "-1"], ["--seed -1", "seeds start at 0"]),
+        (["--split-seed", "-3"], ["--split-seed -3", "seeds start at 0"]),
+        (["--split-seed"], ["--split-seed"]),
+        (["--tune", "-1"], ["--tune -1", "leave it out"]),
+        (["--tune", "many"], ["--tune", "many"]),
+        (["--item-knn.neighbours", "few"], ["--item-knn.neighbours", "few"]),
+        (["--item-knn.weighting", "tfidf"], ["--item-knn.weighting", "tfidf", "binary"]),
+        (["--synthetic.users", "0"], ["--synthetic.users", "0"]),
+        (["--synthetic.noise", "loud"], ["--synthetic.noise", "loud"]),
+        (["stray"], ["stray", "--help"]),
+    ],
+)
+def test_a_bad_flag_ends_in_one_sentence(capsys, small_flags, flags, said):
+    message = complaint(capsys, stage(KNN), *small_flags, *flags)
+    assert all(part in message for part in said), message
+
+
+def test_nothing_is_written_after_a_mistake(capsys, small_flags, tmp_path):
+    complaint(capsys, stage(KNN), *small_flags, "--protocol", "lisen")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_real_files_are_explained(capsys, tmp_path, monkeypatch):
+    flags = ["--data-dir", str(tmp_path), "--output-dir", str(tmp_path / "out")]
+    message = complaint(capsys, stage(KNN), "--dataset", "lastfm-2k", *flags)
+    assert all(part in message for part in ("hetrec2011-lastfm-2k", "MUSIC_DATA", "--dataset synthetic")), message
+    monkeypatch.setenv("MUSIC_DATA", str(tmp_path / "gone"))
+    for dataset in ("lastfm-2k", "auto"):
+        message = complaint(capsys, stage(KNN), "--dataset", dataset, *flags)
+        assert all(part in message for part in ("MUSIC_DATA", str(tmp_path / "gone"), "unset it")), message
+
+
+@pytest.mark.parametrize("protocol", ["next", "next-shuffled", "temporal"])
+def test_a_protocol_that_needs_times_says_so(capsys, small_flags, small_data, tmp_path, protocol):
+    tables = rich_tables()
+    timeless = dataclasses.replace(
+        tables, interactions=tables.interactions.drop(columns="timestamp"), user_item_tags=None
+    )
+    # Prepared data is taken as it is where its source has not changed.
+    write_dataset(small_data.name, tmp_path / small_data.name, timeless, small_data.manifest["source"])
+    message = complaint(capsys, stage(KNN), *small_flags, "--data-dir", str(tmp_path), "--protocol", protocol)
+    assert "no time" in message
+    assert "--protocol listen" in message
+
+
+@pytest.mark.parametrize("wandb", ["disabled", "offline"])
+def test_an_output_folder_that_is_a_file_is_named(capsys, small_flags, tmp_path, monkeypatch, wandb):
+    monkeypatch.setattr(tracking, "_init", lambda *_: pytest.fail("tracking began"))
+    (tmp_path / "file").write_text("")
+    flags = [*small_flags, "--output-dir", str(tmp_path / "file"), "--wandb", wandb]
+    assert str(tmp_path / "file") in complaint(capsys, stage(KNN), *flags)
+
+
+def test_a_terminal_without_box_characters_gets_the_same_sentence():
+    plain = " Unrecognized options\n -------------\n  Unrecognized options: --sed, 1\n  -------------\n"
+    boxed = "╭─ Unrecognized options ─╮\n│ Unrecognized options: --sed, 1 │\n│ ─────────────── │\n"
+    for text in (plain, boxed):
+        assert _one_sentence(text) == "unrecognized options: --sed, 1; --help lists all flags"
+
+
+def test_help_lists_every_flag_with_the_presets_values(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(command_line, "PRESETS", tmp_path)
+    monkeypatch.setattr(command_line.preset_values, "__defaults__", (tmp_path,))
+    write_text(tmp_path / "synthetic.toml", "[tuned.item_knn]\nneighbours = 137\n")
+    with pytest.raises(SystemExit) as stopped:
+        stage(KNN)(["--dataset", "synthetic", "--help"])
+    assert stopped.value.code == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    for flag in ("dataset", "split-seed", "wandb", "data-dir", "output-dir", "protocol", "seed", "preset", "phase"):
+        assert f"--{flag}" in said.out
+    for flag in ("device", "tune", "resume", "models", "item-knn.neighbours", "item-knn.shrinkage", "synthetic.users"):
+        assert f"--{flag}" in said.out
+    assert "137" in said.out
+
+
+def test_reports_mistakes_end_in_one_sentence_too(capsys, small_flags, tmp_path):
+    assert "run a stage first" in complaint(capsys, report, *small_flags)
+    assert "--wandb 'never'" in complaint(capsys, report, *small_flags, "--wandb", "never")
+
+
+def test_a_stopped_run_says_how_to_go_on(capsys):
+    @command
+    def main(argv=None):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+# presets
+
+
+def presets(folder, **files: str):
+    for name, text in files.items():
+        write_text(folder / f"{name}.toml", text)
+    return folder
+
+
+def values(folder, preset="tuned", dataset="music", protocol="listen") -> ItemKNNSettings:
+    return preset_values(preset, dataset, protocol, "item_knn", ItemKNNSettings, folder)
+
+
+def test_later_presets_win(tmp_path):
+    folder = presets(
+        tmp_path,
+        default="[tuned.item_knn]\nneighbours = 1\nshrinkage = 1.0\nasymmetry = 0.1\nweighting = 'log'",
+        music="[tuned.item_knn]\nshrinkage = 2.0\nasymmetry = 0.2\n"
+        "[tuned.item_knn.listen]\nasymmetry = 0.3\nvalidation = {ndcg_10 = 0.1}",
+    )
+    assert values(folder) == ItemKNNSettings(1, 2.0, 0.3, "log", "binary")
+    assert values(folder, protocol="temporal") == ItemKNNSettings(1, 2.0, 0.2, "log", "binary")
+    assert values(folder, dataset="other") == ItemKNNSettings(1, 1.0, 0.1, "log", "binary")
+    assert values(folder, "classic") == ItemKNNSettings(), "the class itself is the textbook"
+    assert values(tmp_path / "nothing here") == ItemKNNSettings()
+
+
+def test_next_shuffled_takes_what_next_has_unless_it_has_its_own(tmp_path):
+    folder = presets(tmp_path, music="[tuned.item_knn.next]\nneighbours = 7")
+    assert values(folder, protocol="next-shuffled").neighbours == 7
+    presets(tmp_path, music="[tuned.item_knn.next]\nneighbours = 7\n[tuned.item_knn.next-shuffled]\nneighbours = 8")
+    assert values(folder, protocol="next-shuffled").neighbours == 8
+    assert values(folder, protocol="newcomer").neighbours == 100
+
+
+def test_a_preset_of_ones_own_has_a_name(tmp_path):
+    folder = presets(tmp_path, music="[mine.item_knn]\nneighbours = 3")
+    assert values(folder, "mine").neighbours == 3
+    with pytest.raises(UserError, match=r"unknown preset 'mien': did you mean 'mine'"):
+        values(folder, "mien")
+
+
+def test_a_preset_may_start_from_another_parts_included(tmp_path):
+    based = "[mine.hybrid_knn]\nbase = 'tuned'\ntags = 0.9"
+    music = f"[tuned.item_knn]\nneighbours = 3\n[tuned.hybrid_knn]\npopularity = 0.2\n{based}"
+    folder = presets(tmp_path, default="[tuned.hybrid_knn]\ntags = 0.1\naudio = 0.3", music=music)
+    found = preset_values("mine", "music", "listen", "hybrid_knn", HybridKNN.Settings, folder)
+    assert (found.tags, found.audio, found.popularity, found.item_knn.neighbours) == (0.9, 0.3, 0.2, 3)
+    presets(tmp_path, music="[mine.item_knn]\nbase = 'mine'")
+    with pytest.raises(UserError, match=r"music\.toml: \[mine\.item_knn\] base = 'mine': name another preset"):
+        values(folder, "mine")
+    presets(tmp_path, music="[mine.item_knn]\nbase = 'yours'")
+    with pytest.raises(UserError, match="unknown preset 'yours'"):
+        values(folder, "mine")
+
+
+def test_an_unknown_key_is_refused(tmp_path):
+    folder = presets(tmp_path, music="[tuned.item_knn.listen]\nneigbours = 3")
+    with pytest.raises(UserError, match=r"music\.toml: \[tuned\.item_knn\] has no setting 'neigbours'.*neighbours"):
+        values(folder)
+
+
+def test_broken_toml_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"music\.toml is not readable TOML.*mend or delete"):
+        values(presets(tmp_path, music="[tuned"))
+    (tmp_path / "music.toml").write_bytes(b"\xff")
+    with pytest.raises(UserError, match="not readable TOML"):
+        read_toml(tmp_path / "music.toml")
+
+
+def test_changed_flags_change_the_label_and_the_same_ones_do_not():
+    preset, other = ItemKNNSettings(neighbours=5), ItemKNNSettings(neighbours=6)
+    assert preset_label("tuned", ItemKNNSettings(neighbours=5), preset) == "tuned"
+    labels = {preset_label("tuned", settings, preset) for settings in (other, ItemKNNSettings(shrinkage=1.0), preset)}
+    assert len(labels) == 3
+    assert preset_label("tuned", other, preset) == preset_label("tuned", ItemKNNSettings(neighbours=6), preset)
+    assert all(label == "tuned" or label.startswith("tuned-") for label in labels)
+
+
+def test_overriding_a_flag_leaves_the_presets_results_alone(small_flags, small_data, tmp_path):
+    stage(KNN)([*small_flags, "--models", "item_knn"])
+    folder = tmp_path / "out" / small_data.name / "listen" / "item_knn"
+    before = (folder / "tuned" / "seed0" / "test" / "metrics.json").read_bytes()
+    stage(KNN)([*small_flags, "--models", "item_knn", "--item-knn.neighbours", "3"])
+    assert (folder / "tuned" / "seed0" / "test" / "metrics.json").read_bytes() == before
+    labels = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert labels[0] == "tuned"
+    assert len(labels) == 2
+    assert labels[1].startswith("tuned-")
+
+
+def test_flags_and_the_equals_sign_and_underscores_are_taken():
+    settings = parse(DataSettings, ["--split_seed=3", "--wandb=offline"])
+    assert (settings.split_seed, settings.wandb) == (3, "offline")
+
+
+def test_values_of_a_preset_have_the_type_of_their_setting(tmp_path):
+    presets(tmp_path, music="[tuned.item_knn]\nshrinkage = 3\n")
+    assert type(values(tmp_path).shrinkage) is float
+    presets(tmp_path, music='[tuned.item_knn]\nneighbours = "many"\n')
+    with pytest.raises(UserError, match=r"music.toml: \[tuned.item_knn\] neighbours = 'many'"):
+        values(tmp_path)

@@ -1,0 +1,233 @@
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from common.experiments import tracking
+from common.experiments.tracking import NullTracker, RunIdentity, WandbTracker, resolve_mode, start
+from common.utils.io import read_json
+from tests.conftest import ROOT, SMALL
+from tests.stages import stage
+
+IDENTITY = RunIdentity("item_knn", "1_knn_baseline", "tuned", "music", "listen", "0123456789abcdef", "final", 0)
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch, tmp_path):
+    """No key in the home folder, and no mode named."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_MODE")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "mode", "key", "expected"),
+    [
+        ("auto", None, None, "offline"),
+        ("auto", None, "k" * 40, "online"),
+        ("auto", "", "k" * 40, "online"),
+        ("auto", "offline", "k" * 40, "offline"),
+        ("auto", "DISABLED", "k" * 40, "disabled"),
+        ("auto", "online", None, "online"),
+        ("auto", "nonsense", None, "offline"),
+        ("offline", "online", "k" * 40, "offline"),
+        ("disabled", "online", None, "disabled"),
+        ("online", "disabled", None, "online"),
+    ],
+)
+def test_the_mode_is_the_flag_then_the_environment_then_the_key(monkeypatch, wanted, mode, key, expected):
+    for name, value in (("WANDB_MODE", mode), ("WANDB_API_KEY", key)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert resolve_mode(wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "expected"),
+    [
+        ("machine api.wandb.ai login user password secret\n", None, "online"),
+        ("machine example.org login user password secret\n", None, "offline"),
+        ("machine wandb.example.org login user password secret\n", "https://wandb.example.org:8080", "online"),
+        ("machine api.wandb.ai login user password secret\n", "https://wandb.example.org", "offline"),
+        ("this is no netrc", None, "offline"),
+    ],
+)
+def test_a_key_in_netrc_counts_for_its_host(monkeypatch, tmp_path, text, base, expected):
+    (tmp_path / "netrc").write_text(text)
+    (tmp_path / "netrc").chmod(0o600)
+    if base:
+        monkeypatch.setenv("WANDB_BASE_URL", base)
+    assert resolve_mode("auto") == expected
+
+
+def test_disabled_is_a_tracker_that_does_nothing_and_leaves_nothing(tmp_path):
+    tracker = start("disabled", tmp_path, IDENTITY, {})
+    assert type(tracker) is NullTracker
+    tracker.log({"train/loss": 1.0}, 1)
+    tracker.summary({"a": 1})
+    tracker.table("t", pd.DataFrame({"x": [1]}))
+    tracker.figure("f", tmp_path / "f.png")
+    tracker.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_tracking_leaves_no_wandb_folder(small_flags, tmp_path):
+    stage("1_knn_baseline.py")([*small_flags, "--models", "popularity"])
+    assert not list((tmp_path / "out").glob("wandb*"))
+
+
+def test_a_tracker_that_fails_to_start_costs_a_warning_only(small_flags, small_data, tmp_path, monkeypatch, capsys):
+    attempts = []
+
+    def broken(mode: str, *_: Any) -> None:
+        attempts.append(mode)
+        raise RuntimeError("no service\nand more")
+
+    monkeypatch.setattr(tracking, "_init", broken)
+    stage("1_knn_baseline.py")([*small_flags, "--models", "popularity", "--wandb", "online"])
+    assert attempts == ["online", "offline"], "what cannot be sent is kept"
+    said = capsys.readouterr().out
+    assert "W&B online: no service\n" in said
+    folder = tmp_path / "out" / small_data.name / "listen" / "popularity" / "tuned" / "seed0"
+    assert (folder / "test" / "metrics.json").exists()
+
+
+class BrokenRun:
+    """A run that starts and then fails at everything."""
+
+    offline = True
+    url = None
+    settings = type("Settings", (), {"sync_dir": "somewhere"})
+
+    def define_metric(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"{name} is broken")
+
+
+def test_a_tracker_that_fails_on_the_way_costs_warnings_only(caplog):
+    tracker = WandbTracker(BrokenRun())
+    tracker.log({"train/loss": 1.0}, 1)
+    tracker.summary({"a": 1})
+    tracker.finish()
+    assert caplog.text.count("is broken") == 3
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory, small_data_dir) -> tuple[Path, dict[str, Any], Callable[..., str]]:
+    """The results of a small run tracked offline, what its file says, and a way to run a command that it printed."""
+    reader = shutil.which("wandb", path=str(Path(sys.executable).parent)) or shutil.which("wandb")
+    if reader is None:
+        pytest.skip("the wandb command is not here")
+    folder = tmp_path_factory.mktemp("off line")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    clean |= {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
+    (folder / "home").mkdir()
+    flags = ["--dataset", "synthetic", "--synthetic.users", str(SMALL.users), "--synthetic.items", str(SMALL.items)]
+    flags += ["--synthetic.seed", str(SMALL.seed), "--data-dir", str(small_data_dir), "--models", "item_knn"]
+    script = [sys.executable, str(ROOT / "1_knn_baseline.py"), *flags, "--output-dir", str(folder / "out")]
+    done = subprocess.run(script, env=clean, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("runs in W&B: ")]
+
+    def printed(name: str, *more: str) -> str:
+        """What the command of that name says, started as it was printed, with more flags."""
+        [command] = [part for part in line.removeprefix("runs in W&B: ").split("   or   ") if f" {name} " in part]
+        program, called, path = shlex.split(command)
+        assert called == name
+        given = [reader if program == "wandb" else program, name, *more, path]
+        said = subprocess.run(given, env=clean, cwd=folder, capture_output=True, text=True, timeout=60)
+        assert said.returncode == 0, said.stderr
+        return said.stdout + said.stderr
+
+    [results] = (folder / "out").rglob("seed0")
+    return results, json.loads(printed("leet", "inspect", "--summary", "--json")), printed
+
+
+def find(content: Any, key: str) -> Any:
+    """The first value under a key, however deep."""
+    if isinstance(content, dict):
+        if key in content:
+            return content[key]
+        content = list(content.values())
+    if isinstance(content, list):
+        for value in content:
+            found = find(value, key)
+            if found is not None:
+                return found
+    return None
+
+
+def test_the_summary_is_that_of_metrics_json(offline):
+    folder, shown, _ = offline
+    summary = shown["summary"]
+    metrics = read_json(folder / "test" / "metrics.json")
+    validation = read_json(folder / "valid" / "metrics.json")
+    for key, value in metrics.items():
+        if value is not None:
+            assert nested(summary, key) == value, key
+    assert nested(summary, "valid/ndcg_10") == validation["ndcg_10"]
+    of_wandb = ("_", "valid/", "figures/", "tables/", "versions.")
+    assert {key for key in summary if not key.startswith(of_wandb)} - {"epoch"} <= set(metrics)
+
+
+def test_the_commands_that_are_printed_work_where_one_stands(offline):
+    printed = offline[2]
+    said = printed("sync", "--dry-run")
+    assert "Would sync 1 run(s)" in said
+    assert "offline-run-" in said
+
+
+def test_the_model_and_the_lists_are_in_the_offline_run(offline):
+    folder, _, printed = offline
+    records = [json.loads(line) for line in printed("leet", "inspect", "--json").splitlines()]
+    artifacts = {r["artifact"]["type"]: r["artifact"] for r in records if r.get("type") == "artifact"}
+    metrics = read_json(folder / "test" / "metrics.json")
+    name = f"{metrics['dataset']}-listen-item_knn-tuned"
+    assert artifacts["model"]["name"] == name
+    assert artifacts["recommendations"]["name"] == f"{name}-recommendations"
+    for kind, origin in (("model", folder / "model"), ("recommendations", folder / "test")):
+        metadata = json.loads(artifacts[kind]["metadata"])
+        assert {key: metrics[key] for key in metadata} == metadata
+        assert {"split_sha256", "phase", "seed", "ndcg_10"} <= metadata.keys()
+        for entry in artifacts[kind]["manifest"]["contents"]:
+            assert Path(entry["local_path"]).read_bytes() == (origin / entry["path"]).read_bytes()
+
+
+def nested(summary: dict[str, Any], key: str) -> Any:
+    """A summary value; nested ones may be shown as `a.b`."""
+    if key in summary:
+        return summary[key]
+    return {name.removeprefix(f"{key}."): value for name, value in summary.items() if name.startswith(f"{key}.")}
+
+
+def test_the_config_is_that_of_config_json(offline):
+    folder, shown, _ = offline
+    config = read_json(folder / "config.json")
+    for key in ("model", "stage", "preset", "data_sha256", "split_sha256", "seed"):
+        assert find(shown["config"], key) is not None, key
+    found = shown["config"]
+    value = found["split_sha256"]
+    assert (value["value"] if isinstance(value, dict) else value) == config["split_sha256"]
+
+
+def test_the_run_has_group_type_and_tags(monkeypatch):
+    given: dict[str, Any] = {}
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setattr(wandb, "init", lambda **settings: given.update(settings))
+    tracking._init("offline", IDENTITY, {"a": 1})
+    assert given["group"] == "music-listen-01234567"
+    assert given["job_type"] == "1_knn_baseline"
+    assert given["tags"] == ["tuned", "final"]
+    assert given["config"] == {"a": 1}
+    assert "entity" not in given, "nobody's account is written into the code"
+    assert given["mode"] == "offline"

@@ -1,0 +1,231 @@
+import dataclasses
+import json
+import zipfile
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+
+from common.models.base import PredictsPlays
+from common.models.inference.trees import Trees, read_trees
+from common.models.linear.als import ALSSettings
+from common.models.linear.ease import EASESettings
+from common.models.two_stage import training_data as crossfit
+from common.models.two_stage.forest import Forest, HistGradient, contributions
+from common.models.two_stage.tree_ranker import PLAYS, RANKER
+from common.splits.histories import Query
+from common.utils.environment import Seconds
+from common.utils.errors import UserError
+from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests, block_visible
+
+SOURCES: dict[str, Any] = {
+    "als": ALSSettings(factors=8, iterations=4, regularisation=1.0, alpha=10.0),
+    "ease": EASESettings(regularisation=5.0),
+}
+QUICK["forest"] = {**SOURCES, "top": 8, "trees": 20}
+QUICK["hist_gradient"] = {**SOURCES, "top": 8, "iterations": 20}
+
+
+def said_by(estimator: Any, rows: np.ndarray) -> np.ndarray:
+    """What scikit-learn predicts, of wanted ones the share."""
+    return estimator.predict_proba(rows)[:, 1] if hasattr(estimator, "predict_proba") else estimator.predict(rows)
+
+
+class TwoStageTests(ContractTests):
+    @pytest.fixture(autouse=True)
+    def nothing_kept(self, monkeypatch):
+        """Every fit starts from the beginning, so that equal results are not the same result twice."""
+        monkeypatch.setattr(crossfit, "KEPT", 0)
+        crossfit._kept.clear()
+
+    def test_the_score_of_a_candidate_is_a_share_and_all_others_stand_below(self, fitted):
+        scores = fitted.score(self.everybody)
+        pool = fitted.pool(fitted.known(self.everybody))
+        candidates = np.zeros(scores.shape, bool)
+        candidates[pool.rows, pool.items] = True
+        assert ((scores[candidates] >= 0) & (scores[candidates] <= 1)).all()
+        assert (scores[~candidates] <= 0).all()
+        assert 0 < candidates.mean() < 0.9
+
+    def test_nobody_is_proposed_what_they_have(self, fitted, train):
+        pool = fitted.pool(fitted.known(self.everybody))
+        assert not train.histories.matrix()[pool.rows, pool.items].sum()
+
+    def test_somebody_without_candidates_gets_no_new_items_and_no_error(self, fitted):
+        scores = fitted.fold_in([list(range(N_ITEMS)), [3]])
+        assert np.isfinite(scores).all()
+        assert (scores[0] <= 0).all()
+
+    def test_plays_are_predicted_for_pairs_in_any_order_and_whatever_the_company(self, fitted: Any):
+        kept: Any = PredictsPlays
+        assert isinstance(fitted, kept)
+        users, items = np.array([7, 0, 7, 39]), np.array([40, 3, 2, 3])
+        together = fitted.predict_plays(users, items)
+        assert together.dtype == np.float32
+        assert np.isfinite(together).all()
+        for place in range(4):
+            alone = fitted.predict_plays(users[[place]], items[[place]])
+            np.testing.assert_allclose(alone, together[[place]], rtol=1e-5)
+
+    def test_plays_that_all_weigh_the_same_are_not_predicted(self, train):
+        flat = dataclasses.replace(train, interactions=train.interactions.assign(weight=1.0))
+        model: Any = self.make().fit(flat)
+        assert model.predict_plays(np.array([0]), np.array([0])) is None
+        assert "plays" not in model.bench.columns
+
+    def test_where_nothing_can_be_learned_the_first_stage_decides(self, train):
+        single = train.interactions.drop_duplicates("user")  # nothing is left of anybody in their fold
+        model = self.make().fit(dataclasses.replace(train, interactions=single.reset_index(drop=True)))
+        assert model.ranker is None
+        scores = model.score(self.everybody)
+        assert np.isfinite(scores).all()
+        pool = model.pool(model.known(self.everybody))
+        assert scores[pool.rows, pool.items].min() >= 0
+        order = np.argsort(-pool.rest[pool.rows, pool.items][pool.rows == 0])
+        by_score = np.argsort(-scores[pool.rows, pool.items][pool.rows == 0])
+        np.testing.assert_array_equal(order, by_score)
+
+    def test_one_preparation_serves_both_models_and_its_time_is_counted(self, train, monkeypatch):
+        monkeypatch.setattr(crossfit, "KEPT", 2)
+        first = self.make().fit(train)
+        assert first.shared_seconds == Seconds()
+        again = self.make().fit(train)
+        assert again.bench is first.bench
+        assert again.ranker is first.ranker
+        assert again.shared_seconds.wall > (first.source_seconds + first.feature_seconds).wall
+        reseeded = self.make(weighting="balanced").fit(train)
+        assert reseeded.bench is first.bench
+        assert reseeded.ranker is not first.ranker
+        assert reseeded.shared_seconds == first.source_seconds + first.feature_seconds
+        other = self.make(negatives=3).fit(train)
+        assert other.bench is not first.bench
+        assert other.shared_seconds == Seconds()
+
+    def test_only_trusted_types_are_built_from_a_file(self, fitted, tmp_path):
+        fitted.save(tmp_path)
+        with zipfile.ZipFile(tmp_path / RANKER) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        schema = json.loads(content["schema.json"])
+        schema["__class__"], schema["__module__"], schema["__loader__"] = "system", "os", "FunctionNode"
+        content["schema.json"] = json.dumps(schema).encode()
+        with zipfile.ZipFile(tmp_path / RANKER, "w") as archive:
+            for name, data in content.items():
+                archive.writestr(name, data)
+        with pytest.raises(UserError, match=r"ranker\.skops is missing or damaged; train"):
+            self.kind.load(tmp_path)
+
+    @pytest.mark.parametrize("damage", [b"", b"\x93noise" * 20, None])
+    def test_damaged_trees_alone_are_refused(self, fitted, tmp_path, damage):
+        fitted.save(tmp_path)
+        if damage is None:
+            (tmp_path / RANKER).unlink()
+        else:
+            (tmp_path / RANKER).write_bytes(damage)
+        with pytest.raises(UserError, match=r"ranker\.skops is missing or damaged; train"):
+            self.kind.load(tmp_path)
+
+    def test_the_trees_say_bit_for_bit_what_scikit_learn_says_fitted_and_read(self, fitted, tmp_path, monkeypatch):
+        fitted.save(tmp_path)
+        rows = fitted.pool(fitted.known(self.everybody)).features
+        rows = np.concatenate([rows, np.full_like(rows[:1], np.nan)])
+        assert np.isnan(rows[:-1]).any()
+        for trees, name in ((fitted.ranker, RANKER), (fitted.plays, PLAYS)):
+            theirs = said_by(trees.estimator, rows)
+            read: Any = read_trees(tmp_path / name)
+            for ours in (trees, read):
+                np.testing.assert_array_equal(ours.walk(rows), theirs)
+                for many in (len(rows) + 1, len(rows), 7):  # by numpy, compiled, compiled and spread over threads
+                    monkeypatch.setattr("common.models.inference.trees.MANY", many)
+                    np.testing.assert_array_equal(ours.predict(rows), theirs.astype(np.float32))
+                np.testing.assert_array_equal(ours.predict(rows[:1]), theirs[:1].astype(np.float32))
+                assert not len(ours.predict(rows[:0]))
+
+    def test_few_rows_are_answered_without_scikit_learn_and_many_with_it(self, fitted, tmp_path, monkeypatch):
+        fitted.save(tmp_path)
+        rows = fitted.pool(fitted.known(self.everybody)).features
+        read: Any = read_trees(tmp_path / RANKER)
+        monkeypatch.setattr("common.models.inference.trees.MANY", len(rows))
+        read.predict(rows[1:])
+        assert "estimator" not in vars(read)
+        read.predict(rows)
+        assert "estimator" in vars(read)
+
+    def test_plays_of_a_saved_model_are_the_same(self, fitted: Any, tmp_path):
+        fitted.save(tmp_path)
+        users, items = np.arange(N_USERS), np.arange(N_USERS)
+        loaded: Any = self.kind.load(tmp_path)
+        np.testing.assert_array_equal(loaded.predict_plays(users, items), fitted.predict_plays(users, items))
+        assert fitted.nbytes() > sum(array.nbytes for array in fitted.arrays().values())
+
+
+class TestForest(TwoStageTests):
+    kind = Forest
+    other_settings: ClassVar = {
+        **{"top": 4, "negatives": 1, "weighting": "balanced", "trees": 5, "leaf": 30, "features": 1.0, "samples": 0.3},
+        **{"als": ALSSettings(factors=4, iterations=4, regularisation=5.0), "ease": EASESettings(regularisation=500.0)},
+    }
+
+    def test_the_reasons_add_up_to_the_score(self, fitted, train):
+        for user in (0, 21):
+            history = train.histories.take(np.array([user]))
+            scores = fitted.score(np.array([user]))[0]
+            pool = fitted.pool(fitted.known(np.array([user])))
+            for item in (pool.items[0], pool.items[-1], np.setdiff1d(np.arange(N_ITEMS), pool.items)[0]):
+                why = fitted.explain(history, int(item), user)
+                assert why.score == pytest.approx(scores[item], abs=1e-6)
+                assert ("first_stage" in why.parts) == (item not in pool.items)
+
+    def test_somebody_unknown_gets_reasons_too(self, fitted):
+        history = fitted.histories.take(np.array([5]))
+        item = int(fitted.pool(Query(np.array([-1]), history)).items[0])
+        why = fitted.explain(history, item)
+        assert why.score == pytest.approx(fitted.fold_in(history)[0, item], abs=1e-6)
+
+    def test_the_trees_are_in_the_trees_file(self, fitted, tmp_path):
+        fitted.save(tmp_path)
+        ranker = Forest.load(tmp_path).ranker
+        assert ranker is not None
+        assert isinstance(ranker.estimator, RandomForestRegressor)
+        assert len(ranker.nodes.roots) == len(ranker.estimator.estimators_) == 20
+
+
+class TestHistGradient(TwoStageTests):
+    kind = HistGradient
+    other_settings: ClassVar = {
+        **{"top": 4, "negatives": 1, "weighting": "balanced", "iterations": 5, "learning_rate": 0.01, "leaves": 2},
+        **{"leaf": 100, "l2": 50.0, "als": ALSSettings(factors=4, iterations=4, regularisation=5.0)},
+    }
+
+
+def test_contributions_by_hand():
+    """One tree, one split: the root's mean is the start, the rest belongs to the feature of the split."""
+    features = np.array([[0.0, 5.0], [0.0, 6.0], [1.0, 5.0], [1.0, 6.0]], np.float32)
+    wanted = np.array([0.0, 0.0, 1.0, 1.0])
+    forest = RandomForestRegressor(1, bootstrap=False, max_depth=1, max_features=None, random_state=0)
+    average, steps = contributions(Trees.of(forest.fit(features, wanted)), features)
+    assert average == 0.5
+    np.testing.assert_allclose(steps, [[-0.5, 0], [-0.5, 0], [0.5, 0], [0.5, 0]])
+
+
+def test_contributions_follow_missing_values_and_add_up():
+    rng = np.random.default_rng(0)
+    features = rng.random((300, 6)).astype(np.float32)
+    features[rng.random(features.shape) < 0.2] = np.nan
+    wanted = (np.nan_to_num(features[:, 0], nan=0.3) + features[:, 1:2].ravel() > 1).astype(float)
+    forest = RandomForestRegressor(10, min_samples_leaf=3, random_state=0).fit(features, wanted)
+    average, steps = contributions(Trees.of(forest), features)
+    np.testing.assert_allclose(average + steps.sum(axis=1), forest.predict(features), atol=1e-6)
+
+
+def test_constant_and_unknown_features_do_no_harm(tmp_path):
+    train = block_visible(tmp_path)
+    assert train.social is not None
+    items = train.items.assign(energy=1.0, genres="one genre", release_year=np.nan)
+    poor = dataclasses.replace(train, items=items, social=train.social.iloc[:0], user_item_tags=None, item_tags=None)
+    model = Forest(Forest.Settings(**QUICK["forest"]), 0).fit(poor)
+    assert "tags" not in model.bench.columns
+    assert "friends" not in model.bench.columns
+    assert "tag_knn" not in model.bench.stage.sources
+    top = model.score(np.arange(N_USERS)).argmax(axis=1)
+    assert (top // BLOCK == np.arange(N_USERS) % 4).mean() > 0.9

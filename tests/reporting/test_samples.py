@@ -1,0 +1,44 @@
+import pytest
+
+from common.models.registry import ItemKNN
+from common.reporting.samples import find, show_popular, show_similar
+from common.splits.train_view import load_train_view, most_popular, names_of
+from common.utils.errors import UserError
+from tests.stages import complaint, stage
+
+
+@pytest.fixture
+def train(small_data):
+    return load_train_view(small_data, "listen", "select")
+
+
+def test_items_are_found_by_name_whatever_the_case(train):
+    code = int(most_popular(train, 1)[0])
+    name = names_of(train)[code]
+    assert find(train, [name.upper(), name]) == [code, code]
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(train):
+    name = names_of(train)[0]
+    with pytest.raises(UserError, match="did you mean") as caught:
+        find(train, [name[:-1] + "#"])
+    assert name.casefold() in str(caught.value)
+    with pytest.raises(UserError, match="check the spelling"):
+        find(train, ["§§§§§§§§"])
+
+
+def test_the_popular_and_the_similar_are_printed_by_name(train, caplog):
+    caplog.set_level("INFO")
+    code = int(most_popular(train, 1)[0])
+    show_popular(train)
+    show_similar([ItemKNN().fit(train)], train, [code])
+    assert f"{names_of(train)[code]} ({train.counts[code]:,})" in caplog.text
+    near, similarity = ItemKNN().fit(train).similar(code, 5)
+    assert similarity[0] > 0
+    assert names_of(train)[int(near[0])] in caplog.text.split("item_knn")[1]
+
+
+def test_an_unknown_name_stops_the_stage_before_anything_is_trained(small_flags, capsys, tmp_path):
+    said = complaint(capsys, stage("1_knn_baseline.py"), *small_flags, "--show", "§§§§")
+    assert "--show" in said
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("*/listen/*/*/seed0/test"))

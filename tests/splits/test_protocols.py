@@ -1,0 +1,323 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.data.dataset import Dataset
+from common.data.ids import PAIR
+from common.evaluation.evaluator import Evaluator
+from common.experiments.presets import preset_values
+from common.models.baselines import Popularity
+from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
+from common.splits.negatives import sample_outside
+from common.splits.protocols import N_GIVEN, PROTOCOLS, draw_split, events_in_time
+from common.splits.split import hash_split
+from common.splits.store import load_split
+from common.splits.train_view import load_train_view
+from common.utils.errors import UserError
+from common.utils.io import sha256_file
+from tests.data.worlds import dataset, pairs, rich, rich_tables, sized
+
+
+def items_of(part: pd.DataFrame, user: str) -> str:
+    return " ".join(part.loc[part["user_id"] == user, "item_id"])
+
+
+def hash_of(split) -> str:
+    return hash_split({**split.parts(), "negatives99": split.negatives99})
+
+
+def as_pairs(frame: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(frame[PAIR].itertuples(index=False, name=None))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Dataset:
+    return rich(tmp_path_factory.mktemp("world"))
+
+
+# listen
+
+
+@pytest.mark.parametrize(
+    ("n", "test", "valid"),
+    [
+        *((1, 0, 0), (4, 0, 0), (5, 1, 1), (9, 1, 1), (10, 2, 1), (14, 2, 1), (15, 3, 1)),
+        *((20, 4, 1), (24, 4, 2), (25, 5, 2), (37, 7, 3), (38, 7, 3), (39, 7, 3), (40, 8, 3), (50, 10, 4)),
+    ],
+)
+def test_listen_hides_a_fifth_and_then_a_tenth_of_the_rest(tmp_path, n, test, valid):
+    split = draw_split(dataset(tmp_path, sized({"a": n, "b": 60}, 60)), "listen")
+    sizes = [(part["user_id"] == "a").sum() for part in (split.train, split.valid, split.test)]
+    assert sizes == [n - test - valid, valid, test]
+
+
+@pytest.mark.parametrize("protocol", ["listen", "newcomer", "temporal", "next", "next-shuffled"])
+def test_every_row_is_in_one_part_with_its_weight_and_time(world, protocol):
+    columns = ["user_id", "item_id", "weight", "timestamp"]
+    together = pd.concat([part[columns] for part in draw_split(world, protocol).parts().values()])
+    expected = world.tables.interactions[columns].sort_values(PAIR, ignore_index=True)
+    if protocol not in ("listen", "newcomer"):  # plays are summed over all times, also over those after the event
+        expected["weight"] = 1.0
+    pd.testing.assert_frame_equal(together.sort_values(PAIR, ignore_index=True), expected)
+
+
+# next
+
+
+def test_next_hides_the_last_event_and_the_one_before_ties_in_file_order(tmp_path):
+    events = pairs(a="p@5 z@5 q@3 b@5", c="p@1 q@2", d="q@9 b@8 z@7")
+    split = draw_split(dataset(tmp_path, events), "next")
+    assert [items_of(part, "a") for part in (split.train, split.valid, split.test)] == ["q p", "z", "b"]
+    assert [items_of(part, "c") for part in (split.train, split.valid, split.test)] == ["p q", "", ""]
+    assert [items_of(part, "d") for part in (split.train, split.valid, split.test)] == ["z", "b", "q"]
+
+
+def tagged(text: str) -> pd.DataFrame:
+    """Assignments from "user item tag time" lines."""
+    rows = [line.split() for line in text.strip().splitlines()]
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "tag", "timestamp"])
+    return frame.astype({"timestamp": "int64"})
+
+
+def test_without_listening_times_a_tagged_pair_is_dated_by_its_first_row(tmp_path):
+    assignments = tagged("a x t 9\na y t 4\na x s 1\na z t -700000000\nb x t 1")
+    data = dataset(tmp_path, pairs(a="x y z w", b="x"), user_item_tags=assignments)
+    events = events_in_time(data)
+    assert items_of(events, "a") == "z y x", "odd dates are kept, x is dated 9"
+    assert events["weight"].eq(1).all()
+    split = draw_split(data, "next")
+    assert [items_of(part, "a") for part in (split.train, split.valid, split.test)] == ["z", "y", "x"]
+    assert "w" not in split.catalogue(), "listens are no input of next"
+
+
+def test_the_core_is_repeated_until_nothing_falls_out(tmp_path):
+    # w has one listener and falls; then c has one item left and falls; then z has one listener left and falls.
+    text = "\n".join(
+        f"{u} {i} t {t}" for t, (u, i) in enumerate(map(tuple, ["ax", "ay", "bx", "by", "bz", "cz", "cw"]))
+    )
+    data = dataset(tmp_path, pairs(a="x"), next_core=2, user_item_tags=tagged(text))
+    assert as_pairs(events_in_time(data)) == {("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")}
+
+
+def test_next_shuffled_permutes_inside_a_date_only(tmp_path):
+    events = pairs(a="p@1 q@1 r@1 s@1 t@2", b="p@3 q@3 r@3 s@3 t@3")
+    data = dataset(tmp_path, events)
+    drawn = [draw_split(data, "next-shuffled", seed) for seed in range(40)]
+    assert {items_of(split.test, "a") for split in drawn} == {"t"}
+    assert {items_of(split.valid, "a") for split in drawn} == set("pqrs")
+    assert {items_of(split.test, "b") for split in drawn} == set("pqrst")
+    assert len({items_of(split.train, "a") for split in drawn}) > 5, "the order inside the date is drawn"
+    assert items_of(draw_split(data, "next").test, "b") == "t", "next itself keeps file order"
+
+
+@pytest.mark.parametrize("protocol", ["next", "next-shuffled", "temporal"])
+def test_the_parts_of_a_user_follow_each_other_in_time(world, protocol):
+    split = draw_split(world, protocol)
+    rows = pd.concat([split.train, split.valid, split.test]).sort_values("user_id", kind="stable")
+    assert rows.groupby("user_id")["timestamp"].apply(lambda times: times.is_monotonic_increasing).all()
+
+
+# newcomer
+
+
+def test_newcomers_vanish_from_train_and_ten_items_of_each_are_targets(world):
+    split = draw_split(world, "newcomer")
+    valid, test = set(split.valid["user_id"]), set(split.test["user_id"])
+    assert len(valid) == len(test) == 4, "10% of 40 users"
+    assert not valid & test
+    assert split.given is not None
+    assert set(split.given["user_id"]) == valid | test
+    assert not set(split.train["user_id"]) & (valid | test)
+    assert set(split.train["user_id"]) | valid | test == set(world.tables.users["user_id"])
+    for part in (split.valid, split.test):
+        assert part.groupby("user_id").size().eq(10).all()
+    assert not as_pairs(split.given) & (as_pairs(split.valid) | as_pairs(split.test))
+
+
+def test_what_newcomers_give_away_is_nested(world):
+    given = draw_split(world, "newcomer").given
+    assert given is not None
+    for _, rows in given.groupby("user_id"):
+        assert rows["position"].tolist() == list(range(len(rows)))
+        assert len(rows) >= max(N_GIVEN), "every rung is filled"
+    assert N_GIVEN == (0, 1, 2, 5, 10, 20)
+
+
+def test_who_has_too_little_is_no_newcomer(tmp_path):
+    sizes = {f"long{k}": 30 for k in range(4)} | {f"short{k}": 29 for k in range(16)}
+    split = draw_split(dataset(tmp_path, sized(sizes, 60)), "newcomer")
+    assert {user[:4] for user in [*split.valid["user_id"], *split.test["user_id"]]} == {"long"}
+    assert split.valid["user_id"].nunique() == split.test["user_id"].nunique() == 2
+    del sizes["long0"]
+    with pytest.raises(UserError, match=r"needs 2 users.*--protocol listen"):
+        draw_split(dataset(tmp_path, sized(sizes | {"long1": 5, "long2": 5}, 60)), "newcomer")
+
+
+# temporal
+
+
+def test_temporal_cuts_the_last_tenths_off_everybody_at_once(tmp_path):
+    split = draw_split(dataset(tmp_path, pairs(a="p@1 q@9 r@3", b="p@2 q@4 r@5 s@6", c="p@7 q@8 r@10")), "temporal")
+    assert as_pairs(split.valid) == {("a", "q")}
+    assert as_pairs(split.test) == {("c", "r")}
+    assert len(split.train) == 8
+
+
+def test_temporal_keeps_equal_times_on_one_side(tmp_path):
+    split = draw_split(dataset(tmp_path, pairs(a="p@1 q@2 r@3 s@4 t@5 u@6", b="p@7 q@7 r@7 s@8")), "temporal")
+    assert as_pairs(split.valid) == {("b", "p"), ("b", "q"), ("b", "r")}
+    assert as_pairs(split.test) == {("b", "s")}
+
+
+@pytest.mark.parametrize("protocol", ["next", "next-shuffled", "temporal"])
+def test_data_without_times_is_refused_with_a_way_out(tmp_path, protocol):
+    with pytest.raises(UserError, match="--protocol listen"):
+        draw_split(dataset(tmp_path, sized({"a": 5}, 9)), protocol)
+
+
+def test_an_unknown_protocol_is_refused_with_a_suggestion(world):
+    with pytest.raises(UserError, match="did you mean 'listen'"):
+        load_split(world, "lisen")
+
+
+# the draw
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_draw_does_not_depend_on_the_order_of_rows(tmp_path, protocol):
+    tables = rich_tables()
+    rows = tables.interactions
+    # `next` breaks ties by file order and by nothing else, so times must differ there.
+    rows["timestamp"] = np.random.default_rng(3).permutation(len(rows)) if protocol == "next" else rows["timestamp"]
+    mixed = rows.sample(frac=1, random_state=5, ignore_index=True)
+    first, second = (
+        draw_split(dataset(tmp_path / name, frame), protocol) for name, frame in [("a", rows), ("b", mixed)]
+    )
+    assert hash_of(first) == hash_of(second)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_same_seed_gives_the_same_split_and_another_seed_another(world, protocol):
+    again, other = draw_split(world, protocol), draw_split(world, protocol, 1)
+    assert hash_of(draw_split(world, protocol)) == hash_of(again) != hash_of(other)
+    fixed = protocol in ("next", "temporal")  # only the negatives are drawn there
+    assert (as_pairs(again.test) == as_pairs(other.test)) is fixed
+
+
+# negatives
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_hidden_pair_has_distinct_negatives_outside_all_that_the_user_has(tmp_path, protocol):
+    data = dataset(tmp_path, rich_tables(40, 160).interactions)
+    split = draw_split(data, protocol)
+    hidden = as_pairs(split.valid) | as_pairs(split.test)
+    owned = as_pairs(data.tables.interactions)
+    assert as_pairs(split.negatives99) == hidden
+    assert not split.negatives99.duplicated().any()
+    assert not as_pairs(split.negatives99[["user_id", "negative_id"]].set_axis(PAIR, axis=1)) & owned
+    assert split.negatives99.groupby(PAIR, observed=True).size().eq(99).all()
+
+
+def test_a_small_catalogue_gives_as_many_negatives_as_there_are(tmp_path):
+    split = draw_split(dataset(tmp_path, sized({"a": 10, "b": 30}, 30)), "listen")
+    sizes = split.negatives99.groupby("user_id", observed=True).size()
+    assert sizes.to_dict() == {"a": 20 * 3}, "b has the whole catalogue and so no negatives"
+
+
+def test_negatives_are_uniform():
+    n_items, rows = 300, 2000
+    owned = np.arange(10)
+    drawn = sample_outside(np.zeros(rows, int), owned, np.full(rows, 99), n_items, np.random.default_rng(0))
+    counts = np.bincount(drawn.ravel(), minlength=n_items)
+    assert counts[:10].sum() == 0
+    p = 99 / 290
+    chi_square = ((counts[10:] - rows * p) ** 2 / (rows * p * (1 - p))).sum()
+    assert 150 < chi_square < 440, "289 degrees of freedom, six standard deviations either way"
+
+
+# on disk
+
+
+def test_split_json_says_what_was_drawn(world):
+    split = load_split(world, "listen-s2")
+    folder = world.folder / "splits" / "listen-s2"
+    info = json.loads((folder / "split.json").read_text())
+    assert info == split.info
+    assert (info["protocol"], info["split_seed"], info["dataset"]) == ("listen", 2, "small")
+    assert info["data_sha256"] == world.sha256
+    assert info["split_sha256"] == hash_of(split) == hash_of(draw_split(world, "listen", 2))
+    assert info["users"] == 40
+    assert info["items"] == len(split.catalogue())
+    assert info["rows"] == {name: len(getattr(split, name)) for name in ("train", "valid", "test", "negatives99")}
+    assert info["files"] == {f"{name}.parquet": sha256_file(folder / f"{name}.parquet") for name in info["rows"]}
+
+
+@pytest.mark.parametrize("file", ["test.parquet", "negatives99.parquet", "given.parquet"])
+def test_a_changed_file_is_refused_and_a_missing_one_drawn_again(tmp_path, file):
+    data = rich(tmp_path)
+    drawn = load_split(data, "newcomer")
+    path = tmp_path / "splits" / "newcomer" / file
+    path.unlink()
+    assert load_split(data, "newcomer").info == drawn.info
+    pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
+    with pytest.raises(UserError, match=rf"{file} was changed.*; delete "):
+        load_split(data, "newcomer")
+
+
+def test_other_data_gets_a_split_of_its_own(tmp_path):
+    first = load_split(rich(tmp_path, seed=0), "listen")
+    data = rich(tmp_path, seed=1)
+    second = load_split(data, "listen")
+    assert second.info["data_sha256"] == data.sha256 != first.info["data_sha256"]
+    assert as_pairs(pd.concat([second.train, second.valid, second.test])) == as_pairs(data.tables.interactions)
+
+
+def test_a_loaded_split_is_the_drawn_one(world):
+    drawn, loaded = draw_split(world, "newcomer"), load_split(world, "newcomer")
+    for field in dataclasses.fields(drawn):
+        if field.name != "info":
+            left, right = (getattr(split, field.name).astype(object) for split in (drawn, loaded))
+            pd.testing.assert_frame_equal(left, right, check_dtype=False)
+
+
+# the real files
+
+
+@pytest.mark.real_data
+def test_next_on_the_real_files_is_the_published_size(real_data):
+    split = load_split(real_data, "next")
+    assert (split.info["users"], split.info["items"]) == (1_090, 3_646)
+    assert sum(len(part) for part in split.parts().values()) == 52_551
+    assert len(split.valid) == len(split.test) == 1_090
+    events = events_in_time(real_data)
+    neighbours = events["user_id"].to_numpy()[1:] == events["user_id"].to_numpy()[:-1]
+    same_date = np.diff(events["timestamp"])[neighbours] == 0
+    assert same_date.mean() == pytest.approx(0.87, abs=0.005)
+    dates = split.train.groupby("user_id")["timestamp"].max()
+    for part, share in ((split.valid, 0.59), (split.test, 0.47)):  # towards the end of a history it is less
+        following = part.set_index("user_id")["timestamp"]
+        assert (following == dates[following.index]).mean() == pytest.approx(share, abs=0.005)
+        dates = following
+    assert as_pairs(load_split(real_data, "next-shuffled").test) != as_pairs(split.test)
+
+
+@pytest.mark.real_data
+def test_listen_on_the_real_files(real_data):
+    split = load_split(real_data, "listen")
+    assert (split.info["users"], split.info["items"]) == (1_892, 17_632)
+    assert sum(len(part) for part in split.parts().values()) == 92_834
+    train = set(split.train["item_id"]) | set(split.valid["item_id"])
+    assert 0.12 < (~split.test["item_id"].isin(train)).mean() < 0.13
+
+
+@pytest.mark.real_data
+def test_known_figures_on_the_real_files(real_data):
+    train = load_train_view(real_data, "listen", "final")
+    evaluator = Evaluator(real_data, train)
+    assert 0.075 < evaluator.ndcg(evaluator.rank(Popularity().fit(train))) < 0.086
+    tuned = preset_values("tuned", real_data.name, "listen", "item_knn", ItemKNNSettings)
+    assert evaluator.ndcg(evaluator.rank(ItemKNN(tuned).fit(train))) > 0.20

@@ -1,0 +1,230 @@
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.data.ids import PAIR
+from common.splits.holdout import load_holdout
+from common.splits.protocols import PROTOCOLS
+from common.splits.store import load_split
+from common.splits.train_view import TrainView, held_out_pairs, load_train_view
+from common.utils.errors import UserError
+from tests.data.worlds import dataset, pairs, rich, rich_tables
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return rich(tmp_path_factory.mktemp("world"))
+
+
+def pairs_of(part: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(part[PAIR].itertuples(index=False, name=None))
+
+
+def shown_pairs(train: TrainView, table: str = "interactions") -> set[tuple[str, str]]:
+    """The (user_id, item_id) pairs of a coded table."""
+    rows = getattr(train, table)
+    users, items = train.users["user_id"].to_numpy(object), train.items["item_id"].to_numpy(object)
+    return set(zip(users[rows["user"]], items[rows["item"]], strict=True))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_select_hides_valid_and_test_and_final_hides_test(world, protocol):
+    split = load_split(world, protocol)
+    train, valid, test = (pairs_of(part) for part in (split.train, split.valid, split.test))
+    given = pairs_of(split.given) if split.given is not None else set()
+    of_valid = {pair for pair in given if pair[0] in set(split.valid["user_id"])}
+    assert shown_pairs(load_train_view(world, protocol, "select")) == train
+    assert shown_pairs(load_train_view(world, protocol, "final")) == train | valid | of_valid
+    assert valid
+    assert test
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("phase", ["select", "final"])
+def test_no_table_holds_a_hidden_pair(world, protocol, phase):
+    train: Any = load_train_view(world, protocol, phase)
+    secret = pairs_of(held_out_pairs(load_split(world, protocol), phase))
+    tagged = pairs_of(world.tables.user_item_tags)
+    assert secret & tagged, "hidden pairs were tagged, else this shows nothing"
+    assert not shown_pairs(train) & secret
+    assert not shown_pairs(train, "user_item_tags") & secret
+    assert np.array_equal(train.counts, np.bincount(train.interactions["item"], minlength=train.n_items))
+    assert train.histories.lengths.sum() == len(train.interactions)
+
+
+def test_codes_stand_for_sorted_ids_and_keep_every_column(world):
+    train: Any = load_train_view(world, "listen", "select")
+    assert train.items["item_id"].is_monotonic_increasing
+    assert train.users["user_id"].is_monotonic_increasing
+    assert set(train.items["item_id"]) == set(world.tables.items["item_id"])
+    for table in ("interactions", "user_item_tags", "social", "songs", "item_tags"):
+        codes = getattr(train, table).filter(["user", "item", "friend"])
+        assert codes.dtypes.eq(np.int32).all() or table == "item_tags"
+        assert (codes >= 0).all(axis=None)
+    rows = train.interactions.assign(
+        user_id=train.users["user_id"].to_numpy()[train.interactions["user"]],
+        item_id=train.items["item_id"].to_numpy()[train.interactions["item"]],
+    )
+    columns = ["user_id", "item_id", "weight", "timestamp"]
+    expected = load_split(world, "listen").train[columns]
+    pd.testing.assert_frame_equal(rows[columns].astype({"user_id": "str", "item_id": "str"}), expected)
+    merged = train.items.merge(world.tables.items, on="item_id", suffixes=("", "_raw"))
+    assert merged["name"].eq(merged["name_raw"]).all()
+    codes = train.social["user"], train.social["friend"]
+    friends = {(train.users["user_id"][u], train.users["user_id"][f]) for u, f in zip(*codes, strict=True)}
+    assert friends == set(world.tables.social.itertuples(index=False, name=None))
+
+
+def test_tags_are_counted_again_from_what_is_visible(world):
+    train: Any = load_train_view(world, "listen", "select")
+    counted = train.user_item_tags.groupby(["item", "tag"]).size().astype(float)
+    own = world.tables.item_tags.set_index("item_id")["weight"]
+    for row in train.item_tags.itertuples():
+        if row.tag == "from the catalogue":
+            assert row.weight == own[train.items["item_id"][row.item]]
+        else:
+            assert row.weight == counted[row.item, row.tag]
+    assert len(train.item_tags) == len(counted) + len(own)
+    whole = world.tables.user_item_tags
+    assert counted.sum() < len(whole)
+
+
+def test_a_tag_that_only_a_hidden_pair_has_is_gone(tmp_path):
+    events = pairs(a="p@1 q@2 r@3 s@4", b="p@1 q@2 r@3 s@4")
+    tags = pd.DataFrame(
+        [("a", "s", "secret", 4), ("b", "p", "open", 1), ("a", "p", "open", 2), ("b", "r", "later", 3)],
+        columns=["user_id", "item_id", "tag", "timestamp"],
+    )
+    data = dataset(tmp_path, events, user_item_tags=tags)
+    train: list[Any] = [load_train_view(data, "next", phase) for phase in ("select", "final")]
+    select, final = (phase.item_tags for phase in train)
+    assert select.to_dict("records") == [{"item": 0, "tag": "open", "weight": 2.0}]
+    assert final["tag"].tolist() == ["open", "later"]
+
+
+def test_items_without_a_visible_listener_stay_in_the_catalogue(tmp_path):
+    data = dataset(tmp_path, pairs(a="p@1 q@2 r@3 s@4"))
+    train: Any = load_train_view(data, "next", "select")
+    assert train.n_items == 4
+    assert train.counts.tolist() == [1, 1, 0, 0]
+
+
+def test_hidden_newcomers_vanish_whole_and_valid_ones_return_in_final(world):
+    split = load_split(world, "newcomer")
+    valid, test = set(split.valid["user_id"]), set(split.test["user_id"])
+    everybody = set(world.tables.users["user_id"])
+    tables = world.tables
+    tagged = set(tables.user_item_tags["user_id"])
+    befriended = set(tables.social["user_id"])
+    for phase, absent in (("select", valid | test), ("final", test)):
+        assert absent & tagged, "the absent had tagged"
+        assert absent & befriended, "the absent had friends"
+        train: Any = load_train_view(world, "newcomer", phase)
+        ids = train.users["user_id"]
+        assert set(ids) == everybody - absent
+        assert {ids[code] for code in train.user_item_tags["user"]} == tagged - absent
+        assert {ids[code] for code in train.social["user"]} <= befriended - absent
+        assert {ids[code] for code in train.social["friend"]} <= befriended - absent
+    final = load_train_view(world, "newcomer", "final")
+    whole = pairs_of(tables.interactions)
+    assert {pair for pair in shown_pairs(final) if pair[0] in valid} == {pair for pair in whole if pair[0] in valid}
+
+
+def test_temporal_hides_tags_given_after_the_cut(world):
+    split = load_split(world, "temporal")
+    raw = world.tables.user_item_tags
+    for phase, part in (("select", split.valid), ("final", split.test)):
+        cut = part["timestamp"].min()
+        train: Any = load_train_view(world, "temporal", phase)
+        before = raw[(raw["timestamp"] < cut).to_numpy()]
+        secret = pairs_of(held_out_pairs(split, phase))
+        expected = {p for p in pairs_of(before) - secret if p[0] in set(train.users["user_id"])}
+        assert train.user_item_tags["timestamp"].max() < cut
+        assert shown_pairs(train, "user_item_tags") == {p for p in expected if p[1] in set(train.items["item_id"])}
+        assert len(before) < len(raw)
+
+
+def test_next_shows_no_listens_where_events_come_from_tags(tmp_path):
+    tables: Any = rich_tables()
+    listens = tables.interactions.drop(columns="timestamp").assign(weight=777.0)
+    data = dataset(tmp_path, listens, user_item_tags=tables.user_item_tags, next_core=2)
+    for protocol in ("next", "next-shuffled"):
+        train: Any = load_train_view(data, protocol, "final")
+        assert shown_pairs(train) <= pairs_of(tables.user_item_tags)
+        assert shown_pairs(train) - pairs_of(listens), "tagged, not listened to"
+        assert (train.interactions["weight"] == 1).all()
+
+
+def test_a_history_keeps_the_protocols_order(tmp_path):
+    data = dataset(tmp_path, pairs(a="z@1 q@2 y@3 b@4 a@5", b="a@9 z@8 b@7"))
+    train: Any = load_train_view(data, "next", "final")
+    ids = train.items["item_id"].to_numpy()
+    assert [" ".join(ids[train.histories[row]]) for row in (0, 1)] == ["z q y b", "b z"]
+    assert train.histories.timestamps.tolist() == [1, 2, 3, 4, 7, 8]
+
+
+def test_tables_that_the_data_lacks_are_none(tmp_path):
+    train: Any = load_train_view(dataset(tmp_path, pairs(a="p q r s t u")), "listen", "select")
+    assert train.social is train.item_tags is train.user_item_tags is train.songs is None
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("phase", "part"), [("select", "valid"), ("final", "test")])
+def test_what_is_scored_is_the_part_that_the_phase_names(world, protocol, phase, part):
+    split = load_split(world, protocol)
+    train: Any = load_train_view(world, protocol, phase)
+    asked: Any = load_holdout(world, protocol, phase)
+    items = train.items["item_id"].to_numpy(object)
+    first_rung = asked.target_rows < len(np.unique(asked.users))
+    found = list(zip(asked.users[asked.target_rows], items[asked.target_items], strict=True))
+    assert set(found) == pairs_of(getattr(split, part))
+    assert first_rung.sum() == len(getattr(split, part))
+    known = asked.codes >= 0
+    assert (train.users["user_id"].to_numpy(object)[asked.codes[known]] == asked.users[known]).all()
+    if protocol == "newcomer":
+        assert not known.any()
+        lengths = asked.given.lengths.reshape(6, -1)
+        assert (lengths == np.array([0, 1, 2, 5, 10, 20])[:, None]).all()
+        assert (asked.n_given.reshape(6, -1) == np.array([0, 1, 2, 5, 10, 20])[:, None]).all()
+    elif known.all():
+        for row in range(0, len(asked.users), 7):
+            assert np.array_equal(asked.given[row], train.histories[asked.codes[row]])
+
+
+def test_each_hidden_item_has_its_own_negatives(world):
+    split, train = load_split(world, "listen"), load_train_view(world, "listen", "final")
+    asked = load_holdout(world, "listen", "final")
+    items = train.items["item_id"].to_numpy(object)
+    table = split.negatives99.astype(object).groupby(PAIR)["negative_id"].apply(set)
+    for target in range(0, len(asked.target_rows), 11):
+        pair = asked.users[asked.target_rows[target]], items[asked.target_items[target]]
+        row = asked.negatives[target]
+        assert set(items[row[row >= 0]]) == table[pair]
+
+
+def test_an_unknown_phase_is_refused(world):
+    with pytest.raises(UserError, match="did you mean 'select'"):
+        load_train_view(world, "listen", "selct")
+
+
+def test_the_catalogue_hash_knows_the_items_and_their_order(world, tmp_path):
+    train: Any = load_train_view(world, "listen", "select")
+    turned = dataclasses.replace(train, items=train.items.iloc[::-1])
+    assert (
+        load_train_view(world, "listen", "final").catalogue_sha256 == train.catalogue_sha256 != turned.catalogue_sha256
+    )
+
+
+def test_in_a_k_core_counts_below_k_share_one_popularity(tmp_path):
+    """Every item of a k-core has k events, so a smaller visible count would tell that some are hidden."""
+    tables = rich_tables()
+    listens = tables.interactions.drop(columns="timestamp")
+    data = dataset(tmp_path, listens, next_core=5, user_item_tags=tables.user_item_tags)
+    train = load_train_view(data, "next", "select")
+    assert train.count_floor == 5
+    assert train.counts.min() < 5 <= train.popularity.min()
+    assert (train.popularity[train.counts > 5] == train.counts[train.counts > 5]).all()
+    assert load_train_view(data, "listen", "select").count_floor == 1

@@ -1,0 +1,170 @@
+"""Stage 2 from its flags to its files, and the learning of the ensemble's weights."""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.evaluation.evaluator import Evaluator
+from common.experiments import ensemble_weights as blending
+from common.experiments import tuning
+from common.experiments.ensemble_weights import choose_weights, simplex, tune_weights
+from common.experiments.experiment import Experiment
+from common.experiments.presets import preset_values
+from common.models.ensemble import N_GIVEN, EnsembleSettings
+from common.models.linear.als import ALSSettings
+from common.models.registry import ALS, Ensemble
+from common.splits.protocols import PROTOCOLS
+from common.utils.io import read_json
+from tests.stages import complaint, stage
+
+SMALL_ALS = ("--als.factors", "8", "--als.regularisation", "1")
+START = EnsembleSettings(als=ALSSettings(factors=8, regularisation=1.0))
+
+
+@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name != "next-shuffled"])
+def test_stage_2_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_path, capsys, protocol):
+    stage("2_als.py")([*small_flags, "--protocol", protocol, *SMALL_ALS])
+    said = capsys.readouterr()
+    folder = tmp_path / "out" / small_data.name / protocol
+    table: Any = pd.read_csv(folder / "leaderboard.csv").set_index("model")
+    assert set(table.index) == {"als", "ease", "ensemble"}
+    assert (table["ndcg_10"] > 0).all()
+    assert {"metrics_by_k.png", "precision_recall.png", "scores.png", "als_loss.png"} <= {
+        p.name for p in (folder / "figures").iterdir()
+    }
+    [index] = folder.glob("ensemble/*/seed0/similar_items.parquet")
+    assert len(pd.read_parquet(index)) > 0
+    assert "by listening" in said.out
+    [curves] = folder.glob("als/*/seed0/curves.json")
+    noted = read_json(curves)
+    assert len(noted["train/loss"]) == len(noted["refit/loss"]) == ALSSettings().iterations
+    assert noted["train/loss"] != noted["refit/loss"], "the curve of final stands beside that of select"
+
+
+def test_the_settings_are_drawn_from_a_grid_or_from_the_study(small_flags, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    flags = [*small_flags, "--models", "als", "--phase", "select", "--als.factors", "16", "--als.iterations", "5"]
+    folder = tmp_path / "out" / small_data.name / "listen"
+    stage("2_als.py")(flags)
+    assert not (folder / "figures" / "als_settings.png").exists()
+    stage("2_als.py")([*flags, "--sensitivity"])
+    assert len(pd.read_parquet(folder / "als" / "sensitivity.parquet")) == 12
+    (folder / "figures" / "als_settings.png").unlink()
+    stage("2_als.py")([*flags, "--tune", "2"])
+    assert (folder / "figures" / "als_settings.png").exists()
+    assert not list((tmp_path / "out").rglob("test"))
+
+
+def test_a_final_model_is_not_taken_for_one_of_select(small_flags, small_data, tmp_path):
+    flags = [*small_flags, *SMALL_ALS]
+    stage("2_als.py")(flags)
+    figures = tmp_path / "out" / small_data.name / "listen" / "figures"
+    (figures / "scores.png").unlink()
+    stage("2_als.py")([*flags, "--phase", "select"])
+    assert not (figures / "scores.png").exists()
+    assert (figures / "precision_recall.png").exists()
+
+
+def test_stage_2_tells_mistakes_in_a_sentence(small_flags, capsys):
+    main = stage("2_als.py")
+    assert "did you mean 'als'" in complaint(capsys, main, *small_flags, "--models", "alss")
+    assert "run on cpu" in complaint(capsys, main, *small_flags, "--device", "cuda")
+    assert "must be finite" in complaint(capsys, main, *small_flags, "--ensemble.als-5", "nan")
+
+
+@pytest.fixture
+def experiment(small_settings) -> Experiment:
+    return Experiment(dataclasses.replace(small_settings, phase="select"), "2_als")
+
+
+def test_weights_are_learned_and_written(experiment, tmp_path):
+    best = tune_weights(experiment, Ensemble, START, 6, tmp_path)
+    assert best.als == START.als
+    np.testing.assert_allclose(best.voices().sum(axis=1), 1)
+    written = tomllib.loads((tmp_path / f"{experiment.data.presets}.toml").read_text())["tuned"]["ensemble"]["listen"]
+    assert written["als_20"] == best.als_20
+    read = preset_values("tuned", experiment.data.presets, "listen", "ensemble", EnsembleSettings, tmp_path)
+    assert dataclasses.replace(read, als=best.als) == best
+    table = pd.read_parquet(experiment.folder / "ensemble" / "weights.parquet")
+    assert len(table) == 6
+    assert table[[str(rung) for rung in N_GIVEN]].to_numpy().max() < 1
+    assert best == tune_weights(experiment, Ensemble, START, 6, tmp_path)
+
+
+def test_only_newcomers_of_validation_are_looked_at(experiment, tmp_path, monkeypatch):
+    asked: list[tuple[str, str]] = []
+    rank_scores = Evaluator.rank_scores
+
+    def noted(self, score):
+        asked.append((self.train.protocol, self.train.phase))
+        return rank_scores(self, score)
+
+    monkeypatch.setattr(Evaluator, "rank_scores", noted)
+    tune_weights(experiment, Ensemble, START, 3, tmp_path)
+    assert set(asked) == {("newcomer", "select")}
+
+
+def test_scores_that_do_not_fit_into_memory_are_made_anew(experiment, tmp_path, monkeypatch):
+    kept = tune_weights(experiment, Ensemble, START, 3, tmp_path)
+    monkeypatch.setattr(blending, "MOST_BYTES", 0)
+    assert tune_weights(experiment, Ensemble, START, 3, tmp_path) == kept
+
+
+def test_the_best_mixture_of_every_rung_wins():
+    mixtures = simplex(3)
+    rung_of_row = np.repeat(np.arange(len(N_GIVEN)), 4)
+    values = np.zeros((3, len(rung_of_row)))
+    values[2, rung_of_row == 0] = 9.0  # ALS cannot win where there is no history
+    for rung, winner in enumerate([0, 1, 2, 2, 1]):
+        values[winner, rung_of_row == rung] += 1.0
+    chosen = choose_weights(START, mixtures, values, rung_of_row).voices()
+    np.testing.assert_array_equal(chosen, mixtures[[0, 1, 2, 2, 1]])
+
+
+def test_where_chance_decides_the_weights_lie_between():
+    mixtures = simplex(3)
+    values = np.zeros((3, 20))
+    values[0, ::2], values[2, 1::2] = 1.0, 1.0
+    chosen = choose_weights(START, mixtures, np.tile(values, len(N_GIVEN)), np.repeat(np.arange(len(N_GIVEN)), 20))
+    assert 0.3 < chosen.als_5 < 0.7
+    assert chosen.als_5 + chosen.popularity_5 == pytest.approx(1)
+
+
+def test_data_without_newcomers_keep_their_weights(experiment, tmp_path, monkeypatch, caplog):
+    from common.utils.errors import UserError
+
+    def impossible(*_: object) -> None:
+        raise UserError("no newcomers here")
+
+    monkeypatch.setattr(blending, "visible", impossible)
+    assert tune_weights(experiment, Ensemble, START, 3, tmp_path) == START
+    assert "keeps its weights" in caplog.text
+    assert not list(Path(tmp_path).glob("*.toml"))
+
+
+def test_stage_2_learns_weights_by_its_flag(small_flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(blending.tune_weights, "__defaults__", (tmp_path / "presets",))
+    stage("2_als.py")([*small_flags, "--models", "ensemble", "--tune", "3", "--phase", "select", *SMALL_ALS])
+    [preset] = (tmp_path / "presets").glob("*.toml")
+    assert "[tuned.ensemble.listen]" in preset.read_text()
+
+
+def test_curves_are_tracked(experiment, monkeypatch):
+    from common.experiments import tracking
+
+    logged: list[tuple[int, dict[str, float]]] = []
+
+    class Tracker(tracking.NullTracker):
+        def log(self, values: dict[str, float], epoch: int) -> None:
+            logged.append((epoch, values))
+
+    monkeypatch.setattr(tracking, "start", lambda *_: Tracker())
+    experiment.run(ALS, ALSSettings(factors=8, iterations=4))
+    assert [epoch for epoch, _ in logged] == [1, 2, 3, 4]
+    assert all(set(values) == {"train/loss"} for _, values in logged)

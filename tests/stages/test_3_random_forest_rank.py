@@ -1,0 +1,238 @@
+"""Stage 3 from its flags to its files, and the study of candidates and features."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.evaluation.evaluator import Evaluator
+from common.evaluation.play_counts import mean_plays, plays_metrics
+from common.evaluation.statistics import bootstrap_interval
+from common.experiments import tuning
+from common.experiments.analysis import feature_importance as forest_study
+from common.experiments.experiment import Experiment
+from common.models.linear.als import ALSSettings
+from common.models.registry import Forest, HistGradient
+from common.models.two_stage.forest import ForestSettings
+from common.utils.io import read_json, write_parquet
+from tests.data.worlds import pairs, rich_tables
+from tests.stages import complaint, stage
+
+QUICK = ("--forest.trees", "10", "--forest.top", "20", "--hist-gradient.iterations", "10", "--hist-gradient.top", "20")
+SETTINGS = ForestSettings(top=20, trees=10, als=ALSSettings(factors=8, iterations=4, regularisation=1.0))
+
+
+@pytest.fixture
+def experiment(small_settings) -> Experiment:
+    return Experiment(dataclasses.replace(small_settings, phase="select"), "3_random_forest_rank")
+
+
+@pytest.fixture
+def model(experiment) -> Forest:
+    return Forest(SETTINGS, 0).fit(experiment.select)
+
+
+@pytest.mark.parametrize("protocol", ["listen", "next", "newcomer", "temporal"])
+def test_stage_3_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_path, capsys, protocol):
+    stage("3_random_forest_rank.py")([*small_flags, "--protocol", protocol, *QUICK, "--probes", "u03"])
+    said = capsys.readouterr()
+    folder = tmp_path / "out" / small_data.name / protocol
+    table: Any = pd.read_csv(folder / "leaderboard.csv").set_index("model")
+    assert set(table.index) == {"forest", "hist_gradient"}
+    assert (table["ndcg_10"] > 0).all()
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    wanted = {"forest_candidates.png", "forest_importance.png", "forest_dependence.png"}
+    assert wanted | ({"forest_plays.png"} if protocol == "listen" else set()) <= figures
+    assert ("nothing to predict" in said.out) == (protocol != "listen")
+    assert "for user u03, who has" in said.out
+    names = small_data.tables.items["name"].astype(str).str[:28]
+    assert sum(line[2:30].rstrip() in set(names.str.rstrip()) for line in said.out.splitlines()) >= 10
+    assert "average" not in said.out
+    [log] = folder.glob("forest/*/seed0/log.txt")
+    missing = {"listen": "order", "next": "plays", "temporal": "plays", "newcomer": "friends, order, people"}
+    assert f"has nothing for them: {missing[protocol]}\n" in log.read_text()
+    [model] = folder.glob("forest/*/seed0/model")
+    assert {path.name for path in model.iterdir()} == set(Forest.files)
+    if protocol == "listen":
+        [record] = folder.glob("forest/*/seed0/test/metrics.json")
+        measured = read_json(record)
+        assert measured["plays_r2"] > 0
+        assert measured["plays_reference_r2"] > 0
+        assert 0 < measured["plays_spearman"] < 1
+
+
+def test_the_ablation_names_every_group(small_flags, small_data, tmp_path, capsys):
+    flags = [*small_flags, *QUICK, "--models", "forest", "--phase", "select", "--ablation", "--no-importance"]
+    stage("3_random_forest_rank.py")(flags)
+    folder = tmp_path / "out" / small_data.name / "listen"
+    [path] = folder.glob("forest/*/seed0/ablation.parquet")
+    table: Any = pd.read_parquet(path)
+    groups = ["user", "item", "plays", "sources", "content", "tags", "friends", "time", "people"]
+    assert table["name"].tolist() == ["all features", *(f"without {group}" for group in groups), "sources alone"]
+    assert (table["low"] <= table["loss"]).all()
+    assert (table["loss"] <= table["high"]).all()
+    [record] = folder.glob("forest/*/seed0/valid/metrics.json")
+    assert table["ndcg_10"][0] == pytest.approx(read_json(record)["ndcg_10"])
+    assert (folder / "figures" / "forest_ablation.png").stat().st_size > 10_000
+    assert "without tags" in capsys.readouterr().out
+    assert not list((tmp_path / "out").rglob("test"))
+
+
+def test_stage_3_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    flags = [*small_flags, "--models", "hist_gradient", "--tune", "2", "--phase", "select"]
+    stage("3_random_forest_rank.py")([*flags, "--hist-gradient.top", "20", "--hist-gradient.iterations", "50"])
+    [preset] = (tmp_path / "presets").glob("*.toml")
+    written = preset.read_text()
+    assert "[tuned.hist_gradient.listen]" in written
+    assert "top = 20" in written
+    assert not list((tmp_path / "out").rglob("test"))
+
+
+def test_stage_3_tells_mistakes_in_a_sentence(small_flags, capsys):
+    main = stage("3_random_forest_rank.py")
+    assert "did you mean 'forest'" in complaint(capsys, main, *small_flags, "--models", "forrest")
+    assert "did you mean 'u03'" in complaint(capsys, main, *small_flags, "--probes", "u03x")
+    assert "give 1 or more" in complaint(capsys, main, *small_flags, "--forest.top", "0")
+    assert "--forest.features 0.0: give" in complaint(capsys, main, *small_flags, "--forest.features", "0")
+    assert "run on cpu" in complaint(capsys, main, *small_flags, "--device", "cuda")
+
+
+def test_data_without_tags_audio_and_friends_run_and_the_log_says_what_is_left_out(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rich_tables().interactions[["user_id", "item_id"]].to_csv(folder / "interactions.csv", index=False)
+    flags = ["--dataset", str(folder), "--data-dir", str(tmp_path / "data"), "--output-dir", str(tmp_path / "out")]
+    stage("3_random_forest_rank.py")([*flags, "--wandb", "disabled", *QUICK])
+    said = capsys.readouterr().out
+    for name in ("content", "content_knn", "friends", "people", "plays", "tag_knn", "tags", "time"):
+        assert f" {name}" in next(line for line in said.splitlines() if line.startswith("left out")), name
+
+
+def test_the_study_orders_as_the_model_does(experiment, model):
+    evaluator = experiment.evaluators["select"]
+    order = forest_study.Order(model, evaluator)
+    of_candidates = model.order(order.pool)
+    np.testing.assert_array_equal(order.ndcg(of_candidates), evaluator.ndcg_per_row(evaluator.rank(model)))
+    assert order.ndcg(-of_candidates).mean() < order.ndcg(of_candidates).mean()
+
+
+def test_a_sample_of_a_scorer_judges_its_people_as_the_whole_does(experiment, model):
+    evaluator = experiment.evaluators["select"]
+    whole, part = evaluator.ndcg_per_row(evaluator.rank(model)), evaluator.sample(20, seed=1)
+    assert len(part.asked) == 20
+    rows = np.searchsorted(evaluator.hidden.users.astype(str), part.hidden.users.astype(str))
+    np.testing.assert_array_equal(part.ndcg_per_row(part.rank(model)), whole[rows])
+    assert set(part.evaluate(part.rank(model)).overall) <= set(evaluator.evaluate(evaluator.rank(model)).overall)
+
+
+def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
+    evaluator: Evaluator = experiment.evaluators["select"]
+    ranks = forest_study.candidate_ranks(model.bench.stage, evaluator)
+    assert len(ranks) == len(evaluator.hidden.target_rows)
+    full = evaluator.rank(model.bench.stage.sources["ease"]).target_ranks
+    np.testing.assert_allclose(ranks["ease"], full, atol=6)  # the scorer orders equal scores by a hash
+    assert (ranks["ease"] == full).mean() > 0.9
+    recall = forest_study.recall_by_length(ranks)
+    assert (recall["all"] >= recall["ease"]).all()
+    assert recall.loc[20, "ease"] == (full <= 20).mean()
+    table: Any = forest_study.recall_table(ranks, 20).set_index("source")
+    assert table.loc["all", "found"] == pytest.approx(recall.loc[20, "all"])
+    pool = forest_study.Order(model, evaluator).pool
+    n_items = model.bench.stage.n_items
+    hidden = evaluator.hidden.target_rows * n_items + evaluator.hidden.target_items
+    found = np.isin(hidden, pool.rows * n_items + pool.items).mean()
+    assert table.loc["all", "found"] == pytest.approx(found)
+
+
+def test_importance_finds_the_feature_that_decides(experiment, model):
+    column = model.bench.names.index("ease_score")
+    lessons = model.lessons
+    told = lessons.features[:, column] > np.nanmedian(lessons.features[:, column])
+    model.ranker = model.learn(lessons.features, told)
+    table: Any = forest_study.importances(model, experiment.evaluators["select"]).set_index("name")
+    singles = table[table["group"] != "group"]
+    assert singles["impurity"].idxmax() == "ease_score"
+    assert singles["impurity"].sum() == pytest.approx(1)
+    assert table.loc["sources", "loss"] > table.loc["people", "loss"]
+    assert table.loc["sources", "low"] <= table.loc["sources", "loss"] <= table.loc["sources", "high"]
+    assert singles["loss"].notna().sum() == forest_study.STRONGEST
+    drawn = forest_study.partial_dependences(model, experiment.evaluators["select"], ["ease_score"])
+    values, scores = drawn["ease_score"]
+    assert (np.diff(values) > 0).all()
+    assert scores[-1] > scores[0] + 0.3
+
+
+def test_permuted_columns_stay_together_and_the_rest_stays():
+    features = np.arange(30.0).reshape(10, 3)
+    permuted = forest_study.with_permuted(features, [0, 2], np.random.default_rng(0))
+    np.testing.assert_array_equal(permuted[:, 1], features[:, 1])
+    assert (permuted[:, 2] - permuted[:, 0] == 2).all()
+    assert (permuted[:, 0] != features[:, 0]).any()
+
+
+def test_plays_metrics_by_hand():
+    found = plays_metrics(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 3.0, 6.0]))
+    assert found["rmse"] == pytest.approx(1.0)
+    assert found["mae"] == pytest.approx(0.5)
+    assert found["r2"] == pytest.approx(1 - 4 / 5)
+    assert found["spearman"] == pytest.approx(1.0)
+    assert found["pearson"] == pytest.approx(8 / np.sqrt(5 * 14))
+    assert np.isnan(plays_metrics(np.array([1.0, 2.0]), np.array([3.0, 3.0]))["pearson"])
+
+
+def test_the_reference_of_plays_by_hand(tmp_path):
+    from common.splits.split import Split
+    from common.splits.train_view import make_train_view
+    from tests.data.worlds import dataset
+
+    rows = pairs(a="x y", b="x").assign(weight=np.expm1([1.0, 3.0, 5.0]))
+    data = dataset(tmp_path, rows)
+    nothing = pd.DataFrame(columns=["user_id", "item_id", "negative_id"], dtype="str")
+    train = make_train_view(data, Split(rows, rows[:0], rows[:0], nothing), "listen", "select")
+    # a's mean is 2, b's 5; x lies 1 below a's and 0 above b's mean: -1 / (2 + 5); y lies 1 above: 1 / (1 + 5)
+    found = mean_plays(train, np.array([0, 1, 1]), np.array([0, 0, 1]))
+    np.testing.assert_allclose(found, [2 - 1 / 7, 5 - 1 / 7, 5 + 1 / 6], rtol=1e-6)
+
+
+def test_an_interval_holds_the_mean_and_shrinks_with_the_users():
+    rng = np.random.default_rng(0)
+    few, many = (rng.normal(1.0, 1.0, n) for n in (50, 5000))
+    for values in (few, many):
+        low, high = bootstrap_interval(values)
+        assert low < values.mean() < high
+        assert high - low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(len(values)), rel=0.1)
+    assert bootstrap_interval(few) == bootstrap_interval(few)
+
+
+def test_models_of_this_stage_answer_from_python(small_data_dir, monkeypatch):
+    from common import api
+    from common.data.sources.registry import SYNTHETIC
+    from tests.conftest import SMALL
+
+    music = api.load(SYNTHETIC, data_dir=small_data_dir, synthetic=SMALL)
+    quick = {field.name: getattr(SETTINGS, field.name) for field in dataclasses.fields(SETTINGS)}
+    table = music.fit("forest", **quick).recommend(music.users[3], k=5)
+    assert list(table) == ["item_id", "name", "score", "because"]
+    assert table["because"].str.contains(r"[a-z_]+ [+-]\d\.\d{3}, ").all()
+    assert len(music.recommend_for([music.names.iloc[0]], k=5)) == 5
+
+
+def test_boosting_runs_beside_the_forest_on_the_same_features(experiment, model):
+    beside = HistGradient(HistGradient.Settings(top=20, iterations=10, als=SETTINGS.als), 0).fit(experiment.select)
+    assert beside.lessons is model.lessons
+    assert beside.shared_seconds.cpu > 0
+
+
+def test_targets_keep_what_plays_are_measured_from(experiment, model, tmp_path):
+    evaluator = experiment.evaluators["select"]
+    evaluation = evaluator.evaluate(evaluator.rank(model), evaluator.predict_plays(model))
+    write_parquet(tmp_path / "targets.parquet", evaluation.targets)
+    targets = pd.read_parquet(tmp_path / "targets.parquet")
+    true, predicted = (targets[name].to_numpy(float) for name in ("log_plays", "predicted_log_plays"))
+    assert plays_metrics(true, predicted)["r2"] == pytest.approx(evaluation.overall["plays_r2"], rel=1e-6)
+    hidden = experiment.data.tables.interactions.astype({"user_id": str, "item_id": str})
+    merged = targets.astype({"user_id": str, "item_id": str}).merge(hidden, on=["user_id", "item_id"])
+    np.testing.assert_allclose(merged["log_plays"], np.log1p(merged["weight"]), rtol=1e-5)

@@ -1,0 +1,362 @@
+"""Stage 6 from its flags to its files: lists, plays, studies, and mistakes."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.data.tables import AUDIO_FEATURES
+from common.evaluation.evaluator import Evaluator
+from common.evaluation.play_counts import mean_plays, order_ndcg
+from common.experiments import presets as command_line
+from common.experiments import tuning
+from common.experiments.analysis import ablation as hybrid_study
+from common.experiments.analysis import play_count_holdout as plays_study
+from common.models.neural.listnet.inputs import make_inputs
+from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
+from common.models.two_stage import training_data as crossfit
+from common.splits.protocols import PROTOCOLS
+from common.splits.train_view import TrainView, load_train_view
+from common.training import trainer as loop
+from common.utils.io import read_json, read_parquet
+from tests.stages import complaint, stage
+
+QUICK = (
+    *("--preset", "smoke", "--hybrid-listnet.epochs", "3", "--hybrid-listnet.batch", "32"),
+    *("--hybrid-listnet.validate-every", "1"),
+)
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """No preparation of another test is at hand."""
+    crossfit._kept.clear()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, tmp_path, capsys, protocol):
+    stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--protocol", protocol])
+    said = capsys.readouterr().out
+    folder = tmp_path / "out" / small_data.name / protocol
+    [run] = folder.glob("hybrid_listnet/*/seed0")
+    for name in ("training", "preprocessing", "correlations", "calibration"):
+        assert (folder / "figures" / f"hybrid_{name}.png").stat().st_size > 10_000
+    assert said.count("for user") == 3
+    assert "calibration on test" in said
+    measured = read_json(run / "test" / "metrics.json")
+    knows_plays = protocol in ("listen",)
+    assert ("plays_r2" in measured) == knows_plays
+    model: Any = HybridListNet.load(run / "model")
+    train = load_train_view(small_data, protocol, "final")
+    assert model.score(np.array([0])).shape == (1, train.n_items)
+    assert {"age_group", "country", "gender"} <= set(model.users.categories)
+    assert {"artist", "year"} <= set(model.items.categories)
+
+
+def test_the_studies_write_tables_and_draw(small_flags, small_data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(hybrid_study, "WEIGHTS", (0.0, 5.0))
+    stage("2_als.py")([*small_flags, "--preset", "smoke", "--models", "als"])
+    changed = ["--preset", "smoke", "--hybrid-listnet.ils-weight", "0.1"]
+    asked = ["--ablation", "--trade-off", "--plays", "--phase", "select"]
+    stage("6_hybrid_listnet.py")([*small_flags, *changed, *asked])
+    said = capsys.readouterr().out
+    folder = tmp_path / "out" / small_data.name / "listen"
+    [run] = folder.glob("hybrid_listnet/*/seed0")
+    table = read_parquet(run / "ablation.parquet")
+    everything = [name for name in hybrid_study.PARTS if name != "with all ids"]
+    assert table["name"].tolist() == ["all", *everything], "all ids are there"
+    assert (table["low"] <= table["loss"]).all()
+    assert (table["loss"] <= table["high"]).all()
+    assert table.set_index("name")["plays_r2"].isna().sum() == 1, "order alone predicts no plays"
+    curve = read_parquet(run / "trade_off.parquet")
+    assert curve["ils_weight"].tolist() == [0.0, 5.0]
+    assert {"ils_tag_10", "ils_tag_share_10", "ndcg_10", "low", "high"} <= set(curve)
+    plays = read_parquet(run / "plays.parquet").set_index("group")
+    assert {"all", "warm users", "new users", "new items"} <= set(plays.index)
+    assert "of the variance that the generator's noise leaves" in said
+    for name in ("ablation", "trade_off", "plays"):
+        assert (folder / "figures" / f"hybrid_{name}.png").stat().st_size > 10_000
+
+
+def test_a_part_that_is_not_there_is_not_left_out(small_data, monkeypatch):
+    """Without a price on likeness there is no row that leaves it out."""
+    monkeypatch.setattr(hybrid_study, "PARTS", {"without ILS": {"ils_weight": 0.0}, "order alone": {"task": "rank"}})
+    train = load_train_view(small_data, "listen", "select")
+    settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)
+    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(train), Evaluator(small_data, train)))
+    assert [row["name"] for row in rows] == ["all", "order alone"]
+
+
+def test_sound_and_tags_that_the_data_lack_are_not_left_out(small_data, monkeypatch):
+    train = load_train_view(small_data, "listen", "select")
+    bare = replace(train, items=train.items[["item_id", "name"]], songs=None, item_tags=None, user_item_tags=None)
+    kept = ("without audio", "without tags", "without ILS", "without shortcuts")
+    monkeypatch.setattr(hybrid_study, "PARTS", {name: hybrid_study.PARTS[name] for name in kept})
+    settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1, ils_weight=1.0)
+    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(bare), Evaluator(small_data, train)))
+    assert [row["name"] for row in rows] == ["all", "without shortcuts"]
+
+
+def test_without_sound_nobody_is_told_where_it_is_missing(small_data):
+    train = load_train_view(small_data, "listen", "select")
+    told = make_inputs(train, (), "robust", 4, 4).items.blocks
+    deaf = make_inputs(train, ("audio",), "robust", 4, 4).items.blocks
+    assert "music" in told
+    assert "music" not in deaf
+    sounds = sum(name.removesuffix("_missing") in AUDIO_FEATURES for name in missing_flags(train))
+    assert sounds > 0
+    assert deaf["binary"].shape[1] == told["binary"].shape[1] - sounds
+
+
+def missing_flags(train: TrainView) -> list[str]:
+    """Flags of missing values among the binary columns of items."""
+    binary = make_inputs(train, (), "robust", 4, 4).preprocessor.binary["items"]
+    return [name for name in binary if name.endswith("_missing")]
+
+
+def test_data_of_nothing_but_interactions_go_through_every_study(small_data, small_flags, tmp_path, capsys):
+    """Nothing to price is said before anything is fitted for it; no stratum is too small for the plays."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    shown = small_data.tables.interactions[["user_id", "item_id", "weight"]]
+    shown.to_csv(folder / "interactions.csv", index=False)
+    place = [*small_flags[small_flags.index("--output-dir") :], "--data-dir", str(tmp_path / "data")]
+    asked = ["--dataset", str(folder), "--preset", "smoke", "--phase", "select", "--trade-off", "--plays"]
+    stage("6_hybrid_listnet.py")([*place, *asked, "--hybrid-listnet.epochs", "2"])
+    said = capsys.readouterr().out
+    assert "nothing to price" in said
+    assert "log(1 + plays) of held-out visible pairs" in said
+    assert not list((tmp_path / "out").rglob("trade_off.parquet"))
+
+
+def test_what_a_part_changes_comes_on_top():
+    base = HybridListNetSettings(without=("people",))
+    assert hybrid_study.changed(base, {"without": ("audio",)}).without == ("audio", "people")
+    assert hybrid_study.changed(base, {"without": ()}).without == ()
+    deaf = HybridListNetSettings(without=("audio", "ids"))
+    assert hybrid_study.changed(deaf, {"without": ()}).without == ("audio",), "ids alone come back"
+    assert hybrid_study.changed(base, {"task": "rank"}).without == ("people",)
+
+
+# Plays
+
+
+def test_the_plays_split_hides_what_it_says(small_data):
+    train = load_train_view(small_data, "listen", "select")
+    split = plays_study.plays_split(train)
+    kept = set(zip(split.left.interactions["user"], split.left.interactions["item"], strict=True))
+    held = set(zip(split.users.tolist(), split.items.tolist(), strict=True))
+    assert not kept & held
+    assert len(kept) + len(held) == len(train.interactions)
+    groups = split.groups()
+    left = split.left.histories.lengths
+    assert (left[split.users[groups["new users"]]] == 0).all()
+    assert ((left[split.users[groups["cold users"]]] > 0) & (left[split.users[groups["cold users"]]] < 5)).all()
+    assert (split.left.counts[split.items[groups["new items"]]] == 0).all()
+    assert (left[split.users[groups["warm users"]]] >= 5).all()
+    assert all(groups[name].any() for name in groups)
+    apart = [groups[name] for name in ("warm users", "cold users", "new users", "new items")]
+    assert (np.sum(apart, axis=0) == 1).all(), "each pair is in one group"
+    true = {(u, i): w for u, i, w in train.interactions[["user", "item", "weight"]].itertuples(index=False)}
+    expected = [np.log1p(true[u, i]) for u, i in zip(split.users, split.items, strict=True)]
+    np.testing.assert_allclose(split.log_plays, expected, rtol=1e-5)
+    again = plays_study.plays_split(train)
+    np.testing.assert_array_equal(again.items, split.items)
+
+
+def test_the_plays_split_is_stratified(small_data):
+    """The stratified part has as many of the busy and of the popular as the whole."""
+    train = load_train_view(small_data, "listen", "select")
+    split, history = plays_study.plays_split(train), train.histories
+    users = np.repeat(np.arange(train.n_users), history.lengths)
+    for of_all, of_part in (
+        (history.lengths[users], history.lengths[split.users[split.stratified]]),
+        (train.counts[history.items], train.counts[split.items[split.stratified]]),
+    ):
+        edge = np.median(of_all)
+        assert abs((of_all > edge).mean() - (of_part > edge).mean()) < 0.12
+
+
+def test_no_split_of_few_pairs_fails(small_data):
+    train = load_train_view(small_data, "listen", "select")
+    for n in (1, 7, 77):
+        few = replace(train, interactions=train.interactions.head(n))
+        for seed in range(10):
+            split = plays_study.plays_split(few, seed)
+            assert len(split.left.interactions) + len(split.users) == n
+
+
+def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
+    plans, train = [], loop.train_network
+
+    def noting(network, lessons, settings, place, judge, plan):
+        plans.append((place.title, None if judge else plan and plan.epochs))
+        return train(network, lessons, settings, place, judge, plan)
+
+    monkeypatch.setattr(loop, "train_network", noting)
+    stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--plays", "--phase", "select"])
+    chosen = read_json(next(Path(small_flags[small_flags.index("--output-dir") + 1]).rglob("best.json")))["epoch"]
+    assert [plan for _, plan in plans] == [None, chosen]
+
+
+def test_a_calibration_without_anything_found_is_not_drawn(monkeypatch, caplog):
+    stage("6_hybrid_listnet.py")
+    nothing = pd.DataFrame({"expected": [0.1, 0.2], "found": [0.0, 0.0], "candidates": [5, 5]})
+    monkeypatch.setattr(hybrid_study, "calibration", lambda model, evaluator: nothing)
+    show: Any = sys.modules["stage_6_hybrid_listnet"].show_calibration
+    with caplog.at_level("INFO"):
+        assert show(SimpleNamespace(evaluators={"final": None}), HybridListNet(), "final") == []
+    assert "no hidden item is among the candidates" in caplog.text
+
+
+def test_people_whom_no_lesson_knew_are_strangers(small_data):
+    """Among newcomers all lessons are strangers': what a known person's own rows hold was never learned."""
+    train = load_train_view(small_data, "newcomer", "select")
+    model: Any = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(train)
+    before = model.score(np.array([3]))
+    model.network.train()  # forgets what it has made of all rows
+    for table in model.network.users.tables.values():
+        table.weight.data[1:] += 5.0
+    np.testing.assert_array_equal(model.score(np.array([3])), before)
+    taught = load_train_view(small_data, "listen", "select")
+    assert HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(taught).knows_people
+
+
+def test_figures_of_groups_by_hand():
+    pairs = pd.DataFrame(
+        {
+            "user": [0, 0, 1, 1],
+            "item": [0, 1, 2, 3],
+            "log_plays": [1.0, 3.0, 2.0, 4.0],
+            "predicted": [2.0, 3.0, 2.0, 3.0],
+            "reference": [2.5, 2.5, 2.5, 2.5],
+            "all": [True] * 4,
+            "new users": [True, True, False, False],
+            "new items": [True, False, False, False],
+        }
+    )
+    table: Any = plays_study.by_group(pairs, ["all", "new users", "new items"]).set_index("group")
+    assert table.index.tolist() == ["all", "new users"], "one pair is not enough"
+    assert table.loc["all", "r2"] == pytest.approx(1 - 2 / 5)
+    assert table.loc["all", "reference_r2"] == pytest.approx(0.0)
+    assert table.loc["all", "mae"] == pytest.approx(0.5)
+    assert table.loc["all", "ndcg"] == pytest.approx(1.0)
+    assert table.loc["new users", ["pairs", "users"]].tolist() == [2, 1]
+
+
+def test_order_ndcg_by_hand():
+    """Gains 3 and 1 the wrong way round, and a user with one pair who has no order."""
+    wrong = (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))
+    users, true = np.array([4, 4, 9]), np.array([3.0, 1.0, 5.0])
+    assert order_ndcg(users, true, np.array([0.1, 0.2, 0.3])) == pytest.approx(wrong)
+    assert order_ndcg(users, true, np.array([0.2, 0.1, 0.3])) == pytest.approx(1.0)
+    assert np.isnan(order_ndcg(np.array([1, 2]), true[:2], true[:2]))
+
+
+def test_new_users_are_predicted_by_what_is_known_of_items(small_data):
+    train = load_train_view(small_data, "listen", "select")
+    split = plays_study.plays_split(train)
+    model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=2, learning_rate=0.01))
+    pairs = plays_study.predict(model.fit(split.left), split)
+    assert np.isfinite(pairs["predicted"]).all()
+    np.testing.assert_allclose(pairs["reference"], mean_plays(split.left, split.users, split.items))
+    assert not model.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"
+
+
+# Calibration
+
+
+def test_calibration_compares_chances_with_what_happened(small_data):
+    """A network that knows nothing gives all candidates the same chance, which is right on average."""
+    train = load_train_view(small_data, "listen", "select")
+    evaluator = Evaluator(small_data, train)
+    model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(train)
+    model.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
+    table = hybrid_study.calibration(model, evaluator)
+    n = table["candidates"]
+    assert (table["expected"] * n).sum() / n.sum() == pytest.approx((table["found"] * n).sum() / n.sum(), rel=1e-6)
+    owners, items = evaluator.targets_of(np.arange(len(evaluator.asked)))
+    truth = set(zip(owners.tolist(), items.tolist(), strict=True))
+
+    def knows(pool):
+        return np.array([50.0 * ((r, i) in truth) for r, i in zip(pool.rows, pool.items, strict=True)])
+
+    model.order = knows  # type: ignore[method-assign]
+    exact = hybrid_study.calibration(model, evaluator)
+    assert hybrid_study.calibration_error(exact) < 0.02
+    assert exact["expected"].iloc[-1] > 0.98
+    model.order = lambda pool: -knows(pool)  # type: ignore[method-assign]
+    assert hybrid_study.calibration_error(hybrid_study.calibration(model, evaluator)) > 0.01
+
+
+# Stop and go on; mistakes
+
+
+def test_a_training_that_was_stopped_ends_where_it_would_have(small_data, tmp_path):
+    """Running figures of batch normalisation come back with the weights."""
+    train = load_train_view(small_data, "listen", "select")
+
+    def trained(stop_at: int, resume: bool, folder: Path) -> Any:
+        model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8, 8), epochs=4, batch=16))
+        model.folder, model.resume = folder, resume
+        looked = iter(range(1, 9))
+
+        def judge() -> float:
+            if next(looked) == stop_at:
+                raise KeyboardInterrupt
+            return float(model.score(np.array([3]))[0, :5].sum())
+
+        model.judge = judge
+        return model.fit(train)
+
+    whole = trained(9, False, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained(3, False, tmp_path / "stopped")
+    resumed = trained(9, True, tmp_path / "stopped")
+    for name, array in whole.written().items():
+        np.testing.assert_array_equal(array, resumed.written()[name], err_msg=name)
+
+
+def test_stage_6_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--tune", "2", "--phase", "select"])
+    [preset] = (tmp_path / "presets").glob("*.toml")
+    written = preset.read_text()
+    assert "[tuned.hybrid_listnet.listen]" in written
+    assert "hidden = [16]" in written
+    assert not list((tmp_path / "out").rglob("test"))
+    again = ["--preset", "tuned", "--hybrid-listnet.epochs", "1"]
+    monkeypatch.setattr(command_line, "PRESETS", tmp_path / "presets")
+    monkeypatch.setattr(command_line.preset_values, "__defaults__", (tmp_path / "presets",))
+    stage("6_hybrid_listnet.py")([*small_flags, *again, "--phase", "select"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--hybrid-listnet.hidden", "0"), "--hybrid-listnet.hidden (0,): give one or more layers"),
+        (("--hybrid-listnet.without", "sound"), "sound: choose among audio, tags, ids"),
+        (("--hybrid-listnet.outliers", "clip"), "--hybrid-listnet.outliers"),
+        (("--hybrid-listnet.temperature", "0"), "--hybrid-listnet.temperature 0.0: give 0.01 or more"),
+        (("--hybrid-listnet.ils-weight", "-1"), "--hybrid-listnet.ils-weight -1.0: give 0 or more"),
+        (("--probes", "nobody"), "nobody"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(small_flags, capsys, flags, words):
+    assert words in complaint(capsys, stage("6_hybrid_listnet.py"), *small_flags, *QUICK, *flags)
+
+
+def test_negative_plays_are_refused(tmp_path, capsys):
+    own = tmp_path / "own"
+    own.mkdir()
+    rows = [f"u{u},i{i},{-3 if (u, i) == (2, 1) else 4}" for u in range(8) for i in range(8)]
+    (own / "interactions.csv").write_text("\n".join(["user_id,item_id,weight", *rows]) + "\n")
+    places = ["--data-dir", str(tmp_path / "data"), "--output-dir", str(tmp_path / "out"), "--wandb", "disabled"]
+    said = complaint(capsys, stage("6_hybrid_listnet.py"), "--dataset", str(own), *places, *QUICK)
+    assert "weight" in said
+    assert "-3" in said

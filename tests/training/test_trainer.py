@@ -1,0 +1,407 @@
+"""The training loop on a small regression: stopping, replaying, resuming, and what goes wrong."""
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from common.models.neural.base import seeded
+from common.training import trainer as loop
+from common.training.batches import to_device
+from common.training.context import Place, RefitSchedule
+from common.training.precision import precision_of
+from common.training.schedule import learning_rate
+from common.training.settings import TrainingSettings
+from common.training.trainer import train_network
+from common.utils import device as devices
+from common.utils.errors import UserError
+
+ROWS, BATCH = 40, 8
+SETTINGS = TrainingSettings(epochs=8, batch=BATCH, patience=3, learning_rate=0.05, warmup=1.0)
+
+
+class Regression(nn.Module):
+    """A linear model behind dropout, which draws from torch's random state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 1)
+        self.dropout = nn.Dropout(0.1)
+
+    def forward(self, inputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return ((self.linear(self.dropout(inputs))[:, 0] - wanted) ** 2).sum()
+
+
+@dataclass(frozen=True)
+class Rows:
+    inputs: np.ndarray
+    wanted: np.ndarray
+    n_batches: int = ROWS // BATCH
+    n_examples: int = ROWS
+
+    def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
+        rows = slice(step * BATCH, (step + 1) * BATCH)
+        return {"inputs": self.inputs[rows], "wanted": self.wanted[rows]}
+
+    def weight(self, step: int) -> float:
+        return float(BATCH)
+
+    def describe(self, step: int) -> str:
+        return f"rows from {step * BATCH}"
+
+
+class Lessons:
+    """Rows in a random order; `poison` puts an infinity into a batch of an epoch; `on_batch` is called at each."""
+
+    def __init__(self, poison: tuple[int, int] | None = None, on_batch: Any = None) -> None:
+        rng = np.random.default_rng(0)
+        self.inputs = rng.normal(size=(ROWS, 3)).astype(np.float32)
+        self.wanted = (self.inputs @ [1.0, -2.0, 0.5]).astype(np.float32)
+        self.poison, self.on_batch = poison, on_batch
+
+    def epoch(self, number: int) -> Rows:
+        order = np.random.default_rng([7, number]).permutation(ROWS)
+        wanted = self.wanted[order]
+        if self.poison and self.poison[0] == number:
+            wanted[self.poison[1] * BATCH] = np.inf
+        if self.on_batch is None:
+            return Rows(self.inputs[order], wanted)
+        return Watched(self.inputs[order], wanted, on_batch=self.on_batch, number=number)
+
+
+@dataclass(frozen=True)
+class Watched(Rows):
+    on_batch: Any = None
+    number: int = 0
+
+    def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
+        self.on_batch(self.number, step)
+        return super().batch(step, rank, world)
+
+
+class Elsewhere(str):
+    """The CPU under a name that the loop does not take for one: it looks at the losses as rarely as on a card."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    __hash__ = str.__hash__
+
+
+def run(
+    lessons: Any = None,
+    settings: TrainingSettings = SETTINGS,
+    place: Place | None = None,
+    values: list[float] | None = None,
+    plan: RefitSchedule | None = None,
+) -> tuple[Regression, RefitSchedule]:
+    """Train from seed 3; `values` is what validation says, one after the other."""
+    with seeded(3, "cpu"):
+        network = Regression()
+        said = iter(values or [])
+        judge = (lambda: next(said)) if values else None
+        return network, train_network(network, lessons or Lessons(), settings, place or Place(), judge, plan)
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def placed(folder: Path, resume: bool = False, data: str = "one") -> Place:
+    return Place(folder=folder, resume=resume, identity={"model": "regression", "data set": data}, title="regression")
+
+
+def test_it_learns_and_records_what_it_did():
+    network, course = run(settings=TrainingSettings(epochs=60, batch=BATCH, learning_rate=0.05))
+    losses = course.curves["train/loss"]
+    assert losses[-1] < losses[0] / 3
+    assert network.linear.weight[0].tolist() == pytest.approx([1.0, -2.0, 0.5], abs=0.5)
+    assert not network.training
+    assert course.epochs == 60
+    assert course.costs["examples_per_second"] * course.costs["train_seconds"] == pytest.approx(60 * ROWS)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_targets():
+    _, course = run(settings=TrainingSettings(epochs=1, learning_rate=1e-7, batch=BATCH))
+    with seeded(3, "cpu"):
+        network, epoch = Regression(), Lessons().epoch(1)
+        batches = [to_device(epoch.batch(step, 0, 1), "cpu") for step in range(5)]
+        expected = sum(network(**batch).item() for batch in batches) / ROWS
+    assert course.curves["train/loss"] == [pytest.approx(expected, rel=1e-5)]
+
+
+def test_it_stops_when_validation_no_longer_rises_and_keeps_the_best():
+    values = [0.1, 0.3, 0.2, 0.3, 0.25, 0.9]
+    network, course = run(values=values)
+    assert course.epochs == 2
+    assert course.curves["val/ndcg_10"] == values[:5]
+    assert course.costs["epochs"] == 5
+    assert same(network, run(settings=TrainingSettings(**{**SETTINGS.__dict__, "epochs": 2}))[0])
+
+
+def test_validation_is_looked_at_as_often_as_asked_and_at_the_end():
+    settings = TrainingSettings(epochs=5, validate_every=2, batch=BATCH)
+    _, course = run(settings=settings, values=[0.1, 0.2, 0.3])
+    known = np.isfinite(course.curves["val/ndcg_10"])
+    assert known.tolist() == [False, True, False, True, True]
+    assert course.epochs == 5
+
+
+def test_a_plan_is_replayed_to_the_same_weights():
+    settings = TrainingSettings(epochs=9, batch=BATCH, schedule="plateau", patience=4, learning_rate=0.05)
+    first, course = run(settings=settings, values=[0.5, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5, 0.5])
+    assert course.epochs == 4
+    assert course.factors == [1.0, 1.0, 1.0, 0.5]
+    again, replayed = run(settings=settings, plan=course)
+    assert same(first, again)
+    assert replayed.curves["train/learning_rate"] == course.curves["train/learning_rate"][:4]
+    assert "val/ndcg_10" not in replayed.curves
+    other, _ = run(settings=settings, plan=RefitSchedule(4, [1.0, 1.0, 1.0, 1.0]))
+    assert not same(other, again)
+
+
+def test_the_learning_rate_follows_the_schedule():
+    for schedule in ("constant", "cosine"):
+        settings = TrainingSettings(epochs=4, batch=BATCH, schedule=schedule, warmup=1.5)
+        _, course = run(settings=settings)
+        expected = [learning_rate(settings, epoch) for epoch in (1, 2, 3, 4)]
+        assert course.curves["train/learning_rate"] == pytest.approx(expected)
+    assert expected[-1] == 0
+
+
+def test_gradients_are_clipped(monkeypatch):
+    norms = []
+    step = torch.optim.Adam.step
+
+    def noted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(torch.cat([g.flatten() for g in gradients]).norm().item())
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noted)
+    run(settings=TrainingSettings(epochs=2, batch=BATCH, clip=0.01))
+    assert max(norms) == pytest.approx(0.01, rel=1e-3)
+    norms.clear()
+    run(settings=TrainingSettings(epochs=2, batch=BATCH, clip=0.0))
+    assert min(norms) > 0.01
+
+
+def test_biases_do_not_decay():
+    settings = TrainingSettings(optimiser="adamw", weight_decay=0.3)
+    network = Regression()
+    groups = loop.make_optimiser(network, settings).param_groups
+    assert [(group["weight_decay"], len(group["params"])) for group in groups] == [(0.3, 1), (0.0, 1)]
+    assert groups[1]["params"][0] is network.linear.bias
+
+
+@pytest.mark.parametrize("stop", [(1, 2), (3, 0), (3, 3), (4, 4), (7, 4)])
+def test_ctrl_c_keeps_everything_and_a_resumed_training_ends_alike(tmp_path, stop):
+    def interrupt(epoch: int, step: int) -> None:
+        if (epoch, step) == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    values = [0.1, 0.2, 0.3, 0.4, 0.35, 0.3, 0.2]
+    undisturbed, course = run(values=values)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(Lessons(on_batch=interrupt), place=placed(tmp_path), values=values)
+    assert signal.getsignal(signal.SIGINT) is handler
+    state = json.loads((tmp_path / "last.json").read_text())
+    last_step = stop[1] == ROWS // BATCH - 1
+    assert (state["epoch"], state["step"]) == ((stop[0], 0) if last_step else (stop[0] - 1, stop[1] + 1))
+    reports: list[int] = []
+    place = placed(tmp_path, resume=True)
+    place.report = lambda of_epoch, epoch: reports.append(epoch)
+    resumed, again = run(place=place, values=values[state["epoch"] :] or [9.0])
+    assert same(resumed, undisturbed)
+    assert (again.epochs, again.factors, again.curves) == (course.epochs, course.factors, course.curves)
+    assert reports == list(range(1, 8)), "epochs before the interruption are reported, too"
+
+
+def test_killed_between_the_two_checkpoints_of_an_epoch_it_still_ends_alike(tmp_path, monkeypatch):
+    values = [0.1, 0.2, 0.4, 0.35, 0.3, 0.2]
+    undisturbed, course = run(values=values)
+    save = loop._Trainer._save
+
+    def killed(self: Any, name: str) -> None:
+        if name == "last" and self.state["epoch"] == 3:
+            raise RuntimeError("killed")
+        save(self, name)
+
+    monkeypatch.setattr(loop._Trainer, "_save", killed)
+    with pytest.raises(RuntimeError):
+        run(place=placed(tmp_path), values=values)
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "best.json").read_text())["best_epoch"] == 3
+    resumed, again = run(place=placed(tmp_path, resume=True), values=values[2:])
+    assert same(resumed, undisturbed)
+    assert (again.epochs, again.curves) == (course.epochs, course.curves)
+
+
+def test_a_stop_never_replaces_a_good_checkpoint_by_a_bad_one(tmp_path):
+    def interrupt(epoch: int, step: int) -> None:
+        if (epoch, step) == (2, 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    place = placed(tmp_path)
+    place.device = Elsewhere("cpu")
+    with pytest.raises(UserError, match="not finite in epoch 2, batch 2"):
+        run(Lessons(poison=(2, 1), on_batch=interrupt), place=place)
+    assert json.loads((tmp_path / "last.json").read_text())["epoch"] == 1
+
+
+def test_weights_that_have_left_float32_are_told_even_if_no_loss_has(monkeypatch):
+    monkeypatch.setattr(loop, "LARGEST", 1e-9)
+    with pytest.raises(UserError, match="not finite in epoch 1, batch 5 of 5"):
+        run()
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path):
+    values = [0.1, 0.3, 0.2, 0.2, 0.2]
+    network, course = run(place=placed(tmp_path), values=values)
+    again, resumed = run(place=placed(tmp_path, resume=True), values=[9.0])
+    assert same(network, again)
+    assert (resumed.epochs, resumed.curves) == (course.epochs, course.curves)
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["best-00002-0000000.safetensors", "best.json", "last-00005-0000000.safetensors", "last.json"]
+
+
+def test_without_resume_it_starts_anew(tmp_path):
+    run(place=placed(tmp_path), values=[0.1, 0.3, 0.2, 0.2, 0.2])
+    _, course = run(place=placed(tmp_path), values=[0.5, 0.1, 0.1, 0.1])
+    assert course.curves["val/ndcg_10"] == [0.5, 0.1, 0.1, 0.1]
+
+
+def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_the_checkpoint(tmp_path):
+    with pytest.raises(UserError) as told:
+        run(Lessons(poison=(3, 1)), place=placed(tmp_path))
+    assert "not finite in epoch 3, batch 2 of 5 (rows from 8); lower the learning rate" in str(told.value)
+    assert "the checkpoint of epoch 2 is kept" in str(told.value)
+    assert json.loads((tmp_path / "last.json").read_text())["epoch"] == 2
+    resumed, _ = run(place=placed(tmp_path, resume=True))
+    assert same(resumed, run()[0])
+
+
+def test_looks_at_the_losses_may_be_rare(tmp_path, monkeypatch):
+    """On a card the host looks every CHECK_EVERY steps and at the end of an epoch; the batch named is the same."""
+    looks = []
+    finite = torch.isfinite
+
+    def noted(values: torch.Tensor) -> torch.Tensor:
+        looks.append(len(values))
+        return finite(values)
+
+    monkeypatch.setattr(loop, "CHECK_EVERY", 3)
+    monkeypatch.setattr(torch, "isfinite", noted)
+    with pytest.raises(UserError, match="batch 2 of 5"):
+        run(Lessons(poison=(2, 1)), place=Place(device=Elsewhere("cpu")))
+    assert looks[:3] == [3, 5, 3]
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda folder: (folder / "last.json").write_text("{"), r"last\.json is not valid JSON"),
+        (
+            lambda folder: (folder / "last.json").write_text("[1]"),
+            r"last\.json is not a checkpoint; leave out --resume",
+        ),
+        (lambda folder: flip(next(folder.glob("last-*"))), r"safetensors is missing or damaged .*; leave out --resume"),
+        (lambda folder: next(folder.glob("last-*")).unlink(), r"safetensors is missing or damaged .*; leave out --res"),
+        (lambda folder: next(folder.glob("best-*")).write_bytes(b""), r"best-.*missing or damaged .*; leave out"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(tmp_path, damage, complaint):
+    run(place=placed(tmp_path), values=[0.1, 0.3, 0.2, 0.2, 0.2])
+    damage(tmp_path)
+    with pytest.raises(UserError, match=complaint):
+        run(place=placed(tmp_path, resume=True), values=[0.1])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(bytes(content))
+
+
+def test_the_checkpoint_of_something_else_is_refused(tmp_path):
+    run(place=placed(tmp_path))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match=r"last\.json belongs to another data set \('one', not 'two'\); leave out"):
+        run(place=placed(tmp_path, resume=True, data="two"))
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_a_write_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
+    run(place=placed(tmp_path), settings=TrainingSettings(epochs=2, batch=BATCH))
+    from common.training import checkpoint
+
+    def full(path: Path, content: Any) -> None:
+        raise UserError("no space")
+
+    monkeypatch.setattr(checkpoint, "write_json", full)
+    with pytest.raises(UserError, match="no space"):
+        run(place=placed(tmp_path, resume=False), settings=TrainingSettings(epochs=3, batch=BATCH))
+    monkeypatch.undo()
+    state, _ = checkpoint.read_checkpoint(tmp_path, "last", {"model": "regression"})
+    assert state["epoch"] == 2
+
+
+# Devices
+
+
+def test_the_device_is_chosen_with_a_reason(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.choose("cpu") == devices.Device("cpu", "asked for")
+    assert devices.choose("auto").name == "cpu"
+    assert torch.__version__ in devices.choose("auto").reason
+    with pytest.raises(UserError, match=r"--device cuda: torch .*; use --device cpu or auto"):
+        devices.choose("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda place: f"card {place}")
+    assert devices.choose("auto") == devices.Device("cuda:0", "card 0")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert devices.choose("cuda").name == "cuda:1"
+    assert devices.choose("cuda").kind == "cuda"
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    with pytest.raises(UserError, match="3 processes for 2 CUDA devices"):
+        devices.choose("cuda")
+
+
+def test_the_precision_follows_the_card(monkeypatch):
+    assert precision_of("cpu") == "float32"
+    with pytest.raises(UserError, match="bfloat16 is for CUDA"):
+        precision_of("cpu", "bfloat16")
+    for able, expected in ((True, "bfloat16"), (False, "float16")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, able=able: able)
+        assert precision_of("cuda:0") == expected
+    assert precision_of("cuda:0", "float32") == "float32"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_on_a_card_it_learns_and_no_step_waits_for_the_host(precision, monkeypatch):
+    step = loop._Trainer._step
+
+    def strict(self: Any, *args: Any) -> None:
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            step(self, *args)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(loop._Trainer, "_step", strict)
+    settings = TrainingSettings(epochs=30, batch=BATCH, learning_rate=0.05, precision=precision)
+    with seeded(3, "cuda:0"):
+        network = Regression().to("cuda:0")
+        course = train_network(network, Lessons(), settings, Place(device="cuda:0"))
+    assert course.curves["train/loss"][-1] < course.curves["train/loss"][0] / 2
+    assert course.costs["peak_gpu_mb"] > 0
