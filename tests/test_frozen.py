@@ -192,14 +192,16 @@ def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
         yield f"{place}: {before} before, {now} now"
 
 
-def test_everything_is_as_it_was_frozen(tmp_path):
+def test_everything_is_as_it_was_frozen(tmp_path, capsys):
     frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
     if other := list(differences(frozen["place"], here())):
         pytest.skip(f"frozen in another place, where numbers may be rounded otherwise: {'; '.join(other)}")
     run_all(tmp_path)
+    capsys.readouterr()  # pages of what the commands say would bury what differs
     found = list(differences({key: frozen[key] for key in ("data", "runs", "others")}, read(tmp_path)))
     told = f"not as at {frozen['commit']}, frozen on {frozen['processor']}, now on {processor()}"
-    assert not found, "\n".join([f"{len(found)} values {told}:", *found])
+    if found:
+        pytest.fail("\n".join([f"{len(found)} values {told}:", *found]), pytrace=False)
 
 
 def test_what_differs_is_named():
