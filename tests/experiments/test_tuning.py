@@ -207,7 +207,7 @@ def test_half_a_record_at_the_end_is_taken_away(experiment, tmp_path, tried):
 
 
 def test_other_settings_that_are_not_searched_make_another_study(experiment, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning, "fixed_of", lambda kind: {"weighting"})
+    monkeypatch.setattr(tuning, "not_searched", lambda kind: {"weighting"})
     tune(experiment, ItemKNN, START, 2, tmp_path)
     other = dataclasses.replace(START, weighting="idf")
     assert trials_of(experiment, ItemKNN, other).empty
