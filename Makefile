@@ -30,25 +30,25 @@ story:
 		echo "$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS)"; \
 		$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS); \
 	done; done
-	$(BIN)/python -m common.report --no-download $(FLAGS)
+	$(BIN)/python -m common report --no-download $(FLAGS)
 
 report: $(VENV)/.ready
-	$(BIN)/python -m common.report --no-download --dataset '$(DATASET)' $(FLAGS)
+	$(BIN)/python -m common report --no-download --dataset '$(DATASET)' $(FLAGS)
 
 table: $(VENV)/.ready
-	$(BIN)/python -m common.table --dataset '$(DATASET)' $(FLAGS)
+	$(BIN)/python -m common benchmark --dataset '$(DATASET)' $(FLAGS)
 
 page: $(VENV)/.ready
-	$(BIN)/python -m common.page
+	$(BIN)/python -m common page
 
 dashboard: $(VENV)/.ready
-	$(BIN)/python -m common.dashboard --no-download --dataset '$(DATASET)' $(FLAGS)
+	$(BIN)/python -m common dashboard --no-download --dataset '$(DATASET)' $(FLAGS)
 
 xray: $(VENV)/.ready
-	$(BIN)/python -m common.xray --no-download --dataset '$(DATASET)' $(FLAGS)
+	$(BIN)/python -m common sensitivity --no-download --dataset '$(DATASET)' $(FLAGS)
 
 audit: $(VENV)/.ready
-	$(BIN)/python -m common.audit --no-download --dataset '$(DATASET)' $(FLAGS)
+	$(BIN)/python -m common leakage --no-download --dataset '$(DATASET)' $(FLAGS)
 
 ask: $(VENV)/.ready
 	$(BIN)/python recommend.py

@@ -1,14 +1,13 @@
-"""Lists for many people at once, through the index that stage 5 has kept:
+"""Recommendations for many users at once, through the vector index of a two-tower run.
 
-    python -m common.batch_inference --run outputs/lastfm-2k/listen/two_tower/tuned/seed0 --output lists.parquet
-    python -m common.batch_inference --run ... --histories people.csv -k 50 --output lists.parquet
+    python -m common batch-recommend --run outputs/lastfm-2k/listen/two_tower/tuned/seed0 --output lists.parquet
+    python -m common batch-recommend --run ... --histories histories.csv -k 50 --output lists.parquet
 
-`people.csv` (or .tsv, .parquet) holds user_id and item_id: the histories of people whom the model may never have seen.
-Without it everybody whom the model knows gets a list. The lists go into the file batch by batch: memory holds one.
+`histories.csv` (or .tsv, .parquet) holds user_id and item_id: the histories of users whom the model need not know.
+Without it every user of the model gets a list. Lists are written batch by batch: memory holds one.
 """
 
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,7 +83,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         len(users) / seconds,
         display(settings.output),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The published table, from one command: `python -m common.cli.benchmark` runs what is missing and writes the pages.
+"""The published table: runs what is missing, then writes its JSON file, the pages and the figures.
 
 Runs go side by side, each in a process of its own with one thread, so that none slows another and every fit's seconds
 are those of one processor. It may be stopped at any time: what is complete is kept, the next call does the rest.
@@ -246,7 +246,3 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
     folder = ROOT / "docs" / "figures" if data.name == LASTFM else settings.output_dir / data.name / "figures"
     for drawn in draw_figures(results, settings.output_dir / data.name, data, settings.figures or folder):
         log.info("%s", display(drawn))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

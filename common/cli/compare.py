@@ -1,4 +1,7 @@
-"""Runs side by side without any account: `python -m common.cli.compare als ensemble`, or the folders of any runs."""
+"""Runs side by side: metrics, paired differences, settings and costs.
+
+python -m common compare als ensemble
+"""
 
 import difflib
 import logging
@@ -230,7 +233,3 @@ def content(runs: Sequence[Run], compared: dict[str, pd.DataFrame]) -> dict[str,
         "settings_that_differ": differing(runs),
         "runs": [{"run": run.label, "folder": display(run.folder), "config": run.config} | run.record for run in runs],
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

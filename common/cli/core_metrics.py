@@ -1,6 +1,6 @@
-"""The nine core metrics of runs, and what about them is odd: `python -m common core-metrics [als]`.
+"""The core metrics of runs, and sanity checks of them.
 
-Each run's `measures.json` is written anew from its `metrics.json`. How to read each measure: docs/measures.md.
+Each run's `measures.json` is written anew from its `metrics.json`. How to read each metric: docs/measures.md.
 """
 
 import logging
@@ -105,7 +105,3 @@ def odd_lines(folder: Path, run: Mapping[str, Any], part: str) -> list[str]:
 def family(run: Mapping[str, Any]) -> str:
     """The model whose lists a run has, re-ranked or not."""
     return str(run["model"]).split("+")[0]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A ready workspace in your own W&B project: `python -m common.cli.dashboard --dataset lastfm-2k --protocol listen`.
+"""A workspace in your own W&B project that compares the runs of one split.
 
 It shows the runs of one data set and split whose test part was scored: leaderboard, accuracy against diversity, curves,
 cost, cold start, lists, and a comparison of runs. Every key it names is one that runs write.
@@ -6,7 +6,6 @@ cost, cold start, lists, and a comparison of runs. Every key it names is one tha
 
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -171,7 +170,3 @@ def cold_start(protocol: str) -> list[Any]:
     if protocol == "newcomer":
         return bars({f"ndcg_10_given{rung}": f"NDCG@10 of newcomers, {rung} items given" for rung in N_GIVEN})
     return bars(UNSEEN)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

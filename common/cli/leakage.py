@@ -1,11 +1,10 @@
-"""A leak check of a split: `python -m common leakage --dataset D --protocol P`, D a data set or a folder.
+"""A leakage check of a split, of a data set or of a folder of your own.
 
 Exit code 0 where no check finds a leak, 1 where one does, 2 for a mistake in the command or in a file.
 """
 
 import dataclasses
 import logging
-import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -165,7 +164,3 @@ def as_json(report: Report) -> dict[str, Any]:
         "refusal": report.refusal,
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

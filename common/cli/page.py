@@ -1,4 +1,4 @@
-"""Write `outputs/index.html`: every result, in one file that asks nothing of any network."""
+"""All results on one page, `outputs/index.html`, which loads nothing from a network."""
 
 import logging
 import sys
@@ -48,7 +48,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.screenshot:
         screenshot(page, settings.screenshot)
         log.info("%s: its picture", display(settings.screenshot))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,6 @@
-"""The leaderboards of a data set: `python -m common.report`, and `--readme README.md` to put them into a page."""
+"""The leaderboards of a data set, printed, and with --readme also written into a Markdown page."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +49,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.readme:
         made = blocks(gather(settings.output_dir / data.name, data, seed=settings.split_seed))
         fill_page(settings.readme, page, made, data.name)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

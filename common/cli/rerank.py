@@ -1,16 +1,15 @@
-"""Rows of re-ranked lists beside a finished run's own, from its files alone: no model is fitted again.
+"""Re-ranked lists of a finished run as runs of their own, without fitting its model again.
 
-    python -m common.rerank --run als
-    python -m common.rerank --run hybrid_listnet --methods mmr calibrated novelty
-    python -m common.rerank --run als --methods mmr --preset classic
-    python -m common.rerank --run als --methods pipeline --pipeline.diversity 0.2 --pipeline.per-genre 5
+    python -m common rerank --run als
+    python -m common rerank --run hybrid_listnet --methods mmr calibrated novelty
+    python -m common rerank --run als --methods mmr --preset classic
+    python -m common rerank --run als --methods pipeline --pipeline.diversity 0.2 --pipeline.per-genre 5
 
 `<model>+<method>` becomes a run like any other: valid/ and test/ with metrics, lists and ranks, a row of the
-leaderboard. How strong a method is, is chosen on validation: the strongest that keeps NDCG@10 within --loss.
+leaderboard. The trade-off weight is chosen on validation: the largest that keeps NDCG@10 within --loss.
 """
 
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -234,7 +233,3 @@ def conclude(source: Source, base: dict[str, float], rows: Sequence[dict[str, An
     table = write_leaderboard(results, source.data.name, source.split, source.config["split_sha256"])
     log.info("\n%s", text(table, source.data.name, source.split))
     log.info("results: %s\nfigure: %s", display(results), display(drawn))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,7 @@
-"""The same trained models under other evaluation protocols: `python -m common sensitivity`, `--page docs/xray.md`."""
+"""The same trained models under other evaluation protocols: does their ranking hold?"""
 
 import dataclasses
 import logging
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +177,3 @@ def _plain(sentence: str, settings: Settings) -> str:
         folder = str(getattr(settings, flag))
         sentence = sentence.replace(f" --{flag.replace('_', '-')} {folder}", "").replace(folder, flag.split("_")[0])
     return sentence
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -22,8 +22,8 @@ TEXTBOOK = ("als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
 NAMED = {("hybrid_listnet", "listen"): ("diverse",)}
 """Further presets of a model on a protocol, one seed."""
 RERANKED = {"listen": "hybrid_listnet"}
-"""The model, tuned, first seed, whose lists are re-ranked by every method of `common.rerank` for rows of their own."""
-RERANK = "common.cli.rerank"
+"""The model, tuned, first seed, whose lists `python -m common rerank` puts into rows of their own, by every method."""
+RERANK = "rerank"
 
 ORDER = (("tuned", 0), ("classic", 0), ("diverse", 0), *(("tuned", seed) for seed in range(1, 5)))
 """Presets and seeds in the order in which they are run: what a reader looks at first comes first."""
@@ -44,7 +44,8 @@ class Job:
         """The command line behind the interpreter, without the flags of the data."""
         if self.stage == RERANK:
             run = self.models[0].split("+")[0]
-            return ["-m", RERANK, "--run", f"{run}/{self.preset}/seed{self.seed}", "--protocol", self.protocol]
+            run = f"{run}/{self.preset}/seed{self.seed}"
+            return ["-m", "common", RERANK, "--run", run, "--protocol", self.protocol]
         flags = ["--protocol", self.protocol, "--preset", self.preset, "--seed", str(self.seed)]
         flags += ["--models", *self.models] if self.stage in SHARED else []
         flags += ["--no-importance"] if self.stage == FORESTS and self.seed else []

@@ -47,7 +47,7 @@ def ran(monkeypatch):
     def run(job, settings, started):
         done.append(job)
         if job.stage == RERANK:
-            rerank.main([*job.words[2:], *table.data_flags(settings)])
+            rerank.main([*job.words[3:], *table.data_flags(settings)])
         else:
             stage(job.words[0])([*job.words[1:], *table.data_flags(settings)])
         return job, 0, 0.0, settings.output_dir
@@ -254,7 +254,7 @@ def test_the_best_models_lists_are_reranked_for_rows_of_their_own(flags, ran, sm
 
 def test_ending_the_table_ends_its_runs_and_a_later_call_goes_on(small_flags, tmp_path):
     """A process of its own: SIGTERM while a run works leaves nobody at work, and no half-written results."""
-    words = [sys.executable, "-m", "common.cli.benchmark", *small_flags, *ONE, "--results", str(tmp_path / "results")]
+    words = [sys.executable, "-m", "common", "benchmark", *small_flags, *ONE, "--results", str(tmp_path / "results")]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         log = tmp_path / "out" / "table" / "listen-popularity-tuned-seed-0.log"
         for _ in range(3000):

@@ -1,0 +1,44 @@
+"""`python -m common COMMAND [flags]`: lists and starts the commands, one per file of common/cli/."""
+
+import ast
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.utils.errors import unknown_name
+
+FOLDER = Path(__file__).parent / "cli"
+
+
+def commands() -> dict[str, Path]:
+    """Name of each command -> its file."""
+    files = sorted(FOLDER.glob("[!_]*.py"))
+    return {path.stem.replace("_", "-"): path for path in files}
+
+
+def help_text() -> str:
+    """Every command with the first line of its docstring, read without importing any of them."""
+    rows = [f"  {name:<17}{_first_line(path)}" for name, path in commands().items()]
+    return "\n".join(["usage: python -m common COMMAND [flags]", "", *rows, "", "COMMAND --help lists its flags"])
+
+
+def _first_line(path: Path) -> str:
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Start the command that the first word names; exit code 2 for a name that is none."""
+    name, *flags = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in ("-h", "--help"):
+        print(help_text())
+        return
+    if name not in commands():
+        print(f"error: {unknown_name('command', name, commands())}", file=sys.stderr)
+        raise SystemExit(2)
+    sys.argv = [f"python -m common {name}", *flags]  # what --help of the command calls itself
+    importlib.import_module(f"common.cli.{commands()[name].stem}").main(flags)
+
+
+if __name__ == "__main__":
+    main()
