@@ -100,7 +100,7 @@ def show(experiment: Experiment, settings: HybridListNetSettings, probes: Sequen
         drawn += study_plays(experiment, settings, folder)
     if flags.ablation:
         drawn.append(study(experiment, settings, folder, "ablation", hybrid_study.ablation, draw_ablation))
-    if flags.trade_off and not experiment.evaluators["select"].measures.spaces:
+    if flags.trade_off and not experiment.evaluators["select"].metric_suite.spaces:
         log.info("\ntrade-off: without genres, tags and sound no list is more alike than another: nothing to price")
     elif flags.trade_off:
         drawn.append(study(experiment, settings, folder, "trade_off", hybrid_study.trade_off, draw_trade_off))

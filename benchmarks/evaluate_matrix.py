@@ -16,9 +16,10 @@ import numpy as np
 from common.data.dataset import Dataset, load_dataset
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.recommendations import Evaluation
+from common.evaluation.task import Task
 from common.models.base import Recommender
 from common.splits.histories import Histories
-from common.splits.train_view import TrainView, load_train_view
+from common.splits.train_view import TrainView
 from common.utils.environment import threads
 from common.utils.io import ROOT
 
@@ -69,15 +70,15 @@ def evaluate(evaluator: Evaluator, model: Recommender) -> tuple[Evaluation, tupl
     start = time.perf_counter()
     ranking = evaluator.rank(model)
     ranked = time.perf_counter()
-    evaluation = evaluator.evaluate(ranking)
+    evaluation = evaluator.evaluate_ranking(ranking)
     return evaluation, (ranked - start, time.perf_counter() - ranked)
 
 
 def measure(data: Dataset, repetitions: int, profile: bool) -> None:
     """Time the evaluation of the test part of `listen` and print the figures."""
-    train = load_train_view(data, "listen", "final")
-    start = time.perf_counter()
-    evaluator = Evaluator(data, train)
+    task = Task(data, "listen")
+    train, start = task.train_valid, time.perf_counter()
+    evaluator = task.test
     prepared = time.perf_counter() - start
     model = ReadyScores(ready_scores(train))
     evaluation, _ = evaluate(evaluator, model)
@@ -85,7 +86,7 @@ def measure(data: Dataset, repetitions: int, profile: bool) -> None:
     ranking, rest = (statistics.median(part) for part in zip(*rounds, strict=True))
     total = sorted(sum(parts) for parts in rounds)
     print(f"{data.name}, listen, test: {train.n_users:,} users x {train.n_items:,} items, {threads()} cores")
-    print(f"  {len(evaluation.targets):,} hidden pairs, {len(evaluation.overall)} figures")
+    print(f"  {len(evaluation.targets):,} hidden pairs, {len(evaluation.metrics)} figures")
     print(f"  once per phase, for all models: {prepared:.2f} s")
     print(f"  ranks and lists                 {ranking:.2f} s")
     print(f"  tables and metrics              {rest:.2f} s")

@@ -156,6 +156,7 @@ def prepare(tables: dict[str, pd.DataFrame], genres: bool) -> Any:
         songs=None,
     )
     scored = Holdout(
+        part="test",
         users=users.to_numpy(),
         codes=np.arange(N_USERS),
         given=train.histories,
@@ -179,7 +180,7 @@ def measure(tables: dict[str, pd.DataFrame], measures: Any) -> tuple[pd.DataFram
 
 def with_ids(table: pd.DataFrame, measures: Any) -> pd.DataFrame:
     """The table with ids as the pipeline has them in memory: categories of strings."""
-    ids = {"user_id": pd.Index(measures.hidden.users), "item_id": pd.Index(measures.train.items["item_id"])}
+    ids = {"user_id": pd.Index(measures.holdout.users), "item_id": pd.Index(measures.train.items["item_id"])}
     return table.assign(**{name: pd.Categorical.from_codes(table[name], values) for name, values in ids.items()})
 
 

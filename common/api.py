@@ -17,8 +17,8 @@ import pandas as pd
 
 from common.data.dataset import Dataset, load_dataset
 from common.data.synthetic.generator import SyntheticSettings
-from common.evaluation.evaluator import Evaluator
 from common.evaluation.ranking import tie_places, top_items
+from common.evaluation.task import Task
 from common.experiments.presets import preset_values
 from common.features.work_versions import groups_of, one_per_group
 from common.models.base import Recommender, Trained
@@ -80,12 +80,9 @@ class Music:
 
     def _choose_epochs(self, model: Trained) -> None:
         """Train in view of validation, and leave the model with what it has chosen."""
-        train = (
-            self.train if self.train.phase == "select" else load_train_view(self.data, self.train.protocol, "select")
-        )
-        evaluator = Evaluator(self.data, train)
-        model.judge = lambda: evaluator.ndcg(evaluator.rank(model))
-        model.fit(train)
+        task = Task(self.data, self.train.protocol)
+        model.judge = lambda: task.valid(model)
+        model.fit(task.train)
         model.judge = None
 
     def open(self, model: str, folder: Path) -> Self:
@@ -154,8 +151,8 @@ class Music:
 
     def evaluate(self) -> dict[str, float]:
         """All metrics on what the phase hides: validation, unless `load` was asked for `final`."""
-        evaluator = Evaluator(self.data, self.train)
-        return evaluator.evaluate(evaluator.rank(self.model), evaluator.predict_plays(self.model)).overall
+        task = Task(self.data, self.train.protocol)
+        return (task.valid if self.train.phase == "select" else task.test).evaluate(self.model).metrics
 
     def _table(self, scores: np.ndarray, history: Histories, k: int, user: int = -1) -> pd.DataFrame:
         k = _count(k)

@@ -196,12 +196,12 @@ def scored(source: Source, phase: str, chosen: Reranking, config: dict[str, Any]
     start = time.perf_counter()
     ranking = source.ranked(phase, chosen)
     spent = 1000 * (time.perf_counter() - start) / max(1, len(ranking.items))
-    evaluation, before = source.evaluators[phase].evaluate(ranking), source.records[phase]
+    evaluation, before = source.evaluators[phase].evaluate_ranking(ranking), source.records[phase]
     costs = {key: before[key] for key in COSTS if key in before} | {"rerank_ms_per_user": spent}
     costs["recommend_ms_per_user"] = costs.get("recommend_ms_per_user", 0) + spent
     kept = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")
     about = {key: config[key] for key in kept} | {"phase": phase, "config_sha256": hash_config(config)}
-    return evaluation, evaluation.overall | costs | about | machine.about_machine("cpu")
+    return evaluation, evaluation.metrics | costs | about | machine.about_machine("cpu")
 
 
 def short(values: dict[str, Any]) -> dict[str, str]:

@@ -1,156 +1,178 @@
-"""The scorer: a fitted model in; recommendations, targets and metrics out.
+"""A fitted model in; recommendations, targets and metrics out.
 
-Two tables carry everything: `recommendations` (top lists) and `targets` (every hidden pair with its ranks). The
-metrics are computed from these two and the visible data alone, so they can be computed again without the model.
+Two tables carry everything: `recommendations` (top lists) and `targets` (every held-out pair with its ranks). The
+metrics are computed from these two and the train view alone, so they can be computed again without the model.
 """
 
+import time
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from common.data.dataset import Dataset
 from common.evaluation import metrics
 from common.evaluation.metric_suite import MetricSuite, hits_from_ranks
 from common.evaluation.play_counts import mean_plays, plays_metrics
 from common.evaluation.ranking import Ranking, rank, tie_places
-from common.evaluation.recommendations import Evaluation, recommendations_table, targets_table
+from common.evaluation.recommendations import Evaluation, ranking_of, recommendations_table, targets_table
 from common.models.base import PredictsPlays, Recommender
 from common.splits.histories import Histories, Query
-from common.splits.holdout import Holdout, load_holdout
+from common.splits.holdout import Holdout
 from common.splits.train_view import TrainView
 
 
 class Evaluator:
-    """Judges models on one phase of one protocol; what does not depend on a model is made once."""
+    """Scores models on one holdout; what does not depend on a model is made once.
 
-    def __init__(self, data: Dataset, train: TrainView) -> None:
-        self.train = train
-        self.hidden = load_holdout(data, train.protocol, train.phase)
+    An evaluator is a `Validation`: called with a model it gives the mean NDCG@10, by which settings are chosen.
+    """
+
+    def __init__(self, train: TrainView, holdout: Holdout) -> None:
+        self.train, self.holdout = train, holdout
         self.places = tie_places(train.items["item_id"])
-        self.measures = MetricSuite(train, self.hidden, self.places)
+        self.metric_suite = MetricSuite(train, holdout, self.places)
+
+    def __call__(self, model: Recommender) -> float:
+        """Mean NDCG@10 of a fitted model."""
+        return float(self.ndcg_per_row(self.rank(model)).mean())
+
+    def evaluate(self, model: Recommender) -> Evaluation:
+        """Rank a fitted model and measure it; `costs` has `recommend_ms_per_user`, wall time per evaluated row."""
+        start = time.perf_counter()
+        ranking = self.rank(model)
+        spent = 1000 * (time.perf_counter() - start) / len(ranking.items)
+        evaluation = self.evaluate_ranking(ranking, self.predict_plays(model))
+        return replace(evaluation, costs={"recommend_ms_per_user": spent})
 
     def rank(self, model: Recommender) -> Ranking:
-        """Lists and ranks; people whom the visible data lacks are scored through `fold_in`."""
+        """Lists and ranks; users whom the train view lacks are scored through `fold_in`."""
         return self.rank_scores(lambda rows: self.scores_of(model, rows))
+
+    def rank_scores(self, score: Callable[[np.ndarray], np.ndarray]) -> Ranking:
+        """Lists and ranks from `score(rows)`, which gives evaluated rows their scores, float32 (len(rows), n_items)."""
+        return rank(score, self.holdout, self.places)
 
     def scores_of(self, model: Recommender, rows: np.ndarray) -> np.ndarray:
         """A model's scores of all items for some evaluated rows, float32 (len(rows), n_items)."""
-        codes, given = self.hidden.codes, self.hidden.given
-        known = codes[rows] >= 0
+        codes = self.holdout.codes[rows]
+        known = codes >= 0
         if known.all():
-            return model.score(codes[rows])
+            return model.score(codes)
         scores = np.empty((len(rows), self.train.n_items), np.float32)
-        scores[~known] = model.fold_in(given.take(rows[~known]))
+        scores[~known] = model.fold_in(self.given.take(rows[~known]))
         if known.any():
-            scores[known] = model.score(codes[rows[known]])
+            scores[known] = model.score(codes[known])
         return scores
+
+    def ranking_of(self, recommendations: pd.DataFrame, targets: pd.DataFrame) -> Ranking:
+        """The ranking that gave the two tables of an earlier evaluation; see `recommendations.ranking_of`."""
+        return ranking_of(recommendations, targets, self.holdout, self.train)
+
+    def evaluate_ranking(self, ranking: Ranking, log_plays: np.ndarray | None = None) -> Evaluation:
+        """The two tables of a ranking (and of predicted plays) and the metrics computed from them."""
+        recommendations = recommendations_table(ranking, self.holdout, self.train)
+        targets = targets_table(ranking, self.holdout, self.train)
+        per_user, overall = self.metric_suite.measure(recommendations, targets)
+        if log_plays is not None and self.holdout.target_weights is not None:
+            targets["log_plays"] = np.log1p(self.holdout.target_weights)
+            targets["predicted_log_plays"] = log_plays
+            overall |= self._plays_metrics(targets)
+        return Evaluation(self.holdout.part, recommendations, targets, per_user, overall)
+
+    @property
+    def users(self) -> np.ndarray:
+        """Id of the user of each evaluated row, object (rows,)."""
+        return self.holdout.users
 
     @property
     def given(self) -> Histories:
         """What is known of the user of each evaluated row."""
-        return self.hidden.given
-
-    @property
-    def people(self) -> np.ndarray:
-        """Id of the user of each evaluated row, object (rows,)."""
-        return self.hidden.users
+        return self.holdout.given
 
     @property
     def n_given(self) -> np.ndarray | None:
         """How many items are given of each row's newcomer, int64 (rows,); None in other protocols."""
-        return self.hidden.n_given
+        return self.holdout.n_given
 
     @property
-    def asked(self) -> Query:
+    def n_targets(self) -> int:
+        """Number of held-out pairs."""
+        return len(self.holdout.target_rows)
+
+    @property
+    def query(self) -> Query:
         """The user of each evaluated row, and what is known of them."""
-        return Query(self.hidden.codes, self.hidden.given)
+        return Query(self.holdout.codes, self.holdout.given)
 
     def targets_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Hidden pairs of consecutive evaluated rows: the place in `rows`, and the item, int64 (targets,) each."""
-        mine = slice(*np.searchsorted(self.hidden.target_rows, [rows[0], rows[-1] + 1]))
-        return self.hidden.target_rows[mine] - rows[0], self.hidden.target_items[mine]
-
-    def rank_scores(self, score: Callable[[np.ndarray], np.ndarray]) -> Ranking:
-        """Lists and ranks from `score(rows)`, which gives evaluated rows their scores, float32 (len(rows), n_items)."""
-        return rank(score, self.hidden, self.places)
+        """Held-out pairs of consecutive evaluated rows: the place in `rows`, and the item, int64 (targets,) each."""
+        mine = slice(*np.searchsorted(self.holdout.target_rows, [rows[0], rows[-1] + 1]))
+        return self.holdout.target_rows[mine] - rows[0], self.holdout.target_items[mine]
 
     def ndcg_per_row(self, ranking: Ranking, k: int = 10) -> np.ndarray:
         """NDCG@k of each evaluated row, float64 (rows,)."""
-        hits, n_hidden = hits_from_ranks(self.hidden.target_rows, ranking.target_ranks, len(self.hidden.users), k)
-        return metrics.ndcg(hits, n_hidden, k)
-
-    def ndcg(self, ranking: Ranking, k: int = 10) -> float:
-        """Mean NDCG@k: the one number by which settings are chosen."""
-        return float(self.ndcg_per_row(ranking, k).mean())
+        hits, n_targets = hits_from_ranks(self.holdout.target_rows, ranking.target_ranks, len(self.users), k)
+        return metrics.ndcg(hits, n_targets, k)
 
     def sample_scores(self, model: Recommender, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of hidden items, and of all other items that are not in the history, of at most `rows` rows."""
-        rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.permutation(len(self.hidden.users))[:rows])
+        """Scores of held-out items, and of all other items outside the history, of at most `rows` rows."""
+        chosen = self._draw(rows, seed)
         given = self.given.take(chosen)
         scores = model.fold_in(given)
         others = given.matrix().toarray() == 0
-        among = np.isin(self.hidden.target_rows, chosen)
-        places = np.searchsorted(chosen, self.hidden.target_rows[among]), self.hidden.target_items[among]
+        among = np.isin(self.holdout.target_rows, chosen)
+        places = np.searchsorted(chosen, self.holdout.target_rows[among]), self.holdout.target_items[among]
         others[places] = False
         return scores[places], scores[others]
 
     def predict_plays(self, model: Recommender) -> np.ndarray | None:
-        """Predicted log plays of the hidden pairs, float32 (targets,); None from a model that does not predict them.
+        """Predicted log plays of the held-out pairs, float32 (targets,); None from a model that does not predict them.
 
-        People whom the visible data lack are left out, NaN.
+        Users whom the train view lacks are left out, NaN.
         """
-        codes = self.hidden.codes[self.hidden.target_rows]
+        codes = self.holdout.codes[self.holdout.target_rows]
         known = codes >= 0
         if not isinstance(model, PredictsPlays) or not known.any():
             return None
-        predicted = model.predict_plays(codes[known], self.hidden.target_items[known])
+        predicted = model.predict_plays(codes[known], self.holdout.target_items[known])
         if predicted is None:
             return None
         of_all = np.full(len(codes), np.nan, np.float32)
         of_all[known] = predicted
         return of_all
 
-    def evaluate(self, ranking: Ranking, log_plays: np.ndarray | None = None) -> Evaluation:
-        """The two tables of a ranking (and of predicted plays) and the metrics computed from them."""
-        recommendations = recommendations_table(ranking, self.hidden, self.train)
-        targets = targets_table(ranking, self.hidden, self.train)
-        per_user, overall = self.measures.measure(recommendations, targets)
-        if log_plays is not None and self.hidden.target_weights is not None:
-            targets["log_plays"] = np.log1p(self.hidden.target_weights)
-            targets["predicted_log_plays"] = log_plays
-            overall |= self._of_plays(targets)
-        return Evaluation(recommendations, targets, per_user, overall)
-
-    def _of_plays(self, targets: pd.DataFrame) -> dict[str, float]:
+    def _plays_metrics(self, targets: pd.DataFrame) -> dict[str, float]:
         """`plays_rmse`, `plays_r2`, ..., and `plays_reference_...` of the means of the user and the item alone."""
         known = targets["predicted_log_plays"].notna().to_numpy()
         true, predicted = (targets[name].to_numpy(float)[known] for name in ("log_plays", "predicted_log_plays"))
-        users, items = self.hidden.codes[self.hidden.target_rows][known], self.hidden.target_items[known]
+        users, items = self.holdout.codes[self.holdout.target_rows][known], self.holdout.target_items[known]
         reference = plays_metrics(true, mean_plays(self.train, users, items))
         measured = {f"plays_{name}": value for name, value in plays_metrics(true, predicted).items()}
         return measured | {f"plays_reference_{name}": value for name, value in reference.items()}
 
     def sample(self, rows: int, seed: int = 0) -> "Evaluator":
-        """The same scorer for some of the evaluated rows, drawn evenly."""
-        rng = np.random.default_rng(seed)
-        return self.of_rows(np.sort(rng.permutation(len(self.hidden.users))[:rows]))
+        """The same evaluator for some of the evaluated rows, drawn evenly."""
+        return self.of_rows(self._draw(rows, seed))
+
+    def _draw(self, rows: int, seed: int) -> np.ndarray:
+        return np.sort(np.random.default_rng(seed).permutation(len(self.users))[:rows])
 
     def of_rows(self, rows: np.ndarray) -> "Evaluator":
-        """The same scorer for some of the evaluated rows, in rising order."""
-        part, hidden = copy(self), self.hidden
-        targets = np.flatnonzero(np.isin(hidden.target_rows, rows))
-        part.hidden = Holdout(
-            users=hidden.users[rows],
-            codes=hidden.codes[rows],
-            given=hidden.given.take(rows),
-            n_given=None if hidden.n_given is None else hidden.n_given[rows],
-            target_rows=np.searchsorted(rows, hidden.target_rows[targets]),
-            target_items=hidden.target_items[targets],
-            negatives=hidden.negatives[targets],
-            target_weights=None if hidden.target_weights is None else hidden.target_weights[targets],
+        """The same evaluator for some of the evaluated rows, in rising order."""
+        subset, holdout = copy(self), self.holdout
+        targets = np.flatnonzero(np.isin(holdout.target_rows, rows))
+        subset.holdout = Holdout(
+            part=holdout.part,
+            users=holdout.users[rows],
+            codes=holdout.codes[rows],
+            given=holdout.given.take(rows),
+            n_given=None if holdout.n_given is None else holdout.n_given[rows],
+            target_rows=np.searchsorted(rows, holdout.target_rows[targets]),
+            target_items=holdout.target_items[targets],
+            negatives=holdout.negatives[targets],
+            target_weights=None if holdout.target_weights is None else holdout.target_weights[targets],
         )
-        part.measures = MetricSuite(self.train, part.hidden, self.places)
-        return part
+        subset.metric_suite = MetricSuite(self.train, subset.holdout, self.places)
+        return subset

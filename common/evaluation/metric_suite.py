@@ -12,6 +12,7 @@ import pandas as pd
 from common.data.ids import codes_of
 from common.evaluation import metrics
 from common.evaluation.ranking import top_items
+from common.evaluation.recommendations import rows_of
 from common.features.content_vectors import SPACES, distinct_values, item_vectors, mix_of, shares
 from common.splits.histories import Histories
 from common.splits.holdout import Holdout
@@ -28,28 +29,28 @@ APART = ("hr_10", "ndcg_10", "recall_20")
 
 
 class MetricSuite:
-    """Measures lists on one phase; holds what the visible data alone determines."""
+    """Measures lists on one holdout; holds what the train view alone determines."""
 
-    def __init__(self, train: TrainView, hidden: Holdout, places: np.ndarray) -> None:
-        self.train, self.hidden = train, hidden
-        self.history_mean = mean_count_of_histories(hidden.given, train.counts)
-        self.popular = popular_lists(train.popularity, hidden.given, places, DEEPEST)
+    def __init__(self, train: TrainView, holdout: Holdout, places: np.ndarray) -> None:
+        self.train, self.holdout = train, holdout
+        self.history_mean = mean_count_of_histories(holdout.given, train.counts)
+        self.popular = popular_lists(train.popularity, holdout.given, places, DEEPEST)
         spaces = {space: item_vectors(train, space) for space in SPACES}
         self.spaces = {space: vectors for space, vectors in spaces.items() if vectors is not None}
         self.described = described_items(train)
         values = {"genre": distinct_values(train, "genres"), "artist": distinct_values(train, "artist")}
         mixes = {space: shares(vectors) for space, vectors in self.spaces.items() if space in MIXED}
-        self.mixes = {space: (mix, mix_of(hidden.given, mix)) for space, mix in mixes.items()}
+        self.mixes = {space: (mix, mix_of(holdout.given, mix)) for space, mix in mixes.items()}
         self.values = {name: held for name, held in values.items() if held is not None}
 
     def measure(self, recommendations: pd.DataFrame, targets: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
         """Per-user metrics (a row per evaluated row, a column per metric) and the overall values."""
-        target_rows = self.rows(targets)
+        target_rows = rows_of(targets, self.holdout)
         lists = self._lists(recommendations)
-        hits, n_hidden = hits_from_ranks(target_rows, targets["rank"].to_numpy(), len(self.hidden.users), DEEPEST)
-        columns = accuracy(hits, n_hidden) | self._sampled(targets, target_rows) | self._beyond_accuracy(hits, lists)
+        hits, n_relevant = hits_from_ranks(target_rows, targets["rank"].to_numpy(), len(self.holdout.users), DEEPEST)
+        columns = accuracy(hits, n_relevant) | self._sampled(targets, target_rows) | self._beyond_accuracy(hits, lists)
         retrieved = targets["rank"].to_numpy() <= RETRIEVED
-        columns[f"recall_{RETRIEVED}"] = np.bincount(target_rows, retrieved, len(n_hidden)) / n_hidden
+        columns[f"recall_{RETRIEVED}"] = np.bincount(target_rows, retrieved, len(n_relevant)) / n_relevant
         per_user = pd.DataFrame(columns)
         means = per_user.mean()
         overall: dict[str, float] = {str(name): float(value) for name, value in means.items() if not np.isnan(value)}
@@ -57,30 +58,21 @@ class MetricSuite:
             overall[f"coverage_{k}"] = metrics.coverage(lists, self.train.n_items, k)
             overall[f"gini_{k}"] = metrics.gini(lists, self.train.n_items, k)
         overall |= found_by_visibility(targets, self._described(targets)) | self._apart(per_user)
-        overall |= {"n_users": len(np.unique(self.hidden.users)), "n_targets": len(targets)}
-        ids = {"user_id": self.hidden.users.astype(str)}
-        if self.hidden.n_given is not None:
-            ids["given"] = self.hidden.n_given
+        overall |= {"n_users": len(np.unique(self.holdout.users)), "n_targets": len(targets)}
+        ids = {"user_id": self.holdout.users.astype(str)}
+        if self.holdout.n_given is not None:
+            ids["given"] = self.holdout.n_given
         return pd.concat([pd.DataFrame(ids), per_user], axis=1), overall
 
     def _described(self, targets: pd.DataFrame) -> np.ndarray:
         """Whether anything is known of each target's content, bool (targets,)."""
         return self.described[codes_of(targets["item_id"], pd.Index(self.train.items["item_id"]))]
 
-    def rows(self, table: pd.DataFrame) -> np.ndarray:
-        """The evaluated row that each row of a table belongs to."""
-        users = np.unique(self.hidden.users)
-        rows = codes_of(table["user_id"], pd.Index(users))
-        if self.hidden.n_given is None:
-            return rows
-        n_given = np.unique(self.hidden.n_given)
-        return rows + len(users) * np.searchsorted(n_given, table["given"].to_numpy())
-
     def _lists(self, recommendations: pd.DataFrame) -> np.ndarray:
         top = recommendations[recommendations["rank"].to_numpy() <= DEEPEST]
-        lists = np.full((len(self.hidden.users), DEEPEST), -1, np.int64)
+        lists = np.full((len(self.holdout.users), DEEPEST), -1, np.int64)
         items = codes_of(top["item_id"], pd.Index(self.train.items["item_id"]))
-        lists[self.rows(top), top["rank"].to_numpy() - 1] = items
+        lists[rows_of(top, self.holdout), top["rank"].to_numpy() - 1] = items
         return lists
 
     def _sampled(self, targets: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -95,7 +87,7 @@ class MetricSuite:
         per_target = {f"hr_{k}": metrics.hit_rate(hits, k) for k in CUTOFFS}
         per_target |= {f"ndcg_{k}": metrics.ndcg(hits, one, k) for k in CUTOFFS}
         per_target |= {f"mrr_{k}": metrics.reciprocal_rank(hits, k) for k in CUTOFFS}
-        n = np.bincount(rows, minlength=len(self.hidden.users))
+        n = np.bincount(rows, minlength=len(self.holdout.users))
         n = np.where(n > 0, n, np.nan)
         return {f"{name}_sampled99": np.bincount(rows, values, len(n)) / n for name, values in per_target.items()}
 
@@ -115,10 +107,10 @@ class MetricSuite:
         return columns
 
     def _apart(self, per_user: pd.DataFrame) -> dict[str, float]:
-        if self.hidden.n_given is not None:
-            by_rung = per_user[list(APART)].groupby(self.hidden.n_given).mean()
-            return {f"{name}_given{rung}": value for name in APART for rung, value in by_rung[name].items()}
-        unseen = self.hidden.codes < 0
+        if self.holdout.n_given is not None:
+            by_number = per_user[list(APART)].groupby(self.holdout.n_given).mean()
+            return {f"{name}_given{number}": value for name in APART for number, value in by_number[name].items()}
+        unseen = self.holdout.codes < 0
         if not unseen.any():
             return {}
         means = per_user.loc[unseen, list(APART)].mean()
@@ -138,17 +130,17 @@ def hits_from_ranks(rows: np.ndarray, ranks: np.ndarray, n_rows: int, depth: int
     return hits, np.bincount(rows, minlength=n_rows)
 
 
-def accuracy(hits: np.ndarray, n_hidden: np.ndarray) -> dict[str, np.ndarray]:
+def accuracy(hits: np.ndarray, n_relevant: np.ndarray) -> dict[str, np.ndarray]:
     """The accuracy metrics at every cut-off, one array (users,) each."""
     columns = {}
     for k in CUTOFFS:
         columns[f"hr_{k}"] = metrics.hit_rate(hits, k)
         columns[f"precision_{k}"] = metrics.precision(hits, k)
-        columns[f"recall_{k}"] = metrics.recall(hits, n_hidden, k)
-        columns[f"f1_{k}"] = metrics.f1(hits, n_hidden, k)
-        columns[f"ndcg_{k}"] = metrics.ndcg(hits, n_hidden, k)
+        columns[f"recall_{k}"] = metrics.recall(hits, n_relevant, k)
+        columns[f"f1_{k}"] = metrics.f1(hits, n_relevant, k)
+        columns[f"ndcg_{k}"] = metrics.ndcg(hits, n_relevant, k)
         columns[f"mrr_{k}"] = metrics.reciprocal_rank(hits, k)
-        columns[f"map_{k}"] = metrics.average_precision(hits, n_hidden, k)
+        columns[f"map_{k}"] = metrics.average_precision(hits, n_relevant, k)
     return columns
 
 

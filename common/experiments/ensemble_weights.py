@@ -18,6 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from common.evaluation.evaluator import Evaluator
+from common.evaluation.task import Task
 from common.experiments.experiment import Experiment
 from common.experiments.presets import PRESETS
 from common.experiments.tuning import figure_of, keep_preset
@@ -25,7 +26,6 @@ from common.models.base import Recommender
 from common.models.ensemble import N_GIVEN, VOICES, Ensemble, EnsembleSettings
 from common.plots.search import draw_weights
 from common.splits.store import folder_name
-from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
 from common.utils.io import display, write_parquet
 
@@ -46,14 +46,13 @@ def tune_weights(
     under [tuned.ensemble.<protocol>]. Data without newcomers keep the start's weights.
     """
     try:
-        train = load_train_view(experiment.data, folder_name("newcomer", experiment.settings.split_seed), "select")
-        evaluator = Evaluator(experiment.data, train)
+        evaluator = Task(experiment.data, folder_name("newcomer", experiment.settings.split_seed)).valid
     except UserError as impossible:
         log.warning("ensemble keeps its weights, which are learned on newcomers: %s", impossible)
         return start
     model = Ensemble(start, experiment.settings.seed)
     model.device = experiment.device
-    trial = Trials(model.fit(train), evaluator)
+    trial = Trials(model.fit(evaluator.train), evaluator)
     mixtures = simplex(trials)
     values = np.stack([trial(weights) for weights in tqdm(mixtures, "mixtures", disable=not sys.stderr.isatty())])
     by_rung = {str(rung): values[:, trial.rung_of_row == place].mean(axis=1) for place, rung in enumerate(N_GIVEN)}

@@ -11,13 +11,14 @@ from common.data.dataset import Dataset, load_dataset
 from common.evaluation.core_metrics import write_core_metrics
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.recommendations import Evaluation
+from common.evaluation.task import Task
 from common.experiments import artifacts, tracking
 from common.experiments.presets import preset_label, preset_values
 from common.experiments.run import PARTS, hash_config, is_complete, run_config, write_results
 from common.experiments.settings import ModelSettings
 from common.models.base import Recommender, Trained
 from common.plots.model_comparison import draw_accuracy
-from common.splits.train_view import TrainView, load_train_view
+from common.splits.train_view import TrainView
 from common.utils import distributed as parallel
 from common.utils import environment as machine
 from common.utils.io import strict, write_json
@@ -45,9 +46,10 @@ class Experiment:
         self.evaluators: dict[str, Evaluator] = {}
         with parallel.main_first():
             self.data: Dataset = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+            task = Task(self.data, settings.split_folder)
             for phase in settings.phases:
-                self.train[phase] = load_train_view(self.data, settings.split_folder, phase)
-                self.evaluators[phase] = Evaluator(self.data, self.train[phase])
+                self.evaluators[phase] = task.valid if phase == "select" else task.test
+                self.train[phase] = self.evaluators[phase].train
         self.hint = ""
         log.info(
             "%s | %s | %s users x %s items, %s visible interactions | %s",
@@ -122,7 +124,7 @@ class Experiment:
         keeps its checkpoints under `folder`."""
         if isinstance(model, Trained):
             evaluator = self.evaluators[phase]
-            model.judge = (lambda: evaluator.ndcg(evaluator.rank(model))) if phase == "select" else None
+            model.judge = (lambda: evaluator(model)) if phase == "select" else None
             model.folder = None if folder is None else folder / "training" / phase
             model.resume, model.report, model.data_sha256 = self.settings.resume, report, self.data.sha256
         model.fit(self.train[phase])
@@ -147,7 +149,7 @@ class Experiment:
             if not isinstance(model, Trained):  # one that is has reported as it went
                 for epoch, values in enumerate(zip(*own.values(), strict=True), start=1):
                     tracker.log(dict(zip(own, values, strict=True)), epoch)
-            record = evaluation.overall | costs | self._about(config, phase)
+            record = evaluation.metrics | costs | self._about(config, phase)
             write_results(folder / PARTS[phase], evaluation, record)
             write_core_metrics(folder)
             shown = ("ndcg_10", "recall_20", "hr_5_sampled99", "coverage_10")
@@ -177,18 +179,17 @@ class Experiment:
         start = machine.Seconds.now()
         self.fit(model, phase, folder, report)
         fitted = machine.Seconds.now()
-        ranking = evaluator.rank(model)
-        ranked = machine.Seconds.now()
         fit = fitted - start + model.shared_seconds
+        evaluation = evaluator.evaluate(model)
         costs = {
             "fit_seconds": fit.wall,
             "fit_cpu_seconds": fit.cpu,
-            "recommend_ms_per_user": 1000 * (ranked - fitted).wall / len(ranking.items),
+            **evaluation.costs,
             "model_mb": model.nbytes() / 2**20,
             "peak_rss_mb": machine.peak_rss_mb(),
             **model.costs,
         }
-        return evaluator.evaluate(ranking, evaluator.predict_plays(model)), costs
+        return evaluation, costs
 
     def _about(self, config: dict[str, Any], phase: str) -> dict[str, Any]:
         kept = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")

@@ -87,7 +87,7 @@ def _try(trial: Any, experiment: Experiment, kind: type[Recommender], start: Any
         log.info("%s: trial %d counts as lost: %s", kind.name, trial.number, error)
         raise TrialPruned from error
     evaluator = experiment.evaluators["select"]
-    return evaluator.ndcg(evaluator.rank(model))
+    return evaluator(model)
 
 
 def _draw(experiment: Experiment, kind: type[Recommender], study: Any) -> None:

@@ -9,35 +9,23 @@ below it.
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
-from common.data.ids import codes_of
 from common.evaluation.evaluator import Evaluator
-from common.evaluation.ranking import DEPTH, Ranking
-from common.utils.errors import UserError
+from common.evaluation.ranking import Ranking
 
 Reorder = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Lists (rows, DEPTH) and their scores -> some of their items in another order, padded, and their scores."""
-
-
-def stored_ranking(evaluator: Evaluator, recommendations: pd.DataFrame, targets: pd.DataFrame) -> Ranking:
-    """The ranking that a run has written, read back. Raises UserError if its hidden pairs are not the scorer's."""
-    hidden, ids = evaluator.hidden, pd.Index(evaluator.train.items["item_id"])
-    if len(targets) != len(hidden.target_items) or (codes_of(targets["item_id"], ids) != hidden.target_items).any():
-        raise UserError("the run's targets.parquet names other hidden pairs than the split does; run its stage again")
-    rows, places = evaluator.measures.rows(recommendations), recommendations["rank"].to_numpy() - 1
-    items, scores = np.full((len(hidden.users), DEPTH), -1, np.int32), np.full((len(hidden.users), DEPTH), np.nan)
-    items[rows, places] = codes_of(recommendations["item_id"], ids)
-    scores[rows, places] = recommendations["score"].to_numpy()
-    own, full, sampled = (targets[name].to_numpy() for name in ("score", "rank", "rank_sampled99"))
-    return Ranking(items, scores.astype(np.float32), own, full.astype(np.int64), sampled.astype(np.int64))
 
 
 def reordered(evaluator: Evaluator, ranking: Ranking, reorder: Reorder) -> Ranking:
     """The ranking after `reorder`, which may leave items of a list out but bring none in."""
     items, scores = reorder(ranking.items, ranking.scores)
     old, new = (_Places(lists, evaluator.train.n_items) for lists in (ranking.items, items))
-    rows, targets, negatives = evaluator.hidden.target_rows, evaluator.hidden.target_items, evaluator.hidden.negatives
+    rows, targets, negatives = (
+        evaluator.holdout.target_rows,
+        evaluator.holdout.target_items,
+        evaluator.holdout.negatives,
+    )
     before, after = old(rows, targets), new(rows, targets)
     last = evaluator.train.n_items - evaluator.given.lengths[rows]
     full = np.where(before == 0, ranking.target_ranks, np.where(after > 0, after, last))

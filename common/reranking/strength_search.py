@@ -10,10 +10,10 @@ import numpy as np
 from common.data.dataset import Dataset
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.ranking import Ranking
+from common.evaluation.task import Task
 from common.experiments.run import PARTS
 from common.reranking.rerank import ItemFacts, Reranking, item_facts, reorder
-from common.reranking.reranked_ranks import reordered, stored_ranking
-from common.splits.train_view import load_train_view
+from common.reranking.reranked_ranks import reordered
 from common.utils.errors import UserError
 from common.utils.io import display, read_json, read_parquet
 
@@ -73,6 +73,7 @@ class Source:
         if self.phases[:1] != ["select"] or len({record["config_sha256"] for record in self.records.values()}) > 1:
             raise UserError(f"{display(folder)}: valid/ and test/ are not of the same settings; run its stage again")
         self.split = folder.resolve().parents[2].name
+        self.task = Task(data, self.split)
         self.evaluators: dict[str, Evaluator] = {}
         self.rankings: dict[str, Ranking] = {}
         self.facts: dict[str, ItemFacts] = {}
@@ -80,14 +81,14 @@ class Source:
             self._read(phase)
 
     def _read(self, phase: str) -> None:
-        train = load_train_view(self.data, self.split, phase)
-        now = {"data_sha256": self.data.sha256, "split_sha256": train.split_sha256}
+        evaluator = self.task.valid if phase == "select" else self.task.test
+        now = {"data_sha256": self.data.sha256, "split_sha256": evaluator.train.split_sha256}
         if any(self.config[name] != value for name, value in now.items()):
             raise UserError(f"{display(self.folder)} is on other data than {self.data.name} holds; run its stage again")
         results = self.folder / PARTS[phase]
         tables = [read_parquet(results / f"{name}.parquet") for name in ("recommendations", "targets")]
-        self.evaluators[phase], self.facts[phase] = Evaluator(self.data, train), item_facts(train)
-        self.rankings[phase] = stored_ranking(self.evaluators[phase], *tables)
+        self.evaluators[phase], self.facts[phase] = evaluator, item_facts(evaluator.train)
+        self.rankings[phase] = evaluator.ranking_of(*tables)
 
     def ranked(self, phase: str, settings: Reranking) -> Ranking:
         """Lists and ranks of a phase after re-ranking."""
@@ -100,7 +101,7 @@ class Source:
 
     def measured(self, settings: Reranking) -> dict[str, float]:
         """All metrics on validation after re-ranking."""
-        return self.evaluators["select"].evaluate(self.ranked("select", settings)).overall
+        return self.evaluators["select"].evaluate_ranking(self.ranked("select", settings)).metrics
 
 
 def choose_strength(tried: Sequence[dict[str, Any]], ndcg: float, loss: float) -> dict[str, Any]:

@@ -1,31 +1,32 @@
-"""What is held out of a phase: the pairs that a model is asked to find. Only `common/evaluation` imports this file."""
+"""What is held out: the pairs that a model is to find. Only `common/evaluation` imports this file."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from common.data.dataset import Dataset
 from common.data.ids import codes_of, sorted_ids
 from common.splits.histories import Histories
 from common.splits.negatives import MOST_PAIRS, NOT_DRAWN
 from common.splits.protocols import N_GIVEN
 from common.splits.split import Split
-from common.splits.store import load_split
-from common.splits.train_view import TrainView, load_train_view
+from common.splits.train_view import TrainView
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """What one phase is scored on. Row r means the r-th evaluated user (on one rung, for newcomers).
+    """The valid or the test part. Row r means the r-th evaluated user (with some of their items given, for newcomers).
 
-    users: object (rows,) ids; codes: int64 (rows,) user codes in the visible data, -1 for people it lacks;
-    given: Histories of what is known of each row's user, masked in the lists; rungs: int64 (rows,) or None;
+    part: "valid" or "test", which models are scored on;
+    users: object (rows,) ids; codes: int64 (rows,) user codes of the train view, -1 for users that it lacks;
+    given: Histories of what is known of each row's user, masked in the lists; n_given: int64 (rows,), how many
+    items are given of each row's newcomer, or None;
     target_rows, target_items: int64 (targets,), sorted by row; target_weights: float32 (targets,), their plays;
     negatives: int32 (targets, 99), -1 as padding, NOT_DRAWN throughout for a target that got none because there are so
     many.
     """
 
+    part: str
     users: np.ndarray
     codes: np.ndarray
     given: Histories
@@ -36,15 +37,10 @@ class Holdout:
     target_weights: np.ndarray | None = None
 
 
-def load_holdout(data: Dataset, protocol: str, phase: str) -> Holdout:
-    """What `phase` is scored on: valid in `select`, test in `final`. Only `common/evaluation` may call this."""
-    split, train = load_split(data, protocol), load_train_view(data, protocol, phase)
-    return make_holdout(split, train)
-
-
 def make_holdout(split: Split, train: TrainView) -> Holdout:
-    """`hidden` for a split at hand and the visible data of the same phase."""
-    part = split.valid if train.phase == "select" else split.test
+    """What is held out of `split` for models that are fitted on `train`: valid in phase select, test in final."""
+    name = "valid" if train.phase == "select" else "test"
+    part = split.parts()[name]
     items = pd.Index(train.items["item_id"])
     users = sorted_ids(part["user_id"])
     codes = pd.Index(train.users["user_id"]).get_indexer(users)
@@ -57,13 +53,14 @@ def make_holdout(split: Split, train: TrainView) -> Holdout:
         negatives[(negatives < 0).all(axis=1)] = NOT_DRAWN
     if split.given is None:
         given = _histories_of(train.histories, codes)
-        return Holdout(users, codes, given, None, target_rows, target_items, negatives, weights)
+        return Holdout(name, users, codes, given, None, target_rows, target_items, negatives, weights)
     everything = _given_histories(split.given, users, items)
     n, n_given = len(users), np.array(N_GIVEN)
     return Holdout(
+        part=name,
         users=np.tile(users, len(n_given)),
         codes=np.tile(codes, len(n_given)),
-        given=stack_histories([everything.first(rung) for rung in N_GIVEN]),
+        given=stack_histories([everything.first(number) for number in N_GIVEN]),
         n_given=np.repeat(n_given, n),
         target_rows=(target_rows + n * np.arange(len(n_given))[:, None]).ravel(),
         target_items=np.tile(target_items, len(n_given)),
@@ -108,13 +105,13 @@ def _negatives(
 ) -> np.ndarray:
     """Negatives of each target, int32 (targets, 99), -1 where the table has fewer."""
     rows = codes_of(table["user_id"], pd.Index(users))
-    wanted = rows >= 0
-    keys = rows[wanted] * len(items) + codes_of(table["item_id"], items)[wanted]
+    known = rows >= 0
+    keys = rows[known] * len(items) + codes_of(table["item_id"], items)[known]
     target_keys = target_rows * len(items) + target_items
     place = np.searchsorted(target_keys, keys)
     place = np.minimum(place, len(target_keys) - 1)
     of_target = target_keys[place] == keys
-    place, negatives = place[of_target], codes_of(table["negative_id"], items)[wanted][of_target]
+    place, negatives = place[of_target], codes_of(table["negative_id"], items)[known][of_target]
     order = np.argsort(place, kind="stable")
     place, negatives = place[order], negatives[order]
     start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(target_keys)))])

@@ -13,11 +13,11 @@ from common.evaluation.evaluator import Evaluator
 from common.evaluation.metric_suite import APART, CUTOFFS, found_by_visibility, mean_count_of_histories, popular_lists
 from common.evaluation.ranking import tie_places, top_items
 from common.evaluation.recommendations import Evaluation
+from common.evaluation.task import Task
 from common.models.baselines import Popularity, Random
 from common.splits.histories import Histories
 from common.splits.protocols import N_GIVEN
 from common.splits.store import load_split
-from common.splits.train_view import load_train_view
 from common.utils.io import read_parquet, write_parquet
 
 N_USERS, N_ITEMS = 12, 150
@@ -58,11 +58,12 @@ def newcomers(tmp_path_factory) -> Dataset:
 
 
 def scorer_of(data: Dataset, protocol: str = "listen", phase: str = "final") -> Evaluator:
-    return Evaluator(data, load_train_view(data, protocol, phase))
+    task = Task(data, protocol)
+    return task.valid if phase == "select" else task.test
 
 
 def evaluate(evaluator: Evaluator, kind: type = Popularity, seed: int = 0) -> Evaluation:
-    return evaluator.evaluate(evaluator.rank(kind(seed=seed).fit(evaluator.train)))
+    return evaluator.evaluate(kind(seed=seed).fit(evaluator.train))
 
 
 def by_pandas(data: Dataset, phase: str) -> dict[str, float]:
@@ -106,7 +107,7 @@ def by_pandas(data: Dataset, phase: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("phase", ["select", "final"])
 def test_popularity_against_an_independent_computation(toy, phase):
-    overall = evaluate(scorer_of(toy, phase=phase)).overall
+    overall = evaluate(scorer_of(toy, phase=phase)).metrics
     expected = by_pandas(toy, phase)
     assert {key: overall[key] for key in expected} == pytest.approx(expected, rel=1e-12)
     assert 0 < overall["ndcg_10"] < 1  # the toy can tell right from wrong
@@ -119,8 +120,8 @@ def test_targets_are_the_hidden_part_of_the_phase_alone(toy, phase, part):
     pairs = ["user_id", "item_id"]
     found = evaluation.targets[pairs].astype(str)
     assert set(found.itertuples(index=False, name=None)) == set(wanted[pairs].astype(str).itertuples(False, None))
-    assert len(found) == len(wanted) == evaluation.overall["n_targets"]
-    assert evaluation.overall["n_users"] == wanted["user_id"].nunique() == len(evaluation.per_user)
+    assert len(found) == len(wanted) == evaluation.metrics["n_targets"]
+    assert evaluation.metrics["n_users"] == wanted["user_id"].nunique() == len(evaluation.per_user)
 
 
 def test_lists_hold_nothing_that_is_visible_and_rank_all_that_is_left(toy):
@@ -151,7 +152,7 @@ def test_lists_and_target_ranks_agree(toy):
 def test_overall_is_the_mean_of_per_user(toy):
     evaluation = evaluate(scorer_of(toy), Random)
     means = evaluation.per_user.drop(columns="user_id").mean()
-    assert {key: evaluation.overall[key] for key in means.index} == pytest.approx(means.to_dict(), rel=1e-12)
+    assert {key: evaluation.metrics[key] for key in means.index} == pytest.approx(means.to_dict(), rel=1e-12)
 
 
 def test_per_user_is_sorted_and_complete(toy):
@@ -167,8 +168,8 @@ def test_metrics_can_be_computed_again_from_the_files(newcomers, tmp_path, proto
     for name in ("recommendations", "targets"):
         write_parquet(tmp_path / f"{name}.parquet", getattr(evaluation, name))
     tables = [read_parquet(tmp_path / f"{name}.parquet") for name in ("recommendations", "targets")]
-    per_user, overall = evaluator.measures.measure(*tables)
-    assert overall == evaluation.overall
+    per_user, overall = evaluator.metric_suite.measure(*tables)
+    assert overall == evaluation.metrics
     pd.testing.assert_frame_equal(per_user, evaluation.per_user)
 
 
@@ -177,12 +178,12 @@ def test_the_order_of_rows_in_the_files_does_not_matter(newcomers, protocol):
     evaluator = scorer_of(newcomers, protocol)
     evaluation = evaluate(evaluator, Random)
     tables = (evaluation.recommendations, evaluation.targets)
-    _, overall = evaluator.measures.measure(*(table.sample(frac=1, random_state=1) for table in tables))
-    assert overall == pytest.approx(evaluation.overall, rel=1e-12)
+    _, overall = evaluator.metric_suite.measure(*(table.sample(frac=1, random_state=1) for table in tables))
+    assert overall == pytest.approx(evaluation.metrics, rel=1e-12)
 
 
 def test_keys(toy):
-    overall = evaluate(scorer_of(toy)).overall
+    overall = evaluate(scorer_of(toy)).metrics
     assert all(re.fullmatch("[a-z0-9_]+", key) for key in overall)
     assert all(isinstance(value, int | float) and np.isfinite(value) for value in overall.values())
     accuracy = ("hr", "precision", "recall", "f1", "ndcg", "mrr", "map")
@@ -225,14 +226,14 @@ def test_sampled_figures_from_the_negatives_table(toy):
         hit = np.mean([np.mean([rank <= k for rank in ranks]) for ranks in values.values()])
         gain = np.mean([np.mean([(r <= k) / np.log2(r + 1) for r in ranks]) for ranks in values.values()])
         first = np.mean([np.mean([(r <= k) / r for r in ranks]) for ranks in values.values()])
-        assert evaluation.overall[f"hr_{k}_sampled99"] == pytest.approx(hit)
-        assert evaluation.overall[f"ndcg_{k}_sampled99"] == pytest.approx(gain)
-        assert evaluation.overall[f"mrr_{k}_sampled99"] == pytest.approx(first)
+        assert evaluation.metrics[f"hr_{k}_sampled99"] == pytest.approx(hit)
+        assert evaluation.metrics[f"ndcg_{k}_sampled99"] == pytest.approx(gain)
+        assert evaluation.metrics[f"mrr_{k}_sampled99"] == pytest.approx(first)
 
 
 def test_hidden_pairs_of_seen_and_unseen_items_apart(newcomers):
     evaluation = evaluate(scorer_of(newcomers), Random)
-    targets, overall = evaluation.targets, evaluation.overall
+    targets, overall = evaluation.targets, evaluation.metrics
     unseen = targets["listeners"] == 0
     assert overall["n_targets_unseen"] == unseen.sum() > 0
     for name, chosen in (("seen", ~unseen), ("unseen", unseen)):
@@ -257,15 +258,15 @@ def test_what_counts_as_content_is_a_visible_tag_genre_or_sound(newcomers):
     wanted = np.isin(np.arange(evaluator.train.n_items), np.concatenate([*tables, [-1]]))
     for column in {"genres", "danceability"} & set(evaluator.train.items):
         wanted |= evaluator.train.items[column].notna().to_numpy()
-    np.testing.assert_array_equal(evaluator.measures.described, wanted)
+    np.testing.assert_array_equal(evaluator.metric_suite.described, wanted)
 
 
 def test_recall_of_the_list_that_a_first_stage_hands_on(newcomers):
     evaluation = evaluate(scorer_of(newcomers), Random)
     found = evaluation.targets["rank"] <= 100
     wanted = found.groupby(evaluation.targets["user_id"].astype(str)).mean().mean()
-    assert evaluation.overall["recall_100"] == pytest.approx(wanted)
-    assert evaluation.overall["recall_20"] < wanted < 1
+    assert evaluation.metrics["recall_100"] == pytest.approx(wanted)
+    assert evaluation.metrics["recall_20"] < wanted < 1
 
 
 def test_popularity_finds_unseen_items_no_better_than_other_singles(newcomers):
@@ -291,7 +292,7 @@ def test_random_recommender_stays_within_what_chance_allows(tmp_path):
     items = pd.DataFrame({"item_id": [f"i{i:03d}" for i in range(200)]})
     users = interactions[["user_id"]].drop_duplicates()
     data = write_dataset("chance", tmp_path, Tables(interactions, items.assign(name=items["item_id"]), users), "")
-    draws = [evaluate(scorer_of(data), Random, seed).overall for seed in range(5)]
+    draws = [evaluate(scorer_of(data), Random, seed).metrics for seed in range(5)]
     trials = 5 * 1000
     for k in CUTOFFS:
         chance = k / 196
@@ -305,7 +306,7 @@ def test_random_recommender_stays_within_what_chance_allows(tmp_path):
 
 def test_newcomers_are_reported_for_each_rung(newcomers):
     evaluation = evaluate(scorer_of(newcomers, "newcomer"))
-    per_user, overall = evaluation.per_user, evaluation.overall
+    per_user, overall = evaluation.per_user, evaluation.metrics
     assert sorted(per_user["given"].unique()) == list(N_GIVEN)
     assert {key for key in overall if "_given" in key} == {f"{name}_given{r}" for name in APART for r in N_GIVEN}
     for rung in N_GIVEN:
@@ -347,8 +348,8 @@ def test_a_newcomer_is_not_recommended_what_was_given(newcomers):
 
 def test_people_without_visible_history_are_reported_apart(newcomers):
     evaluator = scorer_of(newcomers, "temporal")
-    overall = evaluate(evaluator).overall
-    unseen = evaluator.hidden.codes < 0
+    overall = evaluate(evaluator).metrics
+    unseen = evaluator.holdout.codes < 0
     assert overall.get("n_unseen_users", 0) == unseen.sum()
     assert ("ndcg_10_unseen_users" in overall) == unseen.any()
 

@@ -39,6 +39,7 @@ def make_hidden(n_users, n_items, rng, history=5, targets=3, negatives=9):
         target_items += list(wanted)
         sampled += [rng.choice(drawn[history + targets :], negatives, replace=False) for _ in wanted]
     return Holdout(
+        part="test",
         users=np.array([f"u{u:04d}" for u in range(n_users)], object),
         codes=np.arange(n_users),
         given=Histories.from_lists(given, n_items),
@@ -148,6 +149,7 @@ def test_lists_and_ranks_are_those_of_a_slow_sort(seed, n_items, tied):
 def test_sampled_ranks_by_hand():
     """One hidden item with score 5 among its own negatives; -1 pads a short list of them."""
     hidden = Holdout(
+        part="test",
         users=np.array(["u"], object),
         codes=np.array([0]),
         given=Histories.from_lists([[0]], 8),
@@ -167,6 +169,7 @@ def test_a_sampled_tie_is_decided_by_the_hash():
     first, second = sorted([1, 2], key=lambda i: hash_of(ids[i]))
     for target, other, expected in ((first, second, 1), (second, first, 2)):
         hidden = Holdout(
+            part="test",
             users=np.array(["u"], object),
             codes=np.array([0]),
             given=Histories.from_lists([[]], 3),
@@ -184,6 +187,7 @@ def test_constant_scores_do_not_follow_ids():
     n_users, n_items = 300, 2000
     targets = np.arange(100)  # everybody's hidden items are among the 100 lowest ids
     hidden = Holdout(
+        part="test",
         users=item_ids(n_users),
         codes=np.arange(n_users),
         given=Histories.from_lists([[]] * n_users, n_items),

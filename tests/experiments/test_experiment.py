@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from common.evaluation.task import Task
 from common.experiments import experiment as module
 from common.experiments.experiment import Experiment, top_ten
 from common.experiments.presets import preset_values
 from common.experiments.run import hash_config, is_complete, write_results
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
-from common.splits.holdout import load_holdout
 from common.splits.train_view import load_train_view
 from common.utils import environment as machine
 from common.utils.io import read_json
@@ -106,7 +106,8 @@ def test_the_tables_hold_the_lists_and_the_targets(small_settings, small_data):
         lists = pd.read_parquet(folder / part / "recommendations.parquet")
         targets = pd.read_parquet(folder / part / "targets.parquet")
         per_user = pd.read_parquet(folder / part / "per_user.parquet")
-        asked, train = load_holdout(small_data, "listen", phase), load_train_view(small_data, "listen", phase)
+        evaluator = Task(small_data, "listen").valid if phase == "select" else Task(small_data, "listen").test
+        asked, train = evaluator.holdout, evaluator.train
         assert lists.groupby("user_id", observed=True)["rank"].apply(list).map(lambda r: r == list(range(1, 101))).all()
         ids = train.users["user_id"].to_numpy()[train.interactions["user"]]
         history = set(zip(ids, train.items["item_id"].to_numpy()[train.interactions["item"]], strict=True))
@@ -246,7 +247,7 @@ def test_results_are_swapped_whole_or_not_at_all(small_settings, monkeypatch, br
     before = contents(folder / "test")
     experiment = Experiment(small_settings, STAGE)
     evaluator = experiment.evaluators["final"]
-    evaluation = evaluator.evaluate(evaluator.rank(Popularity().fit(experiment.train["final"])))
+    evaluation = evaluator.evaluate(Popularity().fit(experiment.train["final"]))
 
     def fails_for(write):
         def writing(path, content):
@@ -269,7 +270,7 @@ def test_a_swap_that_fails_brings_the_old_results_back(small_settings, monkeypat
     before = contents(folder / "test")
     experiment = Experiment(small_settings, STAGE)
     evaluator = experiment.evaluators["final"]
-    evaluation = evaluator.evaluate(evaluator.rank(Popularity().fit(experiment.train["final"])))
+    evaluation = evaluator.evaluate(Popularity().fit(experiment.train["final"]))
     rename = Path.rename
 
     def interrupted(self, target):

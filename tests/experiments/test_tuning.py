@@ -33,7 +33,7 @@ def experiment(small_settings) -> Experiment:
 
 def validation(experiment: Experiment, settings: ItemKNNSettings) -> float:
     evaluator = experiment.evaluators["select"]
-    return evaluator.ndcg(evaluator.rank(ItemKNN(settings, experiment.settings.seed).fit(experiment.select)))
+    return evaluator(ItemKNN(settings, experiment.settings.seed).fit(experiment.select))
 
 
 def test_the_best_settings_are_at_least_as_good_as_the_start_and_are_written(experiment, tmp_path):
@@ -317,8 +317,7 @@ def curve_of(values: dict[int, float], monkeypatch) -> list[int]:
             report({"train/loss": 1.0, "val/ndcg_10": values[len(gone)] if epoch > 1 else math.nan}, epoch)
 
     monkeypatch.setattr(Experiment, "fit", fit)
-    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.rank", lambda self, model: None)
-    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.ndcg", lambda self, _: values[len(gone)])
+    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.__call__", lambda self, _: values[len(gone)])
     return gone
 
 
@@ -372,8 +371,7 @@ def test_importance_is_drawn_and_finds_the_setting_that_matters(experiment, tmp_
         value["now"] = model.settings.asymmetry / 2 + model.settings.neighbours / 1e6
 
     monkeypatch.setattr(Experiment, "fit", fit)
-    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.rank", lambda self, model: None)
-    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.ndcg", lambda self, _: value["now"])
+    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.__call__", lambda self, _: value["now"])
     shown: dict[str, Any] = {}
     draw = tuning.draw_search
 
@@ -393,7 +391,7 @@ def test_importance_is_drawn_and_finds_the_setting_that_matters(experiment, tmp_
 
 def test_importance_is_not_drawn_where_nothing_differs(experiment, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.ndcg", lambda self, _: 0.25)
+    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.__call__", lambda self, _: 0.25)
     tune(experiment, ItemKNN, START, 10, tmp_path)
     assert "all 10 trials have the same NDCG@10" in caplog.text
     assert not list(experiment.folder.rglob("*.png"))

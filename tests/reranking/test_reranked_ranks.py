@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from common.evaluation.evaluator import Evaluator
+from common.evaluation.task import Task
 from common.models.knn.item_knn import ItemKNN
-from common.reranking.reranked_ranks import reordered, stored_ranking
+from common.reranking.reranked_ranks import reordered
 from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
 
@@ -14,7 +14,7 @@ FIELDS = ("items", "scores", "target_scores", "target_ranks", "target_ranks_samp
 def judged(request, small_data):
     """A scorer, a model's scores of every evaluated row, and the ranking they give."""
     train = load_train_view(small_data, request.param, "select")
-    evaluator = Evaluator(small_data, train)
+    evaluator = Task(small_data, request.param).valid
     scores = ItemKNN().fit(train).fold_in(evaluator.given)
     scores = scores + np.random.default_rng(0).random(scores.shape).astype(np.float32)
     return evaluator, scores, evaluator.rank_scores(lambda rows: scores[rows])
@@ -40,8 +40,8 @@ def thinned(items, scores):
 
 def test_tables_give_back_the_ranking(judged):
     evaluator, _, ranking = judged
-    evaluation = evaluator.evaluate(ranking)
-    again = stored_ranking(evaluator, evaluation.recommendations, evaluation.targets)
+    evaluation = evaluator.evaluate_ranking(ranking)
+    again = evaluator.ranking_of(evaluation.recommendations, evaluation.targets)
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(again, name), getattr(ranking, name), name)
 
@@ -69,7 +69,7 @@ def test_what_is_left_out_comes_last(judged):
         forced[row, gone[gone >= 0]] -= 1000
     exact = evaluator.rank_scores(lambda rows: forced[rows])
     np.testing.assert_array_equal(found.target_ranks_sampled, exact.target_ranks_sampled)
-    rows, targets = evaluator.hidden.target_rows, evaluator.hidden.target_items
+    rows, targets = evaluator.holdout.target_rows, evaluator.holdout.target_items
     listed, was_listed = ((lists[rows] == targets[:, None]).any(axis=1) for lists in (items, ranking.items))
     assert (found.target_ranks[listed] == exact.target_ranks[listed]).all()
     assert (found.target_ranks[~was_listed] == ranking.target_ranks[~was_listed]).all()
@@ -81,14 +81,14 @@ def test_what_is_left_out_comes_last(judged):
 
 def test_the_same_order_gives_the_same_metrics(judged):
     evaluator, _, ranking = judged
-    same = evaluator.evaluate(reordered(evaluator, ranking, lambda items, scores: (items, scores)))
-    assert same.overall == evaluator.evaluate(ranking).overall
+    same = evaluator.evaluate_ranking(reordered(evaluator, ranking, lambda items, scores: (items, scores)))
+    assert same.metrics == evaluator.evaluate_ranking(ranking).metrics
 
 
 def test_another_runs_targets_are_refused(judged):
     evaluator, _, ranking = judged
-    evaluation = evaluator.evaluate(ranking)
-    with pytest.raises(UserError, match="names other hidden pairs"):
-        stored_ranking(evaluator, evaluation.recommendations, evaluation.targets.iloc[::-1])
-    with pytest.raises(UserError, match="names other hidden pairs"):
-        stored_ranking(evaluator, evaluation.recommendations, evaluation.targets.iloc[1:])
+    evaluation = evaluator.evaluate_ranking(ranking)
+    with pytest.raises(UserError, match="names other held-out pairs"):
+        evaluator.ranking_of(evaluation.recommendations, evaluation.targets.iloc[::-1])
+    with pytest.raises(UserError, match="names other held-out pairs"):
+        evaluator.ranking_of(evaluation.recommendations, evaluation.targets.iloc[1:])

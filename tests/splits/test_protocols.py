@@ -7,7 +7,7 @@ import pytest
 
 from common.data.dataset import Dataset
 from common.data.ids import PAIR
-from common.evaluation.evaluator import Evaluator
+from common.evaluation.task import Task
 from common.experiments.presets import preset_values
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
@@ -317,7 +317,7 @@ def test_listen_on_the_real_files(real_data):
 @pytest.mark.real_data
 def test_known_figures_on_the_real_files(real_data):
     train = load_train_view(real_data, "listen", "final")
-    evaluator = Evaluator(real_data, train)
-    assert 0.075 < evaluator.ndcg(evaluator.rank(Popularity().fit(train))) < 0.086
+    evaluator = Task(real_data, "listen").test
+    assert 0.075 < evaluator(Popularity().fit(train)) < 0.086
     tuned = preset_values("tuned", real_data.name, "listen", "item_knn", ItemKNNSettings)
-    assert evaluator.ndcg(evaluator.rank(ItemKNN(tuned).fit(train))) > 0.20
+    assert evaluator(ItemKNN(tuned).fit(train)) > 0.20

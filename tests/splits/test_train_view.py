@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from common.data.ids import PAIR
-from common.splits.holdout import load_holdout
+from common.splits.holdout import make_holdout
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import load_split
 from common.splits.train_view import TrainView, held_out_pairs, load_train_view
@@ -176,7 +176,7 @@ def test_tables_that_the_data_lacks_are_none(tmp_path):
 def test_what_is_scored_is_the_part_that_the_phase_names(world, protocol, phase, part):
     split = load_split(world, protocol)
     train: Any = load_train_view(world, protocol, phase)
-    asked: Any = load_holdout(world, protocol, phase)
+    asked: Any = make_holdout(load_split(world, protocol), train)
     items = train.items["item_id"].to_numpy(object)
     first_rung = asked.target_rows < len(np.unique(asked.users))
     found = list(zip(asked.users[asked.target_rows], items[asked.target_items], strict=True))
@@ -196,7 +196,7 @@ def test_what_is_scored_is_the_part_that_the_phase_names(world, protocol, phase,
 
 def test_each_hidden_item_has_its_own_negatives(world):
     split, train = load_split(world, "listen"), load_train_view(world, "listen", "final")
-    asked = load_holdout(world, "listen", "final")
+    asked = make_holdout(split, train)
     items = train.items["item_id"].to_numpy(object)
     table = split.negatives99.astype(object).groupby(PAIR)["negative_id"].apply(set)
     for target in range(0, len(asked.target_rows), 11):

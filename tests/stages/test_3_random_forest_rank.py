@@ -122,16 +122,16 @@ def test_the_study_orders_as_the_model_does(experiment, model):
 def test_a_sample_of_a_scorer_judges_its_people_as_the_whole_does(experiment, model):
     evaluator = experiment.evaluators["select"]
     whole, part = evaluator.ndcg_per_row(evaluator.rank(model)), evaluator.sample(20, seed=1)
-    assert len(part.asked) == 20
-    rows = np.searchsorted(evaluator.hidden.users.astype(str), part.hidden.users.astype(str))
+    assert len(part.query) == 20
+    rows = np.searchsorted(evaluator.holdout.users.astype(str), part.holdout.users.astype(str))
     np.testing.assert_array_equal(part.ndcg_per_row(part.rank(model)), whole[rows])
-    assert set(part.evaluate(part.rank(model)).overall) <= set(evaluator.evaluate(evaluator.rank(model)).overall)
+    assert set(part.evaluate(model).metrics) <= set(evaluator.evaluate(model).metrics)
 
 
 def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     evaluator: Evaluator = experiment.evaluators["select"]
     ranks = forest_study.candidate_ranks(model.bench.stage, evaluator)
-    assert len(ranks) == len(evaluator.hidden.target_rows)
+    assert len(ranks) == len(evaluator.holdout.target_rows)
     full = evaluator.rank(model.bench.stage.sources["ease"]).target_ranks
     np.testing.assert_allclose(ranks["ease"], full, atol=6)  # the scorer orders equal scores by a hash
     assert (ranks["ease"] == full).mean() > 0.9
@@ -142,7 +142,7 @@ def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     assert table.loc["all", "found"] == pytest.approx(recall.loc[20, "all"])
     pool = forest_study.Order(model, evaluator).pool
     n_items = model.bench.stage.n_items
-    hidden = evaluator.hidden.target_rows * n_items + evaluator.hidden.target_items
+    hidden = evaluator.holdout.target_rows * n_items + evaluator.holdout.target_items
     found = np.isin(hidden, pool.rows * n_items + pool.items).mean()
     assert table.loc["all", "found"] == pytest.approx(found)
 
@@ -228,11 +228,11 @@ def test_boosting_runs_beside_the_forest_on_the_same_features(experiment, model)
 
 def test_targets_keep_what_plays_are_measured_from(experiment, model, tmp_path):
     evaluator = experiment.evaluators["select"]
-    evaluation = evaluator.evaluate(evaluator.rank(model), evaluator.predict_plays(model))
+    evaluation = evaluator.evaluate(model)
     write_parquet(tmp_path / "targets.parquet", evaluation.targets)
     targets = pd.read_parquet(tmp_path / "targets.parquet")
     true, predicted = (targets[name].to_numpy(float) for name in ("log_plays", "predicted_log_plays"))
-    assert plays_metrics(true, predicted)["r2"] == pytest.approx(evaluation.overall["plays_r2"], rel=1e-6)
+    assert plays_metrics(true, predicted)["r2"] == pytest.approx(evaluation.metrics["plays_r2"], rel=1e-6)
     hidden = experiment.data.tables.interactions.astype({"user_id": str, "item_id": str})
     merged = targets.astype({"user_id": str, "item_id": str}).merge(hidden, on=["user_id", "item_id"])
     np.testing.assert_allclose(merged["log_plays"], np.log1p(merged["weight"]), rtol=1e-5)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from common.data.tables import AUDIO_FEATURES
-from common.evaluation.evaluator import Evaluator
 from common.evaluation.play_counts import mean_plays, order_ndcg
+from common.evaluation.task import Task
 from common.experiments import presets as command_line
 from common.experiments import tuning
 from common.experiments.analysis import ablation as hybrid_study
@@ -88,7 +88,9 @@ def test_a_part_that_is_not_there_is_not_left_out(small_data, monkeypatch):
     monkeypatch.setattr(hybrid_study, "PARTS", {"without ILS": {"ils_weight": 0.0}, "order alone": {"task": "rank"}})
     train = load_train_view(small_data, "listen", "select")
     settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)
-    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(train), Evaluator(small_data, train)))
+    rows = list(
+        hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(train), Task(small_data, "listen").valid)
+    )
     assert [row["name"] for row in rows] == ["all", "order alone"]
 
 
@@ -98,7 +100,7 @@ def test_sound_and_tags_that_the_data_lack_are_not_left_out(small_data, monkeypa
     kept = ("without audio", "without tags", "without ILS", "without shortcuts")
     monkeypatch.setattr(hybrid_study, "PARTS", {name: hybrid_study.PARTS[name] for name in kept})
     settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1, ils_weight=1.0)
-    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(bare), Evaluator(small_data, train)))
+    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(bare), Task(small_data, "listen").valid))
     assert [row["name"] for row in rows] == ["all", "without shortcuts"]
 
 
@@ -274,13 +276,13 @@ def test_new_users_are_predicted_by_what_is_known_of_items(small_data):
 def test_calibration_compares_chances_with_what_happened(small_data):
     """A network that knows nothing gives all candidates the same chance, which is right on average."""
     train = load_train_view(small_data, "listen", "select")
-    evaluator = Evaluator(small_data, train)
+    evaluator = Task(small_data, "listen").valid
     model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(train)
     model.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
     table = hybrid_study.calibration(model, evaluator)
     n = table["candidates"]
     assert (table["expected"] * n).sum() / n.sum() == pytest.approx((table["found"] * n).sum() / n.sum(), rel=1e-6)
-    owners, items = evaluator.targets_of(np.arange(len(evaluator.asked)))
+    owners, items = evaluator.targets_of(np.arange(len(evaluator.query)))
     truth = set(zip(owners.tolist(), items.tolist(), strict=True))
 
     def knows(pool):

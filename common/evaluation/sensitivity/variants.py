@@ -13,14 +13,13 @@ from tqdm import tqdm
 
 from common.data.dataset import Dataset
 from common.evaluation import metrics
-from common.evaluation.evaluator import Evaluator
 from common.evaluation.metric_suite import hits_from_ranks
 from common.evaluation.ranking import BATCH_BYTES, check_scores
+from common.evaluation.task import Task
 from common.splits.histories import Histories
 from common.splits.negatives import NOT_DRAWN, draw_popular
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import parse_folder_name
-from common.splits.train_view import load_train_view
 
 Score = Callable[[np.ndarray], np.ndarray]
 K = 10
@@ -75,8 +74,8 @@ class Panel:
     """
 
     def __init__(self, data: Dataset, protocol: str) -> None:
-        self.evaluator = Evaluator(data, load_train_view(data, protocol, "final"))
-        train, hidden = self.evaluator.train, self.evaluator.hidden
+        self.evaluator = Task(data, protocol).test
+        train, hidden = self.evaluator.train, self.evaluator.holdout
         if hidden.n_given is not None:
             raise ValueError("newcomers have six histories each: this court judges users of one")
         name, seed = parse_folder_name(protocol)
@@ -115,7 +114,7 @@ class Panel:
 
     def _scored(self, score: Score) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Evaluated rows batch by batch, with their scores, NaN for what a user already has."""
-        n_rows, n_items = len(self.evaluator.hidden.users), self.evaluator.train.n_items
+        n_rows, n_items = len(self.evaluator.holdout.users), self.evaluator.train.n_items
         step = max(1, min(AT_ONCE, BATCH_BYTES // (8 * n_items)))
         for start in tqdm(range(0, n_rows, step), "judging", delay=2, leave=False, disable=None):
             rows = np.arange(start, min(start + step, n_rows))
@@ -126,7 +125,7 @@ class Panel:
 
     def _ranks(self, rows: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
         """Ranks of the hidden items of some rows before every judge, int64 (targets,) each."""
-        hidden = self.evaluator.hidden
+        hidden = self.evaluator.holdout
         first, last = np.searchsorted(hidden.target_rows, [rows[0], rows[-1] + 1])
         step = max(1, min(TOGETHER, BATCH_BYTES // scores.shape[1]))
         parts = [
@@ -136,7 +135,7 @@ class Panel:
         return {judge: np.concatenate([part[judge] for part in parts]) for judge in parts[0]}
 
     def _ranks_of(self, targets: np.ndarray, local: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
-        hidden = self.evaluator.hidden
+        hidden = self.evaluator.holdout
         items = hidden.target_items[targets]
         own, found = scores[local, items], dict[Variant, np.ndarray]()
         for name, codes in (("uniform", hidden.negatives[targets]), ("popular", self.popular[targets])):
@@ -156,7 +155,7 @@ class Panel:
 
     def _hidden_of(self, targets: np.ndarray) -> np.ndarray:
         """Which items are hidden for the user of each target, bool (targets, n_items)."""
-        rows, items = self.evaluator.hidden.target_rows, self.evaluator.hidden.target_items
+        rows, items = self.evaluator.holdout.target_rows, self.evaluator.holdout.target_items
         first = rows[targets[0]]
         mine = slice(*np.searchsorted(rows, [first, rows[targets[-1]] + 1]))
         of_rows = np.zeros((rows[targets[-1]] + 1 - first, self.evaluator.train.n_items), bool)
@@ -167,7 +166,7 @@ class Panel:
         """NDCG and HR of each evaluated row, float64 (rows,)."""
         kept = self.chosen if judge.hidden == "one" else np.ones(len(ranks), bool)
         kept = kept if judge.candidates == "all" else kept & self.drawn
-        rows, n_rows = self.evaluator.hidden.target_rows[kept], len(self.evaluator.hidden.users)
+        rows, n_rows = self.evaluator.holdout.target_rows[kept], len(self.evaluator.holdout.users)
         if (judge.hidden, judge.candidates) == ("every", "all"):
             hits, n_hidden = hits_from_ranks(rows, ranks, n_rows, K)
             return metrics.ndcg(hits, n_hidden, K), metrics.hit_rate(hits, K)

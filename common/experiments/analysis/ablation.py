@@ -73,7 +73,7 @@ def lacks(model: HybridListNet, changes: dict[str, Any]) -> bool:
 
 def plays_r2(model: HybridListNet, evaluator: Evaluator) -> float:
     """R2 of the log plays of hidden pairs, NaN where they are not predicted."""
-    found = evaluator.evaluate(evaluator.rank(model), evaluator.predict_plays(model)).overall
+    found = evaluator.evaluate(model).metrics
     return found.get("plays_r2", float("nan"))
 
 
@@ -84,7 +84,7 @@ def trade_off(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[
         variant = HybridListNet(dataclasses.replace(model.settings, ils_weight=weight), model.seed)
         fit(variant)
         ranking = evaluator.rank(variant)
-        per_row, measured = evaluator.ndcg_per_row(ranking), evaluator.evaluate(ranking).overall
+        per_row, measured = evaluator.ndcg_per_row(ranking), evaluator.evaluate_ranking(ranking).metrics
         low, high = bootstrap_interval(per_row)
         row = {"ils_weight": weight, "ndcg_10": float(per_row.mean()), "low": low, "high": high}
         yield row | {name: measured[name] for name in BESIDE if name in measured}

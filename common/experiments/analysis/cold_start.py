@@ -28,7 +28,7 @@ def evaluate_with_attributes(experiment: Experiment, model: Any, folder: Path) -
     """
     phase = experiment.settings.phases[-1]
     evaluator: Evaluator = experiment.evaluators[phase]
-    users = evaluator.people
+    users = evaluator.users
     known = user_attributes(experiment.data, experiment.train[phase], users)
     ranking = evaluator.rank_scores(lambda rows: model.fold_in(evaluator.given.take(rows), known.take(rows)))
     table = pd.DataFrame(

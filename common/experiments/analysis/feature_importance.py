@@ -27,7 +27,7 @@ class Order:
     """The candidates of everybody a scorer asks for, made once, to be put in order as often as wanted."""
 
     def __init__(self, model: TwoStageRecommender, evaluator: Evaluator) -> None:
-        self.evaluator, asked, stage = evaluator, evaluator.asked, model.bench.stage
+        self.evaluator, asked, stage = evaluator, evaluator.query, model.bench.stage
         pools = [(rows[0], model.pool(asked.take(rows))) for rows in stage.blocks(asked)]
         self.pool = Candidates(
             people=asked.users,
@@ -68,7 +68,7 @@ def candidate_ranks(stage: CandidateGenerator, evaluator: Evaluator) -> pd.DataF
 
     A row per hidden pair, a column per source; equal scores are ordered by code, as when candidates are proposed.
     """
-    asked, ranks = evaluator.asked, []
+    asked, ranks = evaluator.query, []
     for rows in stage.blocks(asked):
         part = asked.take(rows)
         proposals = stage.propose(part)
@@ -137,7 +137,7 @@ def importances(model: TwoStage, evaluator: Evaluator, seed: int = 0) -> pd.Data
 
 def enough_people(evaluator: Evaluator) -> int:
     """People with about PAIRS hidden pairs."""
-    pairs_each = len(evaluator.hidden.target_rows) / len(evaluator.asked)
+    pairs_each = evaluator.n_targets / len(evaluator.query)
     return int(np.clip(PAIRS / pairs_each, *PEOPLE))
 
 

@@ -69,7 +69,7 @@ def test_a_constant_score_is_perfect_in_the_targets_favour_and_nothing_against_i
     verdicts = court.constant()
     assert verdicts.tied == 1
     assert (verdicts.ndcg[Variant(ties="favour")] == 1).all()
-    n_hidden = np.bincount(court.evaluator.hidden.target_rows)
+    n_hidden = np.bincount(court.evaluator.holdout.target_rows)
     free = court.evaluator.train.n_items - court.evaluator.given.lengths
     last = np.array([1 / np.log2(n + 1) for n in free])  # one hidden item each, the last of the list
     assert (n_hidden == 1).all()
@@ -82,7 +82,7 @@ def test_encores_own_rule_gives_the_ranks_of_the_scorer(real_court):
     verdicts = real_court.judge(lambda rows: real_court.evaluator.scores_of(model, rows))
     np.testing.assert_array_equal(verdicts.ranks[0], ranking.target_ranks)
     np.testing.assert_array_equal(verdicts.ranks[1], ranking.target_ranks_sampled)
-    overall = real_court.evaluator.evaluate(ranking).overall
+    overall = real_court.evaluator.evaluate_ranking(ranking).metrics
     assert verdicts.ndcg[OWN_RULE].mean() == pytest.approx(overall["ndcg_10"])
     assert verdicts.hr[OWN_RULE].mean() == pytest.approx(overall["hr_10"])
     assert verdicts.ndcg[Variant("every", "uniform")].mean() == pytest.approx(overall["ndcg_10_sampled99"])
@@ -90,7 +90,7 @@ def test_encores_own_rule_gives_the_ranks_of_the_scorer(real_court):
 
 def test_leaving_one_out_takes_the_other_hidden_items_out_of_the_list(real_court):
     model = Popularity().fit(real_court.evaluator.train)
-    hidden, places = real_court.evaluator.hidden, real_court.evaluator.places
+    hidden, places = real_court.evaluator.holdout, real_court.evaluator.places
     verdicts = real_court.judge(lambda rows: real_court.evaluator.scores_of(model, rows))
     row = int(np.argmax(np.bincount(hidden.target_rows)))
     mine = np.flatnonzero(hidden.target_rows == row)
@@ -115,7 +115,7 @@ def test_popular_negatives_are_drawn_by_popularity_outside_what_the_user_has_and
     again = Panel(small_data, "listen")
     np.testing.assert_array_equal(real_court.popular, again.popular)
     np.testing.assert_array_equal(real_court.chosen, again.chosen)
-    hidden, train = real_court.evaluator.hidden, real_court.evaluator.train
+    hidden, train = real_court.evaluator.holdout, real_court.evaluator.train
     parts = load_split(small_data, "listen").parts().values()
     owned = {
         (user, item)

@@ -10,11 +10,10 @@ import pytest
 from common.data.dataset import Dataset, load_dataset
 from common.data.sources.custom.folder import own_name
 from common.data.sources.registry import resolve_name
-from common.evaluation.evaluator import Evaluator
+from common.evaluation.task import Task
 from common.models.registry import Popularity
 from common.splits import holdout as visible_module
 from common.splits import negatives
-from common.splits.holdout import load_holdout
 from common.splits.protocols import draw_split
 from common.splits.store import load_split
 from common.splits.train_view import load_train_view
@@ -335,11 +334,11 @@ def test_without_valid_it_is_carved_from_train(tmp_path):
 
 def test_people_of_test_alone_are_scored_with_an_empty_history(tmp_path):
     data = load(tmp_path, **READY)
-    asked = load_holdout(data, "listen", "final")
+    asked = Task(data, "listen").test.holdout
     assert asked.codes[asked.users == "stranger"].tolist() == [-1]
     train = load_train_view(data, "listen", "final")
-    evaluator = Evaluator(data, train)
-    overall = evaluator.evaluate(evaluator.rank(Popularity().fit(train))).overall
+    evaluator = Task(data, "listen").test
+    overall = evaluator.evaluate(Popularity().fit(train)).metrics
     assert overall["n_unseen_users"] == 1
     assert overall["n_targets_unseen"] == 3, "i6, i7 and new have no visible listener"
 
@@ -411,10 +410,10 @@ def test_of_very_many_hidden_pairs_some_get_negatives_and_only_these_count(tmp_p
     drawn = load_split(data, "listen").negatives99
     assert len(drawn[["user_id", "item_id"]].drop_duplicates()) == 5
     train = load_train_view(data, "listen", "final")
-    evaluator = Evaluator(data, train)
-    evaluation = evaluator.evaluate(evaluator.rank(Popularity().fit(train)))
+    evaluator = Task(data, "listen").test
+    evaluation = evaluator.evaluate(Popularity().fit(train))
     sampled = evaluation.targets["rank_sampled99"] > 0
     assert 0 < sampled.sum() < len(sampled)
     found = float((evaluation.targets["rank_sampled99"][sampled] <= 5).mean())
-    assert evaluation.overall["hr_5_sampled99"] == pytest.approx(found), "one hidden item each"
+    assert evaluation.metrics["hr_5_sampled99"] == pytest.approx(found), "one hidden item each"
     assert evaluation.per_user["ndcg_10"].notna().all()
