@@ -82,7 +82,7 @@ def _bars(panel: Any, counts: pd.Series, color: Any, label: str | None = None) -
     bars = panel.bar(counts.index, counts.to_numpy(), color=color, label=label)
     panel.bar_label(bars, labels=[f"{n:,}" for n in counts], padding=2, fontsize=11)
     panel.margins(y=0.15)
-    panel.grid(axis="x", train=False)
+    panel.grid(axis="x", visible=False)
 
 
 def _imputed(after: pd.DataFrame, column: str) -> np.ndarray:
@@ -121,7 +121,7 @@ def draw_correlations(after: pd.DataFrame, columns: Sequence[str], dataset: str,
             cbar_kws={"label": "Pearson correlation", "shrink": 0.7},
             ax=axes,
         )
-        axes.grid(train=False)
+        axes.grid(visible=False)
         axes.tick_params(axis="x", rotation=90)
         axes.tick_params(axis="y", rotation=0)
         axes.set_xlabel(" ")  # room below the names

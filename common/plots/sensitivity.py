@@ -49,7 +49,7 @@ def draw(sittings: list[PanelResults], dataset: str, path: Path) -> Path:
             )
         similarity.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
         similarity.set_yticks(range(len(names)), [])
-        similarity.grid(train=False)
+        similarity.grid(visible=False)
         similarity.set_title("Kendall's tau: 1 the same order, 0 unlike, -1 reversed")
         similarity.figure.colorbar(picture, ax=similarity, shrink=0.8)
     return path
