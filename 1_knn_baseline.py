@@ -60,7 +60,7 @@ class Settings(ModelSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv, settings_classes(MODELS))
-    experiment = Experiment(settings, STAGE, choose_device(settings.device))
+    experiment = Experiment(settings, STAGE, choose_device(settings.device).name)
     shown = find(experiment.select, settings.show)
     models = [name for name in settings.models if name != "trending" or experiment.has_times]
     if len(models) < len(settings.models):

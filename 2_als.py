@@ -70,7 +70,7 @@ class Settings(ModelSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv, settings_classes(MODELS))
-    experiment = Experiment(settings, STAGE, choose_device(settings.device, devices()))
+    experiment = Experiment(settings, STAGE, choose_device(settings.device, devices()).name)
     shown = find(experiment.select, settings.show) or list(most_popular(experiment.select, 3))
     chosen = run_models(experiment, MODELS, settings.models, {"ensemble": tune_weights})
 

@@ -65,7 +65,7 @@ class Settings(ModelSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv, settings_classes(MODELS))
-    experiment = Experiment(settings, STAGE, choose_device(settings.device))
+    experiment = Experiment(settings, STAGE, choose_device(settings.device).name)
     probes = find_users(experiment.select, settings.probes)
     chosen = run_models(experiment, MODELS, settings.models)
     if Forest.name not in settings.models:

@@ -36,7 +36,7 @@ from common.reporting.stage_summary import conclude
 from common.splits.train_view import most_popular
 from common.training.precision import precision_of
 from common.utils import distributed as parallel
-from common.utils.device import choose
+from common.utils.device import choose_torch_device
 from common.utils.errors import unknown_name
 from common.utils.io import display, read_json
 
@@ -69,7 +69,7 @@ class Settings(ModelSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv, settings_classes(MODELS))
-    device = choose(settings.device)
+    device = choose_torch_device(settings.device)
     precision = precision_of(device.name, settings.two_tower.precision)
     with parallel.group(device.name):
         experiment = Experiment(settings, STAGE, device.name)

@@ -35,7 +35,7 @@ from common.reporting.stage_summary import conclude
 from common.training.context import RefitSchedule
 from common.training.precision import precision_of
 from common.utils import distributed as parallel
-from common.utils.device import choose
+from common.utils.device import choose_torch_device
 from common.utils.io import read_json, write_parquet
 from common.utils.logs import log_once
 
@@ -68,7 +68,7 @@ class Settings(ModelSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv, settings_classes(MODELS))
-    device = choose(settings.device)
+    device = choose_torch_device(settings.device)
     precision = precision_of(device.name, settings.hybrid_listnet.precision)
     with (
         parallel.group(device.name),

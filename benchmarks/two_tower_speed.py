@@ -20,7 +20,7 @@ from common.splits.histories import Histories
 from common.training.context import Place
 from common.training.precision import precision_of
 from common.training.trainer import train_network
-from common.utils.device import choose
+from common.utils.device import choose_torch_device
 
 LENGTH, FEATURES = 20, 64
 
@@ -42,7 +42,7 @@ def main() -> None:
     reader.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     reader.add_argument("--batch", type=int, default=4096)
     flags = reader.parse_args()
-    rng, device = np.random.default_rng(0), choose(flags.device)
+    rng, device = np.random.default_rng(0), choose_torch_device(flags.device)
     settings = TwoTowerSettings(
         epochs=1, batch=flags.batch, width=64, hidden=256, negatives=8192, normalise=False, temperature=1.0, warmup=0.0
     )

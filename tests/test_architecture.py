@@ -1,7 +1,10 @@
-"""Imports run one way, nothing is pickled, and what is hidden is opened by the evaluation alone."""
+"""Imports run one way, files stay short and tested, nothing is pickled, and only the evaluation opens a holdout."""
 
 import ast
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,14 +13,48 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 COMMON = sorted((ROOT / "common").rglob("*.py"))
 STAGES = sorted(ROOT.glob("[0-9]_*.py"))
-EVERYWHERE = [*COMMON, *STAGES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
-MODELS_MAY_USE = ("data", "models", "errors", "files", "machine", "ranges", "training", "retrieval")
-ABOVE_MODELS = tuple(
-    f"common.{path.stem}"
-    for path in (ROOT / "common").iterdir()
-    if path.stem not in MODELS_MAY_USE and (path.suffix == ".py" or (path / "__init__.py").exists())
+SCRIPTS = [*STAGES, ROOT / "recommend.py"]
+EVERYWHERE = [*COMMON, *SCRIPTS, *sorted((ROOT / "benchmarks").rglob("*.py"))]
+FLOORS = (
+    ("utils",),
+    ("data", "training"),
+    ("splits",),
+    ("features",),
+    ("models",),
+    ("evaluation", "plots"),
+    ("experiments",),
+    ("reranking",),
+    ("serving", "reporting"),
+    ("cli",),
 )
-ALLOWED_HIDDEN = ("common/evaluation/", "common/data/visible.py")
+"""The rooms of `common/` from the ground up. A file imports its own room and lower floors; scripts and the public API
+(`common/__init__.py`) stand above all of them."""
+ROOMS = tuple(room for floor in FLOORS for room in floor)
+HEAVY = ("faiss", "implicit", "wandb", "wandb_workspaces", "polars", "optuna")
+TRAINS = ("common/models/neural/", "common/training/", "common/plots/")
+"""Where torch may be imported at once: nobody gets there who does not train or draw."""
+MOST_LINES, MOST_LINES_OF_STAGE, MOST_FILES = 320, 150, 12
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def dotted_name(path: Path) -> str:
+    return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MODULES = {dotted_name(path): path for path in COMMON}
+
+
+def pending(cases: Iterable, names: dict[str, str]) -> list:
+    """Cases as parameters; those that are not so yet are expected to fail, and say so once they are."""
+    marked = []
+    for case in cases:
+        name = name_of(case) if isinstance(case, Path) else str(case)
+        marks = [pytest.mark.xfail(strict=True, reason=names[name])] if name in names else []
+        marked.append(pytest.param(case, id=name, marks=marks))
+    return marked
 
 
 @cache
@@ -25,19 +62,35 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+def named_by(node: ast.AST) -> Iterator[str]:
+    """Modules that one statement imports; `from a import b` gives both `a` and `a.b`."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert not node.level, "relative import"
+        yield node.module or ""
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, anywhere in it; `from a import b` gives both `a` and `a.b`."""
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{name_of(path)}: relative import"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def imports(path: Path) -> list[str]:
+    """Every module that a file imports, anywhere in it."""
+    return [name for node in ast.walk(tree(path)) for name in named_by(node)]
+
+
+def imports_at_once(path: Path) -> list[str]:
+    """The modules that importing the file imports: those outside functions and `if TYPE_CHECKING`."""
+    found: list[str] = []
+    nodes: list[ast.AST] = list(tree(path).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        found += named_by(node)
+        if isinstance(node, ast.If) and dotted(node.test).endswith("TYPE_CHECKING"):
+            nodes += node.orelse
+        else:
+            nodes += ast.iter_child_nodes(node)
+    return found
 
 
 def inside(module: str, packages: tuple[str, ...]) -> bool:
@@ -61,27 +114,58 @@ def dotted(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def floor_of(module: str) -> int:
+    """The floor of a module of `common`, from 0; the public API stands above all."""
+    return next((floor for floor, rooms in enumerate(FLOORS) if {*module.split(".")[1:2]} & {*rooms}), len(FLOORS))
+
+
+def reached(start: str, edges: dict[str, set[str]]) -> set[str]:
+    """All that can be reached from a node, itself only where a way leads back."""
+    found: set[str] = set()
+    todo = [start]
+    while todo:
+        for target in edges.get(todo.pop(), set()) - found:
+            found.add(target)
+            todo.append(target)
+    return found
+
+
+def test_every_room_has_a_floor():
+    rooms = {path.name for path in (ROOT / "common").iterdir() if path.is_dir() and any(path.rglob("*.py"))}
+    assert rooms == set(ROOMS)
+
+
+PLOTS = "drawing still takes results where it should take tables"
+
+
 @pytest.mark.parametrize(
-    ("folder", "forbidden"),
-    [
-        ("common/data/", ("common.models.registry", *ABOVE_MODELS)),
-        ("common/models/", ABOVE_MODELS),
-        (
-            "common/evaluation/",
-            ("common.experiments.tracking", "common.experiment", "common.experiments.tuning", "common.report"),
-        ),
-        ("common/evaluation/metrics.py", ("common.models.registry", "common.data", *ABOVE_MODELS)),
-        ("common/files.py", ("common.data", "common.models.registry", *ABOVE_MODELS)),
-        ("common/errors.py", ("common",)),
-        ("common/", ("tests", "benchmarks")),
-    ],
+    "path",
+    pending(
+        COMMON,
+        {
+            "common/plots/model_comparison.py": PLOTS,
+            "common/plots/precision_recall.py": PLOTS,
+            "common/plots/sensitivity.py": PLOTS,
+            "common/plots/training_curves.py": PLOTS,
+            "common/plots/two_stage.py": PLOTS,
+        },
+    ),
 )
-def test_imports_run_one_way(folder, forbidden):
-    assert offenders(under(folder), forbidden) == []
+def test_imports_run_down(path):
+    module = dotted_name(path)
+    own_room = ".".join(module.split(".")[:2])
+    for imported in set(imports(path)) & set(MODULES) - {"common"}:
+        lower = floor_of(imported) < floor_of(module)
+        assert lower or inside(imported, (own_room,)), f"{module} imports {imported}"
 
 
-def test_nothing_in_common_imports_or_runs_a_stage():
-    stages = {path.stem for path in STAGES}
+def test_no_two_files_import_one_another():
+    edges = {module: set(imports(path)) & set(MODULES) - {module} for module, path in MODULES.items()}
+    assert [module for module in edges if module in reached(module, edges)] == []
+
+
+def test_nothing_in_common_imports_or_runs_a_script():
+    scripts = {path.stem for path in SCRIPTS}
     for path in COMMON:
         named = set(imports(path)) | {
             node.value.removesuffix(".py")
@@ -90,18 +174,72 @@ def test_nothing_in_common_imports_or_runs_a_stage():
             for node in call.args
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
-        assert not named & stages, name_of(path)
+        assert not named & scripts, name_of(path)
+        assert not [m for m in named if inside(m, ("tests", "benchmarks", "examples"))], name_of(path)
 
 
 def test_stages_do_not_import_one_another():
     assert offenders(STAGES, tuple(path.stem for path in STAGES)) == []
 
 
+@pytest.mark.parametrize("name", ["metrics", "registry"])
+def test_a_metric_needs_arrays_alone(name):
+    path = ROOT / f"common/evaluation/{name}.py"
+    if name == "registry" and not path.exists():
+        pytest.xfail("common/evaluation/registry.py is on its way")
+    of_ours = {module for module in imports(path) if inside(module, ("common",))}
+    assert not {module for module in of_ours if not inside(module, ("common.utils",))}
+
+
+@pytest.mark.parametrize(
+    "path",
+    pending(
+        under("common/plots/"),
+        {
+            f"common/plots/{name}.py": PLOTS
+            for name in (
+                *("cold_start", "dataset", "embedding_map", "model_comparison", "precision_recall", "sensitivity"),
+                *("training_curves", "two_stage"),
+            )
+        },
+    ),
+)
+def test_drawing_takes_tables(path):
+    allowed = ("common.utils", "common.plots", "common.data.tables")
+    assert not [m for m in set(imports(path)) & set(MODULES) if not inside(m, allowed)]
+
+
 def test_only_tracking_and_the_dashboard_know_wandb():
     both = ("wandb", "wandb_workspaces")
     knowing = {name_of(path) for path in EVERYWHERE if any(inside(m, both) for m in imports(path))}
-    assert knowing == {"common/tracking.py", "common/dashboard.py"}
+    assert knowing == {"common/experiments/tracking.py", "common/cli/dashboard.py"}
     assert offenders(EVERYWHERE, ("common.cli.dashboard",)) == [], "it is a command of its own"
+
+
+def test_only_the_store_knows_sql():
+    knowing = [name_of(path) for path in EVERYWHERE if offenders([path], ("sqlite3", "sqlalchemy", "psycopg"))]
+    assert knowing, "nothing keeps likes"
+    assert [name for name in knowing if not name.startswith("common/serving/store/")] == []
+
+
+@pytest.mark.parametrize("path", [path for path in EVERYWHERE if path.parent.name != "evaluation"], ids=name_of)
+def test_only_the_evaluation_opens_a_holdout(path):
+    if name_of(path).startswith(("common/evaluation/", "common/splits/holdout.py")):
+        return
+    taken = set(offenders([path], ("common.splits.holdout",)))
+    if name_of(path).startswith("benchmarks/"):  # a benchmark makes up held-out pairs, it opens none
+        taken -= {f"{name_of(path)} imports common.splits.holdout{name}" for name in ("", ".Holdout")}
+    assert not taken
+    calls = [dotted(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if call.split(".")[-1] in ("load_holdout", "make_holdout")]
+
+
+@pytest.mark.parametrize("path", under("common/models/"), ids=name_of)
+def test_a_model_reads_no_split(path):
+    """A model sees what `fit(train)` gives it, never the files of a split or a data set."""
+    readers = ("load_split", "draw_split", "load_dataset", "load_train_view", "read_parquet")
+    assert not {module for module in imports(path) if module.split(".")[-1] in readers}
+    assert not offenders([path], ("common.data.dataset", "common.data.sources", "common.splits.store"))
 
 
 @pytest.mark.parametrize("module", ["pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"])
@@ -125,35 +263,67 @@ def _is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
-@pytest.mark.parametrize("path", EVERYWHERE, ids=name_of)
-def test_only_the_evaluation_opens_what_is_hidden(path):
-    if name_of(path).startswith(ALLOWED_HIDDEN):
-        return
-    openers = ("hidden", "hidden_for", "hidden_pairs", "Hidden")
-    taken = {f"common.data.visible.{name}" for name in openers} & set(imports(path))
-    if name_of(path).startswith("benchmarks/"):
-        taken.discard("common.splits.holdout.Hidden")  # a benchmark invents hidden items, it opens none
-    assert not taken
-    calls = [dotted(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
-    assert not [call for call in calls if call.endswith((".hidden", ".hidden_for", ".hidden_pairs"))]
-
-
-@pytest.mark.parametrize("path", under("common/models/"), ids=name_of)
-def test_a_model_reads_no_split(path):
-    """Models see what `fit(visible)` gives them, never the files of a split or a data set."""
-    reading = ("load_split", "draw_split", "load_dataset", "visible", "read_parquet")
-    taken = {m for m in imports(path) if m.split(".")[-1] in reading and m != "common.data.visible"}
-    assert not taken
-
-
 @pytest.mark.parametrize("path", COMMON, ids=name_of)
 def test_heavy_libraries_are_imported_where_they_are_used(path):
     """A module of `common/` can be imported without the libraries that only some stages need."""
-    heavy = ("faiss", "implicit", "wandb", "wandb_workspaces", "polars", "optuna")
-    for node in tree(path).body:
-        modules = []
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            modules = [node.module or ""]
-        assert not [m for m in modules if inside(m, heavy)]
+    assert not [module for module in imports_at_once(path) if inside(module, HEAVY)]
+
+
+TORCH_FREE = [path for path in COMMON if not name_of(path).startswith(TRAINS)]
+
+
+@pytest.mark.parametrize("path", pending(TORCH_FREE, {}))
+def test_who_does_not_train_needs_no_torch(path):
+    edges = {module: set(imports_at_once(other)) for module, other in MODULES.items()}
+    needed = reached(dotted_name(path), edges) | {dotted_name(path)}
+    assert not [module for module in sorted(needed) if "torch" in edges.get(module, ())]
+
+
+def test_importing_what_does_not_train_imports_no_torch():
+    """The same by trying it: a library may import torch, too."""
+    clean = [dotted_name(path) for path in TORCH_FREE if path.name != "__main__.py"]
+    code = f"import sys\nfor name in {clean!r}:\n    __import__(name)\n    assert 'torch' not in sys.modules, name"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    "path",
+    pending(
+        [path for path in [*COMMON, *SCRIPTS] if path.name != "__init__.py"],
+        {
+            "3_random_forest_rank.py": "the script is being rewritten",
+            "6_hybrid_listnet.py": "the script is being rewritten",
+            "common/serving/store/library.py": "it becomes schema, catalogue and feedback",
+            "common/training/trainer.py": "early stopping becomes a file",
+        },
+    ),
+)
+def test_files_are_short(path):
+    most = MOST_LINES_OF_STAGE if path in STAGES else MOST_LINES
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= most
+
+
+@pytest.mark.xfail(strict=True, reason="run_folders.py and stage_runner.py of experiments go into others")
+def test_folders_are_small():
+    sizes = Counter(name_of(path.parent) for path in COMMON if path.name != "__init__.py")
+    assert {folder: size for folder, size in sizes.items() if size > MOST_FILES} == {}
+
+
+def test_of(path: Path) -> Path:
+    """Where the tests of a module stand: common/splits/holdout.py -> tests/splits/test_holdout.py."""
+    return ROOT / "tests" / path.relative_to(ROOT / "common").parent / f"test_{path.stem}.py"
+
+
+test_of.__test__ = False  # type: ignore[attr-defined]
+TESTED = {"utils", "cli"}
+"""Rooms where every module has its test."""
+
+
+@pytest.mark.parametrize(
+    "room",
+    pending(ROOMS, dict.fromkeys({*ROOMS} - TESTED, "modules without a test of their name")),
+)
+def test_every_module_has_its_test(room):
+    lacking = [name_of(path) for path in under(f"common/{room}/") if path.name[0] != "_" and not test_of(path).exists()]
+    assert lacking == []

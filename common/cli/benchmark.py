@@ -7,7 +7,6 @@ are those of one processor. It may be stopped at any time: what is complete is k
 import json
 import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -38,7 +37,7 @@ from common.reporting.results_json import Rows, blocks, gather
 from common.reranking.strength_search import METHODS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
-from common.utils.environment import ONE_THREAD, threads
+from common.utils.environment import ONE_THREAD, Seconds, threads
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, read_json, write_json
 
@@ -185,8 +184,7 @@ def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
         finally:
             bar.close()
     if missing:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        log.info("%.0f minutes of one processor so far", (used.ru_utime + used.ru_stime) / 60)
+        log.info("%.0f minutes of one processor so far", Seconds.of_children().cpu / 60)
     return failed
 
 

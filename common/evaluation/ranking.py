@@ -5,7 +5,6 @@ items of a user are equal and no order of ids in a file can help a model that ca
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from common.splits.histories import Histories
 from common.splits.holdout import Holdout
 from common.splits.negatives import NOT_DRAWN
+from common.utils import environment
 
 DEPTH = 100
 """Items kept per list."""
@@ -101,7 +101,7 @@ def rank(score: Callable[[np.ndarray], np.ndarray], hidden: Holdout, places: np.
     batches = [np.arange(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
     starts = np.searchsorted(hidden.target_rows, np.arange(n_rows + 1))
     items_by_place = np.argsort(places)
-    workers = threads or min(4, len(os.sched_getaffinity(0)))
+    workers = threads or min(4, environment.threads())
 
     def order(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, ...]:
         targets = slice(starts[rows[0]], starts[rows[-1] + 1])

@@ -1,13 +1,14 @@
 """Searches on disk: a study is one file of JSON lines that is gone on with after any stop, by one process at a time."""
 
-import fcntl
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from common.utils.errors import UserError
+from common.utils.io import lock
 
 STARTUP = 5
 """Trials before the first is cut short."""
@@ -26,7 +27,7 @@ def held(path: Path) -> Iterator[None]:
         raise UserError(f"cannot open the study {path}: {error.strerror}; move it or choose another folder") from error
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle)
         except OSError:
             raise UserError(f"{path} is being searched by another process; wait for it, or stop it") from None
         handle.seek(0)
@@ -52,13 +53,14 @@ def _check(path: Path, content: bytes) -> None:
 def open_study(path: Path, name: str, create: bool = True) -> Any | None:
     """The study of that name in a file, made if need be and allowed; None where there is none. Changes nothing else."""
     import optuna
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it shows a traceback for Ctrl-C
     if not (create or path.exists()):
         return None
     try:
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+        own_lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None  # no links without privileges
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path), own_lock))
         if name in optuna.study.get_all_study_names(storage):
             return optuna.load_study(storage=storage, study_name=name)
         return optuna.create_study(storage=storage, study_name=name, direction="maximize") if create else None

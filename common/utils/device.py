@@ -1,25 +1,14 @@
-"""Where a model is trained: decided once, with a reason that can be printed."""
+"""The device that models are fitted on: decided in one place, with a reason that can be printed."""
 
 from dataclasses import dataclass
 
-import torch
-
-from common.utils import distributed as parallel
+from common.utils import distributed
 from common.utils.errors import UserError
-
-
-def choose_device(wanted: str, able: tuple[str, ...] = ("cpu",)) -> str:
-    """The device that `--device` means for a stage whose models run on the devices in `able`, the best first."""
-    if wanted == "auto":
-        return able[0]
-    if wanted not in able:
-        raise UserError(f"--device {wanted}: the models of this stage run on {' or '.join(able)}; use --device auto")
-    return wanted
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device as torch spells it (`cpu`, `cuda:0`), and why it was taken."""
+    """A device as torch spells it (`cpu`, `cuda:0`), and why it was chosen."""
 
     name: str
     reason: str
@@ -30,20 +19,35 @@ class Device:
         return self.name.split(":")[0]
 
 
-def choose(wanted: str) -> Device:
-    """The device that `--device` means: auto, cpu, or cuda. Each process of a parallel run takes a card of its own.
+def choose_device(requested: str, supported: tuple[str, ...] = ("cpu",)) -> Device:
+    """The device that `--device` (auto, cpu, cuda) means for models without torch.
 
-    Raises a UserError for a card that is not there.
+    `supported`: the devices that they can be fitted on, the best first. Raises UserError for any other.
     """
-    if wanted == "cpu":
-        return Device("cpu", "asked for")
+    if requested == "auto":
+        return Device(supported[0], "the best that the models of this stage run on")
+    if requested not in supported:
+        kinds = " or ".join(supported)
+        raise UserError(f"--device {requested}: the models of this stage run on {kinds}; use --device auto")
+    return Device(requested, "by --device")
+
+
+def choose_torch_device(requested: str) -> Device:
+    """The device that `--device` (auto, cpu, cuda) means for networks; each process of torchrun has a GPU of its own.
+
+    Raises UserError where there is no such GPU, or where there are fewer than processes.
+    """
+    if requested == "cpu":
+        return Device("cpu", "by --device")
+    import torch
+
     if torch.cuda.is_available():
-        place, cards = parallel.local_rank(), torch.cuda.device_count()
-        if parallel.started_here() > cards:
-            raise UserError(f"{parallel.started_here()} processes for {cards} CUDA devices; start at most {cards}")
-        return Device(f"cuda:{place}", torch.cuda.get_device_name(place))
-    built = "is built for the CPU alone" if torch.version.cuda is None else "finds no CUDA device"
-    reason = f"torch {torch.__version__} {built}"
-    if wanted == "cuda":
+        gpu, gpus, processes = distributed.local_rank(), torch.cuda.device_count(), distributed.started_here()
+        if processes > gpus:
+            raise UserError(f"{processes} processes for {gpus} CUDA devices; start at most {gpus}")
+        return Device(f"cuda:{gpu}", torch.cuda.get_device_name(gpu))
+    lacking = "is built for the CPU alone" if torch.version.cuda is None else "finds no CUDA device"
+    reason = f"torch {torch.__version__} {lacking}"
+    if requested == "cuda":
         raise UserError(f"--device cuda: {reason}; use --device cpu or auto")
     return Device("cpu", reason)

@@ -1,9 +1,9 @@
 """What a figure was measured on: commit, hardware, threads, versions, memory."""
 
+import math
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -19,16 +19,18 @@ LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "implicit", 
 
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""What a process finds in its environment that computes with one thread."""
+"""Environment variables of a process that computes with one thread."""
 
 
 PROCESSORS = Path("/proc/cpuinfo")
-"""Where Linux names them."""
+"""Where Linux lists its processors."""
 
 
 def use_one_thread() -> None:
-    """Let this process compute with one thread: where there is little to do, threads wait longer for one another than
-    they work. Libraries that are loaded later read it from the environment, where another number may be set before."""
+    """Let this process compute with one thread: on small inputs threads wait longer for one another than they work.
+
+    Libraries that are loaded later read it from the environment; a number that is set there already stays.
+    """
     from threadpoolctl import threadpool_limits
 
     for name, number in ONE_THREAD.items():
@@ -48,6 +50,12 @@ class Seconds:
         """This moment; only differences mean something."""
         return cls(time.perf_counter(), time.process_time())
 
+    @classmethod
+    def of_children(cls) -> "Seconds":
+        """This moment, with what the ended child processes have used; Windows counts that as 0."""
+        used = os.times()
+        return cls(time.perf_counter(), used.children_user + used.children_system)
+
     def __add__(self, other: "Seconds") -> "Seconds":
         """One after the other."""
         return Seconds(self.wall + other.wall, self.cpu + other.cpu)
@@ -58,14 +66,18 @@ class Seconds:
 
 
 def threads() -> int:
-    """Processors that this process may use."""
+    """Processors that this process may use; all of the machine where the system cannot tell (macOS, Windows)."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def peak_rss_mb() -> float:
-    """Largest resident memory of this process so far, in MiB."""
+    """Largest resident memory of this process so far, in MiB; NaN where the system does not count it (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return math.nan
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -77,7 +89,7 @@ def hardware() -> str:
 
 
 def _processor() -> str:
-    """What the system calls its processors; Python knows it only on some."""
+    """The model of the processors: from Linux's list, elsewhere what Python knows."""
     try:
         named = re.search(r"^model name\s*:\s*(\S.*?)\s*$", PROCESSORS.read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:

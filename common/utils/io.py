@@ -8,11 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
 from common.utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKED_BYTE = 2**30
 
 
 @contextmanager
@@ -31,7 +34,7 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("rb+") as written:  # Windows syncs no file that is open for reading alone
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -47,6 +50,19 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def lock(file: BinaryIO) -> None:
+    """Hold a file that is open for writing until it is closed; OSError where another process holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where what is locked cannot be read: a byte far beyond the end is
+        import msvcrt
+
+        file.seek(LOCKED_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_checked(path: Path, content: bytes) -> str:
@@ -119,7 +135,7 @@ def strict(value: Any) -> Any:
 
 
 def display(path: Path) -> str:
-    """A path as a person wants to read it: relative to the working folder where it lies below it."""
+    """A path as messages show it: relative to the working folder where it lies below it."""
     path = path.resolve()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
@@ -128,6 +144,3 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-ROOT = Path(__file__).resolve().parents[2]

@@ -119,7 +119,11 @@ def test_the_top_of_a_list_is_the_same_however_deep_it_is_asked_for():
 @pytest.mark.parametrize(("before", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
 def test_who_asks_for_one_thread_gets_it_unless_the_environment_says_otherwise(before, threads):
     told = "max(pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas')"
-    lines = ["import numpy", "from threadpoolctl import threadpool_info", "from common.machine import use_one_thread"]
+    lines = [
+        "import numpy",
+        "from threadpoolctl import threadpool_info",
+        "from common.utils.environment import use_one_thread",
+    ]
     code = "; ".join([*lines, "use_one_thread()", f"print({told})"])
     chosen = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")} | before
     command = [sys.executable, "-c", code]

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,7 @@ from common.experiments.run import hash_config, is_complete, write_results
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.splits.train_view import load_train_view
-from common.utils import environment as machine
 from common.utils.io import read_json
-from common.utils.logs import log_file
 
 STAGE = "1_knn_baseline"
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
@@ -87,17 +84,6 @@ def test_metrics_say_who_what_where_and_at_what_cost(small_settings, small_data)
     config = read_json(folder / "config.json")
     assert config["settings"] == dataclasses.asdict(as_preset(ItemKNN))
     assert config["data_sha256"] == small_data.sha256
-
-
-def test_a_machine_is_named_by_its_processors(tmp_path, monkeypatch):
-    told = tmp_path / "cpuinfo"
-    told.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2.40GHz \n\nprocessor\t: 1\nmodel name\t: Some CPU\n")
-    monkeypatch.setattr(machine, "PROCESSORS", told)
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
-    assert machine.hardware.__wrapped__().endswith(", 2 x Some CPU @ 2.40GHz")
-    monkeypatch.setattr(machine, "PROCESSORS", tmp_path / "absent")
-    monkeypatch.setattr(machine.platform, "processor", lambda: "")
-    assert machine.hardware.__wrapped__().endswith(", 2 x unknown processor")
 
 
 def test_the_tables_hold_the_lists_and_the_targets(small_settings, small_data):
@@ -291,15 +277,6 @@ def test_the_log_holds_this_runs_messages(small_settings, caplog):
     text = (folder / "log.txt").read_text()
     assert text.count("item_knn       select") == text.count("item_knn       final") == 1
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)
-
-
-def test_a_log_file_is_let_go_after_an_error(tmp_path):
-    handlers = list(logging.getLogger().handlers)
-    with pytest.raises(ValueError, match="x"), log_file(tmp_path / "a" / "log.txt"):
-        logging.getLogger("common").warning("one line")
-        assert "one line" in (tmp_path / "a" / "log.txt").read_text()
-        raise ValueError("x")
-    assert logging.getLogger().handlers == handlers
 
 
 def test_other_seeds_and_splits_have_folders_of_their_own(small_settings, small_data):

@@ -1,6 +1,5 @@
 """Every stage from its flags to its files, on a small generated data set."""
 
-import logging
 from typing import Any
 
 import pandas as pd
@@ -9,7 +8,6 @@ import pytest
 from common.experiments import tuning
 from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
-from common.utils.logs import log_once
 from tests.stages import stage
 
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
@@ -80,13 +78,3 @@ def test_stage_1_tunes_on_validation_alone(small_flags, small_data, tmp_path, mo
     [preset] = (tmp_path / "presets").glob("*.toml")
     assert "[tuned.item_knn.listen]" in preset.read_text()
     assert not list((tmp_path / "out").rglob("test"))
-
-
-def test_a_message_is_said_once_while_a_block_runs(caplog):
-    log = logging.getLogger("common.something")
-    with caplog.at_level(logging.INFO), log_once(log.name):
-        for place in (1, 1, 2, 1):
-            log.info("number %d", place)
-    with caplog.at_level(logging.INFO):
-        log.info("number %d", 1)
-    assert [record.getMessage() for record in caplog.records] == ["number 1", "number 2", "number 1"]

@@ -20,7 +20,6 @@ from common.training.precision import precision_of
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 from common.training.trainer import train_network
-from common.utils import device as devices
 from common.utils.errors import UserError
 
 ROWS, BATCH = 40, 8
@@ -352,28 +351,6 @@ def test_a_write_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
     monkeypatch.undo()
     state, _ = checkpoint.read_checkpoint(tmp_path, "last", {"model": "regression"})
     assert state["epoch"] == 2
-
-
-# Devices
-
-
-def test_the_device_is_chosen_with_a_reason(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert devices.choose("cpu") == devices.Device("cpu", "asked for")
-    assert devices.choose("auto").name == "cpu"
-    assert torch.__version__ in devices.choose("auto").reason
-    with pytest.raises(UserError, match=r"--device cuda: torch .*; use --device cpu or auto"):
-        devices.choose("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda place: f"card {place}")
-    assert devices.choose("auto") == devices.Device("cuda:0", "card 0")
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    assert devices.choose("cuda").name == "cuda:1"
-    assert devices.choose("cuda").kind == "cuda"
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
-    with pytest.raises(UserError, match="3 processes for 2 CUDA devices"):
-        devices.choose("cuda")
 
 
 def test_the_precision_follows_the_card(monkeypatch):

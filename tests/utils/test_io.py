@@ -1,13 +1,28 @@
 import errno
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from common.utils.errors import UserError, unknown_name
-from common.utils.io import atomic, display, read_json, read_parquet, sha256_file, strict, write_json, write_parquet
+from common.utils.errors import UserError
+from common.utils.io import (
+    LOCKED_BYTE,
+    atomic,
+    display,
+    lock,
+    read_checked,
+    read_json,
+    read_parquet,
+    sha256_file,
+    strict,
+    write_checked,
+    write_json,
+    write_parquet,
+)
 from common.utils.io import write_text as write
 
 
@@ -73,17 +88,17 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_the_new_file_is_on_disk_before_it_takes_the_name(tmp_path, monkeypatch):
-    train = []
+    steps = []
     replace = Path.replace
 
     def noted(self: Path, target: Path) -> Path:
-        train.append("rename")
+        steps.append("rename")
         return replace(self, target)
 
-    monkeypatch.setattr(os, "fsync", lambda handle: train.append("sync"))
+    monkeypatch.setattr(os, "fsync", lambda handle: steps.append("sync"))
     monkeypatch.setattr(Path, "replace", noted)
     write(tmp_path / "note.txt", "text")
-    assert train == ["sync", "rename"]
+    assert steps == ["sync", "rename"]
 
 
 def test_json_is_strict_and_keeps_order_and_letters(tmp_path):
@@ -145,6 +160,30 @@ def test_paths_are_shown_as_people_want_to_read_them(tmp_path, monkeypatch):
     assert display(Path("/")) == "/"
 
 
-def test_unknown_names_get_the_nearest_known_one():
-    assert "did you mean 'listen'? known are listen, next" in str(unknown_name("protocol", "lisen", ["listen", "next"]))
-    assert "did you mean" not in str(unknown_name("protocol", "zzz", ["listen", "next"]))
+def test_what_is_read_back_is_what_was_written(tmp_path):
+    noted = write_checked(tmp_path / "a", b"abc")
+    assert read_checked(tmp_path / "a", noted) == b"abc"
+    (tmp_path / "a").write_bytes(b"abd")
+    with pytest.raises(ValueError, match="hash"):
+        read_checked(tmp_path / "a", noted)
+
+
+def test_a_held_file_is_refused_until_it_is_closed(tmp_path):
+    pytest.importorskip("fcntl")
+    with (tmp_path / "a").open("a+b") as first, (tmp_path / "a").open("a+b") as second:
+        lock(first)
+        with pytest.raises(OSError, match=r".*"):
+            lock(second)
+        first.close()
+        lock(second)
+
+
+def test_without_fcntl_a_byte_beyond_the_end_is_held(tmp_path, monkeypatch):
+    held = []
+    windows = SimpleNamespace(LK_NBLCK=2, locking=lambda number, mode, size: held.append((number, mode, size)))
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
+    with (tmp_path / "a").open("a+b") as file:
+        lock(file)
+        assert held == [(file.fileno(), 2, 1)]
+        assert file.tell() == LOCKED_BYTE

@@ -18,7 +18,6 @@ from common.models.knn.user_knn import UserKNN, UserKNNSettings
 from common.splits.histories import Histories, history_matrix
 from common.splits.split import Split
 from common.splits.train_view import TrainView, make_train_view
-from common.utils.arrays import keep_largest
 from common.utils.errors import UserError
 from tests.data.worlds import dataset, pairs
 
@@ -41,17 +40,6 @@ def test_shrunk_cosines_by_the_formula():
     expected = dense.T @ dense / (norm[:, None] ** 0.3 * norm[None, :] ** 0.7 + 2.0)
     np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(found, expected)
-
-
-@pytest.mark.parametrize("k", [1, 3, 10])
-def test_the_k_largest_are_kept_and_ties_go_to_the_lower_column(k):
-    dense = RNG.integers(-1, 4, (30, 12)).astype(float)
-    kept = keep_largest(sparse.csr_array(dense), k).toarray()
-    for row, result in zip(dense, kept, strict=True):
-        order = [c for c in np.lexsort((np.arange(12), -row)) if row[c] > 0][:k]
-        expected = np.zeros(12)
-        expected[order] = row[order]
-        np.testing.assert_array_equal(result, expected)
 
 
 def test_dense_cosines_equal_scikit_learns_and_leave_featureless_items_out():

@@ -1,0 +1,49 @@
+"""Columns of a terminal, whatever script a name is in and whatever the encoding has."""
+
+import io
+import sys
+
+import pytest
+from wcwidth import wcswidth
+
+from common.utils import terminal
+from common.utils.terminal import bar, cell, columns, fitting, forgive_encodings, lines, plain
+
+
+@pytest.mark.parametrize("text", ["Björk", "椎名林檎", "e\u0301e\u0301", "a\x1b[31mb\n", "فيروز", ""])
+@pytest.mark.parametrize("size", [3, 6, 20])
+def test_a_cell_is_as_wide_as_it_should_be(text, size):
+    shown = cell(text, size)
+    assert wcswidth(shown.replace(terminal.ISOLATE, "").replace(terminal.END, "")) == size
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+
+
+def test_a_terminal_of_ascii_gets_ascii(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert cell("Guns N Roses", 6) == "Guns~ "
+    assert bar(0.5, 4) == "##  "
+    forgive_encodings()
+    print("Björk")
+    sys.stdout.flush()
+    assert written.getvalue() == b"Bj?rk\n"
+
+
+@pytest.mark.parametrize(("wide", "expected"), [("10", 24), ("70", 70), ("500", 100)])
+def test_lines_are_made_within_reason(monkeypatch, wide, expected):
+    monkeypatch.setenv("COLUMNS", wide)
+    assert columns() == expected
+
+
+def test_lines_break_between_words_and_keep_all_of_them():
+    text = "one two three four five"
+    broken = lines(text, 10, " ")
+    assert max(map(len, broken)) <= 10
+    assert " ".join(line.strip() for line in broken) == text
+
+
+def test_names_fit_whole_and_the_first_in_any_case():
+    assert fitting(["Three Days Grace", "Lostprophets"], 24) == "Three Days Grace"
+    assert fitting(["Three Days Grace"], 3) == "Three Days Grace"
+    assert plain("a\u202eb\tc") == "ab c"
