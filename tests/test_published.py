@@ -7,7 +7,7 @@ import pytest
 
 from common.cli.benchmark import PAGES, RESULTS
 from common.evaluation.statistics import REFERENCE
-from common.reporting.results_json import blocks
+from common.reporting.results_json import blocks, metrics_table
 from common.utils.io import read_json
 
 MARKER = re.compile(r"<!-- ((?!end )\S+ \S+ \S+) -->\n(.*?)<!-- end -->", re.DOTALL)
@@ -26,6 +26,13 @@ def test_a_page_shows_what_the_results_say(page):
     for marker, text in shown.items():
         assert marker in made, f"{page.name}: nothing was measured for {marker}"
         assert text == made[marker], f"{page.name}: {marker} differs from the results; make table"
+
+
+def test_the_page_of_measures_lists_the_registry():
+    page = (RESULTS.parent / "measures.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- metrics -->\n(.*?)<!-- end -->", page, re.DOTALL)
+    assert shown, "no block for the registry"
+    assert shown[1] == metrics_table(), "differs from evaluation/registry.py; make table"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -16,17 +16,17 @@ from typing import Annotated, Any
 import pandas as pd
 import tyro
 
+from common.evaluation.registry import describe, label, shown
 from common.experiments.flags import command, parse_flags
 from common.experiments.outputs import Run, find_run, read_runs
 from common.reporting.comparison import compare
-from common.reporting.leaderboard import COLUMNS
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, write_json
 from common.utils.terminal import aligned
 
 METRICS = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "novelty_10", "ils_tag_10", "coverage_10")
 """What is compared where nothing else is asked for, as far as the runs have it."""
-COSTS = {"fit_seconds": "fit, s", "recommend_ms_per_user": "ms/user", "model_mb": "MiB"}
+COSTS = ("fit_seconds", "recommend_ms_per_user", "model_mb")
 LABEL_WIDTH = 28
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def heading(runs: Sequence[Run]) -> str:
 def metric_text(metric: str, rows: pd.DataFrame, width: int) -> str:
     """One metric of all runs, 80 columns wide; a wider terminal also gets the difference in percent, p, and how many
     users are better and worse off."""
-    header = [_titled(metric).ljust(LABEL_WIDTH), "value", "difference", "95% interval".rjust(18), "   "]
+    header = [label(metric).ljust(LABEL_WIDTH), "value", "difference", "95% interval".rjust(18), "   "]
     more = {100: ["in percent", "p (Holm)"], 130: ["users better", "worse"]}
     header += [title for least, titles in more.items() if width >= least for title in titles]
     cells = [header]
@@ -118,15 +118,6 @@ def metric_text(metric: str, rows: pd.DataFrame, width: int) -> str:
         cells.append([f"{place} {_shortened(row['run'])}".ljust(LABEL_WIDTH), *_cells(row)][: len(header)])
     lines = aligned(cells, texts=1)
     return "\n".join([lines[0].rstrip(), "-" * min(width, len(lines[0])), *(line.rstrip() for line in lines[1:])])
-
-
-def _titled(metric: str) -> str:
-    """A metric as the leaderboard's page and terminal call it.
-
-    >>> _titled("ndcg_10"), _titled("ndcg_5_sampled99"), _titled("coverage_10"), _titled("fit_seconds")
-    ('NDCG@10', 'NDCG@5 s99', 'Cover@10', 'fit_seconds')
-    """
-    return COLUMNS.get(metric, metric)
 
 
 def _cells(row: dict[Any, Any]) -> list[str]:
@@ -207,11 +198,11 @@ def _told(value: Any) -> str:
 
 def costs_text(runs: Sequence[Run]) -> str:
     """What each run cost, and on what: times of different machines or threads say little about the models."""
-    header = ["cost".ljust(LABEL_WIDTH), *COSTS.values(), "threads", "commit"]
+    header = ["cost".ljust(LABEL_WIDTH), *(describe(key).unit or label(key) for key in COSTS), "threads", "commit"]
     cells = [header]
     for place, run in enumerate(runs, start=1):
         record = run.record
-        values = [f"{record[key]:.1f}" if pd.notna(record.get(key)) else "-" for key in COSTS]
+        values = [shown(key, record.get(key)) for key in COSTS]
         threads = f"{record.get('device', '')} {record.get('threads', '-')}".strip()
         commit = str(record.get("commit") or "-")[:7] + ("+" if record.get("dirty") else "")
         cells.append([f"{place} {_shortened(run.label)}", *values, threads, commit])

@@ -12,15 +12,14 @@ from typing import Annotated, Any
 
 import tyro
 
-from common.evaluation.core_metrics import CORE_METRICS, PARTS, core_metrics, oddities, write_core_metrics
+from common.evaluation.core_metrics import PARTS, core_metrics, oddities, write_core_metrics
+from common.evaluation.registry import CORE
 from common.experiments.flags import command, parse_flags
 from common.experiments.outputs import choose_data_set, find_run, is_run, row_name
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, read_json
 from common.utils.terminal import aligned
 
-HEADS = ("Prec", "Rec", "NDCG", "HR", "MAP", "Cover", "Div", "Nov", "Ser")
-"""Headings of NINE in a terminal of 80 columns."""
 NAME_WIDTH = 17
 log = logging.getLogger(__name__)
 
@@ -76,14 +75,14 @@ def asked_for(settings: Settings) -> list[Path]:
 def table_text(found: Sequence[Mapping[str, Any]], part: str) -> str:
     """The nine of every run, 80 columns wide, by NDCG@10; a long name stands on a line of its own."""
     split = f"{found[0]['dataset']} / {found[0]['protocol']}, {'test' if part == 'test' else 'validation'}"
-    names, cells = [""], [["".ljust(NAME_WIDTH), *HEADS]]
+    names, cells = [""], [["".ljust(NAME_WIDTH), *(metric.heading for metric in CORE.values())]]
     for run in sorted(found, key=lambda run: run[part]["ndcg"] or 0.0):
         values = {
             name: value if name == "novelty" or value is None else 100 * value for name, value in run[part].items()
         }
         names.append(row_name(run))
         short = names[-1] if len(names[-1]) <= NAME_WIDTH else ""
-        cells.append([short, *("-" if values[name] is None else f"{values[name]:.2f}" for name in CORE_METRICS)])
+        cells.append([short, *("-" if values[name] is None else f"{values[name]:.2f}" for name in CORE)])
     rows = zip(names, cells, aligned(cells, texts=1), strict=True)
     lines = [line if cell[0] or not name else f"{name}\n{line}" for name, cell, line in rows]
     head = f"{split}, first {found[0]['k']} places\nin percent, novelty in bits"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.data.dataset import load_dataset
+from common.evaluation.registry import axis, label, labels, title
 from common.experiments import tracking
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
@@ -18,36 +19,20 @@ from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.splits.store import folder_name
 from common.utils.errors import UserError, unknown_name
 
-ACCURACY = {
-    "ndcg_10": "NDCG@10",
-    "hr_10": "HR@10",
-    "recall_20": "Recall@20",
-    "ndcg_10_sampled99": "NDCG@10 among 99 sampled negatives (compares with nothing above)",
+NDCG = label("ndcg_10")
+ACCURACY = labels(("ndcg_10", "hr_10", "recall_20")) | {
+    "ndcg_10_sampled99": f"{title('ndcg_10_sampled99')}: among 99 negatives (compares with nothing above)"
 }
-BEYOND = {
-    "ils_tag_10": "Likeness of the list by tags (ILS@10)",
-    "coverage_10": "Share of the catalogue recommended (Coverage@10)",
-    "novelty_10": "Novelty@10",
-    "popularity_lift_10": "Popularity lift@10",
-}
+BEYOND = {key: axis(key) for key in ("ils_tag_10", "coverage_10", "novelty_10", "popularity_lift_10")}
 """Drawn against NDCG@10."""
 CURVES = {
     "train/loss": "Training loss, select",
-    "val/ndcg_10": "NDCG@10 on validation",
+    "val/ndcg_10": f"{NDCG} on validation",
     "refit/loss": "Training loss, final",
     "train/learning_rate": "Learning rate",
 }
-COST = {
-    "fit_seconds": "Seconds to fit",
-    "recommend_ms_per_user": "Milliseconds per user to recommend",
-    "peak_rss_mb": "Peak memory, MiB",
-    "model_mb": "Size of the model, MiB",
-}
-UNSEEN = {
-    "hr_10_seen": "HR@10 of seen items, per hidden item",
-    "hr_10_unseen": "HR@10 of unseen items, per hidden item",
-    "hr_10_unseen_content": "HR@10 of unseen items with content, per hidden item",
-}
+COST = {key: title(key) for key in ("fit_seconds", "recommend_ms_per_user", "peak_rss_mb", "model_mb")}
+UNSEEN = {key: f"{title(key)}, per held-out item" for key in ("hr_10_seen", "hr_10_unseen", "hr_10_unseen_content")}
 COLUMNS = ("model", "preset", "seed", *ACCURACY, *BEYOND, *COST)
 """Of the table of runs."""
 MOST = 40
@@ -133,8 +118,8 @@ def sections(protocol: str) -> dict[str, list[Any]]:
     return {
         "Leaderboard": bars(ACCURACY),
         "Accuracy against diversity": [
-            wr.ScatterPlot(x=wr.SummaryMetric("ndcg_10"), y=wr.SummaryMetric(key), title=f"{title} against NDCG@10")
-            for key, title in BEYOND.items()
+            wr.ScatterPlot(x=wr.SummaryMetric("ndcg_10"), y=wr.SummaryMetric(key), title=f"{name} against {NDCG}")
+            for key, name in BEYOND.items()
         ],
         "Curves": [wr.LinePlot(x="epoch", y=[key], title=title, title_x="epoch") for key, title in CURVES.items()],
         "Cost": [
@@ -143,7 +128,7 @@ def sections(protocol: str) -> dict[str, list[Any]]:
                 x=wr.SummaryMetric("fit_seconds"),
                 y=wr.SummaryMetric("ndcg_10"),
                 log_x=True,
-                title="NDCG@10 against seconds to fit",
+                title=f"{NDCG} against seconds to fit",
             ),
         ],
         "Cold start": cold_start(protocol),
@@ -166,7 +151,7 @@ def bars(titles: dict[str, str]) -> list[Any]:
 
 
 def cold_start(protocol: str) -> list[Any]:
-    """Items that training never saw; on `newcomer` people, by how many of their items were given."""
+    """Items that training never saw; on `newcomer` users, by how many of their items were given."""
     if protocol == "newcomer":
-        return bars({f"ndcg_10_given{rung}": f"NDCG@10 of newcomers, {rung} items given" for rung in N_GIVEN})
+        return bars({f"ndcg_10_given{number}": f"{NDCG} of newcomers, {number} items given" for number in N_GIVEN})
     return bars(UNSEEN)

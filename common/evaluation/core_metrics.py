@@ -1,4 +1,4 @@
-"""The nine measures that a model is read by, out of the hundred in its `metrics.json`, and what about them is odd.
+"""The core metrics that a model is read by, out of the hundred in its `metrics.json`, and what about them is odd.
 
 docs/measures.md says how to read each: what is good, what is suspicious, what trades against what.
 """
@@ -7,42 +7,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from common.evaluation.registry import CORE, core_value
 from common.utils.io import read_json, write_json
 
 K = 10
-CORE_METRICS = {
-    "precision": ("precision_{k}",),
-    "recall": ("recall_{k}",),
-    "ndcg": ("ndcg_{k}",),
-    "hit_rate": ("hr_{k}",),
-    "map": ("map_{k}",),
-    "coverage": ("coverage_{k}",),
-    "diversity": ("ils_tag_{k}", "ils_genre_{k}", "ils_audio_{k}"),
-    "novelty": ("novelty_{k}",),
-    "serendipity": ("serendipity_{k}",),
-}
-"""Name -> its keys in `metrics.json`, the first that is there counts. Diversity is 1 - likeness inside a list."""
 FILE = "measures.json"
 PARTS = ("valid", "test")
 
 
 def core_metrics(record: Mapping[str, Any], k: int = K) -> dict[str, float | None]:
-    """The nine measures of a `metrics.json` at one cut-off; None for what the data do not allow.
+    """The core metrics of a `metrics.json` at one cut-off; None for what the data do not allow.
 
-    >>> found = nine({"hr_10": 0.5, "ils_genre_10": 0.25})
+    >>> found = core_metrics({"hr_10": 0.5, "ils_genre_10": 0.25})
     >>> found["hit_rate"], found["diversity"], found["novelty"]
     (0.5, 0.75, None)
     """
-    found: dict[str, float | None] = {}
-    for name, keys in CORE_METRICS.items():
-        value = next((record[key] for key in (key.format(k=k) for key in keys) if record.get(key) is not None), None)
-        found[name] = 1 - value if name == "diversity" and value is not None else value
-    return found
+    found = {name: core_value(name, record, k) for name in CORE}
+    similarity = found["diversity"]
+    return found | {"diversity": None if similarity is None else 1 - similarity}
 
 
 def write_core_metrics(folder: Path) -> dict[str, Any]:
     """Write `measures.json` of a run's folder from the `metrics.json` of each part that is there; returns its content:
-    what the run is, k, and the nine under `valid` and `test`."""
+    what the run is, k, and the core metrics under `valid` and `test`."""
     records = {part: read_json(path) for part in PARTS if (path := folder / part / "metrics.json").exists()}
     newest = list(records.values())[-1]
     kept = ("model", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256", "config_sha256")
@@ -52,9 +39,9 @@ def write_core_metrics(folder: Path) -> dict[str, Any]:
 
 
 def oddities(values: Mapping[str, float | None], others: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    """What a reader should look into before believing a model's nine measures: sentences, none for a sound one.
+    """What a reader should look into before believing a model's core metrics: sentences, none for a sound one.
 
-    `others` are the nine of the other models on the same part of the same split, by model; `random` and `popularity`
+    `others` are those of the other models on the same part of the same split, by model; `random` and `popularity`
     among them are what chance and mere counting reach.
     """
     got = {name: value for name, value in values.items() if value is not None}
@@ -74,7 +61,7 @@ def oddities(values: Mapping[str, float | None], others: Mapping[str, Mapping[st
         "serendipity: no hit is outside popularity's own list": precision > 0 and got.get("serendipity") == 0,
         "novelty: as high as chance's; it recommends what hardly anybody has": bool(chance)
         and got.get("novelty", 0.0) >= chance.get("novelty", 0.0),
-        "diversity: as high as chance's; the lists may follow no taste": bool(chance)
+        "diversity: as high as chance's; the lists may follow nobody": bool(chance)
         and got.get("diversity", 0.0) >= chance.get("diversity", 2.0),
     }
     return [sentence for sentence, is_odd in checks.items() if is_odd]

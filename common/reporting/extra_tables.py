@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from common.data.dataset import Dataset
+from common.evaluation.registry import keys, label, labels
 from common.evaluation.segments import apart, by_n_given
 from common.evaluation.statistics import REFERENCE
 from common.experiments.analysis.cold_start import LADDER, cold_start_rows
@@ -23,7 +24,7 @@ from common.utils.io import read_json, read_parquet
 from common.utils.terminal import aligned
 
 COLUMNS = {
-    "recall_100": "Recall@100",
+    "recall_100": label("recall_100"),
     "hr_5_sampled99": "all",
     "hr_5_sampled99_seen": "heard",
     "hr_5_sampled99_unseen_content": "content",
@@ -67,26 +68,26 @@ def _cell(values: pd.DataFrame, rung: int) -> str:
     return f"{float(values['mean'][rung]):.4f}" if rung in values.index else "-"
 
 
-SHOWN = {"ndcg_10": "NDCG@10", "recall_20": "Recall@20"}
+SHOWN = labels(("ndcg_10", "recall_20"))
 
 
-SPREAD = {"ndcg_10": "NDCG@10", "hr_10": "HR@10", "recall_20": "Recall@20", "hr_5_sampled99": "HR@5 s99"}
+SPREAD = labels(("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99"))
 
 
 SIMILARITY = {
-    "ndcg_10": "val NDCG@10",
+    "ndcg_10": label("valid_ndcg_10"),
     "ils_genre_10": "alike in genres",
     "ils_tag_10": "in tags",
     "ils_audio_10": "in sound",
     "ils_tag_share_10": "with tags",
-    "coverage_10": "Cover@10",
+    "coverage_10": label("coverage_10"),
 }
 
 
-GROUPS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "ndcg": "NDCG of the order"}
+PLAYS = {key.removeprefix("plays_"): label(key) for key in keys("plays")}
 
 
-PLAYS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "pearson": "Pearson", "spearman": "Spearman"}
+GROUPS = {key: PLAYS[key] for key in ("rmse", "mae", "r2")} | {"ndcg": "NDCG of the order"}
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,12 @@ class Table:
             return self if has_all else old
         cells, behind = list(self.cells), -1
         for key, row in zip(old.keys, old.cells, strict=True):
-            keys = [tuple(of[: self.texts]) for of in cells]
-            if key not in keys:
+            there = [tuple(of[: self.texts]) for of in cells]
+            if key not in there:
                 cells.insert(behind + 1, row)
                 behind += 1
             else:
-                behind = keys.index(key)
+                behind = there.index(key)
         return Table(self.header, cells, self.texts)
 
     @property
@@ -154,7 +155,7 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
         return None
     means = {metric: joined.xs(metric, axis=1, level=1).mean(axis=1) for metric in SHOWN}
     joined = joined.loc[means["ndcg_10"].sort_values().index]
-    header = ["Model", "Preset", *(f"NDCG@10, seed {seed}" for seed in found)]
+    header = ["Model", "Preset", *(f"{SHOWN['ndcg_10']}, seed {seed}" for seed in found)]
     header += [text for title in SHOWN.values() for text in (f"{title}, mean", "against als")]
     lines = []
     for row in joined.index:
@@ -187,7 +188,7 @@ def ablation_table(results: Path, data: Dataset, protocol: str) -> Table | None:
         [str(row["name"]), f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", f"{row['low']:+.4f} to {row['high']:+.4f}"]
         for _, row in read_parquet(path).iterrows()
     ]
-    return Table(["Features", "val NDCG@10", "loss", "95% interval of the loss"], rows, texts=1)
+    return Table(["Features", label("valid_ndcg_10"), "loss", "95% interval of the loss"], rows, texts=1)
 
 
 def parts_table(results: Path, data: Dataset, protocol: str) -> Table | None:
@@ -197,7 +198,7 @@ def parts_table(results: Path, data: Dataset, protocol: str) -> Table | None:
         told = "" if pd.isna(row["plays_r2"]) else f"{row['plays_r2']:.4f}"
         interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
         rows.append([row["name"], f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", interval, told])
-    header = ["Hybrid", "val NDCG@10", "loss", "95% interval of the loss", "R² of plays"]
+    header = ["Hybrid", label("valid_ndcg_10"), "loss", "95% interval of the loss", f"{PLAYS['r2']} of plays"]
     return Table(header, rows, texts=1) if rows else None
 
 

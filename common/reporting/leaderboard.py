@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable, Collection
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from common.evaluation.registry import TABLE, TERMINAL, is_bold, label, labels, shown
 from common.evaluation.statistics import REFERENCE, is_apart, significance
 from common.splits.protocols import N_GIVEN
 from common.utils.io import read_json, write_json, write_text
@@ -16,41 +16,12 @@ from common.utils.terminal import aligned
 log = logging.getLogger(__name__)
 
 
-COLUMNS = {
-    "seeds": "Seeds",
-    "hr_5": "HR@5",
-    "ndcg_5": "NDCG@5",
-    "hr_10": "HR@10",
-    "ndcg_10": "NDCG@10",
-    "interval": "95% interval",
-    "against": "against als",
-    "precision_10": "Prec@10",
-    "recall_20": "Recall@20",
-    "hr_5_sampled99": "HR@5 s99",
-    "ndcg_5_sampled99": "NDCG@5 s99",
-    "coverage_10": "Cover@10",
-    "ils_tag_10": "ILS tags@10",
-    "novelty_10": "Novelty@10",
-    "fit_cpu_seconds": "fit CPU s",
-    "recommend_ms_per_user": "ms/user",
-    "model_mb": "MB",
-}
+COLUMNS = {key: {"interval": "95% interval", "against": "against als"}.get(key) or label(key) for key in TABLE}
 """What the Markdown table shows; `leaderboard.csv` and `.json` hold every metric."""
 
 
-LADDER = {"ndcg_10": "NDCG@10", **{f"ndcg_10_given{rung}": f"@{rung}" for rung in N_GIVEN}}
-"""What the terminal shows of newcomers: NDCG@10 over all rungs, and on each, @r with r items given."""
-
-
-TERMINAL = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "coverage_10")
-"""What fits into 80 columns of a terminal."""
-
-
-ACCURACY = {"valid_ndcg_10", "hr_5", "ndcg_5", "hr_10", "ndcg_10", "precision_10", "recall_20"}
-
-
-ACCURACY |= {"hr_5_sampled99", "ndcg_5_sampled99", *LADDER}
-"""Metrics whose best value is set in bold: in the others more is not simply better, chance wins them."""
+NEWCOMERS = labels(["ndcg_10", *(f"ndcg_10_given{number}" for number in N_GIVEN)])
+"""What the terminal shows of newcomers: NDCG@10 over all of them, and @n where n items are given."""
 
 
 NOTE = (
@@ -136,11 +107,11 @@ def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str)
 def short_table(table: pd.DataFrame, columns: dict[str, str]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of a table of some metrics, with the seeds where a row has several."""
     compared = ("interval", "against") if "ndcg_10" in table else ()
-    shown = {key: title for key, title in columns.items() if key in table or key in compared}
-    header = ["Model", "Preset", "val", *shown.values()]
+    titles = {key: title for key, title in columns.items() if key in table or key in compared}
+    header = ["Model", "Preset", "val", *titles.values()]
     cells = []
     for _, row in table.iterrows():
-        values = [_number(row["valid_ndcg_10"]), *(MADE[k](row) if k in MADE else _number(row[k]) for k in shown)]
+        values = [MADE[key](row) if key in MADE else shown(key, row[key]) for key in ("valid_ndcg_10", *titles)]
         cells.append([row["model"], row["preset"], *values])
     return header, cells
 
@@ -167,30 +138,13 @@ def against(row: Any) -> str:
     return share if is_apart(row["p"]) else f"≈ ({share})"
 
 
-def _short(row: Any, key: str) -> str:
-    value = row.get(key)
-    return "-" if pd.isna(value) else f"{value:.1f}"
-
-
-MADE: dict[str, Callable[[Any], str]] = {"seeds": lambda row: "-" if pd.isna(row["seeds"]) else f"{row['seeds']:.0f}"}
-
-
-MADE |= {"interval": interval, "against": against}
-
-
-MADE |= {key: partial(_short, key=key) for key in ("fit_cpu_seconds", "recommend_ms_per_user", "model_mb")}
+MADE: dict[str, Callable[[Any], str]] = {"interval": interval, "against": against}
 """Columns that are made of several."""
-
-
-def _number(value: Any) -> str:
-    if pd.isna(value):
-        return "-"
-    return f"{value:.4f}" if abs(value) < 2 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
 
 
 def text(table: pd.DataFrame, dataset: str, split: str) -> str:
     """The short table for a terminal."""
-    columns = LADDER if "ndcg_10_given0" in table else {key: COLUMNS[key] for key in TERMINAL}
+    columns = NEWCOMERS if "ndcg_10_given0" in table else labels(TERMINAL)
     header, cells = short_table(table, columns)
     rows = aligned([header, *cells], texts=2)
     rule = "-" * len(rows[0])
@@ -200,7 +154,7 @@ def text(table: pd.DataFrame, dataset: str, split: str) -> str:
 def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:
     """The short table as Markdown, the best value of each accuracy column in bold."""
     header, cells = short_table(table, COLUMNS)
-    titles = {COLUMNS.get(key, "val") for key in ACCURACY}
+    titles = {"val", *(title for key, title in COLUMNS.items() if key not in MADE and is_bold(key))}
     for column in (place for place, title in enumerate(header) if title in titles):
         numbers = [float(row[column]) if row[column] != "-" else float("-inf") for row in cells]
         for row, number in zip(cells, numbers, strict=True):

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from common.data.dataset import Dataset
-from common.evaluation.core_metrics import CORE_METRICS, core_metrics
+from common.evaluation.core_metrics import core_metrics
+from common.evaluation.registry import CORE, METRICS
 from common.evaluation.segments import segments
 from common.evaluation.statistics import REFERENCE
 from common.reporting.extra_tables import TABLES, Table
@@ -82,7 +83,7 @@ def _row(row: dict[Any, Any], folders: list[Path]) -> dict[str, Any]:
 
 def blocks(results: dict[str, Any]) -> dict[str, str]:
     """The blocks of a page by the text of their marker: `leaderboard lastfm-2k listen` -> Markdown."""
-    name, made = results["dataset"], {}
+    name, made = results["dataset"], {"metrics": metrics_table()}
     for protocol, found in results["protocols"].items():
         rows = pd.DataFrame(found["rows"])
         made[f"leaderboard {name} {protocol}"] = markdown(rows, name, protocol, note=False)
@@ -102,7 +103,19 @@ def core_metrics_table(rows: Sequence[dict[str, Any]]) -> str:
         if row["preset"] == "tuned":
             values = core_metrics(row).values()
             cells.append([row["model"], *("-" if value is None else f"{value:.4f}" for value in values)])
-    return Table(["Model", *(name.replace("_", " ") for name in CORE_METRICS)], cells, texts=1).markdown()
+    return Table(["Model", *(name.replace("_", " ") for name in CORE)], cells, texts=1).markdown()
+
+
+def metrics_table() -> str:
+    """Every metric of the registry as Markdown: key, label, group, and whether more of it is better."""
+    better = {1: "more", -1: "less", 0: ""}
+    cells = []
+    for metric in METRICS:
+        key = f"`{metric.name}_k`" if metric.cutoffs else f"`{metric.name}`"
+        cells.append(
+            [key, metric.label.format(k="k"), metric.group, better[metric.better], ", ".join(map(str, metric.cutoffs))]
+        )
+    return Table(["Key", "Label", "Group", "Better", "k"], cells, texts=5).markdown()
 
 
 def segments_table(found: dict[str, Any]) -> str:

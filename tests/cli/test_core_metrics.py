@@ -6,7 +6,7 @@ import pytest
 
 from common.cli import core_metrics as core_metrics
 from common.data.sources.registry import SYNTHETIC
-from common.evaluation.core_metrics import CORE_METRICS
+from common.evaluation.registry import CORE
 from common.experiments.settings import ModelSettings
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN
@@ -30,7 +30,7 @@ def test_a_run_leaves_its_nine_and_the_command_prints_them(ran, capsys):
     record = read_json(ran / "item_knn" / "tuned" / "seed0" / "test" / "metrics.json")
     left = read_json(ran / "item_knn" / "tuned" / "seed0" / "measures.json")
     assert left["test"]["ndcg"] == record["ndcg_10"]
-    assert set(left["valid"]) == set(CORE_METRICS)
+    assert set(left["valid"]) == set(CORE)
     (ran / "item_knn" / "tuned" / "seed0" / "measures.json").unlink()
     core_metrics.main(["popularity", "item_knn", "--output-dir", str(ran.parents[1])])
     said = capsys.readouterr().out
@@ -71,7 +71,7 @@ def test_mistakes_are_said_in_a_sentence(ran, capsys, words, message):
 
 def test_the_page_explains_each_of_the_nine():
     page = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
-    for name in CORE_METRICS:
+    for name in CORE:
         [_, section] = page.lower().split(f"\n### {name.replace('_', ' ')}\n")
         section = section.split("\n##")[0]
         for mark in ("**good**", "**suspicious**", "**trades against**"):

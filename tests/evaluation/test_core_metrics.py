@@ -2,7 +2,8 @@
 
 import pytest
 
-from common.evaluation.core_metrics import CORE_METRICS, core_metrics, oddities, write_core_metrics
+from common.evaluation.core_metrics import core_metrics, oddities, write_core_metrics
+from common.evaluation.registry import CORE
 from common.utils.io import read_json, write_json
 
 SOUND = {
@@ -35,7 +36,7 @@ def test_diversity_is_of_tags_else_genres_else_sound_else_unknown():
     for key, value in sorted(similarity.items(), key=lambda item: -item[1]):
         assert core_metrics(similarity)["diversity"] == pytest.approx(1 - value)
         similarity = {k: v for k, v in similarity.items() if k != key}
-    assert core_metrics(similarity) == dict.fromkeys(CORE_METRICS)
+    assert core_metrics(similarity) == dict.fromkeys(CORE)
 
 
 def test_a_file_holds_the_nine_of_each_part(tmp_path):
@@ -45,13 +46,13 @@ def test_a_file_holds_the_nine_of_each_part(tmp_path):
         content = write_core_metrics(tmp_path)
     assert content == read_json(tmp_path / "measures.json")
     assert (content["valid"]["ndcg"], content["test"]["ndcg"], content["k"]) == (0.1, 0.2, 10)
-    assert set(content["test"]) == set(CORE_METRICS)
+    assert set(content["test"]) == set(CORE)
 
 
 def test_nothing_is_odd_about_a_sound_model():
     assert oddities(SOUND, OTHERS) == []
     assert oddities(SOUND, {}) == [], "alone, with nothing to be read against"
-    assert oddities(dict.fromkeys(CORE_METRICS), OTHERS) == []
+    assert oddities(dict.fromkeys(CORE), OTHERS) == []
 
 
 @pytest.mark.parametrize(

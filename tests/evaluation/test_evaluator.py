@@ -44,9 +44,7 @@ def test_some_rows_keep_their_own_values(valid, model):
     rows = np.array([1, 4, 5, 11])
     subset = valid.of_rows(rows)
     assert subset.users.tolist() == valid.users[rows].tolist()
-    np.testing.assert_array_equal(
-        subset.ndcg_per_row(subset.rank(model)), valid.ndcg_per_row(valid.rank(model))[rows]
-    )
+    np.testing.assert_array_equal(subset.ndcg_per_row(subset.rank(model)), valid.ndcg_per_row(valid.rank(model))[rows])
     assert subset.n_targets == sum(len(valid.targets_of(np.array([row]))[1]) for row in rows)
     assert len(valid.sample(7, seed=1).users) == 7
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from common.evaluation.curves import curves
 from common.evaluation.ranking import DEPTH
+from common.evaluation.registry import LISTS, PAGE, axis, describe, label, title
 from common.reporting.html.leaderboards import Board
 from common.utils.io import read_json, read_parquet
 
@@ -21,14 +22,8 @@ COLOURS = (
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "pentagon", "hexagon")
 CHANCE = "random"
 """The model that the charts leave out: chance recommends everything, and everybody else would share one corner."""
-AGAINST = {
-    "coverage_10": ("Coverage@10, share of the catalogue", 1),
-    "ils_tag_10": ("ILS@10, mean cosine of tags", -1),
-    "ils_genre_10": ("ILS@10, mean cosine of genres", -1),
-    "ils_audio_10": ("ILS@10, mean cosine of sound", -1),
-    "novelty_10": ("Novelty@10, bits", 1),
-}
-"""What NDCG@10 is drawn against: axis title, and whether more (1) or less (-1) of it is wanted."""
+AGAINST = PAGE[LISTS]
+"""What NDCG@10 is drawn against."""
 
 
 class Looks:
@@ -97,10 +92,8 @@ def by_length(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]
 
 def against(rows: pd.DataFrame, metric: str, looks: Looks) -> go.Figure:
     """NDCG@10 against another metric, and the rows that none beats in both."""
-    title, sign = AGAINST[metric]
-    short = title.split(",")[0]
-    figure, known = _figure(title, "NDCG@10"), rows[rows[metric].notna()]
-    front = pareto(known[metric] * sign, known["ndcg_10"])
+    figure, known = _figure(axis(metric), label("ndcg_10")), rows[rows[metric].notna()]
+    front = pareto(known[metric] * describe(metric).better, known["ndcg_10"])
     edge = known[front].sort_values(metric)
     figure.add_scatter(
         x=edge[metric],
@@ -110,7 +103,8 @@ def against(rows: pd.DataFrame, metric: str, looks: Looks) -> go.Figure:
         line={"color": "#999", "dash": "dot", "width": 1.5},
     )
     for (_, row), best in zip(known.iterrows(), front, strict=True):
-        told = f"<b>{_safe(row)}</b><br>NDCG@10 %{{y:.4f}}<br>{short} %{{x:.4f}}" + ("<br>on the front" if best else "")
+        told = f"<b>{_safe(row)}</b><br>{label('ndcg_10')} %{{y:.4f}}<br>{title(metric)} %{{x:.4f}}"
+        told += "<br>on the front" if best else ""
         figure.add_scatter(
             x=[row[metric]],
             y=[row["ndcg_10"]],
@@ -144,7 +138,7 @@ def training(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
             found[row["label"]] = read_json(path)
     rows = rows[rows["label"].isin(found)]
     validated, losses = (
-        _figure("epoch", "NDCG@10 on validation"),
+        _figure("epoch", f"{label('ndcg_10')} on validation"),
         _figure("epoch or iteration", "loss / loss of the first"),
     )
     for _, row in rows.iterrows():

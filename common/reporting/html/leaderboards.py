@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.data.sources.registry import LASTFM
+from common.evaluation.registry import LISTS, PAGE, describe, is_bold, title
 from common.experiments.run_folders import label, run_folders
 from common.reporting.leaderboard import collect, leaderboard
 from common.splits.protocols import N_GIVEN, PROTOCOLS
@@ -14,35 +15,11 @@ from common.utils.io import read_json
 
 KEYS = ["stage", "model", "preset"]
 GROUPS = {
-    "validation": {"valid_ndcg_10": "val NDCG@10"},
-    "whole catalogue ranked": {
-        "hr_5": "HR@5",
-        "ndcg_5": "NDCG@5",
-        "hr_10": "HR@10",
-        "ndcg_10": "NDCG@10",
-        "precision_10": "Precision@10",
-        "recall_20": "Recall@20",
-    },
-    "NDCG@10, items given": {f"ndcg_10_given{rung}": str(rung) for rung in N_GIVEN},
-    "sampled: among 99 negatives": {"hr_5_sampled99": "HR@5 sampled", "ndcg_5_sampled99": "NDCG@5 sampled"},
-    "lists at 10, beside accuracy": {
-        "coverage_10": "Coverage",
-        "ils_tag_10": "ILS tags",
-        "ils_genre_10": "ILS genres",
-        "ils_audio_10": "ILS audio",
-        "novelty_10": "Novelty",
-    },
-    "cost": {
-        "fit_seconds": "Fit, s",
-        "recommend_ms_per_user": "ms per user",
-        "model_mb": "Size, MiB",
-        "seeds": "Seeds",
-    },
+    heading: {key: title(key).removesuffix("@10" if heading == LISTS else "") for key in keys}
+    or {f"ndcg_10_given{number}": str(number) for number in N_GIVEN}
+    for heading, keys in PAGE.items()
 }
 """Groups of columns of the leaderboard: metric -> title."""
-ACCURACY = ("validation", "whole catalogue ranked", "NDCG@10, items given", "sampled: among 99 negatives")
-"""Groups in which more is better; the best value of a column stands out."""
-SHORT = ("fit_seconds", "recommend_ms_per_user", "model_mb")
 
 
 @dataclass(frozen=True)
@@ -85,16 +62,15 @@ class Board:
 
     def cells(self) -> list[tuple[pd.Series, list[Cell]]]:
         """Every row with its cells, in the order of `groups`."""
-        better = {key for group in ACCURACY for key in self.groups.get(group, {})}
         keys = [key for columns in self.groups.values() for key in columns]
-        return [(row, [self._cell(row, key, key in better) for key in keys]) for _, row in self.rows.iterrows()]
+        return [(row, [self._cell(row, key) for key in keys]) for _, row in self.rows.iterrows()]
 
-    def _cell(self, row: pd.Series, key: str, better: bool) -> Cell:
+    def _cell(self, row: pd.Series, key: str) -> Cell:
         value = row[key]
         if pd.isna(value):
             return Cell("–", "-1e300", False)
-        text = f"{value:.0f}" if key == "seeds" else f"{value:.1f}" if key in SHORT else f"{value:.4f}"
-        return Cell(text, repr(float(value)), better and value == self.rows[key].max() and len(self.rows) > 1)
+        is_best = is_bold(key) and value == self.rows[key].max() and len(self.rows) > 1
+        return Cell(format(value, describe(key).format or ".4f"), repr(float(value)), is_best)
 
 
 def find_boards(output_dir: Path, data_dir: Path) -> list[Board]:
