@@ -1,4 +1,4 @@
-"""Ask it: what to listen to next, from the models that the stages have trained.
+"""What to listen to next, by the models that the scripts have trained.
 
 python recommend.py                                   type what you like, and a list follows
 python recommend.py --like Radiohead --like Björk     for somebody new
@@ -8,40 +8,32 @@ python recommend.py --song "Creep"                    what sounds like a song
 """
 
 import logging
-import shlex
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from common.data.dataset import load_dataset
-from common.data.sources.registry import choose_dataset, resolve_name
+from common.data.sources.registry import choose_dataset
 from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.flags import command, parse_flags
-from common.reranking.rerank import Reranking, item_facts, rerank
-from common.serving.model_store import ModelStore
+from common.reranking.rerank import Reranking
 from common.serving.name_search import shown
-from common.serving.service import Answer, RecommendationService
-from common.serving.similar_songs import Songs
-from common.serving.store.library import open_store
-from common.serving.terminal import answers
+from common.serving.service import open_service
+from common.serving.terminal import questions
 from common.serving.terminal.conversation import Conversation
-from common.serving.user_profile import UserProfile, default_listener
+from common.serving.user_profile import default_listener
 from common.splits.store import parse_folder_name
-from common.splits.train_view import load_train_view
 from common.utils.environment import use_one_thread
 from common.utils.errors import UserError
 from common.utils.io import ROOT
-from common.utils.terminal import columns, forgive_encodings, lines, plain
+from common.utils.terminal import forgive_encodings
 
 Text = Annotated[str | None, tyro.conf.arg(constructor=str, metavar="TEXT", help_behavior_hint="(optional)")]
-MOST = 1000
-"""Longest list that can be asked for."""
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,14 +74,14 @@ class Settings:
     data_dir: Path = ROOT / "data"
     """Folder of prepared data."""
     output_dir: Path = ROOT / "outputs"
-    """Folder of trained models; the library is kept there, too."""
+    """Folder of trained models; likes and dislikes are kept there, too."""
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     """Size and seed of the generated data set."""
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
-        if not 1 <= self.k <= MOST:
-            raise UserError(f"-k {self.k}: ask for 1 to {MOST:,} items")
+        if not 1 <= self.k <= 1000:
+            raise UserError(f"-k {self.k}: ask for 1 to 1,000 items")
         if self.user == "":
             raise UserError("--user '': an empty id is nobody's; give one of the data, or leave --user out")
         if not self.models:
@@ -135,120 +127,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def respond(settings: Settings) -> None:
-    """What was asked: songs, a list, or a conversation."""
+    """Answer a question about a song, a user, a newcomer or an item, or hold a conversation."""
+    request = questions.Request(settings.models, settings.k, settings.why, settings.json)
     if settings.song is not None:
-        ask_song(settings)
+        place = (settings.dataset, settings.data_dir, settings.synthetic)
+        questions.answer_song(load_dataset(*place), settings.song, request)
         return
-    where = (settings.dataset, settings.protocol, settings.data_dir, settings.output_dir, settings.synthetic)
-    with open_store(*where) as library:
-        service = RecommendationService(library, model_store(settings), reranker(settings))
-        listener = settings.listener or default_listener(settings.user or "")
+    names = ("dataset", "protocol", "preset", "data_dir", "output_dir", "synthetic", "rerank")
+    user, listener = settings.user or "", settings.listener or default_listener(settings.user or "")
+    with open_service(*(getattr(settings, name) for name in names)) as service:
         if settings.talks:
             service.model(settings.model)  # an untrained one is refused before anything is typed
-            Conversation(service, settings.model, settings.user or "", listener, settings.k).run()
+            Conversation(service, settings.model, user, listener, settings.k).run()
+        elif settings.similar is not None:
+            questions.answer_similar(service, settings.similar, request)
         else:
-            ask(settings, service, listener)
-
-
-def ask(settings: Settings, service: RecommendationService, listener: str) -> None:
-    """One question to one or several models."""
-    if settings.similar is not None:
-        item = service.names.find(settings.similar)
-        about: dict[str, Any] = {"similar": answers.named(service.catalogue, item)}
-        title = f"like {plain(service.catalogue.label(item))}"
-        question: Callable[[str], Answer] = lambda name: service.similar(name, item, settings.k)  # noqa: E731
-    else:
-        user, liked = settings.user or "", [service.names.find(name) for name in settings.like]
-        taste = service.taste(user, listener, liked)
-        about = answers.about_taste(taste, service.catalogue, user, listener)
-        title = f"for {'' if user else 'somebody who '}{answers.heading(taste, service.catalogue, user)}"
-        title += kept_words(service, taste, listener)
-        question = lambda name: service.recommend(name, taste, settings.k, settings.why)  # noqa: E731
-    models = list(dict.fromkeys(one for name in settings.models for one in trained(service, name)))
-    found = []
-    for name in models:
-        found.append(question(name))
-        if len(models) > 1:
-            service.forget(name)
-    tell(settings, service, title, about, found)
-
-
-def trained(service: RecommendationService, name: str) -> list[str]:
-    """The models that a name means: itself, or all that are there; where none is, what trains one is said."""
-    there = service.model_store.trained() if name == "all" else [name]
-    if not there:
-        raise UserError(service.model_store.untrained("als"))
-    return there
-
-
-def kept_words(service: RecommendationService, taste: UserProfile, listener: str) -> str:
-    """How much of a taste was said before."""
-    said = {service.codes.get(item_id) for ids in service.library.said(listener) for item_id in ids}
-    kept = len(said & {*taste.liked, *taste.disliked})
-    return f" ({kept} of it kept for {plain(listener)!r})" if kept else ""
-
-
-def tell(
-    settings: Settings, service: RecommendationService, title: str, about: dict[str, Any], found: Sequence[Answer]
-) -> None:
-    """Print the answers."""
-    if settings.json:
-        lists = [answers.as_json(answer, service.catalogue) for answer in found]
-        where = {"dataset": service.model_store.dataset, "protocol": service.protocol}
-        print(answers.as_json_text({**where, "question": about, "answers": lists}))
-        return
-    print("\n".join(lines(f"{service.model_store.dataset} / {service.protocol}, {title}", columns())) + "\n")
-    if len(found) > 1 and not settings.why:
-        print(answers.side_by_side(found, service.catalogue))
-        return
-    for n, answer in enumerate(found):
-        print("\n" * (n > 0) + answer.model)
-        print(answers.table(answer, service.catalogue, settings.why))
-    if len(found) > 1:
-        print("\n" + answers.overlaps(found))
-
-
-def ask_song(settings: Settings) -> None:
-    """Songs that sound like one."""
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-    songs = Songs.of(data)
-    song = songs.find(settings.song or "")
-    near = songs.nearest(song, settings.k)
-    print(songs.as_json(song, near) if settings.json else songs.as_text(song, near))
-
-
-def model_store(settings: Settings) -> ModelStore:
-    """Where the models lie, and the flags that would train one there."""
-    name = resolve_name(settings.dataset, settings.data_dir, settings.synthetic)
-    default, made = Settings(), SyntheticSettings()
-    protocol, seed = parse_folder_name(settings.protocol)
-    flags = [f"--dataset {shlex.quote(settings.dataset)} --protocol {protocol}"]
-    flags += [f"--split-seed {seed}"] * (seed > 0)
-    flags += [
-        f"--synthetic.{field} {getattr(settings.synthetic, field)}"
-        for field in made.__dataclass_fields__
-        if getattr(settings.synthetic, field) != getattr(made, field)
-    ]
-    for flag in ("data_dir", "output_dir"):
-        if getattr(settings, flag) != getattr(default, flag):
-            flags.append(f"--{flag.replace('_', '-')} {shlex.quote(str(getattr(settings, flag)))}")
-    return ModelStore(settings.output_dir, name, settings.protocol, settings.preset, " ".join(flags))
-
-
-def reranker(settings: Settings) -> Any:
-    """What puts candidates into another order; None where nothing is asked for."""
-    if settings.rerank == Reranking():
-        return None
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-    facts = item_facts(load_train_view(data, settings.protocol, "final"))
-    settings.rerank.check(facts)
-
-    def chosen(items: Any, shares: Any, history: Any, k: int) -> list[int]:
-        place = {int(item): n for n, item in enumerate(items)}
-        best, _ = rerank(items, shares, history, facts, settings.rerank, k)
-        return [place[int(item)] for item in best if item >= 0]
-
-    return chosen
+            questions.answer_recommendations(service, user, settings.like, listener, request)
 
 
 if __name__ == "__main__":

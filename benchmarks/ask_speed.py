@@ -4,9 +4,9 @@
 
 For every trained model, `recommend.py` is started afresh and asked once for the list of somebody who likes the best
 known item, as it is and re-ranked by MMR, for which it reads the data set as well. Then, in a process of its own,
-somebody new talks with the model: they like one item of each list, so that every list differs from the one before. A
-list counts from the word to the printed table: the like is kept in the library (a copy of it), the model scores the
-catalogue, and the best are re-ranked by MMR. Seconds of the processors are told beside those of the clock, since only
+a newcomer talks with the model: they like one item of each list, so that every list differs from the one before. A
+list counts from the word to the printed table: the like is kept in a copy of the store, the model scores the
+catalogue, and the best are re-ranked by MMR. CPU seconds stand beside those of the clock, since only
 they mean something on a machine that is busy with other things.
 """
 
@@ -26,12 +26,13 @@ from pathlib import Path
 
 import numpy as np
 
-from common.serving.service import RecommendationService
-from common.serving.store.library import Store, open_store
+from common.serving.model_store import ModelStore
+from common.serving.service import RecommendationService, reranker
+from common.serving.store.store import Store, open_store
 from common.serving.terminal.conversation import Conversation
 from common.utils.environment import Seconds, use_one_thread
 from common.utils.io import ROOT
-from recommend import Settings, model_store, reranker
+from recommend import Settings
 
 PEER = "als"
 """The model that the others are compared with."""
@@ -49,8 +50,8 @@ def flags_of(settings: Settings) -> list[str]:
 
 def first_answers(settings: Settings, model: str, item_id: str, starts: int, *more: str) -> list[Seconds]:
     """What fresh processes take to answer once; `more`: further flags."""
-    asked = ["--model", model, "--like", f"id:{item_id}", "--as", LISTENER, *more]
-    command = [sys.executable, str(ROOT / "recommend.py"), *flags_of(settings), *asked]
+    flags = ["--model", model, "--like", f"id:{item_id}", "--as", LISTENER, *more]
+    command = [sys.executable, str(ROOT / "recommend.py"), *flags_of(settings), *flags]
     return [_of_child(command) for _ in range(starts)]
 
 
@@ -69,11 +70,12 @@ def _of_child(command: Sequence[str]) -> Seconds:
 def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Seconds]:
     """What each list of several conversations takes, but for the very first, which belongs to the first answer."""
     spent: list[Seconds] = []
-    with copied_library(settings) as library:
-        service = RecommendationService(library, model_store(settings), reranker(settings))
+    where = (settings.dataset, settings.protocol, settings.data_dir, settings.synthetic)
+    with copied_store(settings) as store:
+        service = RecommendationService(store, model_store(settings), reranker(*where, settings.rerank))
         best_known = np.argsort(-service.catalogue.listeners, kind="stable")
         for talk in range(talks):
-            library.unsay(LISTENER)
+            store.feedback.remove(LISTENER)
             conversation = Conversation(service, model, "", LISTENER, settings.k)
             spent.append(_timed(conversation, int(best_known[(10 * talk) % len(best_known)])))
             for turn in range(1, likes):
@@ -83,13 +85,19 @@ def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Second
     return spent[1:]
 
 
+def model_store(settings: Settings) -> ModelStore:
+    """The saved models that the settings name."""
+    where = (settings.dataset, settings.protocol, settings.preset, settings.data_dir, settings.output_dir)
+    return ModelStore.of(*where, settings.synthetic)
+
+
 @contextlib.contextmanager
-def copied_library(settings: Settings) -> Iterator[Store]:
-    """The library of the data set, in a folder that is gone afterwards."""
+def copied_store(settings: Settings) -> Iterator[Store]:
+    """A copy of the data set's store, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
-            shutil.copy(library.path, Path(folder) / library.path.name)
-        with Store(Path(folder) / library.path.name) as copy:
+        with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as store:
+            shutil.copy(store.path, Path(folder) / store.path.name)
+        with Store(Path(folder) / store.path.name) as copy:
             yield copy
 
 
@@ -148,8 +156,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measure(settings: Settings, models: Sequence[str], flags: argparse.Namespace) -> None:
     """Measure the models, the peer first, and print what was found."""
-    with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
-        catalogue = library.catalogue(settings.protocol)
+    with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as store:
+        catalogue = store.data.catalogue(settings.protocol)
     best_known = str(catalogue.item_ids[catalogue.listeners.argmax()])
     found: dict[str, dict[str, float]] = {}
     print(f"{'':16}  first answer, s            milliseconds a list            list /")

@@ -19,7 +19,7 @@ import tyro
 from common.data.sources.registry import resolve_name
 from common.experiments.flags import command, parse_flags
 from common.reporting.markdown_blocks import fill
-from common.serving.store.library import Store
+from common.serving.store.store import Store
 from common.utils.io import ROOT, display, write_text
 
 LISTENER = "reader"
@@ -89,11 +89,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def scene(settings: Settings, name: str, flags: str, typed: Sequence[str]) -> str:
-    """A scene in Markdown, played by somebody who has said nothing before."""
-    with Store(settings.output_dir / name / "library.sqlite") as library:
-        library.unsay(LISTENER)
+    """A scene in Markdown, played by a listener without feedback."""
+    with Store(settings.output_dir / name / "library.sqlite") as store:
+        store.feedback.remove(LISTENER)
         screen = played(settings, flags, typed)
-        library.unsay(LISTENER)
+        store.feedback.remove(LISTENER)
     return f"```text\n$ python recommend.py {flags}\n{screen}\n```\n"
 
 

@@ -1,14 +1,17 @@
 """Saved models: where they lie, which are there, and the command that trains one."""
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from common.data.sources.registry import resolve_name
+from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.presets import preset_values
 from common.models.base import NO_FILE, Recommender
 from common.models.registry import MODELS, STAGES
 from common.splits.store import parse_folder_name
 from common.utils.errors import UserError, unknown_name
-from common.utils.io import display
+from common.utils.io import ROOT, display
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,24 @@ class ModelStore:
     protocol: str
     preset: str
     flags: str = ""
-    """What a stage has to be told beside that to train them there."""
+    """Further flags of the script that trains them there."""
+
+    @staticmethod
+    def of(
+        dataset: str, protocol: str, preset: str, data_dir: Path, output_dir: Path, synthetic: SyntheticSettings
+    ) -> "ModelStore":
+        """The models of a data set, by its flags; `protocol` is a folder such as listen-s2."""
+        name = resolve_name(dataset, data_dir, synthetic)
+        drawn, seed = parse_folder_name(protocol)
+        flags = [f"--dataset {shlex.quote(dataset)} --protocol {drawn}"]
+        flags += [f"--split-seed {seed}"] * (seed > 0)
+        made = asdict(synthetic).items() - asdict(SyntheticSettings()).items()
+        flags += [
+            f"--synthetic.{field} {value}" for field, value in asdict(synthetic).items() if (field, value) in made
+        ]
+        folders = (("--data-dir", data_dir, ROOT / "data"), ("--output-dir", output_dir, ROOT / "outputs"))
+        flags += [f"{flag} {shlex.quote(str(folder))}" for flag, folder, default in folders if folder != default]
+        return ModelStore(output_dir, name, protocol, preset, " ".join(flags))
 
     def folder(self, model: str) -> Path:
         """Folder of a saved model."""

@@ -14,19 +14,19 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from common.data.artist_names import loose_key
-from common.serving.store.library import Catalogue, Store
+from common.serving.store.catalogue import Catalogue, CatalogueTables
 from common.utils.errors import UserError
 
 LIKE = 85.0
-"""Least likeness (rapidfuzz's ratio, 0 to 100) that passes for a slip of the keyboard."""
+"""Least similarity (rapidfuzz's ratio, 0 to 100) that passes for a slip of the keyboard."""
 HINT = 70.0
-"""Least likeness of a suggestion."""
+"""Least similarity of a suggestion."""
 LEAD = 6.0
 """Names that are less near than the nearest by no more than this are meant as well as it."""
 BEGUN = 80.0
-"""Likeness of a name whose words begin with all that was typed."""
+"""Similarity of a name whose words begin with all that was typed."""
 FAME = 5.0
-"""What ten times the listeners are worth in likeness, in the order of suggestions."""
+"""What ten times the listeners are worth in similarity, in the order of suggestions."""
 FAR_BETTER_KNOWN = 5
 """So many times the listeners of the next decide between items of one name."""
 SHORT = 4
@@ -54,10 +54,10 @@ class AmbiguousError(UnclearError):
 
 
 @dataclass
-class Names:
+class NameSearch:
     """The names of a catalogue, ready for looking up."""
 
-    library: Store
+    tables: CatalogueTables
     protocol: str
     catalogue: Catalogue
     keys: dict[str, list[int]] = field(default_factory=dict)
@@ -110,10 +110,10 @@ class Names:
 
     def _begun(self, key: str) -> list[int]:
         """Items whose words begin with all that was typed, best known first."""
-        return self._best_known(self.library.search(self.protocol, [w for w in key.split() if len(w) > 1], most=200))
+        return self._best_known(self.tables.search(self.protocol, [w for w in key.split() if len(w) > 1], most=200))
 
     def _near(self, key: str, begun: Sequence[int]) -> list[int]:
-        """Items to suggest: spelt or begun alike, the well-known before the rest."""
+        """Items to suggest: of similar spelling or beginning, the well-known before the rest."""
         similarity: dict[int, float] = {}
         for name, near, _ in process.extract(
             key, self.keys.keys(), scorer=JaroWinkler.similarity, limit=200, score_cutoff=HINT / 100

@@ -1,35 +1,45 @@
-"""Asking saved models: what somebody has and likes, put to a model, and the list that comes back."""
+"""Saved models answer: recommendations for a user profile, and similar items."""
 
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from common.data.synthetic.generator import SyntheticSettings
 from common.evaluation.ranking import tie_places, top_items
 from common.features.work_versions import one_per_group
 from common.models.base import Recommender
+from common.reranking.rerank import Reranking, item_facts, rerank
 from common.serving.explanations import CHEAP, Explanations, ItemReasons, by_popularity, reasons, scores_of, similarity
 from common.serving.model_store import ModelStore
-from common.serving.name_search import Names, shown
-from common.serving.store.library import Catalogue, Store
+from common.serving.name_search import NameSearch, shown
+from common.serving.store.catalogue import Catalogue
+from common.serving.store.store import Store, open_store
 from common.serving.user_profile import UserProfile
 from common.splits.histories import Histories
 from common.utils.errors import UserError
 
 CANDIDATES = 200
-"""Best items of a model that are looked at again for what a listener dislikes, and for re-ranking."""
+"""Best items of a model that are re-ranked by what a listener dislikes and by the --rerank settings."""
 
 
 PUSH = 0.25
-"""How far the very likeness to a disliked item moves a candidate, in units from the last candidate to the first.
+"""How far full similarity to a disliked item moves a candidate, in units from the last candidate to the first.
 
 A rule of thumb with a price known: the data have no dislikes, but where the first items of a list that were not among
 the hidden ones are called disliked, this costs ALS at most 1.3% of its NDCG@10 on validation (docs/log.md)."""
 
 
-NO_LIKENESS = ("random", "popularity", "trending")
-"""Models that know no likeness of items, so that a dislike leaves out the item alone."""
+NO_SIMILARITY = ("random", "popularity", "trending")
+"""Models that know no similarity of items, so that a dislike leaves out the item alone."""
+
+
+Rerank = Callable[[np.ndarray, np.ndarray, Histories, int], list[int]]
+"""Candidates best first, their shares, a history of length 1 and k -> places of the k chosen candidates."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +54,21 @@ class Answer:
 
 
 class RecommendationService:
-    """A protocol's library and catalogue, and the models that were opened."""
+    """The store of a data set, the catalogue of one protocol, and its saved models, each opened when first used."""
 
-    def __init__(self, library: Store, model_store: ModelStore, rerank: Any = None) -> None:
-        self.library, self.model_store, self.rerank = library, model_store, rerank
+    def __init__(self, store: Store, model_store: ModelStore, rerank: Rerank | None = None) -> None:
+        self.store, self.model_store, self.rerank = store, model_store, rerank
         self.protocol = model_store.protocol
-        self.catalogue: Catalogue = library.catalogue(model_store.protocol)
+        self.catalogue: Catalogue = store.data.catalogue(model_store.protocol)
         self.works = np.unique(self.catalogue.works.astype(str), return_inverse=True)[1]
         self.codes = {item_id: code for code, item_id in enumerate(self.catalogue.item_ids)}
         self._models: dict[str, Recommender] = {}
         self._unlike: dict[tuple[str, int], np.ndarray] = {}
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> NameSearch:
         """For looking up what people type."""
-        return Names(self.library, self.protocol, self.catalogue)
+        return NameSearch(self.store.data, self.protocol, self.catalogue)
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -78,47 +88,51 @@ class RecommendationService:
             if (
                 name == "trending"
                 and name not in self.model_store.trained()
-                and not self.library.has_times(self.protocol)
+                and not self.store.data.has_times(self.protocol)
             ):
                 raise UserError(f"trending goes by times, and {self.protocol!r} has none here; ask another model")
             self._models[name] = self.model_store.open(name, self.catalogue_sha256)
         return self._models[name]
 
     def forget(self, name: str) -> None:
-        """Give a model's memory back."""
+        """Free a model's memory."""
         self._models.pop(name, None)
 
-    def taste(self, user_id: str, listener: str, liked: list[int]) -> UserProfile:
+    def profile(self, user_id: str, listener: str, liked: list[int]) -> UserProfile:
         """What is known of somebody: a user of the data ("" for none), what was kept for a listener, and more likes."""
         user, n_items = -1, len(self.catalogue)
         own = Histories.from_lists([[]], n_items)
         if user_id:
             user = self._user(user_id)
-            own = self.library.history(self.protocol, user, n_items)
-        likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.library.said(listener))
+            own = self.store.data.history(self.protocol, user, n_items)
+        likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.store.feedback.of(listener))
         liked = list(dict.fromkeys([*likes, *liked]))
         return UserProfile(user, own, liked, [item for item in dislikes if item not in liked])
 
     def _user(self, user_id: str) -> int:
-        found = self.library.user(self.protocol, user_id)
+        found = self.store.data.user(self.protocol, user_id)
         if found is not None:
             return found
         from rapidfuzz import process
 
-        known = self.library.user_ids(self.protocol)
+        known = self.store.data.user_ids(self.protocol)
         near = [name for name, _, _ in process.extract(user_id, known, limit=3, score_cutoff=60)] or known[:1]
         hint = f"; did you mean {' or '.join(map(shown, near))}?" if near else ""
         raise UserError(f"--user {shown(user_id)}: no user of {self.model_store.dataset} has that id{hint}")
 
-    def recommend(self, name: str, taste: UserProfile, k: int, why: bool = False) -> Answer:
+    def recommend(self, name: str, profile: UserProfile, k: int, why: bool = False) -> Answer:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each
         track, re-ranked if that was asked for. Reasons come along where they are cheap, or asked for with `why`."""
-        model, history = self.model(name), taste.history
-        scores = model.score(np.array([taste.user])) if taste.is_of_the_data else scores_of(model, history, taste.user)
-        items, values = self._best(scores, taste, max(CANDIDATES, 2 * k))
+        model, history = self.model(name), profile.history
+        scores = (
+            model.score(np.array([profile.user])) if profile.is_of_the_data else scores_of(model, history, profile.user)
+        )
+        items, values = self._best(scores, profile, max(CANDIDATES, 2 * k))
         if nothing := len(values) > 1 and values[0] == values[-1]:
-            items, values = self._best(self.catalogue.listeners[None].astype(np.float32), taste, max(CANDIDATES, 2 * k))
-        order, shares = self._push_away(name, taste, items, values)
+            items, values = self._best(
+                self.catalogue.listeners[None].astype(np.float32), profile, max(CANDIDATES, 2 * k)
+            )
+        order, shares = self._push_away(name, profile, items, values)
         items, values = items[order], values[order]
         if self.rerank is not None:
             chosen = self.rerank(items, shares, history, k)
@@ -127,13 +141,13 @@ class RecommendationService:
         if nothing:
             told = by_popularity(self.catalogue.listeners, found)
         elif found and (why or name in CHEAP):
-            told = reasons(model, history, found, taste.user)
+            told = self.explain(name, profile, found)
         return Answer(name, found, values[:k].tolist(), shares[:k].tolist(), told)
 
-    def _best(self, scores: np.ndarray, taste: UserProfile, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    def _best(self, scores: np.ndarray, profile: UserProfile, depth: int) -> tuple[np.ndarray, np.ndarray]:
         """Items of the largest scores that are new to a listener and not disliked, one version of each, best first."""
-        history = taste.history.items
-        train = list(dict.fromkeys([*history.tolist(), *taste.disliked]))
+        history = profile.history.items
+        train = list(dict.fromkeys([*history.tolist(), *profile.disliked]))
         masked = Histories.from_lists([train], len(self.catalogue))
         items, values = (row[0] for row in top_items(scores, masked, self.places, min(depth, len(self.catalogue))))
         items, values = items[items >= 0], values[items >= 0]
@@ -141,30 +155,70 @@ class RecommendationService:
         return items[first], values[first]
 
     def _push_away(
-        self, name: str, taste: UserProfile, items: np.ndarray, values: np.ndarray
+        self, name: str, profile: UserProfile, items: np.ndarray, values: np.ndarray
     ) -> tuple[Any, np.ndarray]:
         """The order of candidates once what is like a disliked item was moved down, and their shares 0..1 in it."""
         spread = max(float(values[0] - values[-1]), 1e-12) if len(values) else 1.0
         shares = (values - values.min(initial=np.inf)) / spread if len(values) else values
-        if taste.disliked and name not in NO_LIKENESS and len(items):
-            shares = shares - PUSH * np.max([self._similarity(name, item)[items] for item in taste.disliked], axis=0)
+        if profile.disliked and name not in NO_SIMILARITY and len(items):
+            shares = shares - PUSH * np.max([self._similarity(name, item)[items] for item in profile.disliked], axis=0)
         order = np.argsort(-shares, kind="stable")
         return order, np.clip(shares[order] / max(float(shares.max(initial=0)), 1e-12), 0, 1)
 
     def _similarity(self, name: str, item: int) -> np.ndarray:
-        """Likeness of all items to one, its nearest 1 and never below 0, float64 (n_items,)."""
+        """Similarity of all items to one, its nearest 1 and never below 0, float64 (n_items,)."""
         if (name, item) not in self._unlike:
-            items, alike = self.model(name).similar(item, len(self.catalogue))
+            items, similarities = self.model(name).similar(item, len(self.catalogue))
             all_items = np.zeros(len(self.catalogue))
-            all_items[items] = np.maximum(alike, 0) / max(float(alike.max(initial=0)), 1e-12)
+            all_items[items] = np.maximum(similarities, 0) / max(float(similarities.max(initial=0)), 1e-12)
             self._unlike[name, item] = all_items
         return self._unlike[name, item]
 
+    def explain(self, name: str, profile: UserProfile, items: Sequence[int]) -> Explanations:
+        """Why a model recommends these items for a profile."""
+        return reasons(self.model(name), profile.history, items, profile.user)
+
     def similar(self, name: str, item: int, k: int) -> Answer:
         """The k items most like one, one version of each track and none of its own."""
-        items, alike = self.model(name).similar(item, len(self.catalogue))
+        items, similarities = self.model(name).similar(item, len(self.catalogue))
         kept = one_per_group(items, self.works, taken=[int(self.works[item])])
-        items, alike = items[kept][:k], alike[kept][:k]
-        shares = np.clip(alike / max(float(np.max(alike, initial=0)), 1e-12), 0, 1)
+        items, similarities = items[kept][:k], similarities[kept][:k]
+        shares = np.clip(similarities / max(float(np.max(similarities, initial=0)), 1e-12), 0, 1)
         told = Explanations(similarity(self.model(name)), [ItemReasons() for _ in items])
-        return Answer(name, items.tolist(), alike.tolist(), shares.tolist(), told)
+        return Answer(name, items.tolist(), similarities.tolist(), shares.tolist(), told)
+
+
+@contextlib.contextmanager
+def open_service(
+    dataset: str,
+    protocol: str,
+    preset: str,
+    data_dir: Path,
+    output_dir: Path,
+    synthetic: SyntheticSettings,
+    reranking: Reranking,
+) -> Iterator[RecommendationService]:
+    """The service of a data set and a protocol folder; store and split are made first where they are missing."""
+    with open_store(dataset, protocol, data_dir, output_dir, synthetic) as store:
+        model_store = ModelStore.of(dataset, protocol, preset, data_dir, output_dir, synthetic)
+        yield RecommendationService(store, model_store, reranker(dataset, protocol, data_dir, synthetic, reranking))
+
+
+def reranker(
+    dataset: str, protocol: str, data_dir: Path, synthetic: SyntheticSettings, settings: Reranking
+) -> Rerank | None:
+    """What re-ranks candidates, None where the settings change nothing; a UserError where the data lacks a feature."""
+    if settings == Reranking():
+        return None
+    from common.data.dataset import load_dataset
+    from common.splits.train_view import load_train_view
+
+    facts = item_facts(load_train_view(load_dataset(dataset, data_dir, synthetic), protocol, "final"))
+    settings.check(facts)
+
+    def chosen(items: np.ndarray, shares: np.ndarray, history: Histories, k: int) -> list[int]:
+        place = {int(item): n for n, item in enumerate(items)}
+        best, _ = rerank(items, shares, history, facts, settings, k)
+        return [place[int(item)] for item in best if item >= 0]
+
+    return chosen

@@ -50,8 +50,8 @@ def default_listener(user_id: str) -> str:
         return "me"
 
 
-def as_liked(taste: UserProfile, item: int, liked: bool) -> UserProfile:
-    """The taste with one more word on an item; the last word counts."""
-    likes = [i for i in taste.liked if i != item] + [item] * liked
-    dislikes = [i for i in taste.disliked if i != item] + [item] * (not liked)
-    return replace(taste, liked=likes, disliked=dislikes)
+def with_feedback(profile: UserProfile, item: int, liked: bool) -> UserProfile:
+    """The profile with a like or dislike of one more item, in place of an earlier one."""
+    likes = [i for i in profile.liked if i != item] + [item] * liked
+    dislikes = [i for i in profile.disliked if i != item] + [item] * (not liked)
+    return replace(profile, liked=likes, disliked=dislikes)

@@ -17,11 +17,11 @@ from common.evaluation.ranking import tie_places, top_items
 from common.features.content_vectors import of_unit_length
 from common.serving.model_store import ModelStore
 from common.serving.service import RecommendationService
-from common.serving.store.library import open_store
+from common.serving.store.store import open_store
 from common.serving.terminal.conversation import Conversation
 from common.splits.histories import Histories
 from common.utils.arrays import sums_of_rows
-from recommend import Settings, model_store, reranker
+from recommend import Settings
 from tests.conftest import ROOT
 from tests.serving.saved_models import save_models, write_own_folder
 
@@ -61,12 +61,10 @@ def test_a_conversation_opens_its_model_once(settings, monkeypatch, capsys):
         return open_model(*asked)
 
     monkeypatch.setattr(ModelStore, "open", noted)
-    with ask_speed.copied_library(settings) as library:
-        talk = Conversation(
-            RecommendationService(library, model_store(settings), reranker(settings)), "als", "", "me", 5
-        )
+    with ask_speed.copied_store(settings) as store:
+        talk = Conversation(RecommendationService(store, ask_speed.model_store(settings)), "als", "", "me", 5)
         for name in ("Radiohead", "Moby", "+2"):
-            talk.hear(name)
+            talk.respond(name)
     assert opened == ["als"]
     assert capsys.readouterr().out.count("likes Radiohead") == 3
 
@@ -75,8 +73,8 @@ def test_the_benchmark_times_every_list_but_the_first_and_leaves_no_likes(settin
     spent = ask_speed.lists(settings, "als", talks=2, likes=3)
     assert len(spent) == 5
     assert all(one.wall > 0 for one in spent)
-    with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as library:
-        assert library.said(ask_speed.LISTENER) == ([], [])
+    with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as store:
+        assert store.feedback.of(ask_speed.LISTENER) == ([], [])
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.serving.explanations import BY_POPULARITY, Explanations, ItemReasons
 from common.serving.service import Answer
-from common.serving.store.library import Catalogue
+from common.serving.store.catalogue import Catalogue
 from common.serving.user_profile import UserProfile
 from common.utils.io import strict
 from common.utils.terminal import bar, cell, columns, fitting, lines, plain, shows, width
@@ -90,13 +90,13 @@ def _below(reasons: Explanations | None, catalogue: Catalogue, at_length: bool, 
     return [line for text in told for line in lines(text, columns(), "  ")]
 
 
-def heading(taste: UserProfile, catalogue: Catalogue, user_id: str) -> str:
+def heading(profile: UserProfile, catalogue: Catalogue, user_id: str) -> str:
     """Whom a list is for: what a user of the data has most of, and what was said, the newest last."""
-    own = taste.own.items[np.argsort(-taste.own.weights, kind="stable")].tolist()
+    own = profile.own.items[np.argsort(-profile.own.weights, kind="stable")].tolist()
     has = _some(own, catalogue) or f"no {'artist' if catalogue.of_artists else 'item'}"
     parts = [f"user {plain(user_id)}, who has {has}"] if user_id else []
-    parts += [f"likes {_some(taste.liked, catalogue, newest=True)}"] if taste.liked else []
-    parts += [f"dislikes {_some(taste.disliked, catalogue, newest=True)}"] if taste.disliked else []
+    parts += [f"likes {_some(profile.liked, catalogue, newest=True)}"] if profile.liked else []
+    parts += [f"dislikes {_some(profile.disliked, catalogue, newest=True)}"] if profile.disliked else []
     return "; ".join(parts)
 
 
@@ -168,9 +168,9 @@ def as_json(answer: Answer, catalogue: Catalogue) -> dict[str, Any]:
     return found
 
 
-def about_taste(taste: UserProfile, catalogue: Catalogue, user_id: str, listener: str) -> dict[str, Any]:
+def about_profile(profile: UserProfile, catalogue: Catalogue, user_id: str, listener: str) -> dict[str, Any]:
     """Whom a list is for, for programs."""
-    likes, dislikes = ([named(catalogue, item) for item in items] for items in (taste.liked, taste.disliked))
+    likes, dislikes = ([named(catalogue, item) for item in items] for items in (profile.liked, profile.disliked))
     return {"user": user_id or None, "likes": likes, "dislikes": dislikes, "kept_for": listener}
 
 

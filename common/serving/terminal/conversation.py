@@ -1,4 +1,4 @@
-"""Asking in turns: name what you like, look at the list, like or dislike, and the list changes at once."""
+"""A conversation: name what you like, look at the list, like or dislike, and the list changes at once."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ from common.data.artist_names import loose_key
 from common.serving.name_search import UnclearError, shown
 from common.serving.service import Answer, RecommendationService
 from common.serving.terminal.answers import heading, in_full, table
-from common.serving.user_profile import UserProfile, as_liked
+from common.serving.user_profile import UserProfile, with_feedback
 from common.utils.errors import UserError
 from common.utils.terminal import columns, lines, plain
 
@@ -25,13 +25,13 @@ HELP = (
 
 
 class Conversation:
-    """One listener, one model, one list. What is said is in the library before the list is shown again."""
+    """One listener, one model, one list. Feedback is in the store before the list is shown again."""
 
     def __init__(self, service: RecommendationService, model: str, user_id: str, listener: str, k: int) -> None:
         self.service, self.model, self.user_id, self.listener, self.k = service, model, user_id, listener, k
         self.choices: tuple[list[int], bool] = ([], True)
         self.last: list[tuple[int, bool | None]] = []
-        self.taste: UserProfile = service.taste(user_id, listener, [])
+        self.profile: UserProfile = service.profile(user_id, listener, [])
         self.answer: Answer | None = None
         self.basis = ""
 
@@ -44,30 +44,30 @@ class Conversation:
         prompt = "> " if sys.stdin and sys.stdin.isatty() else ""
         if prompt:
             edit_lines()
-        if self.taste.liked or self.taste.disliked or self.user_id:
+        if self.profile.liked or self.profile.disliked or self.user_id:
             self._answer("likes")
         while True:
             try:
-                said = plain(input(prompt))
+                line = plain(input(prompt))
             except (EOFError, KeyboardInterrupt, RuntimeError):  # the last where there is no input at all
                 print()
                 return
-            if said.casefold() in ("q", "quit", "exit"):
+            if line.casefold() in ("q", "quit", "exit"):
                 return
-            if said:
-                self._answer(said)
+            if line:
+                self._answer(line)
 
-    def _answer(self, said: str) -> None:
-        """Answer a line; Ctrl-C stops a slow answer, and what was said before it is kept."""
+    def _answer(self, line: str) -> None:
+        """Answer a line; Ctrl-C stops a slow answer, and earlier feedback is kept."""
         try:
-            self.hear(said)
+            self.respond(line)
         except KeyboardInterrupt:
             print()
             say("stopped; likes shows the list again, q quits", "  ")
 
-    def hear(self, said: str) -> None:
+    def respond(self, line: str) -> None:
         """Do what a line says; a mistake is answered and changes nothing."""
-        word = said.casefold()
+        word = line.casefold()
         try:
             if word in ("help", "?"):
                 for words, meaning in HELP:
@@ -82,20 +82,20 @@ class Conversation:
                 self._why_all()
             elif word.startswith("why ") and word[4:].strip().isdecimal():
                 self._why(self._numbered(word[4:].strip()))
-            elif said.isdecimal() and self.choices[0]:
-                self._choose(int(said))
+            elif line.isdecimal() and self.choices[0]:
+                self._choose(int(line))
             else:
-                self._judge(said)
+                self._rate(line)
         except UnclearError as doubt:
-            self._ask(doubt, said)
+            self._ask(doubt, line)
         except UserError as mistake:
             say(str(mistake), "  ")
 
-    def _judge(self, said: str) -> None:
+    def _rate(self, line: str) -> None:
         """A like or dislike, by number or by name."""
-        liked, name = not said.startswith("-"), said
-        if said[0] in "+-" and len(said) > 1:
-            name = said[1:].strip()
+        liked, name = not line.startswith("-"), line
+        if line[0] in "+-" and len(line) > 1:
+            name = line[1:].strip()
             if name.isdecimal():
                 self.keep(self._numbered(name), liked)
                 return
@@ -110,13 +110,13 @@ class Conversation:
             raise UserError(f"there is no number {int(number)}; the list has {len(items)}")
         return items[int(number) - 1]
 
-    def _ask(self, doubt: UnclearError, said: str) -> None:
+    def _ask(self, doubt: UnclearError, line: str) -> None:
         """What a name may have meant, to choose from by number; a bare number may have meant one of the list."""
         say(str(doubt).split(";")[0] if doubt.items else str(doubt), "  ")
-        if said.isdecimal() and self.answer and 1 <= int(said) <= len(self.answer.items):
-            say(f"to like number {said} of the list type +{said}", "  ")
+        if line.isdecimal() and self.answer and 1 <= int(line) <= len(self.answer.items):
+            say(f"to like number {line} of the list type +{line}", "  ")
             return
-        self.choices = (doubt.items[:9], not said.startswith("-"))
+        self.choices = (doubt.items[:9], not line.startswith("-"))
         catalogue = self.service.catalogue
         if doubt.items:
             say("Which one? Type its number.", "  ")
@@ -130,11 +130,11 @@ class Conversation:
         self.keep(items[number - 1], liked)
 
     def keep(self, item: int, liked: bool) -> None:
-        """Store a word on an item, then show the list that follows from it."""
-        was = True if item in self.taste.liked else False if item in self.taste.disliked else None
-        self.service.library.say(self.listener, self.service.catalogue.item_ids[item], liked)
+        """Store a like or dislike, then show the list that follows from it."""
+        was = True if item in self.profile.liked else False if item in self.profile.disliked else None
+        self.service.store.feedback.add(self.listener, self.service.catalogue.item_ids[item], liked)
         self.last.append((item, was))
-        self.taste, self.choices = as_liked(self.taste, item, liked), ([], True)
+        self.profile, self.choices = with_feedback(self.profile, item, liked), ([], True)
         self.show()
 
     def _undo(self) -> None:
@@ -143,19 +143,19 @@ class Conversation:
         item, was = self.last.pop()
         item_id = self.service.catalogue.item_ids[item]
         if was is None:
-            self.service.library.unsay(self.listener, item_id)
+            self.service.store.feedback.remove(self.listener, item_id)
         else:
-            self.service.library.say(self.listener, item_id, was)
-        self._anew()
+            self.service.store.feedback.add(self.listener, item_id, was)
+        self._refresh()
 
     def _forget(self) -> None:
-        gone, self.last = self.service.library.unsay(self.listener), []
+        gone, self.last = self.service.store.feedback.remove(self.listener), []
         say(f"{gone} likes and dislikes of {self.listener!r} forgotten", "  ")
-        self._anew()
+        self._refresh()
 
-    def _anew(self) -> None:
-        self.taste = self.service.taste(self.user_id, self.listener, [])
-        if self.taste.liked or self.taste.disliked or self.user_id:
+    def _refresh(self) -> None:
+        self.profile = self.service.profile(self.user_id, self.listener, [])
+        if self.profile.liked or self.profile.disliked or self.user_id:
             self.show()
         else:
             self.answer = None
@@ -164,11 +164,11 @@ class Conversation:
         """All reasons of the list that is shown."""
         if self.answer is None:
             raise UserError("there is no list yet; name something that you like")
-        found = self.service.recommend(self.model, self.taste, self.k, why=True)
+        found = self.service.recommend(self.model, self.profile, self.k, why=True)
         print(table(found, self.service.catalogue, at_length=True) + "\n")
 
     def _why(self, item: int) -> None:
-        found = self.service.recommend(self.model, self.taste, self.k, why=True)
+        found = self.service.recommend(self.model, self.profile, self.k, why=True)
         told, catalogue = found.reasons, self.service.catalogue
         assert told is not None  # they were asked for
         why = in_full(told.each[found.items.index(item)], catalogue, told)
@@ -181,8 +181,8 @@ class Conversation:
 
     def show(self) -> None:
         """The list as it is now; what its reasons are is told once."""
-        self.answer = self.service.recommend(self.model, self.taste, self.k)
-        say(heading(self.taste, self.service.catalogue, self.user_id))
+        self.answer = self.service.recommend(self.model, self.profile, self.k)
+        say(heading(self.profile, self.service.catalogue, self.user_id))
         basis = self.answer.reasons.basis if self.answer.reasons else ""
         print(table(self.answer, self.service.catalogue, basis=basis != self.basis) + "\n")
         self.basis = basis

@@ -12,7 +12,7 @@ from wcwidth import wcswidth
 
 from common.data.sources.registry import SYNTHETIC
 from common.serving.service import Answer, RecommendationService
-from common.serving.store.library import Catalogue
+from common.serving.store.catalogue import Catalogue
 from common.serving.terminal.answers import overlaps
 from common.utils.terminal import END, ISOLATE, bar, cell, fitting, lines
 from tests.conftest import ROOT, SMALL
@@ -180,16 +180,17 @@ def test_slips_are_forgiven(ask, typed, meant):
 
 def test_a_slip_does_not_hide_whom_the_word_begins(tmp_path):
     """`avril` is a letter from Avail, and what everybody calls Avril Lavigne."""
-    from common.serving.name_search import Names, NotFoundError
-    from common.serving.store.library import Sources, Store
+    from common.serving.name_search import NameSearch, NotFoundError
+    from common.serving.store.catalogue import Sources
+    from common.serving.store.store import Store
 
-    with Store(tmp_path / "l.sqlite") as library:
+    with Store(tmp_path / "l.sqlite") as store:
         names = ("Avail", "Avril Lavigne", "Averi")
         rows = [(n, f"i{n}", name, name, "", "", f"w{n}") for n, name in enumerate(names)]
         fans = [(user, 0, 1 if user else 0, 1.0, None) for user in range(5)]
-        library.build("listen", Sources("d", "s"), {"items": rows, "interactions": fans})
+        store.data.build("listen", Sources("d", "s"), {"items": rows, "interactions": fans})
         with pytest.raises(NotFoundError, match="did you mean 'Avril Lavigne' or 'Avail'") as unclear:
-            Names(library, "listen", library.catalogue("listen")).find("avril")
+            NameSearch(store.data, "listen", store.data.catalogue("listen")).find("avril")
     assert unclear.value.items[0] == 1
 
 
@@ -283,6 +284,6 @@ def test_a_heading_names_the_newest(tmp_path):
 
     words = np.array([f"n{n}" for n in range(9)], object)
     catalogue = Catalogue(words, words, words, words, words, words, np.zeros(9, int))
-    taste = UserProfile(-1, Histories.from_lists([[]], 9), liked=list(range(7)))
-    assert heading(taste, catalogue, "") == "likes n2, n3, n4, n5, n6 and 2 earlier"
-    assert heading(taste, catalogue, "12").startswith("user 12, who has no artist; likes ")
+    profile = UserProfile(-1, Histories.from_lists([[]], 9), liked=list(range(7)))
+    assert heading(profile, catalogue, "") == "likes n2, n3, n4, n5, n6 and 2 earlier"
+    assert heading(profile, catalogue, "12").startswith("user 12, who has no artist; likes ")

@@ -1,0 +1,198 @@
+"""The catalogue, users, interactions and popularity of each protocol, in the codes of the models."""
+
+import contextlib
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from common.serving.store.schema import Database
+from common.splits.histories import Histories
+from common.utils.errors import UserError
+
+TAGS = 3
+"""Tags kept of each item, most given first."""
+CHUNK = 10_000
+"""Rows written between two steps of the progress bar."""
+OF_A_PROTOCOL = ("items", "names", "users", "interactions", "popularity", "protocols")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of a protocol's items by code: object (n_items,) each, listeners int64 (n_items,).
+
+    work: the same for versions of one track; tags and genres joined by "|", "" where nothing is known.
+    """
+
+    item_ids: np.ndarray
+    names: np.ndarray
+    artists: np.ndarray
+    genres: np.ndarray
+    tags: np.ndarray
+    works: np.ndarray
+    listeners: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self.item_ids)
+
+    @cached_property
+    def of_artists(self) -> bool:
+        """Whether the items are artists, not tracks."""
+        known = self.artists != ""
+        return bool(known.any() and np.mean(self.names[known] == self.artists[known]) > 0.9)
+
+    def label(self, item: int) -> str:
+        """What to call an item: its name, of a track also the artist."""
+        name, artist = str(self.names[item]), str(self.artists[item])
+        return name if artist in ("", name) else f"{name} - {artist}"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Hashes of the data and the split that a protocol's rows were made from."""
+
+    data_sha256: str
+    split_sha256: str
+
+
+class CatalogueTables:
+    """The tables of the data: for every protocol asked for, the train view of phase `final`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def holds(self, protocol: str, sources: Sources) -> bool:
+        """Whether a protocol's rows are there and were made from these sources."""
+        query = "SELECT data_sha256, split_sha256 FROM protocols WHERE protocol = ?"
+        return self.database.all(query, protocol) == [(sources.data_sha256, sources.split_sha256)]
+
+    def build(self, protocol: str, sources: Sources, tables: dict[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Put a protocol's rows in the place of older ones, all of them or none; feedback stays.
+
+        `tables` maps a table's name to its rows without the protocol: items, users, interactions.
+        """
+        from tqdm import tqdm
+
+        total = sum(map(len, tables.values()))
+        progress = tqdm(total=total, desc="store", delay=2, leave=False, disable=None)
+        with self.database.transaction() as connection, progress:
+            for table in OF_A_PROTOCOL:
+                connection.execute(f"DELETE FROM {table} WHERE protocol = ?", (protocol,))
+            for table, rows in tables.items():
+                for start in range(0, len(rows), CHUNK):
+                    some = rows[start : start + CHUNK]
+                    places = ", ".join("?" * (len(some[0]) + 1))
+                    added = ((protocol, *row) for row in some)
+                    connection.executemany(f"INSERT INTO {table} VALUES ({places})", added)
+                    progress.update(len(some))
+            names = "INSERT INTO names SELECT name, artist, protocol, item FROM items WHERE protocol = ?"
+            connection.execute(names, (protocol,))
+            made = (protocol, sources.data_sha256, sources.split_sha256)
+            connection.execute("INSERT INTO protocols VALUES (?, ?, ?)", made)
+
+    def catalogue(self, protocol: str, day: str | None = None) -> Catalogue:
+        """All items of a protocol, with their listeners as counted on a day (today)."""
+        columns = "item_id, name, artist, genres, tags, work"
+        rows = self.database.all(f"SELECT {columns} FROM items WHERE protocol = ? ORDER BY item", protocol)
+        table = [np.array(column, object) for column in zip(*rows, strict=True)] if rows else [np.array([], object)] * 6
+        listeners = np.zeros(len(rows), np.int64)
+        for item, count in self.popularity(protocol, day):
+            listeners[item] = count
+        item_ids, names, artists, genres, tags, works = table
+        return Catalogue(item_ids, names, artists, genres, tags, works, listeners)
+
+    def popularity(self, protocol: str, day: str | None = None) -> list[tuple[int, int]]:
+        """Items and how many listen to them or like them, most first: counted once a day, then cached."""
+        day = day or datetime.date.today().isoformat()
+        known = "SELECT item, listeners FROM popularity WHERE protocol = ? AND day = ? ORDER BY listeners DESC, item"
+        if rows := self.database.all(known, protocol, day):
+            return rows
+        count = """
+            SELECT item, count(*) AS listeners FROM (
+                SELECT item FROM interactions WHERE protocol = ?1 UNION ALL
+                SELECT item FROM items JOIN feedback USING (item_id) WHERE protocol = ?1 AND liked)
+            GROUP BY item ORDER BY listeners DESC, item"""
+        rows = self.database.all(count, protocol)
+        with (
+            contextlib.suppress(UserError),
+            self.database.transaction() as connection,
+        ):  # a read-only file still answers
+            connection.execute("DELETE FROM popularity WHERE protocol = ?", (protocol,))
+            counted = ((protocol, day, *row) for row in rows)
+            connection.executemany("INSERT INTO popularity VALUES (?, ?, ?, ?)", counted)
+        return rows
+
+    def has_times(self, protocol: str) -> bool:
+        """Whether events of a protocol have times."""
+        return self.database.one("SELECT timestamp FROM interactions WHERE protocol = ? LIMIT 1", protocol) is not None
+
+    def user(self, protocol: str, user_id: str) -> int | None:
+        """The code of a user, None where there is none of that id."""
+        return self.database.one("SELECT user FROM users WHERE protocol = ? AND user_id = ?", protocol, user_id)
+
+    def user_ids(self, protocol: str) -> list[str]:
+        """All ids of users, in the order of their codes."""
+        query = "SELECT user_id FROM users WHERE protocol = ? ORDER BY user"
+        return [row[0] for row in self.database.all(query, protocol)]
+
+    def history(self, protocol: str, user: int, n_items: int) -> Histories:
+        """What a user has, in the protocol's order."""
+        query = "SELECT item, weight, timestamp FROM interactions WHERE protocol = ? AND user = ? ORDER BY position"
+        rows = self.database.all(query, protocol, user)
+        times = [row[2] for row in rows]
+        return Histories(
+            np.array([0, len(rows)], np.int64),
+            np.array([row[0] for row in rows], np.int32),
+            np.array([row[1] for row in rows], np.float32),
+            n_items,
+            None if None in times or not times else np.array(times, np.int64),
+        )
+
+    def search(self, protocol: str, words: Sequence[str], most: int = 20) -> list[int]:
+        """Items whose name or artist has words that begin with all of these, whatever case and accents."""
+        if not words:
+            return []
+        prefixes = " ".join('"' + word.replace('"', '""') + '"*' for word in words)  # FTS5's own quoting; bound below
+        query = "SELECT item FROM names WHERE names MATCH ? AND protocol = ? ORDER BY rank LIMIT ?"
+        return [row[0] for row in self.database.all(query, prefixes, protocol, most)]
+
+
+def rows_of(train: Any) -> dict[str, Sequence[tuple[Any, ...]]]:
+    """A train view as rows of the tables items, users and interactions."""
+    items, n = train.items, train.n_items
+
+    def column(name: str) -> list[str]:
+        values = items[name] if name in items else [""] * n
+        return [str(value) if isinstance(value, str) else "" for value in values]
+
+    ids = items["item_id"].astype(str).tolist()
+    names = [name or item_id for name, item_id in zip(column("name"), ids, strict=True)]
+    # Where items are artists, the column `artist` holds their own ids.
+    artists = [name if artist == i else artist for name, artist, i in zip(names, column("artist"), ids, strict=True)]
+    works = [work or f"item {item_id}" for work, item_id in zip(column("group_id"), ids, strict=True)]
+    events = train.interactions
+    order = events["user"].to_numpy().argsort(kind="stable")
+    events = events.iloc[order]
+    position = np.arange(len(events)) - train.histories.indptr[events["user"].to_numpy()]
+    times = events["timestamp"].tolist() if "timestamp" in events else [None] * len(events)
+    columns = (events["user"].tolist(), position.tolist(), events["item"].tolist(), events["weight"].tolist(), times)
+    return {
+        "items": list(zip(range(n), ids, names, artists, column("genres"), top_tags(train), works, strict=True)),
+        "users": list(enumerate(train.users["user_id"].astype(str).tolist())),
+        "interactions": list(zip(*columns, strict=True)),
+    }
+
+
+def top_tags(train: Any) -> list[str]:
+    """The TAGS most given tags of each item, joined by "|"; "" where it has none."""
+    found = [""] * train.n_items
+    if train.item_tags is None:
+        return found
+    table = train.item_tags.sort_values(["item", "weight", "tag"], ascending=[True, False, True], kind="stable")
+    for item, tags in table.groupby("item").head(TAGS).groupby("item")["tag"]:
+        found[item] = "|".join(tags.astype(str))
+    return found

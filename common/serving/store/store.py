@@ -1,0 +1,58 @@
+"""A data set's store: looked up by name or id in milliseconds, and where likes and dislikes are kept."""
+
+from pathlib import Path
+from typing import Any
+
+from common.serving.store.catalogue import CatalogueTables, Sources, rows_of
+from common.serving.store.feedback import Feedback
+from common.serving.store.schema import PATIENCE, Database
+from common.utils.io import read_json
+
+
+class Store:
+    """An open store: `data`, the tables of the data, and `feedback`, those of the listeners."""
+
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+        self.path, self.database = path, Database(path, patience)
+        self.data, self.feedback = CatalogueTables(self.database), Feedback(self.database)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.connection.close()
+
+    def __enter__(self) -> "Store":
+        """The store itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+def open_store(dataset: str, protocol: str, data_dir: Path, output_dir: Path, synthetic: Any = None) -> Store:
+    """The store of a data set (its resolved name or an own folder), with the rows of a protocol folder (`listen`).
+
+    Prepared data and the split are made first where they are missing; rows that come from older ones are replaced.
+    """
+    from common.data.dataset import load_dataset
+    from common.data.sources.registry import resolve_name
+
+    name = resolve_name(dataset, data_dir, synthetic)
+    store = Store(output_dir / name / "library.sqlite")
+    sources = _sources(data_dir / name, protocol)
+    if sources and store.data.holds(protocol, sources):
+        return store
+    from common.splits.train_view import load_train_view
+
+    data = load_dataset(dataset, data_dir, synthetic)
+    train = load_train_view(data, protocol, "final")
+    store.data.build(protocol, Sources(data.sha256, train.split_sha256), rows_of(train))
+    return store
+
+
+def _sources(folder: Path, protocol: str) -> Sources | None:
+    """What the prepared files say they are; None where there are none yet."""
+    manifest, split = folder / "manifest.json", folder / "splits" / protocol / "split.json"
+    if not (manifest.exists() and split.exists()):
+        return None
+    return Sources(read_json(manifest).get("sha256", ""), read_json(split).get("split_sha256", ""))
