@@ -1,33 +1,36 @@
 """What a model may see in a phase: every table without what is held out.
 
-Phase `select` hides the valid and the test part: fit here, choose on valid. Phase `final` hides the test part
-only: fit again on train + valid, report on test. A held-out pair vanishes from every table: interactions, tag
-assignments, and so from every count and friend's history derived from them. A held-out newcomer vanishes whole.
+Phase `select` (train) holds out the valid and the test part: fit here, choose on valid. Phase `final` (train_valid)
+holds out the test part only: refit on train + valid, report on test. A held-out pair vanishes from every table:
+interactions, tag assignments, and so from every count and friend's history derived from them. A held-out newcomer
+vanishes whole.
 """
 
+import difflib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from common.data.dataset import Dataset
 from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
 from common.splits.histories import Histories
 from common.splits.split import Split
 from common.splits.store import load_split
-from common.utils.errors import unknown_name
+from common.utils.errors import UserError, unknown_name
 
 PHASES = ("select", "final")
 
 
 @dataclass(frozen=True)
 class TrainView:
-    """Every table without what the phase hides, ids replaced by int32 codes.
+    """Every table without the pairs that the phase holds out, ids replaced by int32 codes.
 
     Code i of an item is the i-th id in sorted order of the protocol's catalogue, code u of a user the u-th id among
-    the users who have visible interactions. `items` and `users` have one row per code. The other tables carry
+    the users who have interactions in train. `items` and `users` have one row per code. The other tables carry
     columns `user`, `item`, `friend` of codes instead of ids; a table that the data lacks is None.
     """
 
@@ -36,8 +39,8 @@ class TrainView:
     phase: str
     split_sha256: str
     count_floor: int
-    """Counts up to this one say nothing but "few" and share one value in every feature of popularity: an item of the
-    catalogue with fewer listeners must have hidden ones (1; in `next` of a k-core, k)."""
+    """Counts up to this one share one value in every popularity feature: an item of the catalogue that has fewer
+    listeners in train must have held-out ones, and a model could tell (1; in `next` of a k-core, k)."""
     items: pd.DataFrame
     users: pd.DataFrame
     interactions: pd.DataFrame
@@ -53,37 +56,102 @@ class TrainView:
 
     @property
     def n_items(self) -> int:
-        """Number of items in the catalogue, those without a visible listener included."""
+        """Number of items in the catalogue, those without a listener in train included."""
         return len(self.items)
 
     @cached_property
     def histories(self) -> Histories:
-        """The visible items of each user, in the protocol's order."""
+        """The items of each user, in the protocol's order."""
         rows = self.interactions
+        users, items, weights = (rows[column].to_numpy() for column in ("user", "item", "weight"))
         times = rows["timestamp"].to_numpy() if "timestamp" in rows else None
-        return Histories.from_events(
-            rows["user"].to_numpy(),
-            rows["item"].to_numpy(),
-            rows["weight"].to_numpy(),
-            self.n_users,
-            self.n_items,
-            times,
-        )
+        return Histories.from_events(users, items, weights, self.n_users, self.n_items, times)
+
+    @cached_property
+    def matrix(self) -> sparse.csr_array:
+        """Weights of users x items, float32 (n_users, n_items): the arrays of `histories`, read-only, in their order.
+
+        A row's items stand in the protocol's order, so the indices are not sorted; copy before anything that sorts.
+        """
+        matrix = sparse.csr_array((self.n_users, self.n_items), dtype=np.float32)
+        matrix.data, matrix.indices = _read_only(self.histories.weights), _read_only(self.histories.items)
+        matrix.indptr = _read_only(self.histories.indptr.astype(np.int32 if matrix.data.size < 2**31 else np.int64))
+        matrix.has_sorted_indices = False
+        return matrix
+
+    @property
+    def timestamps(self) -> np.ndarray | None:
+        """Seconds since 1970 beside `matrix.data`, int64 (interactions,); None where the data has no times."""
+        return self.histories.timestamps
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """Visible listeners of each item, int64 (n_items,)."""
+        """Listeners of each item in train, int64 (n_items,)."""
         return np.bincount(self.interactions["item"], minlength=self.n_items)
 
     @cached_property
     def popularity(self) -> np.ndarray:
-        """Popularity of each item, float32 (n_items,): its visible listeners, but never below `count_floor`."""
+        """Popularity of each item, float32 (n_items,): its listeners in train, but never below `count_floor`."""
         return np.maximum(self.counts, self.count_floor).astype(np.float32)
+
+    def most_popular(self, k: int) -> np.ndarray:
+        """Codes of the k items with the most listeners in train, int64 (<= k,), ties by code."""
+        return np.argsort(-self.counts, kind="stable")[:k]
+
+    @cached_property
+    def names(self) -> pd.Series:
+        """The name of each item by code, str objects; its id where it has none."""
+        ids = self.items["item_id"].astype(object)
+        return self.items["name"].astype(object).fillna(ids) if "name" in self.items else ids
+
+    def item_code(self, item: str | int, flag: str = "") -> int:
+        """The code of an item by its id, else by its name in any case; of several of one name the most popular one.
+
+        Raises UserError with the nearest names for an unknown one; `flag` names the flag that it was given by.
+        """
+        code = self._code_of_item_id.get(str(item), self._code_of_name.get(str(item).casefold()))
+        if code is None:
+            near = difflib.get_close_matches(str(item).casefold(), self._code_of_name, n=3)
+            raise _unknown(flag, "item", item, [self.names[self._code_of_name[name]] for name in near])
+        return code
+
+    def user_code(self, user: str | int, flag: str = "") -> int:
+        """The code of a user by id. Raises UserError with the nearest ids for an unknown one."""
+        code = self._code_of_user_id.get(str(user))
+        if code is None:
+            near = difflib.get_close_matches(str(user), self._code_of_user_id, n=3)
+            raise _unknown(flag, "user", user, near or [self.users["user_id"].iloc[0]])
+        return code
+
+    @cached_property
+    def _code_of_item_id(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.items["item_id"])}
+
+    @cached_property
+    def _code_of_name(self) -> dict[str, int]:
+        least_popular_first = self.most_popular(self.n_items)[::-1].tolist()
+        return {str(self.names[code]).casefold(): code for code in least_popular_first}
+
+    @cached_property
+    def _code_of_user_id(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.users["user_id"])}
 
     @cached_property
     def catalogue_sha256(self) -> str:
         """Hash of the item ids in code order: what a saved model must agree with."""
         return hash_ids(self.items["item_id"])
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _unknown(flag: str, kind: str, name: str | int, near: list[str]) -> UserError:
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the spelling"
+    what = f"{flag} {str(name)!r}: no {kind} has that id or name" if flag else f"unknown {kind} {str(name)!r}"
+    return UserError(f"{what}; {hint}")
 
 
 def hash_ids(ids: pd.Series) -> str:
@@ -92,32 +160,32 @@ def hash_ids(ids: pd.Series) -> str:
 
 
 def held_out_pairs(split: Split, phase: str) -> pd.DataFrame:
-    """The pairs (user_id, item_id) that a phase hides; of a hidden newcomer also everything that is given later."""
+    """The pairs (user_id, item_id) that a phase holds out; of a held-out newcomer also all that is given later."""
     if phase not in PHASES:
         raise unknown_name("phase", phase, PHASES)
     parts = [split.test] if phase == "final" else [split.valid, split.test]
-    hidden = stack([part[PAIR] for part in parts])
+    held_out = stack([part[PAIR] for part in parts])
     if split.given is not None:
-        given = split.given[split.given["user_id"].isin(hidden["user_id"])]
-        hidden = pd.concat([hidden, given[PAIR]])
-    return hidden
+        given = split.given[split.given["user_id"].isin(held_out["user_id"])]
+        held_out = pd.concat([held_out, given[PAIR]])
+    return held_out
 
 
 def load_train_view(data: Dataset, protocol: str, phase: str) -> TrainView:
-    """Every table of `data` without what `phase` of `protocol` (a folder name such as `listen-s3`) hides."""
+    """Every table of `data` without what `phase` of `protocol` (a folder name such as `listen-s3`) holds out."""
     return make_train_view(data, load_split(data, protocol), protocol, phase)
 
 
 def make_train_view(data: Dataset, split: Split, protocol: str, phase: str) -> TrainView:
-    """`visible` for a split at hand."""
-    hidden = held_out_pairs(split, phase)
-    shown = _shown_interactions(split, hidden)
+    """The train view of a phase for a split at hand."""
+    held_out = held_out_pairs(split, phase)
+    rows = _interactions_in_train(split, held_out)
     item_ids = split.catalogue()
-    user_ids = sorted_ids(shown["user_id"])
+    user_ids = sorted_ids(rows["user_id"])
     tables, code = data.tables, _Coder(item_ids, user_ids)
     assignments = tables.user_item_tags
     if assignments is not None:
-        assignments = _shown_assignments(assignments, hidden, split, protocol)
+        assignments = _assignments_in_train(assignments, held_out, split, protocol)
         assignments = code(assignments, {"user_id": "user", "item_id": "item"})
     return TrainView(
         dataset=data.name,
@@ -127,7 +195,7 @@ def make_train_view(data: Dataset, split: Split, protocol: str, phase: str) -> T
         count_floor=data.next_core if protocol.startswith("next") else 1,
         items=_rows_of(item_ids, tables.items, "item_id"),
         users=_rows_of(user_ids, tables.users, "user_id"),
-        interactions=code(shown, {"user_id": "user", "item_id": "item"}),
+        interactions=code(rows, {"user_id": "user", "item_id": "item"}),
         social=code.maybe(tables.social, {"user_id": "user", "friend_id": "friend"}),
         item_tags=_count_tags(code.maybe(tables.item_tags, {"item_id": "item"}), assignments),
         user_item_tags=assignments,
@@ -153,23 +221,23 @@ class _Coder:
         return None if frame is None else self(frame, columns)
 
 
-def _shown_interactions(split: Split, hidden: pd.DataFrame) -> pd.DataFrame:
-    """Train, and every other part's rows that are not hidden, each user's rows in the protocol's order."""
+def _interactions_in_train(split: Split, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Train, and every other part's rows that are not held out, each user's rows in the protocol's order."""
     rows = stack(list(split.parts().values()))
     rows = rows.drop(columns="position", errors="ignore")
-    rows = rows[~among_pairs(rows, hidden)]
+    rows = rows[~among_pairs(rows, held_out)]
     return rows.sort_values("user_id", kind="stable", ignore_index=True)
 
 
-def _shown_assignments(rows: pd.DataFrame, hidden: pd.DataFrame, split: Split, protocol: str) -> pd.DataFrame:
-    """Tag assignments without hidden pairs; under a cut in time, without those made after it too."""
-    shown = ~among_pairs(rows, hidden)
+def _assignments_in_train(rows: pd.DataFrame, held_out: pd.DataFrame, split: Split, protocol: str) -> pd.DataFrame:
+    """Tag assignments without held-out pairs; under a cut in time, without those made after it too."""
+    kept = ~among_pairs(rows, held_out)
     if split.given is not None:
-        shown &= ~rows["user_id"].isin(hidden["user_id"]).to_numpy()
+        kept &= ~rows["user_id"].isin(held_out["user_id"]).to_numpy()
     if protocol.startswith("temporal") and "timestamp" in rows:
-        after = pd.concat([split.valid, split.test]).merge(hidden, on=PAIR)["timestamp"].min()
-        shown &= rows["timestamp"].to_numpy() < after
-    return rows[shown]
+        after = pd.concat([split.valid, split.test]).merge(held_out, on=PAIR)["timestamp"].min()
+        kept &= rows["timestamp"].to_numpy() < after
+    return rows[kept]
 
 
 def _rows_of(ids: np.ndarray, table: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -177,7 +245,7 @@ def _rows_of(ids: np.ndarray, table: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 def _count_tags(catalogue: pd.DataFrame | None, assignments: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Tags of items: the catalogue's own weights plus one per visible assignment, sorted by item and tag."""
+    """Tags of items: the catalogue's own weights plus one per assignment in train, sorted by item and tag."""
     parts = [] if catalogue is None else [catalogue]
     if assignments is not None:
         parts.append(assignments[["item", "tag"]].assign(weight=1.0))
@@ -187,11 +255,10 @@ def _count_tags(catalogue: pd.DataFrame | None, assignments: pd.DataFrame | None
 
 
 def names_of(train: TrainView) -> pd.Series:
-    """The name of each item by code; its id where it has none."""
-    ids = train.items["item_id"].astype(object)
-    return train.items["name"].astype(object).fillna(ids) if "name" in train.items else ids
+    """`train.names`."""
+    return train.names
 
 
 def most_popular(train: TrainView, k: int) -> np.ndarray:
-    """Codes of the k items with the most visible listeners, ties by code."""
-    return np.argsort(-train.counts, kind="stable")[:k]
+    """`train.most_popular(k)`."""
+    return train.most_popular(k)

@@ -228,3 +228,77 @@ def test_in_a_k_core_counts_below_k_share_one_popularity(tmp_path):
     assert train.counts.min() < 5 <= train.popularity.min()
     assert (train.popularity[train.counts > 5] == train.counts[train.counts > 5]).all()
     assert load_train_view(data, "listen", "select").count_floor == 1
+
+
+def test_the_matrix_is_the_histories_and_takes_no_memory_of_its_own(world):
+    train = load_train_view(world, "next", "select")
+    assert np.shares_memory(train.matrix.data, train.histories.weights)
+    assert np.shares_memory(train.matrix.indices, train.histories.items)
+    assert train.matrix.dtype == np.float32
+    assert train.matrix.shape == (train.n_users, train.n_items)
+    assert train.timestamps is train.histories.timestamps
+    np.testing.assert_array_equal(train.matrix.toarray(), train.histories.matrix().toarray())
+    user = int(np.argmax(train.histories.lengths))
+    assert train.matrix.indices[slice(*train.matrix.indptr[user : user + 2])].tolist() == list(train.histories[user])
+
+
+def test_the_order_of_the_matrix_cannot_be_changed_in_place(world):
+    train = load_train_view(world, "next", "select")
+    before = train.histories.items.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        train.matrix.sort_indices()
+    dense = train.matrix.toarray()
+    np.testing.assert_allclose((train.matrix.T @ train.matrix).toarray(), dense.T @ dense)
+    np.testing.assert_array_equal(train.matrix[[2, 0]].toarray(), dense[[2, 0]])
+    assert train.matrix.copy().sorted_indices().has_sorted_indices
+    np.testing.assert_array_equal(train.histories.items, before)
+
+
+def test_items_are_found_by_id_and_by_name_in_any_case(world):
+    train = load_train_view(world, "listen", "select")
+    for code in range(train.n_items):
+        assert train.item_code(train.items["item_id"][code]) == code
+    for name in train.names.unique():
+        alike = np.flatnonzero(train.names.str.casefold() == name.casefold())
+        if name not in set(train.items["item_id"]):
+            assert train.item_code(name.upper()) == alike[np.argmax(train.counts[alike])]
+
+
+def test_of_one_name_the_most_popular_is_meant_and_an_id_goes_first():
+    train: Any = named_view(["7", "8", "9"], ["Muse", "muse", "7"], [0, 1, 1])
+    assert train.item_code("MUSE") == 1
+    assert train.item_code("7") == 0
+    assert train.item_code(7) == 0
+    assert train.user_code(0) == train.user_code("0") == 0
+
+
+def test_who_is_unknown_is_answered_with_the_nearest():
+    train: Any = named_view(["a", "b"], ["Radiohead", "Muse"], [0, 1])
+    with pytest.raises(UserError, match="unknown item 'radiohed'; did you mean 'Radiohead'"):
+        train.item_code("radiohed")
+    with pytest.raises(UserError, match=r"--show '§': no item has that id or name; check the spelling"):
+        train.item_code("§", "--show")
+    with pytest.raises(UserError, match="unknown user '99'; did you mean '0'"):
+        train.user_code(99)
+
+
+def named_view(ids: list[str], names: list[str], played: list[int]) -> TrainView:
+    """A view of one user for each item played."""
+    return TrainView(
+        *("names", "listen", "select", "", 1),
+        items=pd.DataFrame({"item_id": ids, "name": names}),
+        users=pd.DataFrame({"user_id": [str(user) for user in range(len(played))]}),
+        interactions=pd.DataFrame({"user": range(len(played)), "item": played, "weight": 1.0}),
+        social=None,
+        item_tags=None,
+        user_item_tags=None,
+        songs=None,
+    )
+
+
+def test_an_item_without_a_name_goes_by_its_id(world):
+    train: Any = named_view(["a", "b"], ["Muse", None], [1])  # type: ignore[list-item]
+    assert train.names.tolist() == ["Muse", "b"]
+    assert train.item_code("b") == 1
+    assert dataclasses.replace(train, items=train.items[["item_id"]]).names.tolist() == ["a", "b"]
+    assert train.most_popular(5).tolist() == [1, 0]
