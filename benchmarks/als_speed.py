@@ -15,9 +15,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from common.data.tables import AUDIO_FEATURES
-from common.evaluation.ranking import tie_places, top_items
 from common.models.ensemble import Ensemble, EnsembleSettings
 from common.models.linear.als import ALS, ALSSettings, one_blas_thread
+from common.models.top_items import tie_places, top_items
 from common.plots.style import PALETTE, figure, plain_log_axis
 from common.splits.train_view import TrainView
 from common.utils.io import ROOT

@@ -133,7 +133,7 @@ class Worker:
 def prepare(tables: dict[str, pd.DataFrame], genres: bool) -> Any:
     """What the pipeline makes once per phase, for all models: visible data, hidden pairs, measures."""
     from common.evaluation.metric_suite import MetricSuite
-    from common.evaluation.ranking import tie_places
+    from common.models.top_items import tie_places
     from common.splits.holdout import Holdout
     from common.splits.train_view import TrainView
 

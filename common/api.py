@@ -17,13 +17,13 @@ import pandas as pd
 
 from common.data.dataset import Dataset, load_dataset
 from common.data.synthetic.generator import SyntheticSettings
-from common.evaluation.ranking import tie_places, top_items
 from common.evaluation.task import Task
 from common.experiments.presets import preset_values
 from common.features.work_versions import groups_of, one_per_group
 from common.models.base import Recommender, Trained
 from common.models.explanation import Explanation
 from common.models.registry import ALS, MODELS, Ensemble, Forest
+from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView, load_train_view, names_of
 from common.utils.errors import UserError, unknown_name

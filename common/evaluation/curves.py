@@ -5,7 +5,7 @@ import pandas as pd
 
 from common.evaluation import metrics
 from common.evaluation.metric_suite import hits_from_ranks
-from common.evaluation.ranking import DEPTH
+from common.models.top_items import DEPTH
 
 
 def curves(targets: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -15,9 +15,10 @@ import pandas as pd
 from common.evaluation import metrics
 from common.evaluation.metric_suite import MetricSuite, hits_from_ranks
 from common.evaluation.play_counts import mean_plays, plays_metrics
-from common.evaluation.ranking import Ranking, rank, tie_places
+from common.evaluation.ranking import Ranking, rank
 from common.evaluation.recommendations import Evaluation, ranking_of, recommendations_table, targets_table
 from common.models.base import PredictsPlays, Recommender
+from common.models.top_items import tie_places
 from common.splits.histories import Histories, Query
 from common.splits.holdout import Holdout
 from common.splits.train_view import TrainView

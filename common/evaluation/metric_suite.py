@@ -11,9 +11,9 @@ import pandas as pd
 
 from common.data.ids import codes_of
 from common.evaluation import metrics
-from common.evaluation.ranking import top_items
 from common.evaluation.recommendations import rows_of
 from common.features.content_vectors import SPACES, distinct_values, item_vectors, mix_of, shares
+from common.models.top_items import top_items
 from common.splits.histories import Histories
 from common.splits.holdout import Holdout
 from common.splits.train_view import TrainView

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import codes_of
-from common.evaluation.ranking import DEPTH, Ranking
+from common.evaluation.ranking import Ranking
+from common.models.top_items import DEPTH
 from common.splits.holdout import Holdout
 from common.splits.train_view import TrainView
 from common.utils.errors import UserError

@@ -10,8 +10,8 @@ import seaborn as sns
 
 from common.evaluation.core_metrics import core_metrics
 from common.evaluation.curves import curves
-from common.evaluation.ranking import DEPTH
 from common.experiments.run_folders import on_part, run_folders
+from common.models.top_items import DEPTH
 from common.plots.style import PALETTE, figure, legend, plain_log_axis, style, times_axis
 from common.utils.io import read_parquet
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from common.evaluation.ranking import tie_places, top_items
 from common.models.base import Recommender
 from common.models.knn.content_knn import nearest_songs
+from common.models.top_items import tie_places, top_items
 from common.models.two_stage.forest import Forest
 from common.splits.train_view import TrainView, most_popular, names_of
 from common.utils.errors import UserError

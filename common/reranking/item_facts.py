@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import numpy as np
 from scipy import sparse
 
-from common.evaluation.ranking import tie_places
 from common.features.content_vectors import SPACES, distinct_values, item_vectors
 from common.features.work_versions import groups_of
+from common.models.top_items import tie_places
 from common.splits.train_view import TrainView
 from common.utils.errors import UserError
 from common.utils.settings import SearchRange, check_ranges

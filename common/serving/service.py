@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from common.data.synthetic.generator import SyntheticSettings
-from common.evaluation.ranking import tie_places, top_items
 from common.features.work_versions import one_per_group
 from common.models.base import Recommender
+from common.models.top_items import tie_places, top_items
 from common.reranking.rerank import Reranking, item_facts, rerank
 from common.serving.explanations import CHEAP, Explanations, ItemReasons, by_popularity, reasons, scores_of, similarity
 from common.serving.model_store import ModelStore

@@ -13,8 +13,8 @@ from sklearn.preprocessing import normalize
 
 from benchmarks import ask_speed
 from common.data.artist_names import _ASCII, _spaced
-from common.evaluation.ranking import tie_places, top_items
 from common.features.content_vectors import of_unit_length
+from common.models.top_items import tie_places, top_items
 from common.serving.model_store import ModelStore
 from common.serving.service import RecommendationService
 from common.serving.store.store import open_store

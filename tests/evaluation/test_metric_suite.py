@@ -11,10 +11,10 @@ from common.data.synthetic.generator import SyntheticSettings, generate
 from common.data.tables import Tables
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.metric_suite import APART, CUTOFFS, found_by_visibility, mean_count_of_histories, popular_lists
-from common.evaluation.ranking import tie_places, top_items
 from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task
 from common.models.baselines import Popularity, Random
+from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
 from common.splits.protocols import N_GIVEN
 from common.splits.store import load_split

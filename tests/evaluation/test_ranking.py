@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from common.evaluation import ranking
-from common.evaluation.ranking import DEPTH, check_scores, rank, sort_keys, tie_places, top_items
+from common.evaluation.ranking import rank
+from common.models.top_items import DEPTH, check_scores, sort_keys, tie_places, top_items
 from common.splits.histories import Histories
 from common.splits.holdout import Holdout
 

@@ -15,9 +15,9 @@ import pytest
 
 from common.data.dataset import Dataset, write_dataset
 from common.data.tables import AUDIO_FEATURES, Tables
-from common.evaluation.ranking import top_items
 from common.models.base import Recommender
 from common.models.neural.base import WEIGHTS
+from common.models.top_items import top_items
 from common.splits.histories import Histories
 from common.splits.split import Split
 from common.splits.train_view import TrainView, make_train_view

@@ -11,11 +11,12 @@ import pytest
 from common.data.dataset import Dataset, write_dataset
 from common.data.ids import PAIR
 from common.data.tables import Tables
-from common.evaluation.ranking import Ranking, rank, tie_places
+from common.evaluation.ranking import Ranking, rank
 from common.features.content_vectors import SPACES, distinct_values, item_vectors
 from common.models.base import Recommender
 from common.models.knn.item_knn import ItemKNN
 from common.models.registry import MODELS
+from common.models.top_items import tie_places
 from common.splits.holdout import Holdout, make_holdout
 from common.splits.protocols import PROTOCOLS, draw_split
 from common.splits.split import Split

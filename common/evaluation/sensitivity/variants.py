@@ -14,8 +14,9 @@ from tqdm import tqdm
 from common.data.dataset import Dataset
 from common.evaluation import metrics
 from common.evaluation.metric_suite import hits_from_ranks
-from common.evaluation.ranking import BATCH_BYTES, check_scores
+from common.evaluation.ranking import BATCH_BYTES
 from common.evaluation.task import Task
+from common.models.top_items import check_scores
 from common.splits.histories import Histories
 from common.splits.negatives import NOT_DRAWN, draw_popular
 from common.splits.protocols import PROTOCOLS

@@ -10,8 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from common.evaluation.curves import curves
-from common.evaluation.ranking import DEPTH
 from common.evaluation.registry import LISTS, PAGE, axis, describe, label, title
+from common.models.top_items import DEPTH
 from common.reporting.html.leaderboards import Board
 from common.utils.io import read_json, read_parquet
 

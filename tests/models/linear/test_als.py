@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from common.evaluation.ranking import tie_places, top_items
 from common.models.linear import als as module
 from common.models.linear.als import ALS, ALSSettings, one_blas_thread
+from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests
 
