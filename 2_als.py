@@ -137,7 +137,7 @@ def try_grid(experiment: Experiment, start: ALSSettings) -> pd.DataFrame:
     evaluator, rows = experiment.evaluators["select"], []
     for values in tqdm(list(product(*GRID.values())), "settings", disable=not sys.stderr.isatty()):
         settings = dict(zip(GRID, values, strict=True))
-        model = ALS(dataclasses.replace(start, **settings), experiment.settings.seed).fit(experiment.select)
+        model = ALS(dataclasses.replace(start, **settings), seed=experiment.settings.seed).fit(experiment.select)
         rows.append(settings | {"ndcg_10": evaluator(model)})
     return pd.DataFrame(rows)
 

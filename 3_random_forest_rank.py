@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         conclude(experiment)
         return
 
-    model = Forest(chosen[Forest.name], settings.seed).fit(experiment.select)
+    model = Forest(chosen[Forest.name], seed=settings.seed).fit(experiment.select)
     figures = [*show_candidates(experiment, model), *show_plays(experiment, model)]
     if settings.importance and model.ranker is not None:
         figures += study_features(experiment, model)

@@ -145,10 +145,9 @@ def show_calibration(experiment: Experiment, model: HybridListNet, phase: str) -
 def study_plays(experiment: Experiment, settings: HybridListNetSettings, folder: Path) -> list[Path]:
     """For whom plays are predicted how well: fitted anew without a stratified part of what `select` shows."""
     split = plays_study.plays_split(experiment.select, experiment.settings.seed)
-    model = HybridListNet(settings, experiment.settings.seed)
-    model.device = experiment.device
-    model.plan = read_plan(folder / "training" / "select")
-    pairs = plays_study.predict(model.fit(split.left), split)
+    model = HybridListNet(settings, seed=experiment.settings.seed, device=experiment.device)
+    model.refit_schedule = read_plan(folder / "training" / "select")
+    pairs = plays_study.predict(model.refit(split.left), split)
     if pairs.empty:
         log.info("\nplays: nothing to predict, since every interaction weighs the same or only order is learned")
         return []
@@ -188,10 +187,9 @@ def study(
     """Learn variants of the model on `select`, print and keep a row for each, and draw them."""
 
     def fit(model: HybridListNet) -> None:
-        model.device = experiment.device
         experiment.fit(model, "select")
 
-    model, rows = HybridListNet(settings, experiment.settings.seed), []
+    model, rows = HybridListNet(settings, seed=experiment.settings.seed, device=experiment.device), []
     log.info("\n%s on validation", name.replace("_", "-"))
     for row in tqdm(rows_of(model, fit, experiment.evaluators["select"]), name, disable=not sys.stderr.isatty()):
         rows.append(row)

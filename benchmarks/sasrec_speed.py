@@ -59,7 +59,7 @@ def work_ours(path: Path, length: int, epochs: int) -> None:
     from common.models.neural.base import seeded
     from common.models.neural.sasrec.model import SASRec, SASRecSettings
     from common.splits.histories import Histories
-    from common.training.context import Place
+    from common.training.context import FitContext
     from common.training.trainer import train_network
 
     users, items, n_items = read(path)
@@ -75,7 +75,8 @@ def work_ours(path: Path, length: int, epochs: int) -> None:
 
     with seeded(0, "cpu"):
         turns.wait()
-        train_network(model.build(), model.lessons_of(model.histories), model.settings, Place(report=report))
+        context = FitContext(report=report)
+        train_network(model.build(), model.batches_of(model.histories), model.settings, context=context)
 
 
 def work_theirs(path: Path, length: int, epochs: int) -> None:

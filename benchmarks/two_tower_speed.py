@@ -17,7 +17,6 @@ from common.models.neural.two_tower.batches import PooledBatches
 from common.models.neural.two_tower.model import TwoTowerSettings
 from common.models.neural.two_tower.network import Towers
 from common.splits.histories import Histories
-from common.training.context import Place
 from common.training.precision import precision_of
 from common.training.trainer import train_network
 from common.utils.device import choose_torch_device
@@ -51,11 +50,11 @@ def main() -> None:
     heard = np.bincount(histories.items, minlength=flags.items) > 0
     with seeded(0, device.name):
         towers = Towers(features, heard, np.zeros((flags.users, 0), np.float32), settings).to(device.name)
-        lessons = PooledBatches(histories, "complete", 0.5, 1, settings.batch, settings.negatives, 0)
-        course = train_network(towers, lessons, settings, Place(device.name))
-    costs = {name: round(value, 1) for name, value in course.costs.items()}
+        batches = PooledBatches(histories, "complete", 0.5, 1, settings.batch, settings.negatives, 0)
+        chosen = train_network(towers, batches, settings, device=device.name)
+    costs = {name: round(value, 1) for name, value in chosen.costs.items()}
     print(f"{flags.users:,} users x {flags.items:,} items, {device.name} ({device.reason})")
-    print(f"{precision_of(device.name, settings.precision)}, loss {course.curves['train/loss'][0]:.3f}, {costs}")
+    print(f"{precision_of(device.name, settings.precision)}, loss {chosen.curves['train/loss'][0]:.3f}, {costs}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from common.data.synthetic.generator import SyntheticSettings
 from common.evaluation.task import Task
 from common.experiments.presets import preset_values
 from common.features.work_versions import groups_of, one_per_group
-from common.models.base import Recommender, Trained
+from common.models.base import Recommender
 from common.models.explanation import Explanation
 from common.models.registry import ALS, MODELS, Ensemble, Forest
 from common.models.top_items import tie_places, top_items
@@ -71,23 +71,18 @@ class Music:
             raise unknown_name(f"setting of {model}", name, sorted(fields))
         settings = dataclasses.replace(settings, **changes)
         check_ranges(model, settings)
-        self.fitted = kind(settings, seed)
-        if isinstance(self.fitted, Trained):
-            self._choose_epochs(self.fitted)
-        if not isinstance(self.fitted, Trained) or self.train.phase == "final":
-            self.fitted.fit(self.train)
+        self.fitted = kind(settings, seed=seed)
+        select, in_epochs = self.train.phase == "select", "epochs" in fields
+        if in_epochs:  # a network chooses its epochs on validation
+            task = Task(self.data, self.train.protocol)
+            self.fitted.fit(task.train, task.valid)
+        if not (select and in_epochs):
+            self.fitted.refit(self.train)
         return self
-
-    def _choose_epochs(self, model: Trained) -> None:
-        """Train in view of validation, and leave the model with what it has chosen."""
-        task = Task(self.data, self.train.protocol)
-        model.judge = lambda: task.valid(model)
-        model.fit(task.train)
-        model.judge = None
 
     def open(self, model: str, folder: Path) -> Self:
         """Take a model that a stage has saved (`.../seed0/model`); refused if its catalogue is another one."""
-        self.fitted = _model(model).load(folder, self.train.catalogue_sha256)
+        self.fitted = _model(model).load(folder, self.train)
         return self
 
     @property
@@ -145,9 +140,7 @@ class Music:
 
     def explain(self, history: Histories, item: int, user: int = -1) -> Explanation | None:
         """What a score is made of; None if the model cannot say. `user` is the code of a known user."""
-        if isinstance(self.model, Forest):
-            return self.model.explain(history, item, user)
-        return self.model.explain(history, item) if isinstance(self.model, ALS | Ensemble) else None
+        return self.model.explain(history, item, user) if isinstance(self.model, ALS | Ensemble | Forest) else None
 
     def evaluate(self) -> dict[str, float]:
         """All metrics on what the phase hides: validation, unless `load` was asked for `final`."""

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{settings.run} is a run on {config.get('dataset')!r}, not on {data.name!r}; name its --dataset"
         )
     train = shown_to(settings.run, config, data)
-    model = TwoTower.load(settings.run / "model", train.catalogue_sha256)
+    model = TwoTower.load(settings.run / "model", train)
     index = Index.load(settings.run / "index", model.item_vectors())
     if settings.histories is None:
         users, histories = train.users["user_id"].to_numpy(object), None

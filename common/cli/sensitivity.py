@@ -124,7 +124,7 @@ def _verdicts(court: Panel, name: str, run: Path) -> VariantRanks:
     train = court.evaluator.train
     if read_json(run / "test" / "metrics.json")["split_sha256"] != train.split_sha256:
         raise UserError("its results are of another drawing of the split; run its stage again")
-    model = MODELS[name].load(run / "model", train.catalogue_sha256)
+    model = MODELS[name].load(run / "model", train)
     log.info("%s: %s", train.protocol, name)
     verdicts = court.judge(lambda rows: court.evaluator.scores_of(model, rows))
     written = read_parquet(run / "test" / "targets.parquet")

@@ -50,8 +50,7 @@ def tune_weights(
     except UserError as impossible:
         log.warning("ensemble keeps its weights, which are learned on newcomers: %s", impossible)
         return start
-    model = Ensemble(start, experiment.settings.seed)
-    model.device = experiment.device
+    model = Ensemble(start, seed=experiment.settings.seed, device=experiment.device)
     trial = Trials(model.fit(evaluator.train), evaluator)
     mixtures = simplex(trials)
     values = np.stack([trial(weights) for weights in tqdm(mixtures, "mixtures", disable=not sys.stderr.isatty())])

@@ -16,9 +16,10 @@ from common.experiments import artifacts, tracking
 from common.experiments.presets import preset_label, preset_values
 from common.experiments.run import PARTS, hash_config, is_complete, run_config, write_results
 from common.experiments.settings import ModelSettings
-from common.models.base import Recommender, Trained
+from common.models.base import Recommender
 from common.plots.model_comparison import draw_accuracy
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils import distributed as parallel
 from common.utils import environment as machine
 from common.utils.io import strict, write_json
@@ -86,7 +87,7 @@ class Experiment:
 
     def load(self, kind: type[Recommender], settings: Any) -> Recommender:
         """The model that `run` has kept."""
-        return kind.load(self.run_folder(kind, settings) / "model", self.select.catalogue_sha256)
+        return kind.load(self.run_folder(kind, settings) / "model", self.select)
 
     def run(self, kind: type[Recommender], settings: Any) -> None:
         """Fit and score a model in every phase, and keep all of it under `outputs/`."""
@@ -112,8 +113,7 @@ class Experiment:
         tracker = tracking.start(flags.wandb, flags.output_dir, identity, config)
         try:
             with log_file(folder / "log.txt"):
-                model = kind(settings, flags.seed)
-                model.device = self.device
+                model = kind(settings, seed=flags.seed, device=self.device)
                 self._phases(model, folder, config, tracker)
         finally:
             tracker.finish()
@@ -122,16 +122,15 @@ class Experiment:
     def fit(self, model: Recommender, phase: str, folder: Path | None = None, report: Report | None = None) -> None:
         """Fit a model on what a phase shows. One that is trained in epochs is judged on validation in `select`, and
         keeps its checkpoints under `folder`."""
-        if isinstance(model, Trained):
-            evaluator = self.evaluators[phase]
-            model.judge = (lambda: evaluator(model)) if phase == "select" else None
-            model.folder = None if folder is None else folder / "training" / phase
-            model.resume, model.report, model.data_sha256 = self.settings.resume, report, self.data.sha256
-        model.fit(self.train[phase])
+        checkpoints = None if folder is None else folder / "training" / phase
+        context = FitContext(checkpoints, self.settings.resume, report, self.data.sha256)
+        if phase == "select":
+            model.fit(self.train[phase], self.evaluators[phase], context)
+        else:
+            model.refit(self.train[phase], context)
 
     def _train_along(self, kind: type[Recommender], settings: Any, folder: Path) -> None:
-        model = kind(settings, self.settings.seed)
-        model.device = self.device
+        model = kind(settings, seed=self.settings.seed, device=self.device)
         for phase in self.settings.phases:
             self.fit(model, phase, folder)
 
@@ -144,11 +143,7 @@ class Experiment:
                 tracker.log(strict({curve_name(name, phase): value for name, value in values.items()}), epoch)
 
             evaluation, costs = self._fit_and_score(model, phase, folder, report)
-            own = {curve_name(name, phase): values for name, values in model.curves.items()}
-            curves |= own
-            if not isinstance(model, Trained):  # one that is has reported as it went
-                for epoch, values in enumerate(zip(*own.values(), strict=True), start=1):
-                    tracker.log(dict(zip(own, values, strict=True)), epoch)
+            curves |= {curve_name(name, phase): values for name, values in model.curves.items()}
             record = evaluation.metrics | costs | self._about(config, phase)
             write_results(folder / PARTS[phase], evaluation, record)
             write_core_metrics(folder)
@@ -176,14 +171,9 @@ class Experiment:
         self, model: Recommender, phase: str, folder: Path, report: Report
     ) -> tuple[Evaluation, dict[str, float]]:
         evaluator = self.evaluators[phase]
-        start = machine.Seconds.now()
         self.fit(model, phase, folder, report)
-        fitted = machine.Seconds.now()
-        fit = fitted - start + model.shared_seconds
         evaluation = evaluator.evaluate(model)
         costs = {
-            "fit_seconds": fit.wall,
-            "fit_cpu_seconds": fit.cpu,
             **evaluation.costs,
             "model_mb": model.nbytes() / 2**20,
             "peak_rss_mb": machine.peak_rss_mb(),

@@ -80,8 +80,7 @@ def _try(trial: Any, experiment: Experiment, kind: type[Recommender], start: Any
                 raise TrialPruned
 
     try:
-        model = kind(suggest(trial, start), experiment.settings.seed)
-        model.device = experiment.device
+        model = kind(suggest(trial, start), seed=experiment.settings.seed, device=experiment.device)
         experiment.fit(model, "select", report=report)
     except DivergedError as error:
         log.info("%s: trial %d counts as lost: %s", kind.name, trial.number, error)

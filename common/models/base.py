@@ -1,41 +1,38 @@
-"""The contract that every model keeps, and saving that runs no code when it is read."""
+"""The contract of every model, and saving without pickle."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Self
 from zipfile import BadZipFile
 
 import numpy as np
+import pandas as pd
 
+from common.models.explanation import Explanation
+from common.models.external_ids import checked_count, item_code, item_table, to_histories, user_codes
+from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
+from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
-from common.utils.errors import UserError
+from common.utils.errors import UserError, unknown_name
 from common.utils.io import atomic, read_json, write_json
-from common.utils.settings import NoSettings, build_settings
+from common.utils.settings import NoSettings, build_settings, check_ranges
 
 NO_FILE = "no saved model"
-
-
-@runtime_checkable
-class PredictsPlays(Protocol):
-    """A model that also predicts how often somebody plays an item."""
-
-    def predict_plays(self, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
-        """log(1 + plays) of pairs of user codes of the fitted data and items, float32 (pairs,).
-
-        None where every interaction weighs the same, so that there is nothing to predict.
-        """
+USERS_AT_ONCE = 1024
+"""Users that `recommend` scores together."""
 
 
 class Recommender(ABC):
     """A model that scores every item of the catalogue for users.
 
-    Life: `Model(settings, seed)`, then `fit(visible)` or `load(folder)`, then `score`, `fold_in`, `similar`.
-    Scores are finite float32, higher is better, comparable only within one user; masking what a user already has
-    is not the model's business. `fit` may be called again and forgets what it learned before.
+    Life: `Model(factors=64, seed=0)`, then `fit(train)` or `Model.load(folder)`, then `score`, `fold_in`, `similar`,
+    or by ids and names `recommend`, `similar_items`. Scores are finite float32, higher is better, comparable only
+    within one user; masking what a user already has is not the model's business. `fit` may be called again and starts
+    from scratch.
     """
 
     name: ClassVar[str]
@@ -43,24 +40,61 @@ class Recommender(ABC):
     files: ClassVar[tuple[str, ...]] = ("model.json", "model.npz")
     """What `save` writes."""
 
-    def __init__(self, settings: Any = None, seed: int = 0) -> None:
-        self.settings = self.Settings() if settings is None else settings
-        self.seed = seed
-        self.light = False
-        """Whether the model was loaded to be asked for single lists; see `load`."""
-        self.device = "cpu"
-        """cpu or cuda; the same for every method."""
+    def __init__(self, settings: Any = None, *, seed: int = 0, device: str = "cpu", **changes: Any) -> None:
+        """A model to be fitted. `changes` are fields of `Settings`, by which those given or the defaults are changed.
+
+        Raises a UserError for a field that the model does not have or a value out of its range.
+        """
+        self.settings = self._changed(self.Settings() if settings is None else settings, changes)
+        self.seed, self.device = seed, device
+        self.inference_only = False
+        """Whether the model was loaded to serve single lists; see `load`."""
         self.curves: dict[str, list[float]] = {}
-        """What `fit` notes of each epoch, first epoch first: `train/loss`, `val/ndcg_10`, ..."""
-        self.catalogue_sha256 = ""
+        """What `fit` measured in each epoch, first epoch first: `train/loss`, `val/ndcg_10`, ..."""
         self.costs: dict[str, float] = {}
-        """What the last `fit` took, beside its seconds: numbers that go into `metrics.json`."""
+        """What the last `fit` took: `fit_seconds`, `fit_cpu_seconds`, and the model's own figures."""
         self.shared_seconds = Seconds()
-        """Seconds of the last `fit` that a model before had already spent for both of them."""
+        """Seconds of the last `fit` that an earlier model had already spent for both of them."""
+        self.catalogue_sha256 = ""
+        self.train_view: TrainView | None = None
+        """What the model was fitted on, or what `load` was given."""
+
+    def _changed(self, settings: Any, changes: dict[str, Any]) -> Any:
+        known = [field.name for field in fields(self.Settings)]
+        for unknown in changes.keys() - set(known):
+            raise unknown_name(f"setting of {self.name}", unknown, known)
+        if changes:
+            settings = replace(settings, **changes)
+            check_ranges(self.name, settings)
+        return settings
+
+    def fit(self, train: TrainView, validation: "Validation | None" = None, context: FitContext = NO_CONTEXT) -> Self:
+        """Learn from a train view; returns itself.
+
+        A model that is trained in epochs stops by `validation` and keeps the best epoch; without it, it goes through
+        all epochs of its settings.
+        """
+        return self._timed(train, lambda: self._fit(train, validation, context))
+
+    def refit(self, train: TrainView, context: FitContext = NO_CONTEXT) -> Self:
+        """`fit` from scratch on more data without validation, by the epochs and rates of the last validated fit."""
+        return self._timed(train, lambda: self._refit(train, context))
+
+    def _timed(self, train: TrainView, learn: Callable[[], None]) -> Self:
+        start = Seconds.now()
+        self.inference_only, self.train_view, self.catalogue_sha256 = False, train, train.catalogue_sha256
+        self.curves, self.costs, self.shared_seconds = {}, {}, Seconds()
+        learn()
+        spent = Seconds.now() - start + self.shared_seconds
+        self.costs = {"fit_seconds": spent.wall, "fit_cpu_seconds": spent.cpu, **self.costs}
+        return self
 
     @abstractmethod
-    def fit(self, train: TrainView) -> Self:
-        """Learn from what a phase shows; returns itself."""
+    def _fit(self, train: TrainView, validation: "Validation | None", context: FitContext) -> None:
+        """Learn from a train view: a model's own part of `fit`."""
+
+    def _refit(self, train: TrainView, context: FitContext) -> None:
+        self._fit(train, None, context)
 
     @abstractmethod
     def score(self, users: np.ndarray) -> np.ndarray:
@@ -68,7 +102,7 @@ class Recommender(ABC):
 
     @abstractmethod
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
-        """Scores of all items for people the model never saw, float32 (len(histories), n_items).
+        """Scores of all items for users the model never saw, float32 (len(histories), n_items).
 
         A history may be empty. Plain lists of item codes are taken as histories of weight 1.
         """
@@ -76,6 +110,67 @@ class Recommender(ABC):
     @abstractmethod
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k items most like `item` (at most n_items - 1, never itself): codes int64 and scores, best first."""
+
+    def predict_plays(self, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
+        """log(1 + plays) of pairs of user codes of the fitted data and items, float32 (pairs,); None: predicts none."""
+        return None
+
+    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation | None:
+        """What the score of an item is made of for one history; None from a model that cannot say.
+
+        `user` is the code of a known user, of whom the model may know more than the history.
+        """
+        explained = self.explain_list(history, [item], user)
+        return None if explained is None else explained[0]
+
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation] | None:
+        """`explain` for several items of one list."""
+        return None
+
+    def recommend(
+        self,
+        users: Sequence[str] | None = None,
+        k: int = 10,
+        histories: Histories | Sequence[Sequence[str]] | None = None,
+        exclude_seen: bool = True,
+    ) -> pd.DataFrame:
+        """The k best items of known users (ids; all of them by default) or of new histories (ids or names of items).
+
+        Columns: user_id (of a history: its number, from 0), rank int32 from 1, item_id, name where items have names,
+        score float32; fewer than k rows where the catalogue ends. `exclude_seen` leaves out what is in the history.
+
+        Raises a UserError for an unknown id or name, with the nearest known ones, and for a k below 1.
+        """
+        train, k = self._view(), checked_count(k)
+        if users is not None and histories is not None:
+            raise UserError("recommend takes users or histories, not both; call it once for each")
+        if histories is None:
+            codes = user_codes(train, users)
+            ids, given = train.users["user_id"].to_numpy(object)[codes], train.histories.take(codes)
+        else:
+            given = to_histories(train, histories)
+            ids, codes = np.array([str(row) for row in range(len(given))], object), np.full(len(given), -1)
+        seen = given if exclude_seen else Histories.from_lists([[]] * len(given), train.n_items)
+        places, k = tie_places(train.items["item_id"]), min(k, train.n_items)
+        items, values = np.empty((len(ids), k), np.int32), np.empty((len(ids), k), np.float32)
+        for start in range(0, len(ids), USERS_AT_ONCE):
+            rows = np.arange(start, min(start + USERS_AT_ONCE, len(ids)))
+            scores = self.score(codes[rows]) if histories is None else self.fold_in(given.take(rows))
+            items[rows], values[rows] = top_items(scores, seen.take(rows), places, k)
+        return item_table(train, ids, items, values)
+
+    def similar_items(self, item: str, k: int = 10) -> pd.DataFrame:
+        """The k items most similar to one (id or name): rank int32, item_id, name where items have names, score.
+
+        Raises a UserError for an unknown id or name, with the nearest known ones, and for a k below 1.
+        """
+        items, similarity = self.similar(item_code(self._view(), item), checked_count(k))
+        return item_table(self._view(), np.array([""]), items[None], similarity[None]).drop(columns="user_id")
+
+    def _view(self) -> TrainView:
+        if self.train_view is None:
+            raise UserError(f"{self.name} knows no ids yet: call fit, or give the train view to load")
+        return self.train_view
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
@@ -97,31 +192,48 @@ class Recommender(ABC):
         write_json(folder / "model.json", {**about, "catalogue_sha256": self.catalogue_sha256})
 
     @classmethod
-    def load(cls, folder: Path, catalogue_sha256: str | None = None, light: bool = False) -> Self:
-        """Read a saved model; refuses another model's folder and, where a hash is given, another catalogue's.
+    def load(
+        cls,
+        folder: Path,
+        train: TrainView | None = None,
+        *,
+        catalogue_sha256: str | None = None,
+        device: str = "cpu",
+        inference_only: bool = False,
+    ) -> Self:
+        """Read a saved model; refuses another model's folder and another catalogue than that of `train` or the hash.
 
-        light: for who asks for one list after the other and wants the first one soon. Nothing is imported or prepared
-        that one list does not need; scores are the same but for rounding, on the CPU. Such a model is not for saving.
+        `train` is needed for ids and names alone (`recommend`, `similar_items`). inference_only: for serving single
+        lists soon after the start. Nothing is imported or prepared that one list does not need; scores are the same
+        but for rounding, on the CPU. Such a model is not for saving.
         """
-        if not (folder / "model.json").exists():
-            raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")
-        about = read_json(folder / "model.json")
-        try:
-            name, catalogue = about["model"], about["catalogue_sha256"]
-            model = cls(build_settings(cls.Settings, about["settings"]), about["seed"]) if name == cls.name else None
-        except (TypeError, KeyError) as error:
-            damaged = f"{folder / 'model.json'} is damaged or of another version"
-            raise UserError(f"{damaged}; train {cls.name} again") from error
-        if model is None:
-            raise UserError(f"{folder} holds the model {name!r}, not {cls.name!r}; name the folder of {cls.name}")
-        if catalogue_sha256 not in (None, catalogue):
+        folder = Path(folder)
+        model, catalogue = cls._described(folder, device)
+        wanted = catalogue_sha256 if train is None else train.catalogue_sha256
+        if wanted not in (None, catalogue):
             raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
-        model.catalogue_sha256, model.light = catalogue, light
+        model.catalogue_sha256, model.train_view, model.inference_only = catalogue, train, inference_only
         try:
             model.restore(cls.read_arrays(folder))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise UserError(f"{folder / cls.files[1]} is missing or damaged; train {cls.name} again") from error
         return model
+
+    @classmethod
+    def _described(cls, folder: Path, device: str) -> tuple[Self, str]:
+        """The unfitted model that `model.json` describes, and the hash of its catalogue."""
+        if not (folder / "model.json").exists():
+            raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")
+        about = read_json(folder / "model.json")
+        try:
+            name, catalogue = about["model"], about["catalogue_sha256"]
+            if name == cls.name:
+                settings = build_settings(cls.Settings, about["settings"])
+                return cls(settings, seed=about["seed"], device=device), catalogue
+        except (TypeError, KeyError) as error:
+            damaged = f"{folder / 'model.json'} is damaged or of another version"
+            raise UserError(f"{damaged}; train {cls.name} again") from error
+        raise UserError(f"{folder} holds the model {name!r}, not {cls.name!r}; name the folder of {cls.name}")
 
     @classmethod
     def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
@@ -130,23 +242,8 @@ class Recommender(ABC):
             return dict(saved)
 
 
-class Trained(Recommender):
-    """A model that is trained in epochs, and for that wants to know how it does on validation.
-
-    Whoever runs the phases sets these before `fit`.
-    """
-
-    judge: Callable[[], float] | None = None
-    """Validation NDCG@10 of the model as it is, by which `fit` stops and chooses the epoch; None where none is to be
-    looked at: then `fit` replays what it chose before."""
-    folder: Path | None = None
-    """Folder of checkpoints; without one, none are written."""
-    resume: bool = False
-    """Whether `fit` goes on from the checkpoint in `folder`."""
-    report: Callable[[dict[str, float], int], None] | None = None
-    """Called with the values of each epoch."""
-    data_sha256: str = ""
-    """Hash of the data set: what a checkpoint must agree with."""
+Validation = Callable[[Recommender], float]
+"""What a model knows of validation: how good it is as it stands, higher is better. An `Evaluator` is one: NDCG@10."""
 
 
 def as_histories(histories: Histories | Sequence[Sequence[int]], n_items: int) -> Histories:
@@ -175,7 +272,7 @@ def restore_parts(parts: Mapping[str, Recommender], arrays: dict[str, np.ndarray
 def similar_by_parts(
     parts: Iterable[tuple[Recommender, float]], item: int, k: int, n_items: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k items most like one by several models: each one's likeness in units of its largest, times its weight."""
+    """The k items most like one by several models: each one's similarity in units of its largest, times its weight."""
     total = np.zeros(n_items)
     for part, weight in parts:
         items, similarity = part.similar(item, n_items)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated
 
 import numpy as np
 
-from common.models.base import Recommender, as_histories, best
+from common.models.base import Recommender, Validation, as_histories, best
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.errors import UserError
 from common.utils.settings import SearchRange
 
@@ -18,11 +19,9 @@ class Popularity(Recommender):
 
     name = "popularity"
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Count the visible listeners of each item."""
         self.popularity = train.popularity
-        self.catalogue_sha256 = train.catalogue_sha256
-        return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """One row of popularity for every user."""
@@ -62,7 +61,7 @@ class Trending(Popularity):
     name = "trending"
     Settings = TrendingSettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Sum the faded listeners of each item; data without times are refused."""
         if "timestamp" not in train.interactions:
             raise UserError(f"model trending needs times, and {train.dataset!r} has none in {train.protocol!r}")
@@ -71,8 +70,6 @@ class Trending(Popularity):
         faded = np.exp2(-age_days / self.settings.half_life_days)
         total = np.bincount(train.interactions["item"], faded, minlength=train.n_items)
         self.popularity = np.where(train.counts > train.count_floor, total, 0).astype(np.float32)
-        self.catalogue_sha256 = train.catalogue_sha256
-        return self
 
 
 class Random(Recommender):
@@ -80,11 +77,9 @@ class Random(Recommender):
 
     name = "random"
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Remember the size of the catalogue."""
         self.n_items = train.n_items
-        self.catalogue_sha256 = train.catalogue_sha256
-        return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Independent uniform scores for every user and item."""

@@ -14,17 +14,18 @@ by its listeners. Popularity is the logarithm of the listeners.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Self
+from typing import Annotated
 
 import numpy as np
 import tyro
 
-from common.models.base import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
+from common.models.base import Recommender, Validation, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
 from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, ContentSimilarityKNN, TagKNN, TagKNNSettings
 from common.models.linear.als import ALS, ALSSettings
 from common.splits.histories import Histories, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.errors import UserError
 from common.utils.settings import SearchRange
 
@@ -104,25 +105,22 @@ class Ensemble(Recommender):
     name = "ensemble"
     Settings = EnsembleSettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Fit the three models."""
         self.histories = train.histories
-        self.catalogue_sha256 = train.catalogue_sha256
         self.popularity = train.popularity
         self._new_parts()
         for part in self.parts.values():
-            part.device = self.device
-            part.fit(train)
+            part.fit(train, context=context)
         self.curves = self.als.curves
         self._prepare()
-        return self
 
     def _new_parts(self) -> None:
         """The models, unfitted. Popularity has a weight of its own here, so the content models do not lean to it."""
-        self.als = ALS(self.settings.als, self.seed)
+        self.als = ALS(self.settings.als, seed=self.seed, device=self.device)
         self.content: dict[str, ContentSimilarityKNN] = {
-            "tag_knn": TagKNN(replace(self.settings.tag_knn, popularity=0.0), self.seed),
-            "content_knn": ContentKNN(replace(self.settings.content_knn, popularity=0.0), self.seed),
+            "tag_knn": TagKNN(replace(self.settings.tag_knn, popularity=0.0), seed=self.seed),
+            "content_knn": ContentKNN(replace(self.settings.content_knn, popularity=0.0), seed=self.seed),
         }
         self.parts: dict[str, Recommender] = {"als": self.als, **self.content}
 
@@ -168,23 +166,19 @@ class Ensemble(Recommender):
         popularity = np.tile(self.log_popularity.astype(np.float32), (len(histories), 1))
         return {"als": als, **scores, "popularity": popularity}
 
-    def explain(self, history: Histories, item: int) -> Explanation:
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """Why one history, of a known user or not, gets its score of an item: by part and by item of the history.
 
         What the items of the history say adds up to the share of ALS and content; the rest is popularity. Without a
         history nobody speaks.
         """
-        return self.explain_all(history, [item])[0]
-
-    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
-        """`explain` for several items of one list, which is scored once."""
         history = as_histories(history, len(self.popularity)).take(np.array([0]))
         scaled = self.scaled_parts(history)
         parts = [{name: float(scores[0, item]) for name, scores in scaled} for item in items]
         if not history.lengths[0]:
             return [Explanation(of_item, np.array([], np.int32), np.array([])) for of_item in parts]
-        voices = {"als": self.als.explain_all(history, items)}
-        voices |= {name: part.explain_all(history, items) for name, part in self.content.items()}
+        voices = {"als": self.als.explain_list(history, items)}
+        voices |= {name: part.explain_list(history, items) for name, part in self.content.items()}
         each = [{name: said[place] for name, said in voices.items()} for place in range(len(items))]
         return [self._mixed(of_item, said) for of_item, said in zip(parts, each, strict=True)]
 

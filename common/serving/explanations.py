@@ -89,8 +89,7 @@ def _by_history(said: str) -> Callable[..., Explanations]:
 
     def explain(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Explanations:
         basis = said + _weighed(model)
-        told = {"user": user} if model.name in ("user_knn", "hybrid_knn") else {}
-        explained = model.explain_all(history, items, **told)
+        explained = model.explain_list(history, items, user)
         if model.name == "hybrid_knn":
             return Explanations(basis, _in_shares(explained, most), in_shares=True)
         return Explanations(basis, [_of_a_sum(why) for why in _from(explained, most)])
@@ -119,8 +118,7 @@ def _at_once(basis: str) -> Callable[..., Explanations]:
     """For models that explain a whole list at once."""
 
     def explain(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Explanations:
-        told = {"user": user} if isinstance(model, TwoStageRecommender) else {}
-        explained = model.explain_all(history, items, **told)
+        explained = model.explain_list(history, items, user)
         if isinstance(model, TwoStageRecommender):
             each = _from(explained, most)
             names = dict.fromkeys(name for why in each for name, _ in why.parts)

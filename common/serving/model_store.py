@@ -56,7 +56,7 @@ class ModelStore:
             raise unknown_name("model", name, [*MODELS, "all"])
         if not (self.folder(name) / "model.json").exists():
             raise UserError(self.untrained(name))
-        return MODELS[name].load(self.folder(name), catalogue_sha256, light=True)
+        return MODELS[name].load(self.folder(name), catalogue_sha256=catalogue_sha256, inference_only=True)
 
     def untrained(self, name: str) -> str:
         """That a model is not there, and the command that trains it; a preset that nobody wrote is a mistake."""

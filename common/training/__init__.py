@@ -1,1 +1,1 @@
-"""Training of neural networks, alike for every stage that has one: `loop.train` and what it is made of."""
+"""Training of neural networks, the same for every model that has one: `trainer.train_network` and its parts."""

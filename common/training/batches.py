@@ -27,7 +27,7 @@ class Epoch(Protocol):
         """What is in a batch, for a person."""
 
 
-class Lessons(Protocol):
+class Batches(Protocol):
     """Training data of a network."""
 
     def epoch(self, number: int) -> Epoch:

@@ -1,4 +1,4 @@
-"""What a training is given beside data and settings, and what it comes to. Nothing here needs torch."""
+"""What a fit is given beside data and settings, and what a validated training chose. Nothing here needs torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,28 +10,32 @@ Curves = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class RefitSchedule:
-    """What a training came to, and enough of it to go through it again without a validation."""
+    """What a training chose, and enough of it to train again without validation."""
 
     epochs: int
     """Epochs after which the kept weights were reached."""
     factors: list[float]
     """Of each epoch, by what the plateau has multiplied the learning rate."""
     curves: Curves = field(default_factory=dict)
-    """Of each epoch gone through: `train/loss`, `train/learning_rate`, and `val/ndcg_10` (NaN where not measured)."""
+    """Of each epoch trained: `train/loss`, `train/learning_rate`, and `val/ndcg_10` (NaN where not measured)."""
     costs: dict[str, float] = field(default_factory=dict)
     """train_seconds, examples_per_second, epochs, best_epoch, seconds_to_best, and peak_gpu_mb on CUDA."""
 
 
-@dataclass
-class Place:
-    """Where a training runs and what it leaves on disk."""
+@dataclass(frozen=True)
+class FitContext:
+    """Where a fit keeps its checkpoints, whom it reports to, and what it may share with other fits."""
 
-    device: str = "cpu"
-    folder: Path | None = None
-    """Folder of checkpoints; without one none are written."""
-    identity: dict[str, Any] = field(default_factory=dict)
-    """What a checkpoint must agree with to be resumed: model, settings, data, seed."""
+    checkpoints: Path | None = None
+    """Folder of checkpoints; None: none are written."""
     resume: bool = False
-    title: str = "training"
+    """Whether training continues from the checkpoint in that folder."""
     report: Callable[[dict[str, float], int], None] | None = None
-    """Called with the values of each epoch, those before an interruption included."""
+    """Called with the values of each epoch and its number, from 1, those before an interruption included."""
+    data_sha256: str = ""
+    """Hash of the data set: what a checkpoint must agree with."""
+    shared: dict[Any, Any] | None = None
+    """Training data that several fits of one experiment use; None: nothing is shared."""
+
+
+NO_CONTEXT = FitContext()

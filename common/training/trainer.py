@@ -1,6 +1,6 @@
 """The training loop of every neural model: epochs, validation, early stopping, checkpoints, several processes.
 
-What is trained is a network whose `forward(**batch)` returns the summed loss of a batch, and `Lessons` that cut the
+What is trained is a network whose `forward(**batch)` returns the summed loss of a batch, and `Batches` that cut the
 training data into batches. The same seed gives the same weights on a CPU, whether the training was interrupted or not:
 an epoch's batches depend on the seed and the epoch alone, and the random states are kept with the weights. Of several
 processes only the first one's random state is kept: what they drop after a stop in mid-epoch is drawn anew.
@@ -9,8 +9,9 @@ processes only the first one's random state is kept: what they drop after a stop
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,9 +19,9 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from common.training.batches import Epoch, Lessons, to_device
+from common.training.batches import Batches, Epoch, to_device
 from common.training.checkpoint import read_checkpoint, write_checkpoint
-from common.training.context import Curves, Place, RefitSchedule
+from common.training.context import NO_CONTEXT, Curves, FitContext, RefitSchedule
 from common.training.precision import autocast, precision_of
 from common.training.schedule import learning_rate, next_factor
 from common.training.settings import TrainingSettings
@@ -37,49 +38,58 @@ LARGEST = 1e18
 
 def train_network(
     network: nn.Module,
-    lessons: Lessons,
+    batches: Batches,
     settings: TrainingSettings,
-    place: Place,
-    judge: Callable[[], float] | None = None,
-    plan: RefitSchedule | None = None,
+    *,
+    context: FitContext = NO_CONTEXT,
+    validate: Callable[[], float] | None = None,
+    schedule: RefitSchedule | None = None,
+    device: str = "cpu",
+    identity: Mapping[str, Any] = MappingProxyType({}),
+    title: str = "training",
 ) -> RefitSchedule:
     """Train a network in place.
 
-    With a `judge` (validation NDCG@10 of the network as it is) training stops once that has not risen for `patience`
-    validations, and the best weights are kept. With a `plan` its epochs and learning rates are replayed. With neither
-    it runs all `epochs`. The caller seeds torch.
+    With `validate` (validation NDCG@10 of the network as it is) training stops once that has not risen for `patience`
+    validations, and the best weights are kept. With a `schedule` its epochs and learning rates are replayed. With
+    neither it runs all `epochs`. The caller seeds torch. `identity` is what a checkpoint must agree with to be resumed:
+    model, settings, data, seed.
 
     Raises a UserError for a loss that is not finite, naming the batch, and KeyboardInterrupt after Ctrl-C; in both
     cases the last good checkpoint is there.
     """
-    return _Trainer(network, lessons, settings, place, judge, plan).run()
+    return _Trainer(network, batches, settings, context, validate, schedule, device, dict(identity), title).run()
 
 
 class _Trainer:
     def __init__(
         self,
         network: nn.Module,
-        lessons: Lessons,
+        batches: Batches,
         settings: TrainingSettings,
-        place: Place,
-        judge: Callable[[], float] | None,
-        plan: RefitSchedule | None,
+        context: FitContext,
+        validate: Callable[[], float] | None,
+        schedule: RefitSchedule | None,
+        device: str,
+        identity: dict[str, Any],
+        title: str,
     ) -> None:
-        self.network, self.lessons, self.settings, self.place = network, lessons, settings, place
-        self.judge, self.plan = judge, plan
-        self.precision = precision_of(place.device, settings.precision)
+        self.network, self.batches, self.settings, self.context = network, batches, settings, context
+        self.validate, self.schedule, self.device, self.title = validate, schedule, device, title
+        self.precision = precision_of(device, settings.precision)
         self.optimiser = make_optimiser(network, settings)
-        self.scaler = torch.amp.GradScaler(place.device.split(":")[0], enabled=self.precision == "float16")
+        self.scaler = torch.amp.GradScaler(device.split(":")[0], enabled=self.precision == "float16")
         self.module: nn.Module = (
             DistributedDataParallel(network, forward_sync_buffers=False) if parallel.world() > 1 else network
         )
         self.seed = torch.initial_seed()
-        self.last_epoch = settings.epochs if plan is None else plan.epochs
+        self.last_epoch = settings.epochs if schedule is None else schedule.epochs
         self.best: dict[str, torch.Tensor] = {}
         self.losses = torch.zeros(0)
         self.interrupted = False
+        self.identity = identity
         self.state: dict[str, Any] = {
-            "identity": place.identity,
+            "identity": identity,
             "epoch": 0,
             "step": 0,
             "factor": 1.0,
@@ -96,26 +106,27 @@ class _Trainer:
 
     def run(self) -> RefitSchedule:
         """Train to the end, from the checkpoint if there is one to resume."""
-        if self.place.device.startswith("cuda"):
-            torch.cuda.reset_peak_memory_stats(self.place.device)
-        if self.place.resume and self.place.folder is not None and (self.place.folder / "last.json").exists():
+        if self.device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(self.device)
+        folder = self.context.checkpoints
+        if self.context.resume and folder is not None and (folder / "last.json").exists():
             self._resume()
         with self._listening(), self._bar() as bar:
             while not self.state["finished"]:
                 self._epoch(bar)
-        if self.judge is not None and self.best:
+        if self.validate is not None and self.best:
             self.network.load_state_dict(self.best)
         self.network.eval()
-        return self._course()
+        return self._chosen()
 
     # One epoch
 
     def _epoch(self, bar: Any) -> None:
         state, number = self.state, self.state["epoch"] + 1
-        epoch = self.lessons.epoch(number)
+        epoch = self.batches.epoch(number)
         if state["step"] == 0:
-            self.losses = torch.zeros(epoch.n_batches, device=self.place.device)
-            state["factors"].append(self.plan.factors[number - 1] if self.plan else state["factor"])
+            self.losses = torch.zeros(epoch.n_batches, device=self.device)
+            state["factors"].append(self.schedule.factors[number - 1] if self.schedule else state["factor"])
         if parallel.world() > 1:  # every process drops other values
             torch.manual_seed(hash((self.seed, number, state["step"], parallel.rank())) % 2**63)
         self.network.train()
@@ -138,11 +149,11 @@ class _Trainer:
         self._tell(bar, number)
 
     def _step(self, epoch: Epoch, step: int, rate: float) -> None:
-        batch = to_device(epoch.batch(step, parallel.rank(), parallel.world()), self.place.device)
+        batch = to_device(epoch.batch(step, parallel.rank(), parallel.world()), self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        with autocast(self.place.device, self.precision):
+        with autocast(self.device, self.precision):
             loss = self.module(**batch)
         # Processes average their gradients; each has the sum over its own tokens.
         self.scaler.scale(loss * (parallel.world() / epoch.weight(step))).backward()
@@ -159,7 +170,7 @@ class _Trainer:
         last, due = step == epoch.n_batches, step % CHECK_EVERY == 0
         alone = parallel.world() == 1
         stop = self._stopping() if alone or due or last else False
-        if stop or last or due or (alone and self.place.device == "cpu"):
+        if stop or last or due or (alone and self.device == "cpu"):
             train = parallel.total(self.losses[:step].clone())
             if not bool(torch.isfinite(train).all()):
                 self._diverged(epoch, int(torch.nonzero(~torch.isfinite(train))[0]))
@@ -174,7 +185,7 @@ class _Trainer:
     def _stopping(self) -> bool:
         """Whether any process was asked to stop; all of them must ask this together."""
         if parallel.world() > 1:
-            asked = torch.tensor(float(self.interrupted), device=self.place.device)
+            asked = torch.tensor(float(self.interrupted), device=self.device)
             self.interrupted = bool(parallel.total(asked) > 0)
         return self.interrupted
 
@@ -185,11 +196,11 @@ class _Trainer:
             self._diverged(epoch, step - 1)
 
     def _diverged(self, epoch: Epoch, step: int) -> None:
-        folder = self.place.folder
+        folder = self.context.checkpoints
         kept = folder is not None and self.state["epoch"] > 0
         where = f"; the checkpoint of epoch {self.state['epoch']} is kept in {folder}" if kept else ""
         raise DivergedError(
-            f"{self.place.title}: the loss is not finite in epoch {self.state['epoch'] + 1}, batch {step + 1} of "
+            f"{self.title}: the loss is not finite in epoch {self.state['epoch'] + 1}, batch {step + 1} of "
             f"{epoch.n_batches} ({epoch.describe(step)}); lower the learning rate (now "
             f"{self.settings.learning_rate:g}) or the clipping{where}"
         )
@@ -199,8 +210,8 @@ class _Trainer:
     def _validate(self, number: int) -> None:
         state, settings = self.state, self.settings
         due = number % settings.validate_every == 0 or number == self.last_epoch
-        if self.judge is not None:
-            value = self._judged() if due else float("nan")
+        if self.validate is not None:
+            value = self._validated() if due else float("nan")
             self._note({"val/ndcg_10": value})
             if due and (state["best"] is None or value > state["best"]):
                 state.update(best=value, best_epoch=number, since_best=0, seconds_to_best=state["seconds"])
@@ -209,13 +220,13 @@ class _Trainer:
             elif due:
                 state["since_best"] += 1
                 state["factor"] = next_factor(settings, state["factor"], state["since_best"])
-        stale = self.judge is not None and state["since_best"] >= settings.patience
+        stale = self.validate is not None and state["since_best"] >= settings.patience
         state["finished"] = stale or number >= self.last_epoch
 
-    def _judged(self) -> float:
+    def _validated(self) -> float:
         self.network.eval()
-        value = self.judge() if parallel.is_main() and self.judge is not None else 0.0
-        return parallel.share(value, self.place.device)
+        value = self.validate() if parallel.is_main() and self.validate is not None else 0.0
+        return parallel.share(value, self.device)
 
     def _note(self, values: dict[str, float]) -> None:
         for name, value in values.items():
@@ -228,14 +239,14 @@ class _Trainer:
             shown["NDCG@10"] = f"{values['val/ndcg_10']:.4f}"
             shown["best"] = f"{self.state['best'] or 0:.4f}"
         bar.set_postfix(shown)
-        if self.place.report is not None:
-            self.place.report(values, number)
+        if self.context.report is not None:
+            self.context.report(values, number)
         if self._stopping():
             raise KeyboardInterrupt
 
-    def _course(self) -> RefitSchedule:
+    def _chosen(self) -> RefitSchedule:
         state = self.state
-        epochs = state["best_epoch"] if self.judge is not None and self.best else state["epoch"]
+        epochs = state["best_epoch"] if self.validate is not None and self.best else state["epoch"]
         costs = {
             "epochs": float(state["epoch"]),
             "best_epoch": float(epochs),
@@ -243,60 +254,60 @@ class _Trainer:
             "seconds_to_best": state["seconds_to_best"] or state["seconds"],
             "examples_per_second": state["examples"] / max(1e-9, state["seconds"]),
         }
-        if self.place.device.startswith("cuda"):
-            costs["peak_gpu_mb"] = torch.cuda.max_memory_allocated(self.place.device) / 2**20
+        if self.device.startswith("cuda"):
+            costs["peak_gpu_mb"] = torch.cuda.max_memory_allocated(self.device) / 2**20
         return RefitSchedule(epochs, state["factors"][:epochs], state["curves"], costs)
 
     # What is on disk
 
     def _save(self, name: str) -> None:
-        if self.place.folder is None or not parallel.is_main():
+        if self.context.checkpoints is None or not parallel.is_main():
             return
         tensors = {f"network/{key}": tensor for key, tensor in self.network.state_dict().items()}
         if name == "last":
             tensors |= {"losses": self.losses, "random/cpu": torch.get_rng_state()}
-            if self.place.device.startswith("cuda"):
-                tensors["random/cuda"] = torch.cuda.get_rng_state(self.place.device)
-            for place, values in self.optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser/{place}/{key}": tensor for key, tensor in values.items()}
+            if self.device.startswith("cuda"):
+                tensors["random/cuda"] = torch.cuda.get_rng_state(self.device)
+            for number, values in self.optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser/{number}/{key}": tensor for key, tensor in values.items()}
         scaler = self.scaler.state_dict()
-        write_checkpoint(self.place.folder, name, self.state | {"scaler": scaler}, tensors)
+        write_checkpoint(self.context.checkpoints, name, self.state | {"scaler": scaler}, tensors)
 
     def _resume(self) -> None:
-        assert self.place.folder is not None
-        state, tensors = read_checkpoint(self.place.folder, "last", self.place.identity)
+        assert self.context.checkpoints is not None
+        state, tensors = read_checkpoint(self.context.checkpoints, "last", self.identity)
         kept = {key: value for key, value in state.items() if key in self.state}
         self.state = kept | {"curves": with_nan(state["curves"])}
         self.network.load_state_dict(under(tensors, "network/"))
         optimiser = self.optimiser.state_dict()
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for key, tensor in under(tensors, "optimiser/").items():
-            place, name = key.split("/")
-            moments.setdefault(int(place), {})[name] = tensor
+            number, name = key.split("/")
+            moments.setdefault(int(number), {})[name] = tensor
         self.optimiser.load_state_dict(optimiser | {"state": moments})
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-        self.losses = tensors["losses"].to(self.place.device) * parallel.is_main()
+        self.losses = tensors["losses"].to(self.device) * parallel.is_main()
         torch.set_rng_state(tensors["random/cpu"])
         if "random/cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random/cuda"], self.place.device)
-        if self.judge is not None and state["best_epoch"]:
-            of_best, best = read_checkpoint(self.place.folder, "best", self.place.identity)
-            self.best = {key: tensor.to(self.place.device) for key, tensor in under(best, "network/").items()}
+            torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
+        if self.validate is not None and state["best_epoch"]:
+            of_best, best = read_checkpoint(self.context.checkpoints, "best", self.identity)
+            self.best = {key: tensor.to(self.device) for key, tensor in under(best, "network/").items()}
             if of_best["best_epoch"] != state["best_epoch"]:  # killed between the two: the next epoch was the best
                 self.best = {}
                 self.state.update(best=None, best_epoch=0, since_best=0)
         for epoch in range(1, self.state["epoch"] + 1):
-            if self.place.report is not None:
-                self.place.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)
+            if self.context.report is not None:
+                self.context.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)
 
     # What a person sees and does
 
     def _bar(self) -> Any:
-        steps = self.lessons.epoch(1).n_batches
+        steps = self.batches.epoch(1).n_batches
         done = self.state["epoch"] * steps + self.state["step"]
         total, hidden = self.last_epoch * steps, None if parallel.is_main() else True
-        return tqdm(total=total, initial=done, desc=self.place.title, unit="step", delay=2, leave=False, disable=hidden)
+        return tqdm(total=total, initial=done, desc=self.title, unit="step", delay=2, leave=False, disable=hidden)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

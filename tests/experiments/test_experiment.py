@@ -137,7 +137,7 @@ def test_select_leaves_an_existing_test_folder_alone(small_settings):
 def test_the_saved_model_is_the_one_of_the_last_phase(small_settings, small_data):
     folder = run(small_settings)
     train = load_train_view(small_data, "listen", "final")
-    loaded = ItemKNN.load(folder / "model", train.catalogue_sha256)
+    loaded = ItemKNN.load(folder / "model", train)
     assert loaded.histories.lengths.sum() == len(train.interactions)
 
 
@@ -145,13 +145,13 @@ def test_the_saved_model_is_the_one_of_the_last_phase(small_settings, small_data
 def fits(monkeypatch) -> list[str]:
     """The phases in which an ItemKNN was fitted."""
     phases: list[str] = []
-    fit = ItemKNN.fit
+    fit = ItemKNN._fit
 
-    def noted(self, train):
+    def noted(self, train, *rest):
         phases.append(train.phase)
-        return fit(self, train)
+        fit(self, train, *rest)
 
-    monkeypatch.setattr(ItemKNN, "fit", noted)
+    monkeypatch.setattr(ItemKNN, "_fit", noted)
     return phases
 
 
@@ -189,14 +189,14 @@ def test_resume_does_again_what_was_done_with_other_settings(small_settings, fit
 def test_a_run_killed_in_final_keeps_what_was_there(small_settings, monkeypatch):
     folder = run(small_settings)
     before = contents(folder)
-    fit = ItemKNN.fit
+    fit = ItemKNN._fit
 
-    def killed(self, train):
+    def killed(self, train, *rest):
         if train.phase == "final":
             raise KeyboardInterrupt
-        return fit(self, train)
+        fit(self, train, *rest)
 
-    monkeypatch.setattr(ItemKNN, "fit", killed)
+    monkeypatch.setattr(ItemKNN, "_fit", killed)
     with pytest.raises(KeyboardInterrupt):
         run(small_settings)
     after = contents(folder)

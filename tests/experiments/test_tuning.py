@@ -33,7 +33,7 @@ def experiment(small_settings) -> Experiment:
 
 def validation(experiment: Experiment, settings: ItemKNNSettings) -> float:
     evaluator = experiment.evaluators["select"]
-    return evaluator(ItemKNN(settings, experiment.settings.seed).fit(experiment.select))
+    return evaluator(ItemKNN(settings, seed=experiment.settings.seed).fit(experiment.select))
 
 
 def test_the_best_settings_are_at_least_as_good_as_the_start_and_are_written(experiment, tmp_path):
@@ -49,13 +49,13 @@ def test_the_best_settings_are_at_least_as_good_as_the_start_and_are_written(exp
 
 def test_a_study_is_resumed(experiment, tmp_path, monkeypatch):
     tried: list[ItemKNNSettings] = []
-    fit = ItemKNN.fit
+    fit = ItemKNN._fit
 
-    def noted(self: ItemKNN, train: TrainView) -> ItemKNN:
+    def noted(self: ItemKNN, train: TrainView, *rest: Any) -> None:
         tried.append(self.settings)
-        return fit(self, train)
+        fit(self, train, *rest)
 
-    monkeypatch.setattr(ItemKNN, "fit", noted)
+    monkeypatch.setattr(ItemKNN, "_fit", noted)
     tune(experiment, ItemKNN, START, 4, tmp_path)
     assert len(tried) == 4
     assert tried[0] == START
@@ -77,13 +77,13 @@ def test_the_same_seed_tries_the_same_settings(small_settings, tmp_path):
 def test_only_validation_is_looked_at(small_settings, tmp_path, monkeypatch):
     experiment = Experiment(small_settings, "1_knn_baseline")
     phases: list[str] = []
-    fit = ItemKNN.fit
+    fit = ItemKNN._fit
 
-    def noted(self: ItemKNN, train: TrainView) -> ItemKNN:
+    def noted(self: ItemKNN, train: TrainView, *rest: Any) -> None:
         phases.append(train.phase)
-        return fit(self, train)
+        fit(self, train, *rest)
 
-    monkeypatch.setattr(ItemKNN, "fit", noted)
+    monkeypatch.setattr(ItemKNN, "_fit", noted)
     monkeypatch.setattr(experiment.evaluators["final"], "rank", lambda _: pytest.fail("test was opened"))
     tune(experiment, ItemKNN, START, 3, tmp_path)
     assert set(phases) == {"select"}
@@ -135,13 +135,13 @@ def test_several_processes_do_not_search_at_once(experiment, tmp_path, monkeypat
 def tried(monkeypatch) -> list[ItemKNNSettings]:
     """The settings of every trial that was begun."""
     begun: list[ItemKNNSettings] = []
-    fit = ItemKNN.fit
+    fit = ItemKNN._fit
 
-    def noted(self: ItemKNN, train: TrainView) -> ItemKNN:
+    def noted(self: ItemKNN, train: TrainView, *rest: Any) -> None:
         begun.append(self.settings)
-        return fit(self, train)
+        fit(self, train, *rest)
 
-    monkeypatch.setattr(ItemKNN, "fit", noted)
+    monkeypatch.setattr(ItemKNN, "_fit", noted)
     return begun
 
 

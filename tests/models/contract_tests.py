@@ -32,7 +32,7 @@ QUICK: dict[str, dict[str, Any]] = {}
 
 def make(kind: type[Recommender], seed: int = 0, **changed: Any) -> Any:
     """A model with settings for toy data."""
-    return kind(kind.Settings(**QUICK.get(kind.name, {}) | changed), seed)
+    return kind(kind.Settings(**QUICK.get(kind.name, {}) | changed), seed=seed)
 
 
 def block_world(folder: Path, seed: int = 0) -> Dataset:
@@ -121,7 +121,7 @@ class ContractTests:
     def light_is_the_same(self, model: Any, folder: Path) -> None:
         """What is loaded for single lists says the same but for rounding."""
         model.save(folder)
-        light = self.kind.load(folder, light=True)
+        light = self.kind.load(folder, inference_only=True)
         for ask in (lambda m: m.score(self.everybody), lambda m: m.fold_in([[3, 1], [], [40, 41, 42, 45]])):
             np.testing.assert_allclose(ask(light), ask(model), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(light.similar(5, 9)[1], model.similar(5, 9)[1], rtol=1e-4, atol=1e-5)
@@ -239,14 +239,14 @@ class ContractTests:
 
     def test_a_saved_model_is_the_same_bit_for_bit(self, fitted, train, tmp_path):
         fitted.save(tmp_path)
-        loaded = self.kind.load(tmp_path, train.catalogue_sha256)
+        loaded = self.kind.load(tmp_path, train)
         self.same(fitted, loaded)
         assert (loaded.settings, loaded.seed) == (fitted.settings, fitted.seed)
         assert loaded.catalogue_sha256 == train.catalogue_sha256
 
     def test_a_model_loaded_for_single_lists_says_the_same_and_can_be_fitted(self, fitted, train, tmp_path):
         self.light_is_the_same(fitted, tmp_path)
-        self.same(self.kind.load(tmp_path, light=True).fit(train), fitted)
+        self.same(self.kind.load(tmp_path, inference_only=True).fit(train), fitted)
 
     def test_a_saved_model_holds_no_pickle(self, fitted, tmp_path):
         fitted.save(tmp_path)
@@ -267,7 +267,7 @@ class ContractTests:
     def test_another_catalogue_is_refused(self, fitted, tmp_path):
         fitted.save(tmp_path)
         with pytest.raises(UserError, match=r"another catalogue.*train it again"):
-            self.kind.load(tmp_path, "0" * 64)
+            self.kind.load(tmp_path, catalogue_sha256="0" * 64)
 
     def test_a_folder_without_a_model_is_refused(self, tmp_path):
         with pytest.raises(UserError, match=r"no saved model.*run the stage"):

@@ -114,7 +114,7 @@ class TestHybridKNN(ContractTests):
 
 
 def test_every_model_keeps_the_contract():
-    for module in pkgutil.iter_modules(tests.models.__path__, "tests.models."):
+    for module in pkgutil.walk_packages(tests.models.__path__, "tests.models."):
         importlib.import_module(module.name)
     tests_of = [*ContractTests.__subclasses__()]
     tests_of += [test for family in tests_of for test in family.__subclasses__()]

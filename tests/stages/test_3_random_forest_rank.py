@@ -31,7 +31,7 @@ def experiment(small_settings) -> Experiment:
 
 @pytest.fixture
 def model(experiment) -> Forest:
-    return Forest(SETTINGS, 0).fit(experiment.select)
+    return Forest(SETTINGS, seed=0).fit(experiment.select)
 
 
 @pytest.mark.parametrize("protocol", ["listen", "next", "newcomer", "temporal"])
@@ -221,7 +221,7 @@ def test_models_of_this_stage_answer_from_python(small_data_dir, monkeypatch):
 
 
 def test_boosting_runs_beside_the_forest_on_the_same_features(experiment, model):
-    beside = HistGradient(HistGradient.Settings(top=20, iterations=10, als=SETTINGS.als), 0).fit(experiment.select)
+    beside = HistGradient(HistGradient.Settings(top=20, iterations=10, als=SETTINGS.als), seed=0).fit(experiment.select)
     assert beside.lessons is model.lessons
     assert beside.shared_seconds.cpu > 0
 

@@ -203,12 +203,12 @@ def test_from_python_a_network_stops_where_validation_says(small_data_dir, phase
     }
     model = music.fit("sasrec", **settings).model
     assert isinstance(model, SASRec)
-    assert model.plan is not None
-    assert 1 <= model.plan.epochs < 8
+    assert model.refit_schedule is not None
+    assert 1 <= model.refit_schedule.epochs < 8
     assert ("val/ndcg_10" in model.curves) == (phase == "select")
     assert len(music.recommend(music.users[0], k=5)) == 5
     if phase == "select":
-        assert music.evaluate()["ndcg_10"] == pytest.approx(np.nanmax(model.plan.curves["val/ndcg_10"]))
+        assert music.evaluate()["ndcg_10"] == pytest.approx(np.nanmax(model.refit_schedule.curves["val/ndcg_10"]))
 
 
 # Figures

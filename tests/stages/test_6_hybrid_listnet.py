@@ -23,6 +23,7 @@ from common.models.two_stage import training_data as crossfit
 from common.splits.protocols import PROTOCOLS
 from common.splits.train_view import TrainView, load_train_view
 from common.training import trainer as loop
+from common.training.context import FitContext
 from common.utils.io import read_json, read_parquet
 from tests.stages import complaint, stage
 
@@ -194,16 +195,16 @@ def test_no_split_of_few_pairs_fails(small_data):
 
 
 def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
-    plans, train = [], loop.train_network
+    schedules, train = [], loop.train_network
 
-    def noting(network, lessons, settings, place, judge, plan):
-        plans.append((place.title, None if judge else plan and plan.epochs))
-        return train(network, lessons, settings, place, judge, plan)
+    def noting(*given, schedule, **named):
+        schedules.append(schedule and schedule.epochs)
+        return train(*given, schedule=schedule, **named)
 
     monkeypatch.setattr(loop, "train_network", noting)
     stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--plays", "--phase", "select"])
     chosen = read_json(next(Path(small_flags[small_flags.index("--output-dir") + 1]).rglob("best.json")))["epoch"]
-    assert [plan for _, plan in plans] == [None, chosen]
+    assert schedules == [None, chosen]
 
 
 def test_a_calibration_without_anything_found_is_not_drawn(monkeypatch, caplog):
@@ -305,16 +306,14 @@ def test_a_training_that_was_stopped_ends_where_it_would_have(small_data, tmp_pa
 
     def trained(stop_at: int, resume: bool, folder: Path) -> Any:
         model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8, 8), epochs=4, batch=16))
-        model.folder, model.resume = folder, resume
         looked = iter(range(1, 9))
 
-        def judge() -> float:
+        def validation(model: Any) -> float:
             if next(looked) == stop_at:
                 raise KeyboardInterrupt
             return float(model.score(np.array([3]))[0, :5].sum())
 
-        model.judge = judge
-        return model.fit(train)
+        return model.fit(train, validation, FitContext(folder, resume))
 
     whole = trained(9, False, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):

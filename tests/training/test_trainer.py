@@ -15,7 +15,7 @@ from torch import nn
 from common.models.neural.base import seeded
 from common.training import trainer as loop
 from common.training.batches import to_device
-from common.training.context import Place, RefitSchedule
+from common.training.context import FitContext, RefitSchedule
 from common.training.precision import precision_of
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
@@ -56,7 +56,7 @@ class Rows:
         return f"rows from {step * BATCH}"
 
 
-class Lessons:
+class Batches:
     """Rows in a random order; `poison` puts an infinity into a batch of an epoch; `on_batch` is called at each."""
 
     def __init__(self, poison: tuple[int, int] | None = None, on_batch: Any = None) -> None:
@@ -95,83 +95,84 @@ class Elsewhere(str):
 
 
 def run(
-    lessons: Any = None,
+    batches: Any = None,
     settings: TrainingSettings = SETTINGS,
-    place: Place | None = None,
     values: list[float] | None = None,
-    plan: RefitSchedule | None = None,
+    **how: Any,
 ) -> tuple[Regression, RefitSchedule]:
     """Train from seed 3; `values` is what validation says, one after the other."""
     with seeded(3, "cpu"):
         network = Regression()
         said = iter(values or [])
-        judge = (lambda: next(said)) if values else None
-        return network, train_network(network, lessons or Lessons(), settings, place or Place(), judge, plan)
+        validate = (lambda: next(said)) if values else None
+        return network, train_network(network, batches or Batches(), settings, validate=validate, **how)
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def placed(folder: Path, resume: bool = False, data: str = "one") -> Place:
-    return Place(folder=folder, resume=resume, identity={"model": "regression", "data set": data}, title="regression")
+def kept_in(folder: Path, resume: bool = False, data: str = "one", report: Any = None) -> dict[str, Any]:
+    """Arguments of a training whose checkpoints lie in a folder."""
+    identity = {"model": "regression", "data set": data}
+    return {"context": FitContext(folder, resume, report), "identity": identity, "title": "regression"}
 
 
 def test_it_learns_and_records_what_it_did():
-    network, course = run(settings=TrainingSettings(epochs=60, batch=BATCH, learning_rate=0.05))
-    losses = course.curves["train/loss"]
+    network, chosen = run(settings=TrainingSettings(epochs=60, batch=BATCH, learning_rate=0.05))
+    losses = chosen.curves["train/loss"]
     assert losses[-1] < losses[0] / 3
     assert network.linear.weight[0].tolist() == pytest.approx([1.0, -2.0, 0.5], abs=0.5)
     assert not network.training
-    assert course.epochs == 60
-    assert course.costs["examples_per_second"] * course.costs["train_seconds"] == pytest.approx(60 * ROWS)
+    assert chosen.epochs == 60
+    assert chosen.costs["examples_per_second"] * chosen.costs["train_seconds"] == pytest.approx(60 * ROWS)
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_its_targets():
-    _, course = run(settings=TrainingSettings(epochs=1, learning_rate=1e-7, batch=BATCH))
+    _, chosen = run(settings=TrainingSettings(epochs=1, learning_rate=1e-7, batch=BATCH))
     with seeded(3, "cpu"):
-        network, epoch = Regression(), Lessons().epoch(1)
+        network, epoch = Regression(), Batches().epoch(1)
         batches = [to_device(epoch.batch(step, 0, 1), "cpu") for step in range(5)]
         expected = sum(network(**batch).item() for batch in batches) / ROWS
-    assert course.curves["train/loss"] == [pytest.approx(expected, rel=1e-5)]
+    assert chosen.curves["train/loss"] == [pytest.approx(expected, rel=1e-5)]
 
 
 def test_it_stops_when_validation_no_longer_rises_and_keeps_the_best():
     values = [0.1, 0.3, 0.2, 0.3, 0.25, 0.9]
-    network, course = run(values=values)
-    assert course.epochs == 2
-    assert course.curves["val/ndcg_10"] == values[:5]
-    assert course.costs["epochs"] == 5
+    network, chosen = run(values=values)
+    assert chosen.epochs == 2
+    assert chosen.curves["val/ndcg_10"] == values[:5]
+    assert chosen.costs["epochs"] == 5
     assert same(network, run(settings=TrainingSettings(**{**SETTINGS.__dict__, "epochs": 2}))[0])
 
 
 def test_validation_is_looked_at_as_often_as_asked_and_at_the_end():
     settings = TrainingSettings(epochs=5, validate_every=2, batch=BATCH)
-    _, course = run(settings=settings, values=[0.1, 0.2, 0.3])
-    known = np.isfinite(course.curves["val/ndcg_10"])
+    _, chosen = run(settings=settings, values=[0.1, 0.2, 0.3])
+    known = np.isfinite(chosen.curves["val/ndcg_10"])
     assert known.tolist() == [False, True, False, True, True]
-    assert course.epochs == 5
+    assert chosen.epochs == 5
 
 
 def test_a_plan_is_replayed_to_the_same_weights():
     settings = TrainingSettings(epochs=9, batch=BATCH, schedule="plateau", patience=4, learning_rate=0.05)
-    first, course = run(settings=settings, values=[0.5, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5, 0.5])
-    assert course.epochs == 4
-    assert course.factors == [1.0, 1.0, 1.0, 0.5]
-    again, replayed = run(settings=settings, plan=course)
+    first, chosen = run(settings=settings, values=[0.5, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5, 0.5])
+    assert chosen.epochs == 4
+    assert chosen.factors == [1.0, 1.0, 1.0, 0.5]
+    again, replayed = run(settings=settings, schedule=chosen)
     assert same(first, again)
-    assert replayed.curves["train/learning_rate"] == course.curves["train/learning_rate"][:4]
+    assert replayed.curves["train/learning_rate"] == chosen.curves["train/learning_rate"][:4]
     assert "val/ndcg_10" not in replayed.curves
-    other, _ = run(settings=settings, plan=RefitSchedule(4, [1.0, 1.0, 1.0, 1.0]))
+    other, _ = run(settings=settings, schedule=RefitSchedule(4, [1.0, 1.0, 1.0, 1.0]))
     assert not same(other, again)
 
 
 def test_the_learning_rate_follows_the_schedule():
     for schedule in ("constant", "cosine"):
         settings = TrainingSettings(epochs=4, batch=BATCH, schedule=schedule, warmup=1.5)
-        _, course = run(settings=settings)
+        _, chosen = run(settings=settings)
         expected = [learning_rate(settings, epoch) for epoch in (1, 2, 3, 4)]
-        assert course.curves["train/learning_rate"] == pytest.approx(expected)
+        assert chosen.curves["train/learning_rate"] == pytest.approx(expected)
     assert expected[-1] == 0
 
 
@@ -207,26 +208,25 @@ def test_ctrl_c_keeps_everything_and_a_resumed_training_ends_alike(tmp_path, sto
             os.kill(os.getpid(), signal.SIGINT)
 
     values = [0.1, 0.2, 0.3, 0.4, 0.35, 0.3, 0.2]
-    undisturbed, course = run(values=values)
+    undisturbed, chosen = run(values=values)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        run(Lessons(on_batch=interrupt), place=placed(tmp_path), values=values)
+        run(Batches(on_batch=interrupt), **kept_in(tmp_path), values=values)
     assert signal.getsignal(signal.SIGINT) is handler
     state = json.loads((tmp_path / "last.json").read_text())
     last_step = stop[1] == ROWS // BATCH - 1
     assert (state["epoch"], state["step"]) == ((stop[0], 0) if last_step else (stop[0] - 1, stop[1] + 1))
     reports: list[int] = []
-    place = placed(tmp_path, resume=True)
-    place.report = lambda of_epoch, epoch: reports.append(epoch)
-    resumed, again = run(place=place, values=values[state["epoch"] :] or [9.0])
+    kept = kept_in(tmp_path, resume=True, report=lambda of_epoch, epoch: reports.append(epoch))
+    resumed, again = run(values=values[state["epoch"] :] or [9.0], **kept)
     assert same(resumed, undisturbed)
-    assert (again.epochs, again.factors, again.curves) == (course.epochs, course.factors, course.curves)
+    assert (again.epochs, again.factors, again.curves) == (chosen.epochs, chosen.factors, chosen.curves)
     assert reports == list(range(1, 8)), "epochs before the interruption are reported, too"
 
 
 def test_killed_between_the_two_checkpoints_of_an_epoch_it_still_ends_alike(tmp_path, monkeypatch):
     values = [0.1, 0.2, 0.4, 0.35, 0.3, 0.2]
-    undisturbed, course = run(values=values)
+    undisturbed, chosen = run(values=values)
     save = loop._Trainer._save
 
     def killed(self: Any, name: str) -> None:
@@ -236,12 +236,12 @@ def test_killed_between_the_two_checkpoints_of_an_epoch_it_still_ends_alike(tmp_
 
     monkeypatch.setattr(loop._Trainer, "_save", killed)
     with pytest.raises(RuntimeError):
-        run(place=placed(tmp_path), values=values)
+        run(**kept_in(tmp_path), values=values)
     monkeypatch.undo()
     assert json.loads((tmp_path / "best.json").read_text())["best_epoch"] == 3
-    resumed, again = run(place=placed(tmp_path, resume=True), values=values[2:])
+    resumed, again = run(**kept_in(tmp_path, resume=True), values=values[2:])
     assert same(resumed, undisturbed)
-    assert (again.epochs, again.curves) == (course.epochs, course.curves)
+    assert (again.epochs, again.curves) == (chosen.epochs, chosen.curves)
 
 
 def test_a_stop_never_replaces_a_good_checkpoint_by_a_bad_one(tmp_path):
@@ -249,10 +249,8 @@ def test_a_stop_never_replaces_a_good_checkpoint_by_a_bad_one(tmp_path):
         if (epoch, step) == (2, 2):
             os.kill(os.getpid(), signal.SIGINT)
 
-    place = placed(tmp_path)
-    place.device = Elsewhere("cpu")
     with pytest.raises(UserError, match="not finite in epoch 2, batch 2"):
-        run(Lessons(poison=(2, 1), on_batch=interrupt), place=place)
+        run(Batches(poison=(2, 1), on_batch=interrupt), **kept_in(tmp_path), device=Elsewhere("cpu"))
     assert json.loads((tmp_path / "last.json").read_text())["epoch"] == 1
 
 
@@ -264,27 +262,27 @@ def test_weights_that_have_left_float32_are_told_even_if_no_loss_has(monkeypatch
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
     values = [0.1, 0.3, 0.2, 0.2, 0.2]
-    network, course = run(place=placed(tmp_path), values=values)
-    again, resumed = run(place=placed(tmp_path, resume=True), values=[9.0])
+    network, chosen = run(**kept_in(tmp_path), values=values)
+    again, resumed = run(**kept_in(tmp_path, resume=True), values=[9.0])
     assert same(network, again)
-    assert (resumed.epochs, resumed.curves) == (course.epochs, course.curves)
+    assert (resumed.epochs, resumed.curves) == (chosen.epochs, chosen.curves)
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["best-00002-0000000.safetensors", "best.json", "last-00005-0000000.safetensors", "last.json"]
 
 
 def test_without_resume_it_starts_anew(tmp_path):
-    run(place=placed(tmp_path), values=[0.1, 0.3, 0.2, 0.2, 0.2])
-    _, course = run(place=placed(tmp_path), values=[0.5, 0.1, 0.1, 0.1])
-    assert course.curves["val/ndcg_10"] == [0.5, 0.1, 0.1, 0.1]
+    run(**kept_in(tmp_path), values=[0.1, 0.3, 0.2, 0.2, 0.2])
+    _, chosen = run(**kept_in(tmp_path), values=[0.5, 0.1, 0.1, 0.1])
+    assert chosen.curves["val/ndcg_10"] == [0.5, 0.1, 0.1, 0.1]
 
 
 def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_the_checkpoint(tmp_path):
     with pytest.raises(UserError) as told:
-        run(Lessons(poison=(3, 1)), place=placed(tmp_path))
+        run(Batches(poison=(3, 1)), **kept_in(tmp_path))
     assert "not finite in epoch 3, batch 2 of 5 (rows from 8); lower the learning rate" in str(told.value)
     assert "the checkpoint of epoch 2 is kept" in str(told.value)
     assert json.loads((tmp_path / "last.json").read_text())["epoch"] == 2
-    resumed, _ = run(place=placed(tmp_path, resume=True))
+    resumed, _ = run(**kept_in(tmp_path, resume=True))
     assert same(resumed, run()[0])
 
 
@@ -300,7 +298,7 @@ def test_looks_at_the_losses_may_be_rare(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECK_EVERY", 3)
     monkeypatch.setattr(torch, "isfinite", noted)
     with pytest.raises(UserError, match="batch 2 of 5"):
-        run(Lessons(poison=(2, 1)), place=Place(device=Elsewhere("cpu")))
+        run(Batches(poison=(2, 1)), device=Elsewhere("cpu"))
     assert looks[:3] == [3, 5, 3]
 
 
@@ -318,10 +316,10 @@ def test_looks_at_the_losses_may_be_rare(tmp_path, monkeypatch):
     ],
 )
 def test_a_damaged_checkpoint_is_refused(tmp_path, damage, complaint):
-    run(place=placed(tmp_path), values=[0.1, 0.3, 0.2, 0.2, 0.2])
+    run(**kept_in(tmp_path), values=[0.1, 0.3, 0.2, 0.2, 0.2])
     damage(tmp_path)
     with pytest.raises(UserError, match=complaint):
-        run(place=placed(tmp_path, resume=True), values=[0.1])
+        run(**kept_in(tmp_path, resume=True), values=[0.1])
 
 
 def flip(path: Path) -> None:
@@ -331,15 +329,15 @@ def flip(path: Path) -> None:
 
 
 def test_the_checkpoint_of_something_else_is_refused(tmp_path):
-    run(place=placed(tmp_path))
+    run(**kept_in(tmp_path))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError, match=r"last\.json belongs to another data set \('one', not 'two'\); leave out"):
-        run(place=placed(tmp_path, resume=True, data="two"))
+        run(**kept_in(tmp_path, resume=True, data="two"))
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def test_a_write_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
-    run(place=placed(tmp_path), settings=TrainingSettings(epochs=2, batch=BATCH))
+    run(**kept_in(tmp_path), settings=TrainingSettings(epochs=2, batch=BATCH))
     from common.training import checkpoint
 
     def full(path: Path, content: Any) -> None:
@@ -347,7 +345,7 @@ def test_a_write_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoint, "write_json", full)
     with pytest.raises(UserError, match="no space"):
-        run(place=placed(tmp_path, resume=False), settings=TrainingSettings(epochs=3, batch=BATCH))
+        run(**kept_in(tmp_path, resume=False), settings=TrainingSettings(epochs=3, batch=BATCH))
     monkeypatch.undo()
     state, _ = checkpoint.read_checkpoint(tmp_path, "last", {"model": "regression"})
     assert state["epoch"] == 2
@@ -379,6 +377,6 @@ def test_on_a_card_it_learns_and_no_step_waits_for_the_host(precision, monkeypat
     settings = TrainingSettings(epochs=30, batch=BATCH, learning_rate=0.05, precision=precision)
     with seeded(3, "cuda:0"):
         network = Regression().to("cuda:0")
-        course = train_network(network, Lessons(), settings, Place(device="cuda:0"))
-    assert course.curves["train/loss"][-1] < course.curves["train/loss"][0] / 2
-    assert course.costs["peak_gpu_mb"] > 0
+        chosen = train_network(network, Batches(), settings, device="cuda:0")
+    assert chosen.curves["train/loss"][-1] < chosen.curves["train/loss"][0] / 2
+    assert chosen.costs["peak_gpu_mb"] > 0

@@ -11,6 +11,7 @@ import pytest
 
 from common.models.neural.sasrec.model import SASRec, SASRecSettings
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from tests.conftest import ROOT
 from tests.models.contract_tests import block_visible
 
@@ -22,12 +23,10 @@ SETTINGS: dict[str, Any] = {
 
 
 def train_network(folder: Path, settings: dict, train: TrainView) -> SASRec:
-    """A model trained on the blocks, judged by how well it does on them, its checkpoints in `folder`."""
-    model = SASRec(SASRecSettings(**SETTINGS | settings), 0)
-    model.folder = folder / "training"
+    """A model trained on the blocks, validated on made-up scores, its checkpoints in `folder`."""
+    model = SASRec(SASRecSettings(**SETTINGS | settings), seed=0)
     scores = iter([0.1, 0.2, 0.4, 0.3])
-    model.judge = lambda: next(scores)
-    return model.fit(train)
+    return model.fit(train, lambda _: next(scores), FitContext(folder / "training"))
 
 
 def main(folder: Path, loss: str) -> None:
@@ -40,8 +39,8 @@ def main(folder: Path, loss: str) -> None:
         model = train_network(folder, {"loss": loss}, train)
         if parallel.is_main():
             model.save(folder / "model")
-        assert model.plan is not None
-        (folder / f"rank{parallel.rank()}.txt").write_text(f"{model.plan.epochs} {model.curves}")
+        assert model.refit_schedule is not None
+        (folder / f"rank{parallel.rank()}.txt").write_text(f"{model.refit_schedule.epochs} {model.curves}")
     threads = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
     assert not any("gloo" in name for name in threads), "threads that outlive the group may abort the process"
 
@@ -56,7 +55,7 @@ def test_two_processes_follow_one(tmp_path, loss):
     assert done.returncode == 0, done.stderr[-3000:]
     train = block_visible(tmp_path / "blocks")
     alone = train_network(tmp_path / "alone", {"loss": loss}, train)
-    together = SASRec.load(tmp_path / "model", train.catalogue_sha256)
+    together = SASRec.load(tmp_path / "model", train)
     of_both = together.arrays()
     for name, array in alone.arrays().items():
         if name.endswith("project.bias"):  # softmax ignores the bias of keys: its gradient is nothing but rounding

@@ -45,7 +45,7 @@ def ablation(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[d
         settings = changed(model.settings, changes)
         if changes and (settings == model.settings or (whole and lacks(whole, changes))):
             continue
-        variant = HybridListNet(settings, model.seed)
+        variant = HybridListNet(settings, seed=model.seed, device=model.device)
         fit(variant)
         whole = whole or variant
         per_row = evaluator.ndcg_per_row(evaluator.rank(variant))
@@ -81,7 +81,9 @@ def trade_off(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[
     """Accuracy and likeness of lists for each price in WEIGHTS: ils_weight, ndcg_10 with its 95% interval (low, high),
     and the scorer's measures of likeness."""
     for weight in WEIGHTS:
-        variant = HybridListNet(dataclasses.replace(model.settings, ils_weight=weight), model.seed)
+        variant = HybridListNet(
+            dataclasses.replace(model.settings, ils_weight=weight), seed=model.seed, device=model.device
+        )
         fit(variant)
         ranking = evaluator.rank(variant)
         per_row, measured = evaluator.ndcg_per_row(ranking), evaluator.evaluate_ranking(ranking).metrics

@@ -22,11 +22,9 @@ class ItemSimilarityKNN(Recommender):
 
     similarity: sparse.csr_array
 
-    def remember(self, train: TrainView) -> None:
-        """Keep what scoring needs beside the likeness."""
-        self.histories = train.histories
-        self.popularity = train.popularity
-        self.catalogue_sha256 = train.catalogue_sha256
+    def set_state(self, train: TrainView) -> None:
+        """Keep what scoring needs beside the similarity."""
+        self.histories, self.popularity = train.histories, train.popularity
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Scores from the histories seen in `fit`."""
@@ -38,15 +36,11 @@ class ItemSimilarityKNN(Recommender):
         scores = sums_of_rows(weigh(matrix, self.settings.history), self.similarity)
         return order_rest_by_popularity(scores.astype(np.float32), self.popularity)
 
-    def explain(self, history: Histories, item: int) -> Explanation:
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """What each item of one history adds to the score of an item, w_i s(i, j); they sum to it where it is above 0.
 
         An item that nothing speaks for has the part `popularity`, by which it is ordered.
         """
-        return self.explain_all(history, [item])[0]
-
-    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
-        """`explain` for several items of one list."""
         row = weigh(as_histories(history, self.similarity.shape[0]).matrix(), self.settings.history)[[0]]
         similarity = self.similarity[row.indices][:, list(items)].toarray()
         said = similarity * row.data[:, None]

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,10 @@ from scipy import sparse
 
 from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import item_vectors, tag_counts
+from common.models.base import Validation
 from common.models.knn.base import ItemSimilarityKNN, shrunk_cosines
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.arrays import keep_largest
 from common.utils.settings import SearchRange
 
@@ -33,13 +35,12 @@ class ContentKNNSettings:
 class ContentSimilarityKNN(ItemSimilarityKNN):
     """Neighbours by vectors of content; an item without content has no neighbours and is ordered by popularity."""
 
-    def build(self, train: TrainView, cosines: sparse.csr_array) -> Self:
+    def set_cosines(self, train: TrainView, cosines: sparse.csr_array) -> None:
         """Sharpen the cosines and lean them to the popular, as the settings say."""
-        self.remember(train)
+        self.set_state(train)
         lean = self.popularity**self.settings.popularity
         cosines.data = cosines.data**self.settings.power * lean[cosines.indices]
         self.similarity = cosines
-        return self
 
 
 class ContentKNN(ContentSimilarityKNN):
@@ -48,12 +49,12 @@ class ContentKNN(ContentSimilarityKNN):
     name = "content_knn"
     Settings = ContentKNNSettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Find every item's nearest items by sound. Data without audio leave everybody the popular list."""
         vectors = item_vectors(train, "audio")
         if vectors is None:
             vectors = sparse.csr_array((train.n_items, 1))
-        return self.build(train, dense_cosines(vectors.toarray(), self.settings.neighbours))
+        self.set_cosines(train, dense_cosines(vectors.toarray(), self.settings.neighbours))
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ class TagKNN(ContentSimilarityKNN):
     name = "tag_knn"
     Settings = TagKNNSettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Find every item's nearest items by tags. Data without tags leave everybody the popular list."""
         counts = tag_counts(train)
         if counts is None:
             counts = sparse.csr_array((train.n_items, 1))
         cosines = shrunk_cosines(tf_idf(counts).T.tocsr(), self.settings.neighbours, self.settings.shrinkage)
-        return self.build(train, cosines)
+        self.set_cosines(train, cosines)
 
 
 def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:

@@ -1,17 +1,17 @@
 """Friends' artists: what the people somebody is friends with listen to."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from common.models.base import as_histories
+from common.models.base import Validation, as_histories
 from common.models.baselines import Popularity
 from common.models.knn.base import order_rest_by_popularity
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.arrays import pack_csr, unpack_csr, weigh
 
 
@@ -23,12 +23,11 @@ class Friends(Popularity):
 
     name = "friends"
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Remember who is whose friend, and who listens to what."""
-        super().fit(train)
+        super()._fit(train, validation, context)
         self.friendships = friend_matrix(train.social, train.n_users)
         self.has = weigh(train.histories.matrix(), "binary")
-        return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Friends who have each item, float32 (len(users), n_items)."""

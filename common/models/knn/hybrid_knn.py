@@ -9,12 +9,12 @@ have little to say and popularity leads, as it should.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Self
+from typing import Annotated
 
 import numpy as np
 import tyro
 
-from common.models.base import Recommender, as_histories, pack_parts, restore_parts, similar_by_parts
+from common.models.base import Recommender, Validation, as_histories, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
 from common.models.knn.base import order_rest_by_popularity
 from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
@@ -22,6 +22,7 @@ from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.models.knn.user_knn import UserKNN, UserKNNSettings
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.settings import SearchRange
 
 SAMPLE = 1000
@@ -61,18 +62,16 @@ class HybridKNN(Recommender):
     name = "hybrid_knn"
     Settings = HybridKNNSettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Fit the parts that weigh anything, and find their scales."""
         self.popularity = train.popularity
-        self.catalogue_sha256 = train.catalogue_sha256
         sample = np.unique(np.linspace(0, train.n_users - 1, min(SAMPLE, train.n_users)).astype(int))
         self.parts = {name: part.fit(train) for name, part in self._new_parts().items()}
         self.scales = {name: _mean_best(part, sample) for name, part in self.parts.items()}
-        return self
 
     def _new_parts(self) -> dict[str, Recommender]:
         weights = self.settings.weights()
-        return {n: kind(getattr(self.settings, n), self.seed) for n, kind in PARTS.items() if weights[n] > 0}
+        return {n: kind(getattr(self.settings, n), seed=self.seed) for n, kind in PARTS.items() if weights[n] > 0}
 
     def _blend(self, scores: dict[str, np.ndarray], rows: int) -> np.ndarray:
         weights, popularity = self.settings.weights(), np.log(self.popularity)
@@ -90,23 +89,18 @@ class HybridKNN(Recommender):
         histories = as_histories(histories, len(self.popularity))
         return self._blend({name: part.fold_in(histories) for name, part in self.parts.items()}, len(histories))
 
-    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation:
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """What each part adds to the score of an item, and each item of one history through the parts.
 
         `user` is the code of a known user, who has no vote among the neighbours.
         """
-        return self.explain_all(history, [item], user)[0]
-
-    def explain_all(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
-        """`explain` for several items of one list."""
         history, weights = as_histories(history, len(self.popularity)), self.settings.weights()
         own, popularity = np.unique(history.take(np.array([0])).items), np.log(self.popularity)
         parts: list[dict[str, float]] = [{} for _ in items]
         said = np.zeros((len(items), len(own)))
         for name, part in self.parts.items():
-            told = {"user": user} if isinstance(part, UserKNN) else {}
             factor = weights[name] / self.scales[name]
-            for place, why in enumerate(part.explain_all(history, items, **told)):  # type: ignore[attr-defined]
+            for place, why in enumerate(part.explain_list(history, items, user) or []):
                 said[place] += factor * why.contributions
                 parts[place][name] = factor * float(why.contributions.sum())
         for shares, item in zip(parts, items, strict=True):

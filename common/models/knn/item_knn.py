@@ -7,10 +7,12 @@ shrinkage of Bell & Koren 2007 and an asymmetric norm as in Aiolli 2013):
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
+from common.models.base import Validation
 from common.models.knn.base import ItemSimilarityKNN, shrunk_cosines
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.arrays import weigh
 from common.utils.settings import SearchRange
 
@@ -37,11 +39,10 @@ class ItemKNN(ItemSimilarityKNN):
     name = "item_knn"
     Settings = ItemKNNSettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Find every item's nearest items by common listeners."""
-        self.remember(train)
+        self.set_state(train)
         matrix = weigh(self.histories.matrix(), self.settings.weighting)
         self.similarity = shrunk_cosines(
             matrix, self.settings.neighbours, self.settings.shrinkage, self.settings.asymmetry
         )
-        return self

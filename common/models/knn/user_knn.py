@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 from scipy import sparse
 
-from common.models.base import Recommender, as_histories, best
+from common.models.base import Recommender, Validation, as_histories, best
 from common.models.explanation import Explanation
 from common.models.knn.base import order_rest_by_popularity, spoken
 from common.splits.histories import Histories, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.arrays import keep_largest, sums_of_rows, weigh
 from common.utils.settings import SearchRange
 
@@ -41,13 +42,11 @@ class UserKNN(Recommender):
     name = "user_knn"
     Settings = UserKNNSettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Remember everybody's history."""
         self.histories = train.histories
         self.popularity = train.popularity
-        self.catalogue_sha256 = train.catalogue_sha256
         self._prepare()
-        return self
 
     def _prepare(self) -> None:
         self.has = weigh(self.histories.matrix(), "binary")
@@ -68,16 +67,12 @@ class UserKNN(Recommender):
         """Scores of people who are not among the voters."""
         return self._vote(self._vectors(as_histories(histories, self.has.shape[1])), leave_out=None)
 
-    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation:
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """What each item of one history adds to the score of an item, through the people who share it; they sum to it.
 
         The vote of a person who has the item is divided among the items in common by what each adds to the likeness.
         `user` is the code of a known user, who has no vote.
         """
-        return self.explain_all(history, [item], user)[0]
-
-    def explain_all(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
-        """`explain` for several items of one list."""
         vectors = self._vectors(as_histories(history, self.has.shape[1]))[[0]]
         near = self._near(vectors, np.array([user]) if user >= 0 else None)
         has = self.has[near.indices][:, list(items)].toarray() > 0

@@ -21,16 +21,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from common.models.base import Recommender, as_histories, best
+from common.models.base import Recommender, Validation, as_histories, best
 from common.models.explanation import Explanation
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.arrays import weigh
 from common.utils.environment import threads
 from common.utils.settings import SearchRange
@@ -87,14 +88,12 @@ class ALS(Recommender):
     histories: Histories
     _user_factors: np.ndarray | None
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Train the item factors."""
-        self.catalogue_sha256 = train.catalogue_sha256
         self.popularity = train.popularity
-        self.item_factors = self._train(self.confidences(train.histories))
+        self.item_factors = self._train(self.confidences(train.histories), context)
         self._prepare()
         self.histories, self._user_factors = train.histories, None
-        return self
 
     @property
     def user_factors(self) -> np.ndarray:
@@ -103,8 +102,8 @@ class ALS(Recommender):
             self._user_factors = self.solve(self.histories)
         return self._user_factors
 
-    def _train(self, confidences: sparse.csr_matrix) -> np.ndarray:
-        """Item factors float32 (n_items, factors); the loss of every iteration goes to `curves`.
+    def _train(self, confidences: sparse.csr_matrix, context: FitContext) -> np.ndarray:
+        """Item factors float32 (n_items, factors); the loss of every iteration goes to `curves` and is reported.
 
         It is the loss of the first LOSS_USERS users, in one thread: everybody's would take a fifth of the time again,
         and several threads add up in another order each time.
@@ -120,6 +119,8 @@ class ALS(Recommender):
                     factors = (model.user_factors[: sample.shape[0]], model.item_factors, model.regularization)
                     loss = implicit.cpu.als.calculate_loss(sample, *factors, num_threads=1)
                 losses.append(float(loss))
+                if context.report is not None:
+                    context.report({"train/loss": losses[-1]}, len(losses))
 
             model.fit(confidences, show_progress=sys.stderr.isatty(), callback=note)
         factors = model.item_factors
@@ -195,15 +196,11 @@ class ALS(Recommender):
         scores[~factors.any(axis=1)] = self.popularity / self.popularity.max() - 1
         return scores
 
-    def explain(self, history: Histories, item: int) -> Explanation:
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """Which items of one user's history speak for an item, and by how much: section 5 of the paper.
 
         The contributions of the history's distinct items add up to the predicted preference of `item`.
         """
-        return self.explain_all(history, [item])[0]
-
-    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
-        """`explain` for several items of one list."""
         row = self.confidences(as_histories(history, len(self.item_factors)))[[0]]
         own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
         system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)

@@ -12,15 +12,16 @@ so that the smaller side alone is inverted, and the result is the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 from scipy import linalg, sparse
 
-from common.models.base import Recommender, as_histories, best
+from common.models.base import Recommender, Validation, as_histories, best
 from common.models.explanation import Explanation
 from common.splits.histories import Histories, history_matrix, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.arrays import sums_of_rows, weigh
 from common.utils.settings import SearchRange
 
@@ -48,17 +49,15 @@ class EASE(Recommender):
     name = "ease"
     Settings = EASESettings
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Invert the smaller Gram matrix."""
         self.histories = train.histories
         self.popularity = train.popularity
-        self.catalogue_sha256 = train.catalogue_sha256
         matrix = self._matrix()
         gram = (matrix @ matrix.T if self.dual else matrix.T @ matrix).toarray()
         gram[np.diag_indices_from(gram)] += self.settings.regularisation
         self.inverse = linalg.inv(gram, overwrite_a=True, check_finite=False)
         self._finish()
-        return self
 
     @property
     def dual(self) -> bool:
@@ -132,12 +131,8 @@ class EASE(Recommender):
             through_p = (rows @ self.inverse).astype(np.float32)
         return dense - through_p / self.diagonal.astype(np.float32)
 
-    def explain(self, history: Histories, item: int) -> Explanation:
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """What each item j of one history adds to the score of an item, h_j B_ji; they sum to it."""
-        return self.explain_all(history, [item])[0]
-
-    def explain_all(self, history: Histories, items: Sequence[int]) -> list[Explanation]:
-        """`explain` for several items of one list."""
         history = as_histories(history, self.histories.n_items)
         row = history_matrix(history, self.settings.weighting, self.settings.decay)[[0]]
         if not row.nnz:

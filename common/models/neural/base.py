@@ -1,7 +1,7 @@
-"""What every neural model shares: a network, its training through both phases, and how it is kept on disk.
+"""What every neural model shares: a network, its training, and how it is kept on disk.
 
-torch is imported where a network is built. A model that was loaded to be asked for single lists (`light`) does without,
-as importing torch takes longer than all else: its weights are walked by `numpy_networks.py`.
+torch is imported where a network is built. A model that was loaded for inference only does without, as importing torch
+takes longer than all else: its forward pass is that of `inference/numpy_networks.py`.
 """
 
 import hashlib
@@ -11,95 +11,101 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from common.models.base import Trained
+from common.models.base import Recommender, Validation
 from common.models.inference.numpy_layers import Weights
 from common.splits.train_view import TrainView
+from common.training.context import FitContext, RefitSchedule
 from common.utils.io import read_checked, read_json, write_checked, write_json
 
 if TYPE_CHECKING:
-    from common.training.batches import Lessons
-    from common.training.context import Place, RefitSchedule
+    from common.training.batches import Batches
 
 WEIGHTS = "model.safetensors"
 
 
-class Neural(Trained):
+class Neural(Recommender):
     """A model whose `fit` trains a network.
 
-    With a `judge` (in phase `select`) training stops when validation no longer rises, and `plan` remembers the epochs
-    and learning rates. The next `fit` without a judge (phase `final`) replays the plan. With neither, `fit` goes
-    through all epochs of the settings.
+    With validation, training stops when it no longer rises, and `refit_schedule` keeps the epochs and learning rates,
+    which `refit` replays. Without it, or where nothing was chosen, training goes through all epochs of the settings.
     """
 
     files: ClassVar[tuple[str, ...]] = ("model.json", WEIGHTS)
     network: Any
-    """A torch module, or its twin in numpy (`light`)."""
-
-    def __init__(self, settings: Any = None, seed: int = 0) -> None:
-        super().__init__(settings, seed)
-        self.plan: RefitSchedule | None = None
-        """What the last `fit` with a judge chose."""
+    """A torch module, or its twin in numpy (`inference_only`)."""
+    refit_schedule: RefitSchedule | None = None
+    """What the last validated `fit` chose."""
 
     @abstractmethod
-    def remember(self, train: TrainView) -> None:
+    def set_state(self, train: TrainView) -> None:
         """Keep what scoring needs beside the network."""
 
     @abstractmethod
     def build(self) -> Any:
-        """A new network, with its random start, for what was remembered."""
+        """A new network, with its random start, for that state."""
 
     @abstractmethod
-    def in_numpy(self, weights: Weights) -> Any:
+    def as_numpy(self, weights: Weights) -> Any:
         """What scores as the network does, without torch."""
 
     @abstractmethod
-    def lessons(self, train: TrainView) -> "Lessons | None":
-        """What the network is trained on; None where the data teach nothing, and the network stays as it was built."""
+    def batches(self, train: TrainView) -> "Batches | None":
+        """What the network is trained on; None where there is nothing to learn, and the network stays as built."""
 
-    def fit(self, train: TrainView) -> Self:
-        """Train a new network; see the class."""
-        from common.training.context import RefitSchedule
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
+        chosen = self._train(train, validation, context, None)
+        if validation is not None:
+            self.refit_schedule = chosen
+
+    def _refit(self, train: TrainView, context: FitContext) -> None:
+        self._train(train, None, context, self.refit_schedule)
+
+    def _train(
+        self, train: TrainView, validation: Validation | None, context: FitContext, schedule: RefitSchedule | None
+    ) -> RefitSchedule:
+        """Train a new network, by a schedule if there is one; returns what came of it."""
         from common.training.trainer import train_network
 
-        self.light = False
-        self.remember(train)
-        self.catalogue_sha256 = train.catalogue_sha256
+        self.set_state(train)
         with seeded(self.seed, self.device):
-            self.network = self.build().to(self.device)
-            plan = None if self.judge is not None or not (self.plan and self.plan.epochs) else self.plan
-            place, lessons = self._place(train), self.lessons(train)
-            course = RefitSchedule(0, [])
-            if lessons is not None:
-                course = train_network(self.network, lessons, self.settings, place, self.judge, plan)
-        self.curves, self.costs = course.curves, course.costs
-        if self.judge is not None:
-            self.plan = course
+            self.network, chosen = self.build().to(self.device), RefitSchedule(0, [])
+            if (batches := self.batches(train)) is not None:
+                chosen = train_network(
+                    self.network,
+                    batches,
+                    self.settings,
+                    context=context,
+                    validate=None if validation is None else lambda: validation(self),
+                    schedule=schedule if schedule and schedule.epochs else None,
+                    device=self.device,
+                    identity=self._identity(train, context, schedule),
+                    title=f"{self.name} {train.phase}",
+                )
+        self.curves, self.costs = chosen.curves, chosen.costs
         self.network.eval()
-        return self
+        return chosen
 
-    def _place(self, train: TrainView) -> "Place":
-        from common.training.context import Place
-
-        identity = {
+    def _identity(self, train: TrainView, context: FitContext, schedule: RefitSchedule | None) -> dict[str, Any]:
+        """What a checkpoint must agree with to be resumed."""
+        return {
             "model": self.name,
             "data set": train.dataset,
             "split": f"{train.protocol} {train.split_sha256[:16]}",
             "phase": train.phase,
             "settings": hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode()).hexdigest()[:16],
             "seed": self.seed,
-            "data": self.data_sha256[:16],
-            "plan": [] if self.judge is not None or self.plan is None else self.plan.factors,
+            "data": context.data_sha256[:16],
+            "plan": [] if schedule is None else schedule.factors,
         }
-        return Place(self.device, self.folder, identity, self.resume, f"{self.name} {train.phase}", self.report)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """The network without gradients and dropout, in the precision it is trained in."""
-        if self.light:
+        if self.inference_only:
             yield
             return
         import torch
@@ -114,7 +120,7 @@ class Neural(Trained):
 
     def exactly(self) -> Any:
         """Inside `running`: float32 throughout, so that scores do not tie for want of digits."""
-        if self.light:
+        if self.inference_only:
             return nullcontext()
         import torch
 
@@ -125,7 +131,7 @@ class Neural(Trained):
 
     def tensor(self, array: np.ndarray) -> Any:
         """An array on the network's device, in the form that the network takes."""
-        if self.light:
+        if self.inference_only:
             return array
         import torch
 
@@ -133,20 +139,20 @@ class Neural(Trained):
 
     def array(self, made: Any) -> np.ndarray:
         """What the network made, float32."""
-        return made if self.light else made.float().cpu().numpy()
+        return made if self.inference_only else made.float().cpu().numpy()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The network's weights, `network/<name>`, and what was remembered."""
+        """The network's weights, `network/<name>`, and the state beside it."""
         weights = {f"network/{name}": t.detach().cpu().numpy() for name, t in self.network.state_dict().items()}
-        return weights | self.remembered()
+        return weights | self.state()
 
     @abstractmethod
-    def remembered(self) -> dict[str, np.ndarray]:
-        """What `remember` keeps, as arrays."""
+    def state(self) -> dict[str, np.ndarray]:
+        """What `set_state` keeps, as arrays."""
 
     @abstractmethod
-    def recall(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `remembered` gave."""
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `state` gave."""
 
     def written(self) -> dict[str, np.ndarray]:
         """What goes into `model.safetensors`."""
@@ -154,9 +160,9 @@ class Neural(Trained):
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `arrays` gave."""
-        self.recall(arrays)
+        self.load_state(arrays)
         weights = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
-        self.network = self.in_numpy(Weights(weights)) if self.light else self._rebuilt(weights)
+        self.network = self.as_numpy(Weights(weights)) if self.inference_only else self._rebuilt(weights)
 
     def _rebuilt(self, weights: dict[str, np.ndarray]) -> Any:
         import torch

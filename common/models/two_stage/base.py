@@ -63,7 +63,6 @@ class TwoStageRecommender(Recommender):
         about = CandidateSettings(**{f.name: getattr(self.settings, f.name) for f in fields(CandidateSettings)})
         prepared, kept = prepare(train, about, negatives, self.seed, self.device)
         self.bench, self.histories = prepared.bench, train.histories
-        self.catalogue_sha256 = train.catalogue_sha256
         self.source_seconds, self.feature_seconds = prepared.source_seconds, prepared.feature_seconds
         self.shared_seconds = prepared.source_seconds + prepared.feature_seconds if kept else Seconds()
         return prepared

@@ -127,9 +127,7 @@ class CandidateGenerator:
 
     def _new(self, name: str) -> Recommender:
         settings: Any = getattr(self.settings, name, None)
-        source = KINDS[name](settings, self.seed)
-        source.device = self.device
-        return source
+        return KINDS[name](settings, seed=self.seed, device=self.device)
 
     def blocks(self, asked: Query) -> Iterator[np.ndarray]:
         """The rows of `asked`, in blocks whose scores fit into BLOCK_BYTES."""

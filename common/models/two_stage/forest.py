@@ -55,16 +55,12 @@ class Forest(TwoStage):
             random_state=self.seed,
         )
 
-    def explain(self, history: Histories, item: int, user: int = -1) -> Explanation:
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """Which features moved a candidate's score, and by how much: Saabas 2014, the steps of the paths added up.
 
         `parts` start with `average`, the share of wanted training candidates, and sum to the score. An item that no
         source proposes has the part `first_stage` alone. `user` is the code of a known user.
         """
-        return self.explain_all(history, [item], user)[0]
-
-    def explain_all(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
-        """`explain` for several items of one list, whose candidates are described once."""
         pool = self.pool(Query(np.array([user]), history.take(np.array([0]))))
         return [self._explain(pool, item) for item in items]
 

@@ -12,12 +12,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from common.models.base import Recommender
+from common.models.base import Recommender, Validation
 from common.models.inference.trees import Trees, as_bytes, read_trees
 from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
 from common.models.two_stage.training_data import Lessons
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError
 from common.utils.io import atomic
@@ -57,7 +58,7 @@ class TwoStage(TwoStageRecommender):
     def new_plays(self) -> Any:
         """An unfitted scikit-learn regressor of log plays."""
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Cross-fit the sources, learn to order their candidates, and learn log plays where there are any."""
         prepared = self.cross_fit(train, self.settings.negatives)
         self.lessons = prepared.lessons
@@ -65,11 +66,10 @@ class TwoStage(TwoStageRecommender):
         if learned := prepared.trees.get(self._recipe):
             self.ranker, self.plays, seconds = learned
             self.shared_seconds += seconds
-            return self
+            return
         self.ranker = self.learn(self.lessons.features, self.lessons.wanted)
         self.plays = self.learn_plays(self.lessons.pair_features, self.lessons.log_plays)
         prepared.trees[self._recipe] = self.ranker, self.plays, Seconds.now() - start
-        return self
 
     @property
     def _recipe(self) -> str:
@@ -106,9 +106,9 @@ class TwoStage(TwoStageRecommender):
         super().save(folder)
 
     @classmethod
-    def load(cls, folder: Path, catalogue_sha256: str | None = None, light: bool = False) -> Self:
+    def load(cls, folder: Path, train: TrainView | None = None, **how: Any) -> Self:
         """Read a saved model; of the trees' files only the arrays are read."""
-        model = super().load(folder, catalogue_sha256, light)
+        model = super().load(folder, train, **how)
         for name in (RANKER, PLAYS):
             try:
                 trees = read_trees(folder / name)

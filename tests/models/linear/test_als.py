@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from common.models.linear import als as module
-from common.models.linear.als import ALS, ALSSettings, one_blas_thread
+from common.models.linear.als import ALS, one_blas_thread
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests
@@ -141,10 +141,8 @@ def test_the_gpu_class_is_asked_for_on_cuda_alone():
         device: SimpleNamespace(als=SimpleNamespace(AlternatingLeastSquares=lambda d=device, **s: asked.append((d, s))))
         for device in ("cpu", "gpu")
     }
-    model = ALS(ALSSettings(factors=BLOCK), seed=3)
-    model._new_model(SimpleNamespace(**classes))
-    model.device = "cuda"
-    model._new_model(SimpleNamespace(**classes))
+    for device in ("cpu", "cuda"):
+        ALS(factors=BLOCK, seed=3, device=device)._new_model(SimpleNamespace(**classes))
     assert [device for device, _ in asked] == ["cpu", "gpu"]
     assert all(settings["factors"] == BLOCK and settings["random_state"] == 3 for _, settings in asked)
 

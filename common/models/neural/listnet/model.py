@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 
 from common.features.preprocessing.preprocessor import MusicPreprocessor
+from common.models.base import Validation
 from common.models.inference.numpy_layers import Weights
 from common.models.inference.numpy_networks import NumpyHybrid
 from common.models.neural.base import Neural
@@ -20,6 +21,7 @@ from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.training.settings import TrainingSettings
 from common.utils.errors import UserError
 from common.utils.io import atomic
@@ -113,20 +115,17 @@ class HybridListNet(TwoStageRecommender, Neural):
     Settings = HybridListNetSettings
     files: ClassVar[tuple[str, ...]] = (*Neural.files, SOURCES, "preprocessor.json")
 
-    def __init__(self, settings: Any = None, seed: int = 0) -> None:
-        super().__init__(settings, seed)
-        self.kept: dict[bytes, Candidates] | None = None
-        """Candidates of the people that are judged, while `fit` runs."""
+    kept: dict[bytes, Candidates] | None = None
+    """Candidates of the users that validation scores, while `fit` runs."""
 
-    def fit(self, train: TrainView) -> Self:
-        """Cross-fit the sources, then train the network on their lists; see `Neural`."""
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         self.kept = {}
         try:
-            return super().fit(train)
+            Neural._fit(self, train, validation, context)
         finally:
             self.kept = None
 
-    def remember(self, train: TrainView) -> None:
+    def set_state(self, train: TrainView) -> None:
         """Fit the sources and gather all that the network is told."""
         s = self.settings
         s.check()
@@ -188,11 +187,11 @@ class HybridListNet(TwoStageRecommender, Neural):
 
         return HybridNetwork(self.scale, self.items, self.users, self.spaces, self.settings)
 
-    def in_numpy(self, weights: Weights) -> NumpyHybrid:
+    def as_numpy(self, weights: Weights) -> NumpyHybrid:
         """What judges as the network does, without torch."""
         return NumpyHybrid(weights, self.scale, self.items, self.users, self.settings.residual)
 
-    def lessons(self, train: TrainView) -> ListBatches | None:
+    def batches(self, train: TrainView) -> ListBatches | None:
         """Cross-fitted lists; None where there is no order to learn."""
         return self.taught if len(self.taught.usable) else None
 
@@ -241,7 +240,7 @@ class HybridListNet(TwoStageRecommender, Neural):
 
     # What is kept
 
-    def remembered(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """The sources, the sides, the spaces, and how features are scaled."""
         spaces = {f"space/{place}": vectors for place, vectors in enumerate(self.spaces)}
         mean = np.array(self.mean_plays)
@@ -254,8 +253,8 @@ class HybridListNet(TwoStageRecommender, Neural):
         """The network's weights, `network/<name>`, and what was remembered."""
         return Neural.arrays(self)
 
-    def recall(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what was remembered."""
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `state` gave."""
         TwoStageRecommender.restore(self, arrays)
         self.items, self.users = (Side.unpack(side, arrays) for side in ("items", "users"))
         self.spaces = [arrays[f"space/{n}"] for n in range(sum(name.startswith("space/") for name in arrays))]
@@ -270,15 +269,15 @@ class HybridListNet(TwoStageRecommender, Neural):
     def save(self, folder: Path) -> None:
         """Write the sources, then the preprocessor, then the network and `model.json`."""
         with atomic(folder / SOURCES) as temporary, temporary.open("wb") as handle:
-            np.savez(handle, allow_pickle=False, **self.remembered())
+            np.savez(handle, allow_pickle=False, **self.state())
         self.preprocessor.save_preprocessors(folder)
         Neural.save(self, folder)
 
     @classmethod
-    def load(cls, folder: Path, catalogue_sha256: str | None = None, light: bool = False) -> Self:
-        """Read a saved model and, unless it is `light`, its preprocessor, which scoring does without."""
-        model = super().load(folder, catalogue_sha256, light)
-        if not light:
+    def load(cls, folder: Path, train: TrainView | None = None, **how: Any) -> Self:
+        """Read a saved model and, unless it is for inference only, its preprocessor, which scoring does without."""
+        model = super().load(folder, train, **how)
+        if not model.inference_only:
             model.preprocessor = MusicPreprocessor.load_preprocessors(folder)
         return model
 

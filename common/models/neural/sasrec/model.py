@@ -84,13 +84,13 @@ class SASRec(Neural):
     name = "sasrec"
     Settings = SASRecSettings
 
-    def remember(self, train: TrainView) -> None:
+    def set_state(self, train: TrainView) -> None:
         """Keep the histories, the popularity, and the side features of the items."""
         self.settings.check()
         self.histories, self.popularity = train.histories, train.popularity
         self.side = side_features(train, self.settings.tags, self.settings.audio)
 
-    def in_numpy(self, weights: Weights) -> NumpySASRec:
+    def as_numpy(self, weights: Weights) -> NumpySASRec:
         """What scores as the network does, without torch."""
         return NumpySASRec(weights, self.side, self.settings)
 
@@ -104,13 +104,13 @@ class SASRec(Neural):
         chances = (chances / chances.sum()).astype(np.float32)
         return SASRecNetwork(self.settings, self.histories.n_items, self.side, chances)
 
-    def lessons(self, train: TrainView) -> SequenceBatches:
+    def batches(self, train: TrainView) -> SequenceBatches:
         """Windows of the histories, each event to foretell the next."""
         if not (train.histories.lengths > 1).any():
             raise UserError("no history has two events, so there is no next item to learn from; use another model")
-        return self.lessons_of(train.histories)
+        return self.batches_of(train.histories)
 
-    def lessons_of(self, histories: Histories) -> SequenceBatches:
+    def batches_of(self, histories: Histories) -> SequenceBatches:
         """The same of any histories over this catalogue."""
         s = self.settings
         return SequenceBatches(histories, s.length, s.order, s.crop, s.batch, self.seed, self._draw)
@@ -149,7 +149,7 @@ class SASRec(Neural):
         packed |= {name: self.tensor(packed[name]) for name in ("items", "positions", "cells")}
         events = self.network.encode(vectors=self.network.look_up(packed["items"]), **packed)
         last = events[self.tensor(np.cumsum(ends - starts) - 1)]
-        return last if self.light else last.float()
+        return last if self.inference_only else last.float()
 
     def attention(self, history: Histories) -> tuple[np.ndarray, np.ndarray]:
         """What the last event of one history looks at: the items it sees, int (n,), and weights (layers, heads, n)."""
@@ -165,12 +165,12 @@ class SASRec(Neural):
             table = normalise(self.array(self.network.table()))
         return best(table @ table[item], k, leave_out=item)
 
-    def remembered(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """Histories, popularity, side features."""
         return {"popularity": self.popularity, "side": self.side, **pack_histories(self.histories)}
 
-    def recall(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what was remembered."""
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `state` gave."""
         self.popularity, self.side = arrays["popularity"], arrays["side"].reshape(len(arrays["popularity"]), -1)
         self.histories = unpack_histories(arrays, len(self.popularity))
 

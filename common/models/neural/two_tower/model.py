@@ -94,7 +94,7 @@ class TwoTower(Neural):
     name = "two_tower"
     Settings = TwoTowerSettings
 
-    def remember(self, train: TrainView) -> None:
+    def set_state(self, train: TrainView) -> None:
         """Keep the histories, the features, the groups of people, and where ids start from."""
         s = self.settings
         s.check()
@@ -111,13 +111,13 @@ class TwoTower(Neural):
 
     def _start(self, train: TrainView) -> np.ndarray:
         """Item factors of ALS in `width` dimensions: turned onto their main axes, cut off or filled up with zeros."""
-        als = ALS(self.settings.als, self.seed)
+        als = ALS(self.settings.als, seed=self.seed)
         factors = als.fit(train).item_factors.astype(np.float64)
         axes = np.linalg.eigh(factors.T @ factors)[1][:, ::-1][:, : self.settings.width]
         turned = (factors @ axes).astype(np.float32)
         return np.pad(turned, ((0, 0), (0, self.settings.width - turned.shape[1])))
 
-    def in_numpy(self, weights: Weights) -> NumpyTowers:
+    def as_numpy(self, weights: Weights) -> NumpyTowers:
         """What scores as the network does, without torch."""
         return NumpyTowers(weights, self.items, self.heard, self.settings)
 
@@ -145,7 +145,7 @@ class TwoTower(Neural):
         spread = measures.std(0, correction=0)
         towers.users.scale.copy_(torch.stack([measures.mean(0), spread.clamp(min=1.0)]))
 
-    def lessons(self, train: TrainView) -> PooledBatches:
+    def batches(self, train: TrainView) -> PooledBatches:
         """Histories, each split into what is shown and what is to be found."""
         s = self.settings
         return PooledBatches(train.histories, s.task, s.least, s.ahead, s.batch, s.negatives, self.seed)
@@ -277,15 +277,15 @@ class TwoTower(Neural):
 
     # What is kept
 
-    def remembered(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """Histories, features, and who belongs to which group."""
         names = np.frombuffer(json.dumps(list(self.groups)).encode(), np.uint8)
         members = np.stack(list(self.groups.values())) if self.groups else np.zeros((0, len(self.histories)), bool)
         kept = {"items": self.items, "heard": self.heard, "people": self.people}
         return {**kept, "groups": names, "members": members, **pack_histories(self.histories)}
 
-    def recall(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what was remembered."""
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `state` gave."""
         self.items, self.heard = arrays["items"], arrays["heard"]
         self.histories = unpack_histories(arrays, len(self.items))
         n_users = len(self.histories)

@@ -105,7 +105,7 @@ class TestHybridListNet(ContractTests):
 
 
 def make(**changed: Any) -> HybridListNet:
-    return HybridListNet(HybridListNetSettings(**SMALL | changed), 0)
+    return HybridListNet(HybridListNetSettings(**SMALL | changed), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_processes_share_the_lists_and_epochs_shuffle_them():
 
 def test_the_parts_of_a_batch_have_the_loss_of_the_whole(train):
     model = make(without=("ids",), ils_weight=0.7)
-    model.remember(train)
+    model.set_state(train)
     network, epoch = model.build().eval(), model.taught.epoch(1)
 
     def loss(rank: int, world: int) -> float:
@@ -174,7 +174,7 @@ def test_the_parts_of_a_batch_have_the_loss_of_the_whole(train):
 def test_nobody_else_moves_the_loss_of_a_list(train):
     """The softmax is over a list: another person's scores do not change its gradient."""
     model = make(task="rank", without=("ids",))
-    model.remember(train)
+    model.set_state(train)
     network = model.build().eval()
     batch = to_device(model.taught.epoch(1).batch(0, 0, 1), "cpu")
     pairs = (batch[name] for name in ("features", "users", "items", "expected"))
@@ -302,7 +302,7 @@ def test_one_task_alone_leaves_the_other_head_as_it_was(train):
     for task, kept in (("rank", "plays"), ("plays", "ranks")):
         model = make(task=task, epochs=2, weight_decay=0.0).fit(train)
         start = make(task=task)
-        start.remember(train)
+        start.set_state(train)
         torch.manual_seed(0)
         np.testing.assert_array_equal(
             getattr(model.network, kept).weight.detach(), getattr(start.build(), kept).weight.detach()
@@ -344,13 +344,11 @@ def test_nobody_with_candidates_teaches_nothing_and_harms_nothing(train):
     """A single user: there are no lists with something wanted."""
     alone = dataclasses.replace(train, interactions=train.interactions[train.interactions["user"] == 0])
     model = make(epochs=1)
-    model.judge = lambda: 0.5
-    assert np.isfinite(model.fit(alone).score(np.arange(N_USERS))).all()
-    model.judge = None
-    assert np.isfinite(model.fit(alone).fold_in([[1]])).all()
+    assert np.isfinite(model.fit(alone, lambda _: 0.5).score(np.arange(N_USERS))).all()
+    assert np.isfinite(model.refit(alone).fold_in([[1]])).all()
 
 
-def test_candidates_of_judged_people_are_made_once(train, monkeypatch):
+def test_candidates_of_validation_users_are_made_once(train, monkeypatch):
     made, proposed = [], CandidateGenerator.propose
 
     def noted(stage: CandidateGenerator, asked: Query) -> Any:
@@ -359,8 +357,7 @@ def test_candidates_of_judged_people_are_made_once(train, monkeypatch):
 
     monkeypatch.setattr(CandidateGenerator, "propose", noted)
     model = make(epochs=3)
-    model.judge = lambda: float(model.score(np.arange(5)).mean())
-    model.fit(train)
+    model.fit(train, lambda model: float(model.score(np.arange(5)).mean()))
     assert made.count(5) == 1
     assert model.kept is None
     model.score(np.arange(5))

@@ -53,7 +53,7 @@ def train(tmp_path_factory):
 
 
 def make(**changed: Any) -> SASRec:
-    return SASRec(SASRecSettings(**SMALL | changed), 0)
+    return SASRec(SASRecSettings(**SMALL | changed), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -240,13 +240,13 @@ def test_packing_by_hand():
     assert (packed["windows"], packed["width"]) == (3, 3)
 
 
-def lessons(size: int, draw: Any = lambda rng: {}) -> SequenceBatches:
+def batches(size: int, draw: Any = lambda rng: {}) -> SequenceBatches:
     given = histories([3, 1, 4, 2], [1, 5], [9, 2, 6, 5, 3], [7], [8, 9, 1])
     return SequenceBatches(given, 3, "kept", "last", size, 0, draw)
 
 
 def test_a_batch_foretells_the_next_event_and_processes_share_it():
-    epoch = lessons(3).epoch(1)
+    epoch = batches(3).epoch(1)
     assert (epoch.n_examples, epoch.n_batches) == (4, 2)
     pairs = []
     for step in range(2):
@@ -259,13 +259,13 @@ def test_a_batch_foretells_the_next_event_and_processes_share_it():
         assert sorted(together) == sorted(alone["targets"])
     wanted = [(3, 1), (1, 4), (4, 2), (1, 5), (2, 6), (6, 5), (5, 3), (8, 9), (9, 1)]
     assert sorted(pairs) == sorted(wanted)
-    assert lessons(4).epoch(1).describe(0) == "4 sequences of 2 to 4 events, 9 targets"
+    assert batches(4).epoch(1).describe(0) == "4 sequences of 2 to 4 events, 9 targets"
 
 
 def test_an_epoch_depends_on_its_number_alone_and_negatives_on_the_step():
-    one, again, other = (lessons(4, lambda rng: {"negatives": rng.integers(0, 20, 9)}).epoch(n) for n in (3, 3, 4))
+    one, again, other = (batches(4, lambda rng: {"negatives": rng.integers(0, 20, 9)}).epoch(n) for n in (3, 3, 4))
     np.testing.assert_array_equal(one.starts, again.starts)
-    assert any(not np.array_equal(one.starts, lessons(4).epoch(n).starts) for n in range(4, 9))
+    assert any(not np.array_equal(one.starts, batches(4).epoch(n).starts) for n in range(4, 9))
     np.testing.assert_array_equal(one.batch(0, 0, 2)["negatives"], again.batch(0, 1, 2)["negatives"])
     assert not np.array_equal(one.batch(0, 0, 1)["negatives"], other.batch(0, 0, 1)["negatives"])
 

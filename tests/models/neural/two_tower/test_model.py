@@ -1,4 +1,4 @@
-"""Two towers: the contract, their lessons, their loss, their features, and people and items nobody has seen."""
+"""Two towers: the contract, their batches, their loss, their features, and people and items nobody has seen."""
 
 import dataclasses
 from itertools import pairwise
@@ -84,10 +84,10 @@ def fitted(train):
 
 
 def make(**changed: Any) -> TwoTower:
-    return TwoTower(TwoTowerSettings(**SMALL | changed), 0)
+    return TwoTower(TwoTowerSettings(**SMALL | changed), seed=0)
 
 
-def lessons(histories: Histories, **changed: Any) -> PooledBatches:
+def batches(histories: Histories, **changed: Any) -> PooledBatches:
     wanted: dict[str, Any] = {
         "task": "complete",
         "least": 0.5,
@@ -102,13 +102,13 @@ def lessons(histories: Histories, **changed: Any) -> PooledBatches:
 HISTORIES = Histories.from_lists([[0, 4, 2, 7, 1, 3], [5, 2], [], [9], [1, 2, 3, 4, 5, 6, 7, 8]], 30)
 
 
-# Lessons
+# Batches
 
 
 @pytest.mark.parametrize("task", ["complete", "continue"])
 def test_what_is_shown_and_what_is_to_be_found_never_overlap(task):
     for number in range(1, 40):
-        epoch = lessons(HISTORIES, task=task).epoch(number)
+        epoch = batches(HISTORIES, task=task).epoch(number)
         assert not (epoch.shown & epoch.asked).any()
         assert set(epoch.users) <= {0, 1, 3, 4}
         assert len(set(epoch.users)) == len(epoch.users)
@@ -126,7 +126,7 @@ def test_what_is_shown_and_what_is_to_be_found_never_overlap(task):
 
 def test_a_history_is_continued_by_what_came_next():
     for number in range(1, 40):
-        epoch = lessons(HISTORIES, task="continue", ahead=2, size=9).epoch(number)
+        epoch = batches(HISTORIES, task="continue", ahead=2, size=9).epoch(number)
         batch = epoch.batch(0, 0, 1)
         for row, user in enumerate(batch["people"]):
             shown = batch["items"][batch["shown"][batch["shown_rows"] == row]].tolist()
@@ -138,12 +138,12 @@ def test_everything_is_to_be_found_at_some_time():
     for task in ("complete", "continue"):
         found = np.zeros(len(HISTORIES.items), bool)
         for number in range(1, 60):
-            found |= lessons(HISTORIES, task=task).epoch(number).asked
+            found |= batches(HISTORIES, task=task).epoch(number).asked
         assert found.all()
 
 
 def test_the_pool_holds_targets_and_draws_once_each_and_what_people_have_is_marked():
-    epoch = lessons(HISTORIES, size=5, uniform=40).epoch(1)
+    epoch = batches(HISTORIES, size=5, uniform=40).epoch(1)
     batch = epoch.batch(0, 0, 1)
     pool = batch["items"][batch["pool"]]
     assert len(set(pool)) == len(pool) > 10
@@ -158,7 +158,7 @@ def test_the_share_of_an_item_in_the_pool_is_right_on_average():
     over the pool estimates that over the catalogue without a bias (Yi et al. 2019). Asked for are 5 of 10 items."""
     alike = Histories.from_lists([[i, (i + 1) % 10] for i in range(10)] * 3, 12)
     total, epochs = np.zeros(12), 3000
-    made = lessons(alike, task="complete", least=0.0, size=30, uniform=24)
+    made = batches(alike, task="complete", least=0.0, size=30, uniform=24)
     for number in range(epochs):
         batch = made.epoch(number).batch(0, 0, 1)
         total[batch["items"][batch["pool"]]] += np.exp(batch["log_share"])
@@ -169,14 +169,14 @@ def test_the_share_of_an_item_in_the_pool_is_right_on_average():
 def test_a_target_is_each_item_as_often_as_said(task):
     """Of histories of very different lengths, whose first items are rarely asked for when they are to be continued."""
     uneven = Histories.from_lists([[0, 1], [2, 3, 4, 5, 6, 7, 8, 9], [1, 0, 9]], 10)
-    made, counts = lessons(uneven, task=task, least=0.0, ahead=2, size=3), np.zeros(10)
+    made, counts = batches(uneven, task=task, least=0.0, ahead=2, size=3), np.zeros(10)
     for number in range(4000):
         np.add.at(counts, uneven.items[made.epoch(number).asked], 1)
     np.testing.assert_allclose(counts / counts.sum(), made.chances, atol=0.006)
 
 
 def test_two_processes_share_the_pool_and_the_histories():
-    epoch = lessons(HISTORIES, size=4).epoch(3)
+    epoch = batches(HISTORIES, size=4).epoch(3)
     whole, parts = epoch.batch(0, 0, 1), [epoch.batch(0, rank, 2) for rank in range(2)]
     assert sorted(np.concatenate([part["people"] for part in parts])) == sorted(whole["people"])
     pools = [batch["items"][batch["pool"]].tolist() for batch in (whole, *parts)]
@@ -187,9 +187,9 @@ def test_two_processes_share_the_pool_and_the_histories():
 def test_the_parts_of_a_batch_have_the_loss_and_the_gradients_of_the_whole(train):
     """Over 2 and over 9 processes, of which some have no history at all."""
     model = make(batch=5)
-    model.remember(train)
+    model.set_state(train)
     network = model.build().eval()
-    epoch = model.lessons(train).epoch(1)
+    epoch = model.batches(train).epoch(1)
 
     def gradients(*parts: tuple[int, int]) -> list[torch.Tensor]:
         network.zero_grad()
@@ -208,10 +208,10 @@ def test_the_parts_of_a_batch_have_the_loss_and_the_gradients_of_the_whole(train
 
 
 def test_epochs_depend_on_the_seed_and_their_number_alone():
-    one, again, other = (lessons(HISTORIES, seed=seed).epoch(2) for seed in (0, 0, 1))
+    one, again, other = (batches(HISTORIES, seed=seed).epoch(2) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.batch(0, 0, 1)["items"], again.batch(0, 0, 1)["items"])
     assert not np.array_equal(one.asked, other.asked)
-    assert not np.array_equal(one.asked, lessons(HISTORIES).epoch(3).asked)
+    assert not np.array_equal(one.asked, batches(HISTORIES).epoch(3).asked)
 
 
 def test_ages_count_from_the_end_of_each_history():
@@ -326,7 +326,7 @@ def test_features_of_items_are_finite_whatever_is_missing(train):
     assert np.isfinite(item_features(dataclasses.replace(train, items=few), 0, 4)).all()
     bare = dataclasses.replace(train, items=train.items[["item_id"]], item_tags=None)
     assert np.isfinite(item_features(bare, 4, 4)).all()
-    model = TwoTower(TwoTowerSettings(**SMALL | {"epochs": 3}), 0).fit(dataclasses.replace(bare, social=None))
+    model = TwoTower(TwoTowerSettings(**SMALL | {"epochs": 3}), seed=0).fit(dataclasses.replace(bare, social=None))
     assert np.isfinite(model.score(np.arange(N_USERS))).all()
 
 
@@ -450,16 +450,15 @@ def test_another_models_index_is_refused(fitted, train):
 
 
 def test_what_was_scored_during_training_is_not_kept(train):
-    """A judge that scores after every epoch sees other scores each time, and the model ends as without it."""
+    """A validation that scores after every epoch sees other scores each time, and the model ends as without it."""
     looks: list[np.ndarray] = []
     watched, plain = make(epochs=3, patience=9), make(epochs=3)
 
-    def judge() -> float:
+    def validation(watched: Any) -> float:
         looks.append(np.concatenate([watched.score(np.arange(3)), watched.fold_in([[1, 2]]), watched.fold_in([[]])]))
         return float(len(looks))
 
-    watched.judge = judge
-    watched.fit(train)
+    watched.fit(train, validation)
     for one, other in pairwise(looks):
         assert all(not np.array_equal(row, later) for row, later in zip(one, other, strict=True))
     np.testing.assert_array_equal(looks[-1][:3], watched.score(np.arange(3)))
@@ -470,12 +469,11 @@ def test_the_best_epochs_weights_are_those_that_score(train):
     model = make(epochs=4, patience=9)
     looks: list[np.ndarray] = []
 
-    def judge() -> float:
+    def validation(model: Any) -> float:
         looks.append(model.score(np.arange(3)))
         return -float(abs(len(looks) - 2))
 
-    model.judge = judge
-    model.fit(train)
+    model.fit(train, validation)
     np.testing.assert_array_equal(model.score(np.arange(3)), looks[1])
 
 
@@ -486,9 +484,9 @@ def test_ids_start_from_als(train, factors):
     model.settings = dataclasses.replace(
         model.settings, als=dataclasses.replace(TwoTowerSettings().als, factors=factors, regularisation=1.0, alpha=5.0)
     )
-    model.remember(train)
+    model.set_state(train)
     start = model.build().items.ids.detach().numpy()
-    wanted = ALS(model.settings.als, 0).fit(train).item_factors
+    wanted = ALS(model.settings.als, seed=0).fit(train).item_factors
     products, largest = wanted @ wanted.T, min(8, factors)
     left = np.linalg.eigvalsh(products)[::-1][largest:].sum()
     assert start.shape == (N_ITEMS, 8)
