@@ -1,8 +1,8 @@
-"""docs/recommend.md, and a block of README.md: what recommend.py shows in a terminal of 80 columns, as it is now.
+"""docs/recommend.md: what recommend.py shows in a terminal of 80 columns.
 
 python -m examples.transcript [--dataset lastfm-2k] [--data-dir data] [--output-dir outputs]   (needs pexpect)
 
-The questions name artists and no user of the data, so that the answers say nothing of anybody.
+The queries name artists and no user of the data, so that the answers reveal nothing about anybody.
 """
 
 import os
@@ -18,44 +18,42 @@ import tyro
 
 from common.data.sources.registry import resolve_name
 from common.experiments.flags import command, parse_flags
-from common.reporting.markdown_blocks import fill
 from common.serving.store.store import Store
 from common.utils.io import ROOT, display, write_text
 
 LISTENER = "reader"
 PAGE = ROOT / "docs" / "recommend.md"
-README = ROOT / "README.md"
-MARKER = "transcript"
-SHORT = ("--model als -k 4", ("radiohead", "bjork", "-1", "why 2", "q"))
-"""The scene of the README, between its lines <!-- transcript --> and <!-- end -->."""
 SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
-        "Type what you like. `+2` likes the second of the list, `-1` dislikes the first, and the list changes at once.",
+        "Type what you like. `+2` likes the second item of the list, `-1` dislikes the first, and the list changes at once.",
         "--model als -k 5",
         ("radiohead", "bjrok", "-1", "why 2", "britney", "1", "undo", "help", "q"),
     ),
-    ("One question for somebody new, with reasons.", '--like Radiohead --like "Daft Punk" --why -k 4', ()),
-    ("What other kinds of models can say.", "--like Radiohead --like Björk --model forest,sasrec --why -k 2", ()),
-    ("All models, and what their lists have in common.", "--like Radiohead --model all -k 6", ()),
-    ("What is like an artist.", '--similar "Daft Punk" --model als -k 5 --why', ()),
-    ("What sounds like a song.", '--song "Creep - Radiohead" -k 5', ()),
-    ("Fewer of a kind: re-ranked for diversity.", "--like Radiohead --model als -k 6 --rerank.diversity 0.5", ()),
-    ("For programs.", "--like Radiohead --model als -k 1 --json", ()),
-    ("A name that nobody bears.", '--like "Radiohat"', ()),
+    ("For a new user, with explanations.", '--like Radiohead --like "Daft Punk" --why -k 4', ()),
+    ("How other kinds of models explain.", "--like Radiohead --like Björk --model forest,sasrec --why -k 2", ()),
+    ("All models, and how many items their lists share.", "--like Radiohead --model all -k 6", ()),
+    ("Similar artists.", '--similar "Daft Punk" --model als -k 5 --why', ()),
+    ("Songs with a similar sound.", '--song "Creep - Radiohead" -k 5', ()),
+    ("Re-ranked for diversity.", "--like Radiohead --model als -k 6 --rerank.diversity 0.5", ()),
+    ("As JSON.", "--like Radiohead --model als -k 1 --json", ()),
+    ("An unknown name.", '--like "Radiohat"', ()),
 )
 INTRODUCTION = """\
-# Asking the trained models
+# Recommendations in a terminal
 
-`recommend.py` opens the models that the stages have saved and answers in names. What follows was printed by it, on
+`recommend.py` loads the models that the stages have saved and answers with names. What follows was printed by it, on
 {dataset}, and written here by `python -m examples.transcript`.
 """
 REST = """
-Every flag is told by `python recommend.py --help`. Names are found without case and accents, with a slip of the
-keyboard, or by `id:ID` where several items bear one name. Likes and dislikes are kept in
-`outputs/<dataset>/library.sqlite`, which holds rows of the data set and is not to be published; `--as NAME` says whose
-count, and `forget` in a conversation deletes them. A disliked item is left out, and what the model finds like it moves
-down: by a rule of thumb, for the data know no dislikes ([what it costs](log.md#what-a-dislike-weighs)). The bar says
-where a score lies between the best candidate's and the 200th's.
+`python recommend.py --help` lists every flag. Names are matched without regard to case and accents, with a typo corrected, or
+given as `id:ID` where several items share one name. Likes and dislikes are kept in `outputs/<dataset>/library.sqlite`, which
+contains rows of the data set and must not be published; `--as NAME` says whose likes count, and `forget` in a conversation
+deletes them. A disliked item is left out, and items that the model finds similar to it move down, by a rule of thumb, since
+the data have no dislikes ([what it costs](log.md#what-a-dislike-weighs)). The bar shows where a score lies between that of the
+best candidate and that of the 200th.
+
+Neither torch nor scikit-learn is loaded for an answer: trained networks and trees are evaluated in NumPy. How fast that is:
+[benchmarks](../benchmarks/README.md#response-time-of-recommendpy).
 """
 
 
@@ -71,8 +69,6 @@ class Settings:
     """Folder of trained models."""
     page: Annotated[Path, tyro.conf.arg(name="out")] = PAGE
     """The page that is written."""
-    readme: Path = README
-    """The page whose block between <!-- transcript --> and <!-- end --> is written anew."""
 
 
 @command
@@ -84,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for about, flags, typed in SCENES:
         parts.append(f"\n{about}\n\n{scene(settings, name, flags, typed)}")
     write_text(settings.page, "".join(parts) + REST)
-    write_text(settings.readme, fill(settings.readme.read_text("utf-8"), MARKER, scene(settings, name, *SHORT)))
-    print(f"{display(settings.page)} and {display(settings.readme)} written")
+    print(f"{display(settings.page)} written")
 
 
 def scene(settings: Settings, name: str, flags: str, typed: Sequence[str]) -> str:

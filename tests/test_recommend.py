@@ -397,7 +397,7 @@ def shape(screen: str) -> list[str]:
     found = []
     for line in screen.splitlines():
         if row := re.match(r" (\d+)  .*?([▏▎▍▌▋▊▉█])", line):
-            found.append(f"row {row[1]}, bar at {row.start(2)}")
+            found.append(f"row {row[1]}, bar at {wcswidth(line[: row.start(2)])}")
         elif line.startswith("> "):
             found.append(line)
         else:
@@ -405,14 +405,16 @@ def shape(screen: str) -> list[str]:
     return found
 
 
-def test_the_screen_of_the_readme_is_what_the_program_prints_today(model_store, ask):
-    from examples.transcript import SHORT, Settings, played
+def test_the_screen_in_the_docs_is_what_the_program_prints_today(model_store, ask):
+    from examples.transcript import SCENES, Settings, played
 
     flags, folder = model_store
-    question, typed = SHORT
-    screen = played(Settings(dataset=flags[1], data_dir=Path(flags[3]), output_dir=folder.parent), question, typed)
-    shown = (ROOT / "README.md").read_text("utf-8").split("<!-- transcript -->")[1].split("<!-- end -->")[0]
+    _, question, typed = SCENES[0]
+    first = typed[:4]  # the names that follow are those of the real data
+    settings = Settings(dataset=flags[1], data_dir=Path(flags[3]), output_dir=folder.parent)
+    screen = played(settings, question, [*first, "q"])
+    shown = (ROOT / "docs" / "recommend.md").read_text("utf-8").split("```text\n")[1].split("\n> britney")[0]
     assert f"$ python recommend.py {question}\n" in shown
-    assert shape(shown) == shape(screen)
-    assert [line for line in shape(screen) if line.startswith(">")] == [f"> {line}" for line in typed]
+    assert [*shape(shown), "> q"] == shape(screen)
+    assert [line for line in shape(screen) if line.startswith(">")] == [f"> {line}" for line in (*first, "q")]
     assert max(map(wcswidth, screen.splitlines())) <= 80

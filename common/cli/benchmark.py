@@ -42,7 +42,11 @@ from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, read_json, write_json
 
 RESULTS = ROOT / "docs" / "results"
-PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "measures.md")
+PAGES = (
+    *(ROOT / "README.md", ROOT / "docs" / "core-metrics.md"),
+    *(RESULTS / f"{name}.md" for name in ("listen", "next", "newcomer", "ablations", "plays")),
+)
+"""Pages with blocks of results."""
 log = logging.getLogger(__name__)
 
 

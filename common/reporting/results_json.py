@@ -17,7 +17,7 @@ from common.evaluation.registry import CORE, METRICS
 from common.evaluation.segments import segments
 from common.evaluation.statistics import REFERENCE
 from common.reporting.extra_tables import TABLES, Table
-from common.reporting.leaderboard import finished_runs, leaderboard, markdown
+from common.reporting.leaderboard import finished_runs, interval, leaderboard, markdown
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
@@ -25,6 +25,8 @@ from common.utils.io import read_json
 
 ABOUT = ("config_sha256", "commit", "dirty", "device", "machine", "threads", "versions")
 """What is noted of each run that a row is made of; null where a run of long ago did not record it."""
+HEADLINE = ("random", "popularity", "item_knn", "als", "forest", "sasrec", "two_tower", "hybrid_listnet")
+"""Models of the headline table, tuned, in its order."""
 Rows = set[tuple[str, str]]
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
     for protocol, found in results["protocols"].items():
         rows = pd.DataFrame(found["rows"])
         made[f"leaderboard {name} {protocol}"] = markdown(rows, name, protocol, note=False)
+        made[f"headline {name} {protocol}"] = headline_table(found["rows"])
         made[f"nine {name} {protocol}"] = core_metrics_table(found["rows"])
         if "segments" in found:
             made[f"segments {name} {protocol}"] = segments_table(found["segments"])
@@ -94,6 +97,22 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
         kind, protocol = key.split(" ", 1)
         made[f"{kind} {name} {protocol}"] = Table(**table).markdown()
     return made
+
+
+def headline_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Five columns of the tuned rows of `HEADLINE` as Markdown; a model without such a row is left out."""
+    tuned = {row["model"]: row for row in rows if row["preset"] == "tuned"}
+    cells = [
+        [
+            name,
+            f"{row['ndcg_10']:.4f} ({interval(row)})",
+            *(f"{row[key]:.4f}" for key in ("recall_20", "coverage_10")),
+            f"{row['fit_cpu_seconds']:.1f}",
+        ]
+        for name, row in ((name, tuned[name]) for name in HEADLINE if name in tuned)
+    ]
+    header = ["Model", "NDCG@10 (95% interval)", "Recall@20", "Coverage@10", "Fit, CPU s"]
+    return Table(header, cells, texts=1).markdown()
 
 
 def core_metrics_table(rows: Sequence[dict[str, Any]]) -> str:
