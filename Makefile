@@ -1,9 +1,9 @@
-# run: the whole pipeline on the real data (or a generated set)   smoke: the same story on a tiny set
-# test, lint: what every change must pass                         report: the leaderboards once more
-# ask: what you like, and what the models say to it
-# xray: the same models before other judges                           audit: what a split gives away
-# page: outputs/index.html, all results on one page               dashboard: a ready workspace in W&B
-# table: run what the published table lacks (hours at first; may be stopped), then write README's tables and figures
+# run: the whole pipeline on the real data, or on generated data if they are not available
+# smoke: the same on a small generated data set      test, lint: what every change must pass
+# report: print the leaderboards again               page: outputs/index.html, all results on one page
+# ask: name what you like, the models answer         dashboard: a workspace in W&B
+# audit: check a split for leakage                   xray: the same models under other evaluation protocols
+# table: run what the published tables lack (hours at first; may be stopped), then rewrite tables and figures in docs
 PYTHON ?= python3
 DATASET ?= auto
 # FLAGS go to every script, STAGE_FLAGS to the stages with models: make run STAGE_FLAGS="--preset classic"

@@ -25,7 +25,7 @@ LISTENER = "reader"
 PAGE = ROOT / "docs" / "recommend.md"
 SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
-        "Type what you like. `+2` likes the second item of the list, `-1` dislikes the first, and the list changes at once.",
+        "Type what you like. `+2` likes the second item, `-1` dislikes the first, and the list changes at once.",
         "--model als -k 5",
         ("radiohead", "bjrok", "-1", "why 2", "britney", "1", "undo", "help", "q"),
     ),
@@ -45,15 +45,16 @@ INTRODUCTION = """\
 {dataset}, and written here by `python -m examples.transcript`.
 """
 REST = """
-`python recommend.py --help` lists every flag. Names are matched without regard to case and accents, with a typo corrected, or
-given as `id:ID` where several items share one name. Likes and dislikes are kept in `outputs/<dataset>/library.sqlite`, which
-contains rows of the data set and must not be published; `--as NAME` says whose likes count, and `forget` in a conversation
-deletes them. A disliked item is left out, and items that the model finds similar to it move down, by a rule of thumb, since
-the data have no dislikes ([what it costs](log.md#what-a-dislike-weighs)). The bar shows where a score lies between that of the
-best candidate and that of the 200th.
+`python recommend.py --help` lists every flag. Names are matched without regard to case and accents, with a typo
+corrected, or given as `id:ID` where several items share one name. Likes and dislikes are kept in
+`outputs/<dataset>/library.sqlite`, which contains rows of the data set and must not be published; `--as NAME` says
+whose likes count, and `forget` in a conversation deletes them. A disliked item is left out, and items that the model
+finds similar to it move down, by a rule of thumb, since the data have no dislikes ([what it
+costs](log.md#what-a-dislike-weighs)). The bar shows where a score lies between that of the best candidate and that of
+the 200th.
 
-Neither torch nor scikit-learn is loaded for an answer: trained networks and trees are evaluated in NumPy. How fast that is:
-[benchmarks](../benchmarks/README.md#response-time-of-recommendpy).
+Neither torch nor scikit-learn is loaded for an answer: trained networks and trees are evaluated in NumPy. How fast that
+is: [benchmarks](../benchmarks/README.md#response-time-of-recommendpy).
 """
 
 

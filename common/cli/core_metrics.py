@@ -1,6 +1,6 @@
 """The core metrics of runs, and sanity checks of them.
 
-Each run's `measures.json` is written anew from its `metrics.json`. How to read each metric: docs/measures.md.
+Each run's `measures.json` is written anew from its `metrics.json`. How to read each metric: docs/core-metrics.md.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """The core metrics that a model is read by, out of the hundred in its `metrics.json`, and what about them is odd.
 
-docs/measures.md says how to read each: what is good, what is suspicious, what trades against what.
+docs/core-metrics.md says how to read each: what is good, what is suspicious, what trades against what.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What a page shows of a data set, as one JSON file without a row of the data: metrics, how sure they are, settings.
 
-`docs/results/<dataset>.json` is written by `make table`; the tables of README are made from it and nothing else.
+`docs/results/<dataset>.json` is written by `make table`; the tables of README and docs are made from it alone.
 """
 
 import logging

@@ -1,0 +1,31 @@
+"""Blocks that pages are filled with."""
+
+from typing import Any
+
+from common.reporting.results_json import HEADLINE, blocks, headline_table
+
+
+def row(model: str, preset: str = "tuned", **values: Any) -> dict[str, Any]:
+    accuracy = {"ndcg_10": 0.2, "ndcg_10_low": 0.15, "ndcg_10_high": 0.25, "recall_20": 0.25, "valid_ndcg_10": 0.3}
+    about = {"coverage_10": 0.1, "fit_cpu_seconds": 3.14, "seeds": 1}
+    return {"model": model, "preset": preset} | accuracy | about | values
+
+
+def test_the_headline_has_five_columns_of_tuned_rows_in_its_own_order():
+    found = headline_table([row("als", "classic", ndcg_10=0.9), row("sasrec"), row("als", ndcg_10=0.21), row("ease")])
+    header, rule, *lines = found.splitlines()
+    assert header == "| Model | NDCG@10 (95% interval) | Recall@20 | Coverage@10 | Fit, CPU s |"
+    assert rule == "| --- | ---: | ---: | ---: | ---: |"
+    assert lines == [
+        "| als | 0.2100 (0.1500–0.2500) | 0.2500 | 0.1000 | 3.1 |",
+        "| sasrec | 0.2000 (0.1500–0.2500) | 0.2500 | 0.1000 | 3.1 |",
+    ]
+
+
+def test_the_headline_names_eight_models():
+    assert len(HEADLINE) == len(set(HEADLINE)) == 8
+
+
+def test_every_protocol_has_a_headline_a_leaderboard_and_the_core_metrics():
+    results = {"dataset": "toy", "protocols": {"listen": {"rows": [row("als")]}}, "tables": {}}
+    assert list(blocks(results)) == ["leaderboard toy listen", "headline toy listen", "nine toy listen"]
