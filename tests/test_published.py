@@ -28,8 +28,8 @@ def test_a_page_shows_what_the_results_say(page):
         assert text == made[marker], f"{page.name}: {marker} differs from the results; make table"
 
 
-def test_the_page_of_measures_lists_the_registry():
-    page = (RESULTS.parent / "measures.md").read_text(encoding="utf-8")
+def test_the_page_of_core_metrics_lists_the_registry():
+    page = (RESULTS.parent / "core-metrics.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- metrics -->\n(.*?)<!-- end -->", page, re.DOTALL)
     assert shown, "no block for the registry"
     assert shown[1] == metrics_table(), "differs from evaluation/registry.py; make table"

@@ -70,7 +70,7 @@ def test_mistakes_are_said_in_a_sentence(ran, capsys, words, message):
 
 
 def test_the_page_explains_each_of_the_nine():
-    page = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "core-metrics.md").read_text(encoding="utf-8")
     for name in CORE:
         [_, section] = page.lower().split(f"\n### {name.replace('_', ' ')}\n")
         section = section.split("\n##")[0]
