@@ -16,8 +16,8 @@ from common.data.sources.custom.folder import INTERACTIONS, NEGATIVES, PARTS
 from common.data.sources.custom.raw_rows import RawTable, read_raw
 from common.data.sources.registry import LASTFM, SYNTHETIC, resolve_name
 from common.evaluation.leakage.findings import LEAK, LOOK, OK, Finding, Parts, make_parts
-from common.evaluation.leakage.split_checks import audit_parts, repeated
-from common.evaluation.leakage.table_checks import audit_tables
+from common.evaluation.leakage.split_checks import check_parts, repeated
+from common.evaluation.leakage.table_checks import check_tables
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.splits.predefined import SERVED
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings(DataSettings):
-    """Look into a split for what gives hidden pairs away, and say what each finding means."""
+    """Look into a split for what gives held-out pairs away, and say what each finding means."""
 
     protocol: str = "listen"
-    """listen, next, next-shuffled, newcomer or temporal; a ready-made split is audited as listen or next."""
+    """listen, next, next-shuffled, newcomer or temporal; a ready-made split is checked as listen or next."""
     json: Path | None = None
     """File that receives the findings as JSON."""
 
@@ -65,9 +65,9 @@ class Report:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Audit, print, write; exit code 1 if there is a leak."""
+    """Check, print, write; exit code 1 if there is a leak."""
     settings = parse(Settings, argv)
-    report = audit(settings)
+    report = check_split(settings)
     log.info("%s", text(report))
     if settings.json:
         write_json(settings.json, as_json(report))
@@ -76,29 +76,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(1)
 
 
-def audit(settings: Settings) -> Report:
+def check_split(settings: Settings) -> Report:
     """Every check on the split that the settings name."""
     if settings.dataset in ("auto", LASTFM, SYNTHETIC):
-        return _audit_drawn(settings)
+        return _check_drawn(settings)
     resolve_name(settings.dataset, settings.data_dir)  # says so where there is no such folder
     raw = read_raw(Path(settings.dataset))
     if "test" in raw:
-        return _audit_ready_made(settings, raw)
+        return _check_ready_made(settings, raw)
     rows = raw[INTERACTIONS]
     written = repeated(make_parts(settings.protocol, {INTERACTIONS: (rows.rows, rows.where)}))
-    report = _audit_drawn(settings)
+    report = _check_drawn(settings)
     kept = [finding for finding in report.findings if "repeated" not in finding.check]
     as_read = [dataclasses.replace(finding, advice=f"{finding.advice}; Encore adds them up") for finding in written]
     renamed = [finding for finding in as_read if "repeated" in finding.check]
     return dataclasses.replace(report, findings=[*renamed, *kept])
 
 
-def _audit_drawn(settings: Settings) -> Report:
+def _check_drawn(settings: Settings) -> Report:
     """A split that Encore has drawn."""
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
     name = folder_name(settings.protocol, settings.split_seed)
     parts = drawn_parts(load_split(data, name), settings.protocol)
-    return Report(data.name, name, [*audit_parts(parts), *audit_tables(data, name)], parts.has_times)
+    return Report(data.name, name, [*check_parts(parts), *check_tables(data, name)], parts.has_times)
 
 
 def drawn_parts(split: Split, protocol: str) -> Parts:
@@ -111,17 +111,17 @@ def _row_of(name: str) -> Any:
     return lambda row: f"{name}.parquet, row {row + 1}"
 
 
-def _audit_ready_made(settings: Settings, raw: dict[str, RawTable]) -> Report:
+def _check_ready_made(settings: Settings, raw: dict[str, RawTable]) -> Report:
     """A split that came in files: as the files are, then as Encore takes it, if it does."""
     if settings.protocol not in SERVED:
         raise UserError(f"{settings.dataset} has a ready-made split, which serves --protocol listen and next alone")
     frames = {name: (raw[name].rows, raw[name].where) for name in PARTS if name in raw}
     negatives = (raw[NEGATIVES].rows, raw[NEGATIVES].where) if NEGATIVES in raw else None
     parts = make_parts(settings.protocol, frames, negatives)
-    findings, refusal, name = audit_parts(parts), "", resolve_name(settings.dataset, settings.data_dir)
+    findings, refusal, name = check_parts(parts), "", resolve_name(settings.dataset, settings.data_dir)
     try:
         data = load_dataset(settings.dataset, settings.data_dir)
-        findings += audit_tables(data, folder_name(settings.protocol, settings.split_seed))
+        findings += check_tables(data, folder_name(settings.protocol, settings.split_seed))
     except UserError as error:
         if not any(finding.severity == LEAK for finding in findings):
             raise
@@ -134,7 +134,7 @@ def text(report: Report) -> str:
     cells = [["check", "", "found"], *([f.check, f.severity, f.found] for f in report.findings)]
     lines = aligned(cells, texts=2)
     rule = "-" * len(lines[0])
-    shown = [f"{report.dataset} / {report.split}: leak audit", rule, lines[0], rule, *lines[1:], rule]
+    shown = [f"{report.dataset} / {report.split}: leakage check", rule, lines[0], rule, *lines[1:], rule]
     for severity in (LEAK, LOOK):
         for found in (finding for finding in report.findings if finding.severity == severity):
             first = f" (first: {found.example})" if found.example else ""

@@ -10,12 +10,13 @@ import numpy as np
 
 from common.data.dataset import Dataset, load_dataset
 from common.data.synthetic.generator import SyntheticSettings
-from common.evaluation.sensitivity.tables import PanelResults
-from common.evaluation.sensitivity.variants import Panel, VariantRanks
+from common.evaluation.registry import label
+from common.evaluation.sensitivity.tables import PanelResults, agreement, means_table
+from common.evaluation.sensitivity.variants import K, Panel, VariantRanks
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.models.registry import MODELS, STAGES
-from common.plots.sensitivity import draw
+from common.plots.sensitivity import sensitivity
 from common.reporting.markdown_blocks import fill
 from common.reporting.sensitivity_page import BLOCKS, as_json, terminal
 from common.splits.protocols import PROTOCOLS
@@ -23,19 +24,19 @@ from common.splits.store import folder_name
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, read_json, read_parquet, write_json, write_text
 
-JUDGED = ("popularity", "item_knn", "als", "ease", "forest", "sasrec", "two_tower", "hybrid_listnet")
-HEARD = ("listen", "next", "next-shuffled")
+MODELS_SHOWN = ("popularity", "item_knn", "als", "ease", "forest", "sasrec", "two_tower", "hybrid_listnet")
+SHOWN_PROTOCOLS = ("listen", "next", "next-shuffled")
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Settings(DataSettings):
-    """Let other judges look at the models that the stages have trained; nothing is trained anew."""
+    """Evaluate the models that the stages have trained under other protocols; nothing is trained anew."""
 
-    protocols: tuple[str, ...] = HEARD
-    """Which protocols' models to judge: any but newcomer."""
-    models: tuple[str, ...] = JUDGED
-    """Which models to judge, those with a finished run of seed 0."""
+    protocols: tuple[str, ...] = SHOWN_PROTOCOLS
+    """Which protocols' models to evaluate: any but newcomer."""
+    models: tuple[str, ...] = MODELS_SHOWN
+    """Which models to evaluate, those with a finished run of seed 0."""
     preset: str = "tuned"
     """Whose runs: tuned, classic, or a name from presets/."""
     page: Path | None = None
@@ -48,7 +49,7 @@ class Settings(DataSettings):
         known = [protocol for protocol in PROTOCOLS if protocol != "newcomer"]
         for protocol in self.protocols:
             if protocol not in known:
-                raise unknown_name("protocol of the X-ray", protocol, known)
+                raise unknown_name("protocol of the sensitivity analysis", protocol, known)
         for model in self.models:
             if model not in MODELS:
                 raise unknown_name("model", model, MODELS)
@@ -58,30 +59,35 @@ class Settings(DataSettings):
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Judge, print, draw, and fill a page if one is named."""
+    """Evaluate, print, draw, and fill a page if one is named."""
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
     page = _read_page(settings.page, data.name) if settings.page else ""
-    sittings, absent = [], list[str]()
+    panels, absent = [], list[str]()
     for protocol in dict.fromkeys(settings.protocols):
-        sitting, reasons = sit(data, settings, protocol)
+        panel, reasons = evaluate_protocol(data, settings, protocol)
         absent += reasons
-        if sitting:
-            sittings.append(sitting)
-    if not sittings:
-        raise UserError(f"there is no trained model of {data.name} to judge: {absent[0]}")
-    log.info("%s", terminal(sittings, data.name, absent))
+        if panel:
+            panels.append(panel)
+    if not panels:
+        raise UserError(f"there is no trained model of {data.name} to evaluate: {absent[0]}")
+    log.info("%s", terminal(panels, data.name, absent))
     folder = settings.output_dir / data.name
-    write_json(folder / "xray.json", as_json(sittings, data.name, absent))
-    drawn = draw(sittings, data.name, folder / "figures" / "xray.png")
+    write_json(folder / "xray.json", as_json(panels, data.name, absent))
+    drawn = draw(panels, data.name, folder / "figures" / "xray.png")
     log.info("\nfigures: %s, %s", display(folder / "xray.json"), display(drawn))
     if settings.page:
         for kind, block in BLOCKS.items():
-            made = block(sittings, [_plain(sentence, settings) for sentence in absent])
+            made = block(panels, [_plain(sentence, settings) for sentence in absent])
             page = fill(page, f"xray-{kind} {data.name}", made)
-        draw(sittings, data.name, settings.page.parent / "figures" / "xray.png")
+        draw(panels, data.name, settings.page.parent / "figures" / "xray.png")
         write_text(settings.page, page)
         log.info("%s written anew", settings.page)
+
+
+def draw(panels: list[PanelResults], dataset: str, path: Path) -> Path:
+    """The figure of all variants; returns its path."""
+    return sensitivity(means_table(panels), agreement(panels), label(f"ndcg_{K}"), dataset, path)
 
 
 def _read_page(path: Path, dataset: str) -> str:
@@ -94,8 +100,8 @@ def _read_page(path: Path, dataset: str) -> str:
     return page
 
 
-def sit(data: Dataset, settings: Settings, protocol: str) -> tuple[PanelResults | None, list[str]]:
-    """Verdicts on every model of a protocol that has a finished run, and a sentence for each thing that has none."""
+def evaluate_protocol(data: Dataset, settings: Settings, protocol: str) -> tuple[PanelResults | None, list[str]]:
+    """Results of every model of a protocol that has a finished run, and a sentence for each thing that has none."""
     split = folder_name(protocol, settings.split_seed)
     runs = {
         name: settings.output_dir / data.name / split / name / settings.preset / "seed0" for name in settings.models
@@ -105,37 +111,37 @@ def sit(data: Dataset, settings: Settings, protocol: str) -> tuple[PanelResults 
     if not there:
         return None, reasons
     try:
-        court = Panel(data, split)
+        panel = Panel(data, split)
     except UserError as error:
         return None, [f"{protocol}: {error}"]
-    verdicts: dict[str, VariantRanks] = {}
+    found: dict[str, VariantRanks] = {}
     for name, run in there.items():
         try:
-            verdicts[name] = _verdicts(court, name, run)
+            found[name] = _ranks_of_model(panel, name, run)
         except UserError as error:
             reasons.append(f"{name} on {protocol} is left out: {error}")
-    if not verdicts:
+    if not found:
         return None, reasons
-    return PanelResults(protocol, verdicts, court.constant()), reasons
+    return PanelResults(protocol, found, panel.constant()), reasons
 
 
-def _verdicts(court: Panel, name: str, run: Path) -> VariantRanks:
-    """Verdicts on a saved model, which has to rank the hidden items as its run wrote."""
-    train = court.evaluator.train
+def _ranks_of_model(panel: Panel, name: str, run: Path) -> VariantRanks:
+    """Results of a saved model, which has to rank the held-out items as its run wrote."""
+    train = panel.evaluator.train
     if read_json(run / "test" / "metrics.json")["split_sha256"] != train.split_sha256:
         raise UserError("its results are of another drawing of the split; run its stage again")
     model = MODELS[name].load(run / "model", train)
     log.info("%s: %s", train.protocol, name)
-    verdicts = court.judge(lambda rows: court.evaluator.scores_of(model, rows))
+    found = panel.evaluate(lambda rows: panel.evaluator.scores_of(model, rows))
     written = read_parquet(run / "test" / "targets.parquet")
-    pairs = zip(verdicts.ranks, (written["rank"], written["rank_sampled99"]), strict=True)
+    pairs = zip(found.ranks, (written["rank"], written["rank_sampled99"]), strict=True)
     if any(len(ranks) != len(other) or np.mean(ranks != other) > MOST_UNLIKE for ranks, other in pairs):
         raise UserError("the saved model does not give the ranks that its run wrote; run its stage again")
-    return verdicts
+    return found
 
 
 MOST_UNLIKE = 0.02
-"""Share of hidden items that may rank otherwise than in the run: another machine rounds otherwise."""
+"""Share of held-out items that may rank otherwise than in the run: another machine rounds otherwise."""
 
 
 def _not_run(names: Iterable[str], settings: Settings, protocol: str) -> list[str]:

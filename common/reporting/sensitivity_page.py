@@ -1,4 +1,4 @@
-"""What the judges of the X-ray said, laid out: for a terminal, for the blocks of a page, as JSON."""
+"""The sensitivity analysis, laid out: for a terminal, for the blocks of a page, as JSON."""
 
 import textwrap
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from common.evaluation.registry import label
 from common.evaluation.sensitivity.agreement import kendall_tau
 from common.evaluation.sensitivity.tables import (
     CONSTANT,
@@ -28,20 +29,15 @@ from common.utils.terminal import aligned
 WIDTH = 80
 
 
-def terminal(sittings: list[PanelResults], dataset: str, absent: list[str]) -> str:
+def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str:
     """Everything within the width of a terminal."""
     lines = [""]
-    for sitting in sittings:
-        lines += _titled(
-            f"{dataset} / {sitting.protocol}: NDCG@{K} before each judge", variants_cells(sitting, "ndcg", short)
-        )
-        lines += _titled(
-            f"{dataset} / {sitting.protocol}: NDCG@{K} by the order of equal scores",
-            ties_cells(sitting, "all"),
-            texts=1,
-        )
+    for panel in panels:
+        title = f"{dataset} / {panel.protocol}: {label(f'ndcg_{K}')}"
+        lines += _titled(f"{title} under each variant", variants_cells(panel, "ndcg", short))
+        lines += _titled(f"{title} by the order of equal scores", ties_cells(panel, "all"))
     lines += _paragraph(LEGEND)
-    found = list(turns(sittings))
+    found = list(turns(panels))
     for turn in found:
         if turn.flips:
             lines += ["", f"change places: {turn.first} -> {turn.second}"]
@@ -57,15 +53,15 @@ def terminal(sittings: list[PanelResults], dataset: str, absent: list[str]) -> s
             lines += [f"  {line}" for line in aligned(cells, texts=1)]
     if not any(turn.flips for turn in found):
         lines += ["", "No two models change places."]
-    for sentence in [*absent, *answers(sittings)]:
+    for sentence in [*absent, *answers(panels)]:
         lines += ["", *_paragraph(sentence)]
     return "\n".join(lines)
 
 
 LEGEND = (
-    f"all: the whole catalogue ranked (Encore's rule); 99u, 99p: each hidden item among 99 uniform or popular "
-    f"negatives; one: one hidden item of each user, the others taken out; tied: hidden items whose score another item "
-    f"has too; {CONSTANT}: every score the same."
+    f"all: the whole catalogue ranked (Encore's rule); 99u, 99p: each held-out item among 99 uniform or popular "
+    f"negatives; one: one held-out item of each user, the others taken out; tied: held-out items whose score another "
+    f"item has too; {CONSTANT}: every score the same."
 )
 
 
@@ -79,43 +75,43 @@ def _paragraph(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _answer_block(sittings: list[PanelResults], absent: list[str]) -> str:
-    return "".join(f"- {sentence}\n" for sentence in answers(sittings))
+def _answer_block(panels: list[PanelResults], absent: list[str]) -> str:
+    return "".join(f"- {sentence}\n" for sentence in answers(panels))
 
 
-def _judges_block(metric: str) -> Callable[[list[PanelResults], list[str]], str]:
-    def block(sittings: list[PanelResults], absent: list[str]) -> str:
+def _variants_block(metric: str) -> Callable[[list[PanelResults], list[str]], str]:
+    def block(panels: list[PanelResults], absent: list[str]) -> str:
         tables = []
-        for sitting in sittings:
-            header, *rows = variants_cells(sitting, metric, words)
-            tables.append(f"**`{sitting.protocol}`**\n\n{Table(header, rows, texts=1).markdown()}")
+        for panel in panels:
+            header, *rows = variants_cells(panel, metric, words)
+            tables.append(f"**`{panel.protocol}`**\n\n{Table(header, rows, texts=1).markdown()}")
         return "\n".join(tables)
 
     return block
 
 
-def _ties_block(sittings: list[PanelResults], absent: list[str]) -> str:
+def _ties_block(panels: list[PanelResults], absent: list[str]) -> str:
     tables = []
-    for sitting in sittings:
+    for panel in panels:
         for candidates in ("all", "uniform"):
-            header, *rows = ties_cells(sitting, candidates)
+            header, *rows = ties_cells(panel, candidates)
             tables.append(
-                f"**`{sitting.protocol}`, {IN_WORDS[candidates]}**\n\n{Table(header, rows, texts=1).markdown()}"
+                f"**`{panel.protocol}`, {IN_WORDS[candidates]}**\n\n{Table(header, rows, texts=1).markdown()}"
             )
     return "\n".join(tables)
 
 
-def _order_block(sittings: list[PanelResults], absent: list[str]) -> str:
-    own = {sitting.protocol: sitting.means(OWN_RULE) for sitting in sittings}
+def _order_block(panels: list[PanelResults], absent: list[str]) -> str:
+    own = {panel.protocol: panel.means(OWN_RULE) for panel in panels}
     rows = []
-    for name, means in orders(sittings):
+    for name, means in orders(panels):
         taus = [kendall_tau(of, means) for of in own.values()]
         best = sorted(means, key=lambda model: -means[model])
         rows.append([name, " > ".join(best), *("-" if np.isnan(tau) else f"{tau:+.2f}" for tau in taus)])
-    return Table(["Judge", "Order", *(f"tau with {name}, all items" for name in own)], rows, texts=2).markdown()
+    return Table(["Variant", "Order", *(f"tau with {name}, all items" for name in own)], rows, texts=2).markdown()
 
 
-def _flips_block(sittings: list[PanelResults], absent: list[str]) -> str:
+def _flips_block(panels: list[PanelResults], absent: list[str]) -> str:
     rows = [
         [
             f"{flip.better} > {flip.worse}",
@@ -125,21 +121,21 @@ def _flips_block(sittings: list[PanelResults], absent: list[str]) -> str:
             interval(flip.second),
             "yes" if flip.sure else "no",
         ]
-        for turn in turns(sittings)
+        for turn in turns(panels)
         for flip in turn.flips
     ]
-    header = ["A > B", "before judge 1", "B > A before judge 2", "A - B, judge 1", "A - B, judge 2", "sure"]
+    header = ["A > B", "under variant 1", "B > A under variant 2", "A - B, variant 1", "A - B, variant 2", "sure"]
     return Table(header, rows, texts=3).markdown() if rows else "No two models change places.\n"
 
 
-def _absent_block(sittings: list[PanelResults], absent: list[str]) -> str:
+def _absent_block(panels: list[PanelResults], absent: list[str]) -> str:
     return "".join(f"- {sentence}\n" for sentence in absent) or "Every model was there on every protocol.\n"
 
 
 BLOCKS = {
     "answer": _answer_block,
-    "judges": _judges_block("ndcg"),
-    "hits": _judges_block("hr"),
+    "judges": _variants_block("ndcg"),
+    "hits": _variants_block("hr"),
     "ties": _ties_block,
     "order": _order_block,
     "flips": _flips_block,
@@ -148,22 +144,22 @@ BLOCKS = {
 """Kind of a page's block -> what fills it."""
 
 
-def as_json(sittings: list[PanelResults], dataset: str, absent: list[str]) -> dict[str, Any]:
+def as_json(panels: list[PanelResults], dataset: str, absent: list[str]) -> dict[str, Any]:
     """Every figure, for programs."""
     values = [
         {
             "protocol": s.protocol,
             "model": model,
-            "hidden": judge.hidden,
-            "candidates": judge.candidates,
-            "ties": judge.ties,
-            f"ndcg_{K}": mean(v.ndcg[judge]),
-            f"hr_{K}": mean(v.hr[judge]),
+            "hidden": variant.held_out,
+            "candidates": variant.candidates,
+            "ties": variant.ties,
+            f"ndcg_{K}": mean(v.ndcg[variant]),
+            f"hr_{K}": mean(v.hr[variant]),
             "tied": v.tied,
         }
-        for s in sittings
-        for model, v in {**s.verdicts, CONSTANT: s.constant}.items()
-        for judge in v.ndcg
+        for s in panels
+        for model, v in {**s.models, CONSTANT: s.constant}.items()
+        for variant in v.ndcg
     ]
     changed = [
         {
@@ -175,7 +171,7 @@ def as_json(sittings: list[PanelResults], dataset: str, absent: list[str]) -> di
             "first_difference": vars(flip.first),
             "second_difference": vars(flip.second),
         }
-        for turn in turns(sittings)
+        for turn in turns(panels)
         for flip in turn.flips
     ]
     return {"dataset": dataset, "values": values, "flips": changed, "absent": absent}

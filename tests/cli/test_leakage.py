@@ -10,8 +10,8 @@ from common.cli.leakage import main
 from common.data.dataset import load_dataset
 from common.evaluation.leakage.findings import make_parts
 from common.evaluation.leakage.order_checks import follows
-from common.evaluation.leakage.split_checks import audit_parts
-from common.evaluation.leakage.table_checks import counted_columns, raw_tables, visible_tables
+from common.evaluation.leakage.split_checks import check_parts
+from common.evaluation.leakage.table_checks import counted_columns, raw_tables, train_view_tables
 from common.splits.store import load_split
 from common.splits.train_view import make_train_view
 from tests.data.worlds import dataset, pairs, rich
@@ -31,7 +31,7 @@ def split_of(protocol="next", negatives=None, **changed):
 
 
 def findings(*of, **changed):
-    return {finding.check: finding for finding in audit_parts(split_of(*of, **changed))}
+    return {finding.check: finding for finding in check_parts(split_of(*of, **changed))}
 
 
 def with_rows(part, **of_users):
@@ -74,11 +74,11 @@ def test_a_cut_in_time_leaves_nothing_known_after_test_begins():
 def test_tied_dates_are_counted_and_say_where_the_file_decides():
     test = pairs(anna="e@4", ben="e@6", cleo="c@7")  # anna's validation event has the same date
     found = findings(test=test)
-    hidden = found["hidden events that share their date"]
+    hidden = found["held-out events that share their date"]
     assert (hidden.severity, hidden.count) == ("look", 1)
     assert (found["neighbouring events of one date"].count, found["neighbouring events of one date"].of) == (1, 12)
     assert found["neighbouring events of one date"].example == "test 1"
-    assert findings("next-shuffled", test=test)["hidden events that share their date"].severity == "ok"
+    assert findings("next-shuffled", test=test)["held-out events that share their date"].severity == "ok"
 
 
 def test_what_only_test_knows_is_told():
@@ -129,16 +129,16 @@ def world(tmp_path_factory):
     return rich(tmp_path_factory.mktemp("world"))
 
 
-def test_hidden_pairs_in_other_tables_are_told_and_encore_shows_none(world):
+def test_held_out_pairs_in_other_tables_are_reported_and_encore_shows_none(world):
     split = load_split(world, "next")
     [raw] = list(raw_tables(world, split, "next"))
-    assert (raw.check, raw.severity) == ("hidden pairs in user_item_tags", "look")
+    assert (raw.check, raw.severity) == ("held-out pairs in user_item_tags", "look")
     assert raw.count > 0
     train = make_train_view(world, split, "next", "final")
-    assert {f.severity for f in visible_tables(train, split) if "shown" in f.check} == {"ok"}
+    assert {f.severity for f in train_view_tables(train, split) if "shown" in f.check} == {"ok"}
 
 
-def test_a_hidden_pair_that_a_model_would_see_is_a_leak(world):
+def test_a_held_out_pair_that_a_model_would_see_is_a_leak(world):
     split = load_split(world, "next")
     shown = make_train_view(world, split, "next", "final")
     user = shown.users["user_id"].tolist().index(split.test["user_id"].iloc[0])
@@ -147,24 +147,24 @@ def test_a_hidden_pair_that_a_model_would_see_is_a_leak(world):
         table = getattr(shown, name)
         table.loc[len(table)] = table.iloc[0]
         table.loc[len(table) - 1, ["user", "item"]] = user, item
-        found = {f.check: f for f in visible_tables(shown, split)}[f"hidden pairs shown to models, final: {name}"]
+        found = {f.check: f for f in train_view_tables(shown, split)}[f"held-out pairs shown to models, final: {name}"]
         assert (found.severity, found.count, found.example) == ("leak", 1, f"{name}, row {len(table)}")
 
 
-def test_a_column_that_counts_hidden_listeners_is_a_leak(tmp_path):
+def test_a_column_that_counts_held_out_listeners_is_a_leak(tmp_path):
     frame = pairs(**{f"u{user}": " ".join(f"i{item}" for item in range(user, user + 6)) for user in range(12)})
     counts = frame["item_id"].value_counts()
     items = pd.DataFrame({"item_id": counts.index, "popularity": counts.to_numpy(float), "tempo": 120.0})
     data = dataset(tmp_path, frame, items=items)
     [found] = list(counted_columns(data, load_split(data, "listen")))
-    assert (found.check, found.severity) == ("items.popularity counts hidden rows", "leak")
+    assert (found.check, found.severity) == ("items.popularity counts held-out rows", "leak")
 
 
 def test_the_generated_data_pass_on_every_protocol(small_flags, small_data, capsys, tmp_path):
     for protocol in ("listen", "next", "next-shuffled", "newcomer", "temporal"):
         main([*small_flags, "--protocol", protocol, "--json", str(tmp_path / "found.json")])
         said = capsys.readouterr().out
-        assert f"{small_data.name} / {protocol}: leak audit" in said
+        assert f"{small_data.name} / {protocol}: leakage check" in said
         assert "\n0 leak, " in said
         content = json.loads((tmp_path / "found.json").read_text())
         assert content["counts"]["leak"] == 0
@@ -194,10 +194,10 @@ def test_a_clean_ready_made_split_passes(tmp_path, capsys):
     code, said, _ = run(capsys, folder(tmp_path / "mine", **CLEAN), tmp_path, "--protocol", "next")
     assert code == 0
     assert "0 leak" in said
-    assert "hidden pairs shown to models, final: interactions ok" in said
+    assert "held-out pairs shown to models, final: interactions ok" in said
 
 
-def test_a_ready_made_split_that_leaks_is_audited_though_the_stages_refuse_it(tmp_path, capsys):
+def test_a_ready_made_split_that_leaks_is_checked_though_the_stages_refuse_it(tmp_path, capsys):
     path = folder(tmp_path / "mine", **{**CLEAN, "train": with_rows("train", anna="e@5 e@9")})
     code, said, err = run(capsys, path, tmp_path, "--protocol", "next", "--json", str(tmp_path / "found.json"))
     assert (code, err) == (1, "")
@@ -209,14 +209,14 @@ def test_a_ready_made_split_that_leaks_is_audited_though_the_stages_refuse_it(tm
     assert "share 1 (user, item) pairs" in content["refusal"]
 
 
-def test_negatives_of_a_folder_are_audited(tmp_path, capsys):
+def test_negatives_of_a_folder_are_checked(tmp_path, capsys):
     negatives = pd.DataFrame([("anna", "e"), ("ben", "a")], columns=["user_id", "negative_id"])
     code, said, _ = run(capsys, folder(tmp_path / "mine", **CLEAN, negatives99=negatives), tmp_path)
     assert code == 1
     assert "negatives that are positives, 2 of 2 (first: negatives99.csv, line 2)" in said
 
 
-def test_a_folder_of_interactions_is_split_and_audited(tmp_path, capsys):
+def test_a_folder_of_interactions_is_split_and_checked(tmp_path, capsys):
     rows = pairs(**{f"u{user}": " ".join(f"i{(user * item) % 11}" for item in range(1, 8)) for user in range(1, 9)})
     path = folder(tmp_path / "mine", interactions=pd.concat([rows, rows.iloc[[0]]]))
     code, said, _ = run(capsys, path, tmp_path)

@@ -45,7 +45,7 @@ def ran(trained, small_data, tmp_path):
     return tmp_path / "out" / small_data.name
 
 
-def test_every_judge_is_printed_drawn_and_written(ran, small_flags, capsys):
+def test_every_variant_is_printed_drawn_and_written(ran, small_flags, capsys):
     main([*small_flags, *MODELS])
     said = capsys.readouterr().out
     assert (ran / "figures" / "xray.png").stat().st_size > 10_000
@@ -99,11 +99,11 @@ def test_the_page_of_the_project_has_a_place_for_every_block():
 @pytest.fixture
 def undrawn(monkeypatch):
     """For tests that do not look at the figure."""
-    monkeypatch.setattr("common.cli.sensitivity.draw", lambda sittings, dataset, path: path)
+    monkeypatch.setattr("common.cli.sensitivity.draw", lambda panels, dataset, path: path)
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_model_that_cannot_be_judged_is_left_out_and_said_to_be(ran, small_flags, capsys):
+def test_a_model_that_cannot_be_evaluated_is_left_out_and_said_to_be(ran, small_flags, capsys):
     popularity, item_knn = (ran / "listen" / model / "tuned" / "seed0" for model in ("popularity", "item_knn"))
     (item_knn / "model" / "model.npz").write_bytes(b"broken")
     main([*small_flags, *MODELS, "--protocols", "listen"])
@@ -125,7 +125,8 @@ def test_a_saved_model_has_to_give_the_ranks_that_its_run_wrote(ran, small_flags
 
 
 def test_mistakes_end_in_one_sentence(ran, small_flags, tmp_path, capsys):
-    assert "protocol of the X-ray 'newcomer'" in complaint(capsys, main, *small_flags, "--protocols", "newcomer")
+    said = complaint(capsys, main, *small_flags, "--protocols", "newcomer")
+    assert "protocol of the sensitivity analysis 'newcomer'" in said
     assert "unknown model 'alz'" in complaint(capsys, main, *small_flags, "--models", "alz")
     missing = str(tmp_path / "missing.md")
     assert missing in complaint(capsys, main, *small_flags, "--page", missing)

@@ -1,7 +1,7 @@
 """What the parts of a split give away: pairs in two parts, events from the future, order that follows ids.
 
 Every check returns a finding with a severity: `ok`, `look` (legitimate, but a reader of the figures has to know it) or
-`leak` (a model or a judge is told what it is asked for).
+`leak` (a model or an evaluation is told what it is asked for).
 """
 
 from itertools import combinations
@@ -13,14 +13,14 @@ from common.evaluation.leakage.findings import LEAK, LOOK, OK, Finding, Parts, f
 from common.evaluation.leakage.order_checks import follows, place_within
 from common.splits.negatives import NEGATIVES
 
-ASKED = ("valid", "test")
+HELD_OUT = ("valid", "test")
 TIED_SHARE = 0.05
 """Share of neighbouring events with the same date above which order is a matter of the file."""
 FOLLOWS = 0.3
 """Spearman's rho from which an order follows another, either way."""
 
 
-def audit_parts(split: Parts) -> list[Finding]:
+def check_parts(split: Parts) -> list[Finding]:
     """Every check that the parts alone allow."""
     found = [*shared_pairs(split), *repeated(split), *unknown(split)]
     if split.protocol == "newcomer":
@@ -53,34 +53,34 @@ def repeated(split: Parts) -> list[Finding]:
         frames.append(pd.DataFrame({"part": place, "key": split.keys(part), "time": time}))
     rows, where = pd.concat(frames), split.joined(tuple(split.parts)).where
     pairs = rows.duplicated(["part", "key"]).to_numpy()
-    advice = "a repeated pair counts twice in training or among the hidden: add its rows up before splitting"
+    advice = "a repeated pair counts twice in training or among the held-out ones: add its rows up before splitting"
     found = [finding("repeated pairs in a part", LOOK, pairs, where, advice)]
     if split.has_times:
         same = rows.duplicated(["part", "key", "time"]).to_numpy()
         advice = "the same event was written more than once: drop the copies"
         found.append(finding("repeated events in a part", LOOK, same, where, advice))
         across = rows.duplicated(["key", "time"]).to_numpy() & ~same
-        advice = "a copy of a hidden event is known: drop copies before splitting, not after"
+        advice = "a copy of a held-out event is known: drop copies before splitting, not after"
         found.append(finding("events copied to another part", LEAK, across, where, advice))
     return found
 
 
 def unknown(split: Parts) -> list[Finding]:
-    """Hidden rows of test whose item, or whose user, nothing else names."""
+    """Rows of test whose item, or whose user, nothing else names."""
     test, rest = split.parts["test"], split.joined(("train", "valid", "given"))
     items, users = ~np.isin(test.item, rest.item), ~np.isin(test.user, rest.user)
     advice = (
-        "no model that learns from listeners can find them; report them apart, and do not take them out of test "
+        "no model that learns from listeners can find them; report them separately, and do not take them out of test "
         "silently"
     )
     found = [finding("test rows of items only test knows", LOOK, items, test.where, advice)]
-    advice = "nothing is known of these people, so they get one list for all; report them apart"
+    advice = "nothing is known of these users, so they get one list for all; report them separately"
     return [*found, finding("test rows of users only test knows", LOOK, users, test.where, advice)]
 
 
 def newcomers_in_train(split: Parts) -> Finding:
-    """Hidden newcomers who are in train."""
-    asked = split.joined(ASKED)
+    """Held-out newcomers who are in train."""
+    asked = split.joined(HELD_OUT)
     known = np.isin(asked.user, split.parts["train"].user)
     advice = "a newcomer whom training has seen is none: take all rows of that user out of train"
     return finding("newcomers who are in train", LEAK, known, asked.where, advice)
@@ -110,7 +110,7 @@ def future(split: Parts) -> list[Finding]:
         advice = (
             "a cut in time has to leave nothing later than test's first event: cut all events at one date"
             if split.protocol == "temporal"
-            else "other people's later events tell what becomes popular; a cut at one date (temporal) rules that out"
+            else "other users' later events tell what becomes popular; a cut at one date (temporal) rules that out"
         )
         severity = LEAK if split.protocol == "temporal" else LOOK
         found.append(finding("known events after test begins", severity, later, events.where, advice))
@@ -118,7 +118,7 @@ def future(split: Parts) -> list[Finding]:
 
 
 def ties(split: Parts) -> list[Finding]:
-    """Neighbouring events of one user with the same date, and users whose hidden event shares its date."""
+    """Neighbouring events of one user with the same date, and users whose held-out event shares its date."""
     events = split.joined(("train", "given", "valid", "test"))
     time = times_of(events)
     order = np.lexsort((np.arange(len(events)), time, events.user))
@@ -131,23 +131,23 @@ def ties(split: Parts) -> list[Finding]:
     example = events.where(int(order[1:][same][0])) if same.any() else ""
     found = [Finding(name, severity, int(same.sum()), int(neighbours.sum()), example, advice)]
     if split.protocol in ("next", "next-shuffled"):
-        found.append(_hidden_by_file_order(split))
+        found.append(_held_out_by_file_order(split))
     return found
 
 
-def _hidden_by_file_order(split: Parts) -> Finding:
+def _held_out_by_file_order(split: Parts) -> Finding:
     """Users whose test event has the date of another event of theirs: which of them is last, only the file says."""
     test, known = split.parts["test"], split.joined(("train", "valid"))
     dates = pd.MultiIndex.from_arrays([known.user, times_of(known)])
     tied = pd.MultiIndex.from_arrays([test.user, times_of(test)]).isin(dates)
     chance = split.protocol == "next-shuffled"
     advice = (
-        "which event of the last date is hidden was drawn by chance, as it should be where dates tie"
+        "which event of the last date is held out was drawn by chance, as it should be where dates tie"
         if chance
-        else "the order of rows in the file decides which event is hidden: draw it by chance, as next-shuffled does"
+        else "the order of rows in the file decides which event is held out: draw it by chance, as next-shuffled does"
     )
     severity = OK if chance or tied.mean() <= TIED_SHARE else LOOK
-    return finding("hidden events that share their date", severity, tied, test.where, advice)
+    return finding("held-out events that share their date", severity, tied, test.where, advice)
 
 
 def order_of_ids(split: Parts) -> list[Finding]:

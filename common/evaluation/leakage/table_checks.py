@@ -1,4 +1,4 @@
-"""Whether other tables give hidden pairs away: as they lie in the data set, and as Encore shows them to models."""
+"""Whether other tables give held-out pairs away: as they lie in the data set, and as Encore shows them to models."""
 
 from collections.abc import Iterator
 
@@ -13,16 +13,16 @@ from common.splits.store import load_split
 from common.splits.train_view import PHASES, TrainView, held_out_pairs, make_train_view
 
 COUNTED = 0.5
-"""Share of the items with hidden listeners whose number is exactly the count of everybody: then it was counted so."""
+"""Share of the items with held-out listeners whose number is exactly the count of everybody: then it was counted so."""
 FEWEST = 5
 
 
-def audit_tables(data: Dataset, protocol: str) -> list[Finding]:
-    """What tables beside the split say of hidden pairs (`protocol`: a folder name such as `listen-s3`)."""
+def check_tables(data: Dataset, protocol: str) -> list[Finding]:
+    """What tables beside the split say of held-out pairs (`protocol`: a folder name such as `listen-s3`)."""
     split = load_split(data, protocol)
     shown = [make_train_view(data, split, protocol, phase) for phase in PHASES]
     found = [*raw_tables(data, split, protocol), *counted_columns(data, split)]
-    return [*found, *(told for train in shown for told in visible_tables(train, split))]
+    return [*found, *(told for train in shown for told in train_view_tables(train, split))]
 
 
 def _row_of(name: str) -> Where:
@@ -36,7 +36,7 @@ def source_of(data: Dataset, protocol: str) -> str:
 
 
 def raw_tables(data: Dataset, split: Split, protocol: str) -> Iterator[Finding]:
-    """Hidden pairs in the prepared tables that are not the split's own source."""
+    """Held-out pairs in the prepared tables that are not the split's own source."""
     hidden = held_out_pairs(split, "select")
     for name, frame in data.tables.frames().items():
         if name == source_of(data, protocol) or not {*PAIR} <= {*frame}:
@@ -45,11 +45,11 @@ def raw_tables(data: Dataset, split: Split, protocol: str) -> Iterator[Finding]:
             f"whoever reads {name} itself sees the answer; Encore's models get it without these rows, other programs "
             "have to drop them"
         )
-        yield finding(f"hidden pairs in {name}", LOOK, among_pairs(frame, hidden), _row_of(name), advice)
+        yield finding(f"held-out pairs in {name}", LOOK, among_pairs(frame, hidden), _row_of(name), advice)
 
 
 def counted_columns(data: Dataset, split: Split) -> Iterator[Finding]:
-    """Numbers of items and songs that are the listeners or the plays of everybody, hidden ones included."""
+    """Numbers of items and songs that are the listeners or the plays of everybody, held-out ones included."""
     everything = stack(list(split.parts().values()))
     by_item = everything.groupby("item_id", observed=True)["weight"]
     hidden = split.test["item_id"].astype(object).unique()
@@ -63,12 +63,12 @@ def counted_columns(data: Dataset, split: Split) -> Iterator[Finding]:
             values = rows[column].to_numpy(float)
             same = max(int((values == total).sum()) for total in totals)
             if same >= FEWEST and same > COUNTED * len(rows) and len(np.unique(values)) > 1:
-                advice = "a count that includes hidden listeners says which items are hidden: count train alone"
-                yield Finding(f"{table}.{column} counts hidden rows", LEAK, same, len(rows), column, advice)
+                advice = "a count that includes held-out listeners says which items are held out: count train alone"
+                yield Finding(f"{table}.{column} counts held-out rows", LEAK, same, len(rows), column, advice)
 
 
-def visible_tables(train: TrainView, split: Split) -> Iterator[Finding]:
-    """Hidden pairs, and in `temporal` later assignments, in the tables that a phase shows to models."""
+def train_view_tables(train: TrainView, split: Split) -> Iterator[Finding]:
+    """Held-out pairs, and in `temporal` later assignments, in the tables that a phase shows to models."""
     hidden = held_out_pairs(split, train.phase)
     users, items = pd.Index(train.users["user_id"]), pd.Index(train.items["item_id"])
     keys = codes_of(hidden["user_id"], users) * len(items) + codes_of(hidden["item_id"], items)
@@ -79,7 +79,7 @@ def visible_tables(train: TrainView, split: Split) -> Iterator[Finding]:
             continue
         shown = np.isin(frame["user"].to_numpy(np.int64) * len(items) + frame["item"].to_numpy(np.int64), keys)
         advice = "a model of this phase is told what it is asked for: this is a mistake of Encore, report it"
-        check = f"hidden pairs shown to models, {train.phase}: {name}"
+        check = f"held-out pairs shown to models, {train.phase}: {name}"
         yield finding(check, LEAK, shown, _row_of(name), advice)
     yield from later_tags(train, split)
 
@@ -94,8 +94,6 @@ def later_tags(train: TrainView, split: Split) -> Iterator[Finding]:
     np.minimum.at(first, users[users >= 0], asked["timestamp"].to_numpy()[users >= 0])
     later = tags["timestamp"].to_numpy() > first[tags["user"]]
     severity = LEAK if train.protocol.startswith("temporal") else LOOK
-    advice = (
-        "tags given after the hidden event describe items with knowledge of later: cut them at its date if that matters"
-    )
-    check = f"tags after the hidden event, {train.phase}"
+    advice = "tags given after the held-out event describe items with later knowledge: cut them at its date"
+    check = f"tags after the held-out event, {train.phase}"
     yield finding(check, severity, later, _row_of("user_item_tags"), advice)

@@ -1,4 +1,4 @@
-"""Whether two judges put the same models into the same order, and how sure that is."""
+"""Whether two variants put the same models into the same order, and how sure that is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Flip:
-    """Two models that one judge puts in one order and another judge in the other; `better` leads before the first."""
+    """Two models that one variant puts in one order and another in the other; `better` leads under the first."""
 
     better: str
     worse: str
@@ -41,7 +41,7 @@ class Flip:
 def flips(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> list[Flip]:
     """Pairs of models that change places, the surest first; `first`, `second`: model -> values float (users,).
 
-    Each judge's difference is paired over that judge's own users; users without a value (NaN) are left out.
+    Each variant's difference is paired over its own users; users without a value (NaN) are left out.
 
     >>> [flip] = flips({"a": np.array([0.2, 0.4]), "b": np.array([0.1, 0.3])}, {"a": np.zeros(3), "b": np.ones(3)})
     >>> flip.better, flip.worse, flip.sure
@@ -68,8 +68,8 @@ def _difference(values: Mapping[str, np.ndarray], better: str, worse: str) -> Di
 
 
 def kendall_tau(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    """Kendall's tau-b of the orders that two judges put the same models in: 1 alike, -1 reversed, NaN below two models
-    or where a judge gives all of them the same value.
+    """Kendall's tau-b of the orders that two variants put the same models in: 1 the same, -1 reversed, NaN below two
+    models or where a variant gives all of them the same value.
 
     >>> round(kendall_tau({"a": 0.1, "b": 0.2, "c": 0.3}, {"a": 0.1, "b": 0.3, "c": 0.2}), 4)
     0.3333

@@ -1,7 +1,7 @@
-"""The same scores before other judges: other candidates, other hidden items, other orders of equal scores.
+"""The same scores under other protocols: other candidates, other held-out items, other orders of equal scores.
 
-Nothing here fits a model. A judge takes the scores of one that is fitted and differs from Encore's own rule in one or
-two things, so that what a figure owes to the judge can be told from what it owes to the model.
+Nothing here fits a model. A variant of the protocol takes the scores of one that is fitted and differs from Encore's
+own rule in one or two things, so that what a figure owes to the protocol can be told from what it owes to the model.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,40 +24,40 @@ from common.splits.store import parse_folder_name
 
 Score = Callable[[np.ndarray], np.ndarray]
 K = 10
-"""Length of the list that every judge looks at."""
+"""Length of the list that every variant looks at."""
 ORDERS = ("hash", "id", "favour", "against")
 """Who stands first among equal scores: by a fixed hash of the id (Encore's rule), by the id, the target, the others."""
 AT_ONCE = 256
 """Most evaluated rows that are scored together; fewer where their scores would not fit into BATCH_BYTES."""
 TOGETHER = 512
-"""Most hidden items whose candidates are compared together; fewer likewise."""
+"""Most held-out items whose candidates are compared together; fewer likewise."""
 
 
 @dataclass(frozen=True, order=True)
 class Variant:
-    """A way of judging. hidden: "every" hidden item of a user or "one"; candidates: "all" items outside the history,
-    or the hidden item among 99 "uniform" or "popular" ones; ties: one of ORDERS."""
+    """A way of evaluating. held_out: "every" held-out item of a user or "one"; candidates: "all" items outside the
+    history, or the held-out item among 99 "uniform" or "popular" ones; ties: one of ORDERS."""
 
-    hidden: str = "every"
+    held_out: str = "every"
     candidates: str = "all"
     ties: str = "hash"
 
 
 OWN_RULE = Variant()
 VARIANTS = tuple(
-    Variant(hidden, candidates) for hidden in ("every", "one") for candidates in ("all", "uniform", "popular")
+    Variant(held_out, candidates) for held_out in ("every", "one") for candidates in ("all", "uniform", "popular")
 )
-"""Judges that differ in what is hidden and in the candidates."""
+"""Variants that differ in what is held out and in the candidates."""
 TIES = tuple(Variant("every", candidates, ties) for candidates in ("all", "uniform") for ties in ORDERS)
-"""Judges that differ in the order of equal scores."""
+"""Variants that differ in the order of equal scores."""
 
 
 @dataclass(frozen=True)
 class VariantRanks:
-    """What the judges make of one model on one protocol.
+    """One model on one protocol, under every variant.
 
-    ndcg, hr: judge -> float64 (users,), at K, NaN for a user without a list before that judge. ranks: hidden item's
-    rank before `OWN_RULE` and among the uniform negatives, int64 (targets,) each. tied: share of hidden items whose
+    ndcg, hr: variant -> float64 (users,), at K, NaN for a user without a list there. ranks: a held-out item's
+    rank under `OWN_RULE` and among the uniform negatives, int64 (targets,) each. tied: share of held-out items whose
     score at least one other candidate of the whole catalogue has, too.
     """
 
@@ -68,9 +68,9 @@ class VariantRanks:
 
 
 class Panel:
-    """All judges of one protocol (a folder name such as `listen-s3`), on its test part.
+    """All variants of one protocol (a folder name such as `listen-s3`), on its test part.
 
-    What does not depend on a model is made once: the negatives drawn by popularity and each user's one hidden item,
+    What does not depend on a model is made once: the negatives drawn by popularity and each user's one held-out item,
     both the same in every run.
     """
 
@@ -78,7 +78,7 @@ class Panel:
         self.evaluator = Task(data, protocol).test
         train, hidden = self.evaluator.train, self.evaluator.holdout
         if hidden.n_given is not None:
-            raise ValueError("newcomers have six histories each: this court judges users of one")
+            raise ValueError("newcomers have six histories each: a panel takes users of one")
         name, seed = parse_folder_name(protocol)
         self.places = {"hash": self.evaluator.places, "id": id_places(train.items["item_id"])}
         rng = np.random.default_rng([seed, PROTOCOLS.index(name), K])
@@ -91,33 +91,33 @@ class Panel:
 
     @property
     def leaves_one_out(self) -> bool:
-        """Whether every user has one hidden item only, so that leaving one out is no other judge."""
+        """Whether every user has one held-out item only, so that leaving one out is no other variant."""
         return bool(self.chosen.all())
 
-    def judge(self, score: Score) -> VariantRanks:
-        """Verdicts on `score(rows)`, which gives evaluated rows their scores, float32 (len(rows), n_items)."""
+    def evaluate(self, score: Score) -> VariantRanks:
+        """Ranks from `score(rows)`, which gives evaluated rows their scores, float32 (len(rows), n_items)."""
         parts = [self._ranks(rows, scores) for rows, scores in self._scored(score)]
-        ranks = {judge: np.concatenate([part[judge] for part in parts]) for judge in parts[0]}
+        ranks = {variant: np.concatenate([part[variant] for part in parts]) for variant in parts[0]}
         own, sampled = ranks[OWN_RULE], ranks[Variant("every", "uniform")]
         tied = ranks[Variant(ties="against")] > ranks[Variant(ties="favour")]
-        shown = [judge for judge in ranks if judge.hidden == "every" or not self.leaves_one_out]
-        per_user = {judge: self._per_user(judge, ranks[judge]) for judge in shown}
+        shown = [variant for variant in ranks if variant.held_out == "every" or not self.leaves_one_out]
+        per_user = {variant: self._per_user(variant, ranks[variant]) for variant in shown}
         return VariantRanks(
-            {judge: values[0] for judge, values in per_user.items()},
-            {judge: values[1] for judge, values in per_user.items()},
+            {variant: values[0] for variant, values in per_user.items()},
+            {variant: values[1] for variant, values in per_user.items()},
             (own, np.where(self.drawn, sampled, 0)),
             float(tied.mean()),
         )
 
     def constant(self) -> VariantRanks:
-        """Verdicts on a witness that knows nothing: every score is the same."""
-        return self.judge(lambda rows: np.zeros((len(rows), self.evaluator.train.n_items), np.float32))
+        """Ranks of a baseline that knows nothing: every score is the same."""
+        return self.evaluate(lambda rows: np.zeros((len(rows), self.evaluator.train.n_items), np.float32))
 
     def _scored(self, score: Score) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Evaluated rows batch by batch, with their scores, NaN for what a user already has."""
         n_rows, n_items = len(self.evaluator.holdout.users), self.evaluator.train.n_items
         step = max(1, min(AT_ONCE, BATCH_BYTES // (8 * n_items)))
-        for start in tqdm(range(0, n_rows, step), "judging", delay=2, leave=False, disable=None):
+        for start in tqdm(range(0, n_rows, step), "ranking", delay=2, leave=False, disable=None):
             rows = np.arange(start, min(start + step, n_rows))
             scores = check_scores(score(rows), (len(rows), n_items)).copy()
             given = self.evaluator.given.take(rows)
@@ -125,7 +125,7 @@ class Panel:
             yield rows, scores
 
     def _ranks(self, rows: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
-        """Ranks of the hidden items of some rows before every judge, int64 (targets,) each."""
+        """Ranks of the held-out items of some rows under every variant, int64 (targets,) each."""
         hidden = self.evaluator.holdout
         first, last = np.searchsorted(hidden.target_rows, [rows[0], rows[-1] + 1])
         step = max(1, min(TOGETHER, BATCH_BYTES // scores.shape[1]))
@@ -133,7 +133,7 @@ class Panel:
             self._ranks_of(targets, hidden.target_rows[targets] - rows[0], scores)
             for targets in np.array_split(np.arange(first, last), -(-(last - first) // step))
         ]
-        return {judge: np.concatenate([part[judge] for part in parts]) for judge in parts[0]}
+        return {variant: np.concatenate([part[variant] for part in parts]) for variant in parts[0]}
 
     def _ranks_of(self, targets: np.ndarray, local: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
         hidden = self.evaluator.holdout
@@ -145,17 +145,17 @@ class Panel:
                 found |= {Variant(kind, name, ties): ranks for kind in ("every", "one")}
         everything, others = np.arange(scores.shape[1]), scores[local]
         others[np.arange(len(targets)), items] = np.nan
-        fellows = self._hidden_of(targets)
+        fellows = self._held_out_of(targets)
         for ties, ranks in tied_ranks(own, items, others, everything, self.places, fellows).items():
             found[Variant("every", "all", ties)] = ranks
         one = np.flatnonzero(self.chosen[targets])  # were it the only one left out, the others would be history
         others = np.where(fellows[one], np.nan, others[one])
         found[Variant("one")] = np.zeros(len(targets), np.int64)
         found[Variant("one")][one] = tied_ranks(own[one], items[one], others, everything, self.places)["hash"]
-        return {judge: found[judge] for judge in dict.fromkeys((*VARIANTS, *TIES))}
+        return {variant: found[variant] for variant in dict.fromkeys((*VARIANTS, *TIES))}
 
-    def _hidden_of(self, targets: np.ndarray) -> np.ndarray:
-        """Which items are hidden for the user of each target, bool (targets, n_items)."""
+    def _held_out_of(self, targets: np.ndarray) -> np.ndarray:
+        """Which items are held out for the user of each target, bool (targets, n_items)."""
         rows, items = self.evaluator.holdout.target_rows, self.evaluator.holdout.target_items
         first = rows[targets[0]]
         mine = slice(*np.searchsorted(rows, [first, rows[targets[-1]] + 1]))
@@ -163,14 +163,14 @@ class Panel:
         of_rows[rows[mine] - first, items[mine]] = True
         return of_rows[rows[targets] - first]
 
-    def _per_user(self, judge: Variant, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _per_user(self, variant: Variant, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """NDCG and HR of each evaluated row, float64 (rows,)."""
-        kept = self.chosen if judge.hidden == "one" else np.ones(len(ranks), bool)
-        kept = kept if judge.candidates == "all" else kept & self.drawn
+        kept = self.chosen if variant.held_out == "one" else np.ones(len(ranks), bool)
+        kept = kept if variant.candidates == "all" else kept & self.drawn
         rows, n_rows = self.evaluator.holdout.target_rows[kept], len(self.evaluator.holdout.users)
-        if (judge.hidden, judge.candidates) == ("every", "all"):
-            hits, n_hidden = hits_from_ranks(rows, ranks, n_rows, K)
-            return metrics.ndcg(hits, n_hidden, K), metrics.hit_rate(hits, K)
+        if (variant.held_out, variant.candidates) == ("every", "all"):
+            hits, n_relevant = hits_from_ranks(rows, ranks, n_rows, K)
+            return metrics.ndcg(hits, n_relevant, K), metrics.hit_rate(hits, K)
         hits, ones = hits_from_ranks(np.arange(len(rows)), ranks[kept], len(rows), K)
         lists = np.bincount(rows, minlength=n_rows)
         lists = np.where(lists > 0, lists, np.nan)
@@ -185,15 +185,15 @@ def tied_ranks(
     others: np.ndarray,
     codes: np.ndarray,
     places: Mapping[str, np.ndarray],
-    hidden: np.ndarray | None = None,
+    held_out: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Rank of each target among its candidates, 1 is best, int64 (targets,), for every order of equal scores.
 
     own: scores of the targets, float (targets,); items: their codes, int (targets,); others: scores of the candidates,
     float (targets, candidates), NaN where there is none; codes: theirs, int (targets, candidates) or (candidates,);
-    places: order -> place of each item, int (n_items,), `hash` among them. Added are `favour`, hidden items before all
-    others of their score, and `against`, behind them; `hidden`, bool (targets, candidates), marks candidates that are
-    hidden items of the same user, which stand by hash among themselves.
+    places: order -> place of each item, int (n_items,), `hash` among them. Added are `favour`, held-out items before
+    all others of their score, and `against`, behind them; `held_out`, bool (targets, candidates), marks candidates that
+    are held-out items of the same user, which stand by hash among themselves.
 
     >>> ranks = tied_ranks(
     ...     own=np.array([0.5]),
@@ -209,7 +209,7 @@ def tied_ranks(
     target, column = np.nonzero(others == own[:, None])
     equal = np.broadcast_to(codes, others.shape)[target, column]
     ahead = {order: place[equal] < place[items[target]] for order, place in places.items()}
-    fellow = np.zeros(len(target), bool) if hidden is None else hidden[target, column]
+    fellow = np.zeros(len(target), bool) if held_out is None else held_out[target, column]
     ahead |= {"favour": fellow & ahead["hash"], "against": ~fellow | ahead["hash"]}
     return {order: above + np.bincount(target[first], minlength=len(own)) for order, first in ahead.items()}
 
@@ -237,7 +237,7 @@ def one_of_each(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def owned_keys(given: Histories, target_rows: np.ndarray, target_items: np.ndarray) -> np.ndarray:
-    """Sorted keys `row * n_items + item` of everything that the user of each row has, hidden items included."""
+    """Sorted keys `row * n_items + item` of everything that the user of each row has, held-out items included."""
     rows = np.repeat(np.arange(len(given)), given.lengths)
     return np.unique(
         np.concatenate([rows * given.n_items + given.items, target_rows * given.n_items + target_items]).astype(

@@ -1,4 +1,4 @@
-"""A tiny ranking whose ranks before every judge can be told by looking at it."""
+"""A tiny ranking whose ranks under every variant can be told by looking at it."""
 
 import numpy as np
 import pandas as pd
@@ -34,12 +34,12 @@ def world(folder):
 
 
 @pytest.fixture(scope="module")
-def court(tmp_path_factory):
+def panel(tmp_path_factory):
     return Panel(world(tmp_path_factory.mktemp("world")), "listen")
 
 
 @pytest.fixture(scope="module")
-def real_court(small_data):
+def real_panel(small_data):
     return Panel(small_data, "listen")
 
 
@@ -60,62 +60,62 @@ def test_without_equal_scores_all_orders_agree_and_what_is_masked_does_not_count
 
 
 def test_hidden_items_of_one_user_never_share_a_place():
-    # Item 1 is hidden, too: it stands before item 2 by hash, whether hidden items go first or last.
+    # Item 1 is hidden, too: it stands before item 2 by hash, whether held-out items go first or last.
     hidden = np.array([[False, True, False, False]])
     assert ranks_of([0.5, 0.5, 0.5, 0.5], hidden) == {"hash": 4, "id": 3, "favour": 2, "against": 5}
 
 
-def test_a_constant_score_is_perfect_in_the_targets_favour_and_nothing_against_it(court):
-    verdicts = court.constant()
-    assert verdicts.tied == 1
-    assert (verdicts.ndcg[Variant(ties="favour")] == 1).all()
-    n_hidden = np.bincount(court.evaluator.holdout.target_rows)
-    free = court.evaluator.train.n_items - court.evaluator.given.lengths
-    last = np.array([1 / np.log2(n + 1) for n in free])  # one hidden item each, the last of the list
-    assert (n_hidden == 1).all()
-    np.testing.assert_allclose(verdicts.ndcg[Variant(ties="against")], last)
+def test_a_constant_score_is_perfect_in_the_targets_favour_and_nothing_against_it(panel):
+    found = panel.constant()
+    assert found.tied == 1
+    assert (found.ndcg[Variant(ties="favour")] == 1).all()
+    n_relevant = np.bincount(panel.evaluator.holdout.target_rows)
+    free = panel.evaluator.train.n_items - panel.evaluator.given.lengths
+    last = np.array([1 / np.log2(n + 1) for n in free])  # one held-out item each, the last of the list
+    assert (n_relevant == 1).all()
+    np.testing.assert_allclose(found.ndcg[Variant(ties="against")], last)
 
 
-def test_encores_own_rule_gives_the_ranks_of_the_scorer(real_court):
-    model = ItemKNN().fit(real_court.evaluator.train)
-    ranking = real_court.evaluator.rank(model)
-    verdicts = real_court.judge(lambda rows: real_court.evaluator.scores_of(model, rows))
-    np.testing.assert_array_equal(verdicts.ranks[0], ranking.target_ranks)
-    np.testing.assert_array_equal(verdicts.ranks[1], ranking.target_ranks_sampled)
-    overall = real_court.evaluator.evaluate_ranking(ranking).metrics
-    assert verdicts.ndcg[OWN_RULE].mean() == pytest.approx(overall["ndcg_10"])
-    assert verdicts.hr[OWN_RULE].mean() == pytest.approx(overall["hr_10"])
-    assert verdicts.ndcg[Variant("every", "uniform")].mean() == pytest.approx(overall["ndcg_10_sampled99"])
+def test_encores_own_rule_gives_the_ranks_of_the_scorer(real_panel):
+    model = ItemKNN().fit(real_panel.evaluator.train)
+    ranking = real_panel.evaluator.rank(model)
+    found = real_panel.evaluate(lambda rows: real_panel.evaluator.scores_of(model, rows))
+    np.testing.assert_array_equal(found.ranks[0], ranking.target_ranks)
+    np.testing.assert_array_equal(found.ranks[1], ranking.target_ranks_sampled)
+    overall = real_panel.evaluator.evaluate_ranking(ranking).metrics
+    assert found.ndcg[OWN_RULE].mean() == pytest.approx(overall["ndcg_10"])
+    assert found.hr[OWN_RULE].mean() == pytest.approx(overall["hr_10"])
+    assert found.ndcg[Variant("every", "uniform")].mean() == pytest.approx(overall["ndcg_10_sampled99"])
 
 
-def test_leaving_one_out_takes_the_other_hidden_items_out_of_the_list(real_court):
-    model = Popularity().fit(real_court.evaluator.train)
-    hidden, places = real_court.evaluator.holdout, real_court.evaluator.places
-    verdicts = real_court.judge(lambda rows: real_court.evaluator.scores_of(model, rows))
+def test_leaving_one_out_takes_the_other_hidden_items_out_of_the_list(real_panel):
+    model = Popularity().fit(real_panel.evaluator.train)
+    hidden, places = real_panel.evaluator.holdout, real_panel.evaluator.places
+    found = real_panel.evaluate(lambda rows: real_panel.evaluator.scores_of(model, rows))
     row = int(np.argmax(np.bincount(hidden.target_rows)))
     mine = np.flatnonzero(hidden.target_rows == row)
-    one = mine[real_court.chosen[mine]]
+    one = mine[real_panel.chosen[mine]]
     assert len(one) == 1 < len(mine)
     known = set(hidden.given[row]) | set(hidden.target_items[mine]) - set(hidden.target_items[one])
     order = np.lexsort((places, -model.popularity))
     rank = 1 + [item for item in order if item not in known].index(hidden.target_items[one][0])
     expected = 1 / np.log2(rank + 1) if rank <= 10 else 0
-    assert verdicts.ndcg[Variant("one")][row] == pytest.approx(expected)
+    assert found.ndcg[Variant("one")][row] == pytest.approx(expected)
 
 
-def test_a_judge_of_one_item_is_the_same_where_there_is_but_one(court):
-    assert court.leaves_one_out
-    assert {judge.hidden for judge in court.constant().ndcg} == {"every"}
-    assert set(court.constant().ndcg) == {judge for judge in (*VARIANTS, *TIES) if judge.hidden == "every"}
+def test_leaving_one_item_out_is_the_same_where_there_is_but_one(panel):
+    assert panel.leaves_one_out
+    assert {variant.held_out for variant in panel.constant().ndcg} == {"every"}
+    assert set(panel.constant().ndcg) == {variant for variant in (*VARIANTS, *TIES) if variant.held_out == "every"}
 
 
-def test_popular_negatives_are_drawn_by_popularity_outside_what_the_user_has_and_alike_each_time(
-    real_court, small_data
+def test_popular_negatives_are_drawn_by_popularity_outside_what_the_user_has_and_the_same_each_time(
+    real_panel, small_data
 ):
     again = Panel(small_data, "listen")
-    np.testing.assert_array_equal(real_court.popular, again.popular)
-    np.testing.assert_array_equal(real_court.chosen, again.chosen)
-    hidden, train = real_court.evaluator.holdout, real_court.evaluator.train
+    np.testing.assert_array_equal(real_panel.popular, again.popular)
+    np.testing.assert_array_equal(real_panel.chosen, again.chosen)
+    hidden, train = real_panel.evaluator.holdout, real_panel.evaluator.train
     parts = load_split(small_data, "listen").parts().values()
     owned = {
         (user, item)
@@ -124,11 +124,11 @@ def test_popular_negatives_are_drawn_by_popularity_outside_what_the_user_has_and
     }
     ids = train.items["item_id"].to_numpy(object)
     for target, row in enumerate(hidden.target_rows):
-        drawn = real_court.popular[target]
+        drawn = real_panel.popular[target]
         drawn = drawn[drawn >= 0]
         assert len(set(drawn)) == len(drawn) == 99
         assert not {(hidden.users[row], ids[item]) for item in drawn} & owned
-    assert train.counts[real_court.popular].mean() > 1.1 * train.counts[hidden.negatives].mean()
+    assert train.counts[real_panel.popular].mean() > 1.1 * train.counts[hidden.negatives].mean()
 
 
 def test_the_chance_of_a_popular_negative_is_its_share():
@@ -171,6 +171,6 @@ def test_kendalls_tau_of_three_models_by_hand():
     assert np.isnan(kendall_tau(first, {"a": 1.0}))
 
 
-def test_newcomers_have_no_court(small_data):
+def test_newcomers_have_no_panel(small_data):
     with pytest.raises(ValueError, match="newcomers"):
         Panel(small_data, "newcomer")
