@@ -9,16 +9,17 @@ keeps statistics, a data-quality report and figures under `outputs/<dataset>/exp
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from common.data.dataset import load_dataset
-from common.data.quality import quality_report
+from common.data.dataset import Dataset, load_dataset
+from common.data.quality import quality_report, shares_by_column
 from common.experiments import tracking
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
-from common.plots.dataset import draw_all
-from common.splits.statistics import describe, describe_splits
+from common.plots import dataset as plots
+from common.splits.statistics import describe, describe_splits, lorenz
 from common.utils.io import display, strict, write_json
 from common.utils.logs import log_file
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         statistics["quality"] = quality_report(data.tables)
         print_quality(statistics["quality"])
         write_json(folder / "statistics.json", statistics)
-        figures = draw_all(data, statistics, folder / "figures")
+        figures = draw(data, statistics, folder / "figures")
         identity = tracking.RunIdentity("explore", STAGE, "data", data.name, "data", data.sha256, "select", 0)
         tracker = tracking.start(settings.wandb, settings.output_dir, identity, {"data_sha256": data.sha256})
         tracker.summary(strict(statistics))
@@ -53,6 +54,30 @@ def main(argv: Sequence[str] | None = None) -> None:
             tracker.figure(path.stem, path)
         tracker.finish()
         log.info("\ndata: %s\nstatistics and figures: %s\nW&B: %s", display(data.folder), display(folder), tracker.hint)
+
+
+def draw(data: Dataset, statistics: dict, folder: Path) -> list[Path]:
+    """Draw every figure that the data has something for; returns their paths."""
+    tables, name = data.tables, data.name
+    by_item = tables.interactions.groupby("item_id")["weight"].agg(["size", "sum"])
+    listeners, plays = by_item["size"].to_numpy(), by_item["sum"].to_numpy()
+    curves, gini = {"listeners": lorenz(listeners), "plays": lorenz(plays)}, statistics["gini_of_listeners"]
+    tags = [table["tag"] for table in (tables.user_item_tags, tables.item_tags) if table is not None]
+    known, shares = plots.sounding(tables.songs, tables.items), shares_by_column(statistics["quality"])
+    drawings: dict[str, Callable[[Path], bool]] = {
+        "activity": lambda path: plots.activity(tables.interactions, name, path),
+        "popularity": lambda path: plots.popularity(listeners, curves, gini, name, path),
+        "content": lambda path: plots.content(statistics["with_content"], name, path),
+        "friends_and_tags": lambda path: plots.friends_and_tags(tables.social, tags, name, path),
+        "timeline": lambda path: plots.timeline(tables.interactions, tables.user_item_tags, name, path),
+        "audio": lambda path: plots.audio(known, name, path),
+        "audio_correlations": lambda path: plots.audio_correlations(known, name, path),
+        "audio_by_genre": lambda path: plots.audio_by_genre(known, name, path),
+        "cold_start": lambda path: plots.unseen_pairs(statistics["splits"], name, path),
+        "quality": lambda path: plots.quality(shares, name, path),
+    }
+    paths = {figure: folder / f"{figure}.png" for figure in drawings}
+    return [paths[figure] for figure, draw_one in drawings.items() if draw_one(paths[figure])]
 
 
 def print_statistics(statistics: dict) -> None:

@@ -145,7 +145,6 @@ PLOTS = "drawing still takes results where it should take tables"
         {
             "common/plots/model_comparison.py": PLOTS,
             "common/plots/precision_recall.py": PLOTS,
-            "common/plots/sensitivity.py": PLOTS,
             "common/plots/training_curves.py": PLOTS,
             "common/plots/two_stage.py": PLOTS,
         },
@@ -196,7 +195,7 @@ def test_a_metric_needs_arrays_alone(name):
         {
             f"common/plots/{name}.py": PLOTS
             for name in (
-                *("cold_start", "dataset", "embedding_map", "model_comparison", "precision_recall", "sensitivity"),
+                *("cold_start", "embedding_map", "model_comparison", "precision_recall"),
                 *("training_curves", "two_stage"),
             )
         },
