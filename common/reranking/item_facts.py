@@ -1,4 +1,4 @@
-"""What re-ranking is asked for, and what it knows of the items. `common.reranking.rerank` hands both on."""
+"""The settings of re-ranking, and the item features it uses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from common.utils.settings import SearchRange, check_ranges
 
 @dataclass(frozen=True)
 class Reranking:
-    """What a list is to be besides relevant; by default nothing, and the order stays as it is."""
+    """What a list is optimised for besides relevance; by default nothing, and the order stays as it is."""
 
     diversity: Annotated[float, SearchRange(0.0, 1.0, most=1.0)] = 0.0
-    """Share of unlikeness to the items above, 0 to 1 (MMR); the textbook's is 0.3."""
+    """Weight of dissimilarity to the items above, 0 to 1 (MMR); 0.3 is usual."""
     space: Literal["auto", "genre", "tag", "audio"] = "auto"
-    """Where likeness is measured; auto: the first of tag, genre, audio that the data has."""
+    """Features of the similarity; auto: the first of tag, genre, audio that the data has."""
     calibration: Annotated[float, SearchRange(0.0, 1.0, most=1.0)] = 0.0
-    """Share of nearness to the mix of the user's history, 0 to 1 (Steck's lambda)."""
+    """Weight of calibration to the mix of the user's history, 0 to 1 (Steck's lambda)."""
     mix: Literal["auto", "genre", "tag"] = "auto"
     """What the mix is made of; auto: the first of genre, tag that the data has."""
     novelty: Annotated[float, SearchRange(0.0, 1.0)] = 0.0
-    """Weight of how few people have an item: -log2 of the share of users who do, scaled to 0..1."""
+    """Weight of novelty, -log2 of the share of users who have the item, scaled to 0..1."""
     unpopularity: Annotated[float, SearchRange(0.0, 1.0)] = 0.0
-    """Weight that takes away from popular items: listeners over those of the most popular item."""
+    """Weight of a penalty on popularity: listeners over those of the most popular item."""
     per_artist: Annotated[int, SearchRange(0, 10)] = 0
     """At most so many items of one artist; 0 sets no cap."""
     per_genre: Annotated[int, SearchRange(0, 10)] = 0
@@ -44,7 +44,7 @@ class Reranking:
     recent_items: Annotated[int, SearchRange(0, 100)] = 0
     """Leave out the works of the last so many items of the history; 0 leaves none out."""
     recent_days: Annotated[float, SearchRange(0.0, 365.0)] = 0.0
-    """Leave out the works heard within so many days of the newest event; 0 leaves none out."""
+    """Leave out the works played within so many days of the newest event; 0 leaves none out."""
 
     def check(self, facts: "ItemFacts", flag: str = "rerank") -> None:
         """Raise a UserError for the first setting out of range, or that asks for what the data lacks."""
@@ -70,9 +70,9 @@ class Reranking:
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """What re-ranking knows of the items. Codes are those of the visible data; None where the data lacks it.
+    """Item features of a train view, in its codes; None where the data lacks them.
 
-    popularity: visible listeners, never below the count that must hide some, float (n_items,); n_users: visible users;
+    popularity: listeners, floored so that 0 and 1 share a value, float (n_items,); n_users: users of the view;
     places: fixed hash order of ties, int (n_items,); groups: work of each item, int (n_items,); vectors: space -> unit
     rows (n_items, dimensions), zeros where an item has no features or is not finite; genres, artists: multi-hot
     (n_items, values); explicit: bool (n_items,); now: the newest event in seconds.
@@ -89,15 +89,15 @@ class ItemFacts:
     now: int | None = None
 
     def __post_init__(self) -> None:
-        """Forget features that are no numbers: such an item counts as one without any."""
+        """Drop features that are not finite: such an item counts as one without any."""
         object.__setattr__(self, "vectors", {space: finite_rows(rows) for space, rows in self.vectors.items()})
 
     def space(self, name: str) -> sparse.csr_array | None:
-        """The vectors that likeness is measured by."""
+        """The vectors whose cosine is the similarity."""
         return self._first(("tag", "genre", "audio") if name == "auto" else (name,))
 
     def mix(self, name: str) -> sparse.csr_array | None:
-        """The vectors whose shares make a mix."""
+        """The vectors whose shares make the mix of a list or history."""
         return self._first(("genre", "tag") if name == "auto" else (name,))
 
     def _first(self, names: Sequence[str]) -> sparse.csr_array | None:
@@ -105,7 +105,7 @@ class ItemFacts:
 
 
 def item_facts(train: TrainView) -> ItemFacts:
-    """The facts of what a phase shows; made once for any number of calls."""
+    """The facts of a train view; made once for any number of calls."""
     vectors = {space: item_vectors(train, space) for space in SPACES}
     times = train.histories.timestamps
     return ItemFacts(

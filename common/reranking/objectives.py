@@ -1,7 +1,7 @@
-"""Choosing a list place by place: what makes a candidate worth taking after those taken, and what forbids it.
+"""Greedy re-ranking: objectives that value a candidate given the items above it, and rules that forbid some.
 
-Everything is vectorised over users: arrays are (users, candidates), candidates best first. A part of the choice holds
-what it needs of a batch of users; `took` tells it which candidate each user has just been given.
+Everything is vectorised over users: arrays are (users, candidates), candidates best first. An objective or rule keeps
+the state of a batch of users; `update` tells it which candidate each user has just been given.
 """
 
 from collections.abc import Sequence
@@ -19,59 +19,59 @@ DECIMALS = 12
 
 
 class Objective(Protocol):
-    """A part of a candidate's value that depends on what stands above it."""
+    """A part of a candidate's value that depends on the items above it."""
 
     def values(self, free: np.ndarray) -> np.ndarray:
         """Value of each candidate at the next place, float (users, candidates); `free`: not taken yet, bool alike."""
 
-    def took(self, rows: np.ndarray, places: np.ndarray) -> None:
+    def update(self, rows: np.ndarray, places: np.ndarray) -> None:
         """Users `rows` were given the candidates at `places`, int (rows,) each."""
 
 
 class Rule(Protocol):
-    """What forbids candidates in view of what stands above them."""
+    """Forbids candidates, given the items above them."""
 
     def allowed(self, free: np.ndarray) -> np.ndarray:
         """Which of the free candidates may be taken, bool (users, candidates)."""
 
-    def took(self, rows: np.ndarray, places: np.ndarray) -> None:
+    def update(self, rows: np.ndarray, places: np.ndarray) -> None:
         """Users `rows` were given the candidates at `places`, int (rows,) each."""
 
 
-class Unlikeness:
+class Dissimilarity:
     """MMR (Carbonell & Goldstein 1998): - max over the items j above of cos(i, j), nothing at the first place.
 
-    Where nothing is known of an item, it counts as like as the free candidates of that user are on average: it gains
-    nothing by having no features.
+    An item without features counts as similar as the free candidates of that user are on average: it gains nothing by
+    having none.
     """
 
     def __init__(self, items: np.ndarray, vectors: sparse.csr_array) -> None:
         codes, self.of_candidate = distinct(items)
         self.vectors = vectors[codes]
         self.transposed = sparse.csr_array(self.vectors.T.tocsr())
-        # Of one user alone only the likeness to what is taken is worked out.
+        # For a single user only the similarity to the taken items is computed.
         self.similarity = (self.vectors @ self.transposed).toarray() if len(items) > 1 else None
         self.known = (items >= 0) & (np.diff(self.vectors.indptr) > 0)[self.of_candidate]
         self.nearest: np.ndarray | None = None
 
     def values(self, free: np.ndarray) -> np.ndarray:
-        """- the likeness to the nearest item above."""
+        """- the similarity to the nearest item above."""
         if self.nearest is None:
             return np.zeros(free.shape)
         return -average_where_unknown(self.nearest, self.known, free)
 
-    def took(self, rows: np.ndarray, places: np.ndarray) -> None:
-        """Look how near the candidates are to the new items. Unknown items are near to nothing."""
+    def update(self, rows: np.ndarray, places: np.ndarray) -> None:
+        """Update each candidate's largest similarity; items without features are similar to none."""
         if self.nearest is None:
             self.nearest = np.full(self.known.shape, -np.inf)
         of_rows = self.of_candidate[rows]
         taken = of_rows[np.arange(len(rows)), places]
-        near = np.take_along_axis(self._likeness_to(taken), of_rows, axis=1)
+        near = np.take_along_axis(self._similarity_to(taken), of_rows, axis=1)
         near[~self.known[rows, places]] = -np.inf
         self.nearest[rows] = np.maximum(self.nearest[rows], near)
 
-    def _likeness_to(self, taken: np.ndarray) -> np.ndarray:
-        """Likeness of the distinct items to some of them, float (len(taken), distinct)."""
+    def _similarity_to(self, taken: np.ndarray) -> np.ndarray:
+        """Similarity of the distinct items to some of them, float (len(taken), distinct)."""
         if self.similarity is not None:
             return self.similarity[taken]
         own = slice(*self.vectors.indptr[taken[0] : taken[0] + 2])
@@ -86,27 +86,27 @@ class Calibration:
     An item without features counts as the free candidates do on average; a history without features asks for nothing.
     """
 
-    def __init__(self, items: np.ndarray, mixes: sparse.csr_array, wanted: sparse.csr_array) -> None:
-        """Items int (users, candidates); mixes: rows that sum to 1, or 0 (n_items, values); wanted: (users, values)."""
-        self.held = held = Held(items, mixes)
-        self.known = (items >= 0) & (np.diff(held.rows.indptr) > 0).reshape(items.shape)
-        self.wanted = wanted[:, held.columns].toarray()
-        cell = held.user * held.width + held.rows.indices  # of `wanted`, read in rows one after the other
-        useful = self.wanted.ravel()[cell] > 0
-        self.candidate, self.cell = held.candidate[useful], cell[useful]
-        self.share, self.weight = (1 - ALPHA) * held.rows.data[useful], self.wanted.ravel()[self.cell]
-        self.total, self.count = np.zeros(self.wanted.shape), np.zeros(len(items))
+    def __init__(self, items: np.ndarray, mixes: sparse.csr_array, target: sparse.csr_array) -> None:
+        """Items int (users, candidates); mixes: rows that sum to 1, or 0 (n_items, values); target: (users, values)."""
+        self.candidates = own = CandidateValues(items, mixes)
+        self.known = (items >= 0) & (np.diff(own.rows.indptr) > 0).reshape(items.shape)
+        self.target = target[:, own.columns].toarray()
+        cell = own.user * own.width + own.rows.indices  # of the flattened `target`
+        useful = self.target.ravel()[cell] > 0
+        self.candidate, self.cell = own.candidate[useful], cell[useful]
+        self.share, self.weight = (1 - ALPHA) * own.rows.data[useful], self.target.ravel()[self.cell]
+        self.total, self.count = np.zeros(self.target.shape), np.zeros(len(items))
 
     def values(self, free: np.ndarray) -> np.ndarray:
         """How much nearer to the history's mix each candidate brings the list, in nats."""
-        base = (1 - ALPHA) * self.total + ALPHA * (self.count + 1)[:, None] * self.wanted
+        base = (1 - ALPHA) * self.total + ALPHA * (self.count + 1)[:, None] * self.target
         gains = self.weight * np.log(1 + self.share / base.ravel()[self.cell])
         summed = np.bincount(self.candidate, gains, free.size).reshape(free.shape)
         return average_where_unknown(summed, self.known, free)
 
-    def took(self, rows: np.ndarray, places: np.ndarray) -> None:
+    def update(self, rows: np.ndarray, places: np.ndarray) -> None:
         """Add the mixes of the new items to the lists'."""
-        self.total[rows] += self.held.of(rows, places)
+        self.total[rows] += self.candidates.of(rows, places)
         self.count[rows] += self.known[rows, places]
 
 
@@ -114,16 +114,16 @@ class Cap:
     """At most `most` items of a list share a value (an artist, a genre); items without a value are not counted."""
 
     def __init__(self, items: np.ndarray, values: sparse.csr_array, most: int) -> None:
-        self.held, self.most = Held(items, values), most
-        self.counts = np.zeros((len(items), self.held.width), np.int32)
+        self.candidates, self.most = CandidateValues(items, values), most
+        self.counts = np.zeros((len(items), self.candidates.width), np.int32)
 
     def allowed(self, free: np.ndarray) -> np.ndarray:
         """Free candidates none of whose values is used up."""
-        return free & ~self.held.any(self.counts >= self.most)
+        return free & ~self.candidates.any(self.counts >= self.most)
 
-    def took(self, rows: np.ndarray, places: np.ndarray) -> None:
+    def update(self, rows: np.ndarray, places: np.ndarray) -> None:
         """Count the values of the new items."""
-        self.counts[rows] += self.held.of(rows, places) > 0
+        self.counts[rows] += self.candidates.of(rows, places) > 0
 
 
 class Quota:
@@ -131,27 +131,27 @@ class Quota:
 
     Each place goes to the value g of the greatest p_g / (2 s_g + 1) of which a candidate is free: p the mix of the
     history, s_g the places that g has, an item of m values giving 1 / m place to each. A user without history gets no
-    quota; nor is there one where no free candidate has a wanted value.
+    quota; nor is there one where no free candidate has a value of the history.
     """
 
-    def __init__(self, items: np.ndarray, parts: sparse.csr_array, wanted: sparse.csr_array) -> None:
-        """Items int (users, candidates); parts: rows that sum to 1 (n_items, values); wanted: p, (users, values)."""
-        self.held = Held(items, parts)
-        self.wanted = wanted[:, self.held.columns].toarray()
-        self.seats = np.zeros(self.wanted.shape)
+    def __init__(self, items: np.ndarray, parts: sparse.csr_array, target: sparse.csr_array) -> None:
+        """Items int (users, candidates); parts: rows that sum to 1 (n_items, values); target: p, (users, values)."""
+        self.candidates = CandidateValues(items, parts)
+        self.target = target[:, self.candidates.columns].toarray()
+        self.seats = np.zeros(self.target.shape)
 
     def allowed(self, free: np.ndarray) -> np.ndarray:
         """Free candidates that have the value whose turn it is."""
-        quotient = np.where(self.held.present(free), self.wanted / (2 * self.seats + 1), 0).round(DECIMALS)
+        quotient = np.where(self.candidates.present(free), self.target / (2 * self.seats + 1), 0).round(DECIMALS)
         greatest = quotient.max(axis=1, initial=0)[:, None]
-        return free & (self.held.any((quotient == greatest) & (quotient > 0)) | (greatest == 0))
+        return free & (self.candidates.any((quotient == greatest) & (quotient > 0)) | (greatest == 0))
 
-    def took(self, rows: np.ndarray, places: np.ndarray) -> None:
-        """Note the places that the values of the new items have got."""
-        self.seats[rows] += self.held.of(rows, places)
+    def update(self, rows: np.ndarray, places: np.ndarray) -> None:
+        """Count the places that the values of the new items have."""
+        self.seats[rows] += self.candidates.of(rows, places)
 
 
-class Held:
+class CandidateValues:
     """Which values the candidates of a batch have: a sparse row for each candidate, over the values that occur."""
 
     def __init__(self, items: np.ndarray, values: sparse.csr_array) -> None:
@@ -183,11 +183,11 @@ class Held:
 
 
 def choose(
-    base: np.ndarray, free: np.ndarray, worths: Sequence[tuple[float, Objective]], rules: Sequence[Rule], k: int
+    base: np.ndarray, free: np.ndarray, objectives: Sequence[tuple[float, Objective]], rules: Sequence[Rule], k: int
 ) -> np.ndarray:
     """Places of the chosen candidates, int64 (users, k), -1 where none is left that may be taken.
 
-    At each place a user gets the allowed candidate of the greatest base + sum of weight x worth; of equal ones the
+    At each place a user gets the allowed candidate of the greatest base + sum of weight x objective; of equal ones the
     first. base: float (users, candidates); free: bool alike, which candidates there are.
     """
     free, chosen = free.copy(), np.full((len(base), k), -1, np.int64)
@@ -195,7 +195,7 @@ def choose(
         allowed = free
         for rule in rules:
             allowed = rule.allowed(allowed)
-        value = base + sum(weight * worth.values(free) for weight, worth in worths)
+        value = base + sum(weight * objective.values(free) for weight, objective in objectives)
         value = np.where(allowed, value.round(DECIMALS), -np.inf)
         rows = np.flatnonzero(allowed.any(axis=1))
         if not len(rows):
@@ -203,8 +203,8 @@ def choose(
         best = value[rows].argmax(axis=1)
         chosen[rows, place] = best
         free[rows, best] = False
-        for part in [worth for _, worth in worths] + list(rules):
-            part.took(rows, best)
+        for part in [objective for _, objective in objectives] + list(rules):
+            part.update(rows, best)
     return chosen
 
 

@@ -1,34 +1,90 @@
-"""Re-ranking: the candidates of any model put into another order, by more than how relevant they are.
+"""Re-ranking the candidates of any model for diversity, calibration, novelty, caps and quotas.
 
-    facts = item_facts(seen)
-    rerank(items, scores, seen.histories.take(users), facts, Reranking(diversity=0.3, one_version=True), k=10)
+    rerank(als.recommend(["2"], k=100), task.train, mmr=0.3, one_version=True)
 
-A pipeline in three steps: filters leave candidates out; weights make one value of relevance, novelty and popularity;
-a greedy choice fills one place after the other, in view of what stands above it, under caps and quotas.
+Three steps: filters leave candidates out; weights combine relevance, novelty and popularity into one value; a greedy
+choice fills one place after the other, given the items above it, under caps and quotas. `rerank` does so for a table of
+recommendations, `rerank_candidates` and `reorder` for arrays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
+from common.data.ids import codes_of
 from common.features.content_vectors import mix_of, shares
 from common.reranking.item_facts import ItemFacts, Reranking, item_facts
-from common.reranking.objectives import Calibration, Cap, Objective, Quota, Rule, Unlikeness, choose
+from common.reranking.objectives import Calibration, Cap, Dissimilarity, Objective, Quota, Rule, choose
 from common.splits.histories import Histories
-from common.utils.errors import UserError
+from common.splits.train_view import TrainView
+from common.utils.errors import UserError, unknown_name
 
-__all__ = ["ItemFacts", "Reranking", "item_facts", "reorder", "rerank"]
 USERS_AT_ONCE = 128
 ITEMS_AT_ONCE = 3_200
-"""Most users, and distinct candidates of more than FEW users, in a batch: its likenesses are a square of 80 MB."""
+"""Most users, and distinct candidates of more than FEW users, in a batch: its similarities are a square of 80 MB."""
 FEW = 16
 DAY = 86_400
 Parts = Callable[[np.ndarray, np.ndarray], tuple[list[tuple[float, Objective]], list[Rule]]]
 
 
 def rerank(
+    recommendations: pd.DataFrame,
+    train: TrainView,
+    k: int | None = None,
+    *,
+    mmr: float = 0.0,
+    histories: Histories | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """A table of recommendations in another order: user_id, rank 1.., item_id, [name], score; at most k rows per user.
+
+    mmr: weight of dissimilarity to the items above (Carbonell & Goldstein 1998), which is the setting `diversity`;
+    settings: further fields of `Reranking`, such as calibration, novelty, per_artist=2, one_version=True. Without k all
+    candidates that no filter leaves out come back. Scores stay those of the model.
+    The histories are those of the view's users; of users that it lacks give `histories`, one for each user in the
+    table's order, else theirs count as empty. Raises UserError for an unknown setting or item, or a lacking feature.
+    """
+    for name in settings.keys() - {field.name for field in fields(Reranking)}:
+        raise unknown_name("setting of rerank", name, ["mmr", *(field.name for field in fields(Reranking))])
+    if recommendations.empty:
+        return recommendations.copy()
+    items, scores, source = _candidates(recommendations, train)
+    if histories is None:
+        histories = _histories_of(recommendations["user_id"].astype(object).unique(), train)
+    wishes, k = Reranking(**({"diversity": mmr} | settings)), items.shape[1] if k is None else k
+    found, _ = rerank_candidates(items, scores, histories, item_facts(train), wishes, k)
+    users, places = np.nonzero(found >= 0)
+    chosen = (items[users] == found[users, places, None]).argmax(axis=1)
+    table = recommendations.iloc[source[users, chosen]].reset_index(drop=True)
+    return table.assign(rank=(places + 1).astype(np.int32))
+
+
+def _candidates(recommendations: pd.DataFrame, train: TrainView) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Item codes, scores and rows of the table, (users, most rows of a user) each, -1 and NaN padded."""
+    codes = codes_of(recommendations["item_id"], pd.Index(train.items["item_id"]))
+    if (codes < 0).any():
+        unknown = recommendations["item_id"].to_numpy(object)[codes < 0][0]
+        raise UserError(f"item {unknown!r} of the recommendations is not in the train view; give the view they are of")
+    user_ids = recommendations["user_id"].astype(object)
+    user, place = pd.factorize(user_ids)[0], user_ids.groupby(user_ids).cumcount()
+    tables = np.full((3, user.max() + 1, place.max() + 1), np.nan)
+    tables[:, user, place] = codes, recommendations["score"], np.arange(len(codes))
+    items, scores, source = tables
+    return np.nan_to_num(items, nan=-1).astype(np.int64), scores, np.nan_to_num(source, nan=-1).astype(np.int64)
+
+
+def _histories_of(user_ids: np.ndarray, train: TrainView) -> Histories:
+    """The view's histories of some users; empty for those that it lacks."""
+    codes = codes_of(pd.Series(user_ids), pd.Index(train.users["user_id"]))
+    with_empty = replace(train.histories, indptr=np.append(train.histories.indptr, train.histories.indptr[-1]))
+    return with_empty.take(np.where(codes < 0, train.n_users, codes))
+
+
+def rerank_candidates(
     items: np.ndarray,
     scores: np.ndarray,
     histories: Histories | Sequence[Sequence[int]],
@@ -38,7 +94,7 @@ def rerank(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best k of each user's candidates: items int32 (users, k), -1 padded, and their own scores, NaN padded.
 
-    items: item codes int (users, candidates), -1 where a list is shorter; scores: relevance, alike, higher is better.
+    items: item codes int (users, candidates), -1 where a list is shorter; scores: relevance, of the same shape.
     One user alone may be given as one row (candidates,) with a single history; the answer is then one row too.
     Fewer than k come back where filters or caps leave fewer.
 
@@ -46,8 +102,8 @@ def rerank(
 
         (1 - d - c) (r_i + n novelty_i - u popularity_i) - d max cos(i, above) - c KL(history's mix || list's with i),
 
-    of equal ones to the one of higher score, then to the first by the fixed hash; see `common/greedy.py` for d
-    (diversity) and c (calibration). Raises UserError for settings out of range, or that ask for what the data lacks.
+    of equal ones to the one of higher score, then to the first by the fixed hash; see `objectives.py` for d
+    (diversity) and c (calibration). Raises UserError for settings out of range, or that need what the data lacks.
     """
     if k < 1:
         raise UserError(f"k is {k}; ask for at least 1 item")
@@ -59,7 +115,7 @@ def rerank(
 def reorder(
     items: np.ndarray, scores: np.ndarray, histories: Histories, facts: ItemFacts, settings: Reranking, k: int = 20
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All candidates that no filter leaves out: the first k as `rerank` chooses them, then the rest as it was.
+    """All candidates that no filter leaves out: the first k by `rerank_candidates`, then the rest as it was.
 
     Shapes are those of the input. Where caps leave fewer than k, the rest follows at once.
     """
@@ -107,8 +163,8 @@ def _ordered(
     base = base_values(items, scores, kept, facts, settings)
     chosen, parts = np.full((len(items), k), -1, np.int64), _parts(histories, facts, settings)
     for rows in batches(items):
-        worths, rules = parts(items[rows], rows)
-        chosen[rows] = choose(base[rows], kept[rows], worths, rules, k)
+        objectives, rules = parts(items[rows], rows)
+        chosen[rows] = choose(base[rows], kept[rows], objectives, rules, k)
     following = kept.copy()
     rows, places = np.nonzero(chosen >= 0)
     following[rows, chosen[rows, places]] = False
@@ -118,7 +174,7 @@ def _ordered(
 def _checked(
     items: np.ndarray, scores: np.ndarray, histories: Histories | Sequence[Sequence[int]], facts: ItemFacts
 ) -> tuple[np.ndarray, np.ndarray, Histories]:
-    """Tables (users, candidates) and one history for each user; what does not fit together is a mistake of the code."""
+    """Arrays (users, candidates) and one history per user; a ValueError where they do not fit together."""
     items, scores = np.atleast_2d(np.asarray(items, np.int64)), np.atleast_2d(np.asarray(scores, np.float32))
     n_items = len(facts.popularity)
     if not isinstance(histories, Histories):
@@ -133,15 +189,15 @@ def _checked(
 
 
 def left_out(items: np.ndarray, histories: Histories, facts: ItemFacts, settings: Reranking) -> np.ndarray:
-    """Which candidates (best first) the filters leave out, bool alike."""
+    """Which candidates (best first) the filters leave out, bool (users, candidates)."""
     out = items < 0
     if settings.no_explicit and facts.explicit is not None:
         out |= facts.explicit[items]
     if settings.recent_items or settings.recent_days:
         users, step = np.repeat(np.arange(len(histories)), histories.lengths), int(facts.groups.max()) + 1
         recent = _recent(histories, users, facts, settings)
-        heard = users[recent] * step + facts.groups[histories.items[recent]]
-        out |= np.isin(np.arange(len(items))[:, None] * step + facts.groups[items], heard)
+        recent_works = users[recent] * step + facts.groups[histories.items[recent]]
+        out |= np.isin(np.arange(len(items))[:, None] * step + facts.groups[items], recent_works)
     if settings.one_version:  # last, so that of two versions the one that may be listed is kept
         works = np.where(out, -1 - np.arange(items.shape[1]), facts.groups[items])
         order = np.argsort(works, axis=1, kind="stable")
@@ -180,29 +236,29 @@ def base_values(
 
 
 def _parts(histories: Histories, facts: ItemFacts, settings: Reranking) -> Parts:
-    """What the greedy choice looks at, made for the candidates of some users: weighted worths, and rules."""
-    worths: list[Callable[[np.ndarray, np.ndarray], tuple[float, Objective]]] = []
+    """Weighted objectives and rules, made for the candidates of some users."""
+    objectives: list[Callable[[np.ndarray, np.ndarray], tuple[float, Objective]]] = []
     rules: list[Callable[[np.ndarray, np.ndarray], Rule]] = []
     space, mix, genres, artists = facts.space(settings.space), facts.mix(settings.mix), facts.genres, facts.artists
     if settings.diversity and space is not None:
-        worths.append(lambda items, _: (settings.diversity, Unlikeness(items, space)))
+        objectives.append(lambda items, _: (settings.diversity, Dissimilarity(items, space)))
     if settings.calibration and mix is not None:
         mixes = shares(mix)
         of_history = mix_of(histories, mixes)
-        worths.append(lambda items, rows: (settings.calibration, Calibration(items, mixes, of_history[rows])))
+        objectives.append(lambda items, rows: (settings.calibration, Calibration(items, mixes, of_history[rows])))
     if settings.per_artist and artists is not None:
         rules.append(lambda items, _: Cap(items, artists, settings.per_artist))
     if settings.per_genre and genres is not None:
         rules.append(lambda items, _: Cap(items, genres, settings.per_genre))
     if settings.balance and genres is not None:  # last: whose turn it is depends on what the caps still allow
         parts = shares(with_bare(genres))
-        wanted = mix_of(histories, parts)
-        rules.append(lambda items, rows: Quota(items, parts, wanted[rows]))
-    return lambda items, rows: ([make(items, rows) for make in worths], [make(items, rows) for make in rules])
+        target = mix_of(histories, parts)
+        rules.append(lambda items, rows: Quota(items, parts, target[rows]))
+    return lambda items, rows: ([make(items, rows) for make in objectives], [make(items, rows) for make in rules])
 
 
 def batches(items: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows of users that are worked on together: so many that their distinct candidates are not too many."""
+    """Rows of users that are re-ranked together, few enough that their distinct candidates are not too many."""
     start = 0
     while start < len(items):
         size = USERS_AT_ONCE

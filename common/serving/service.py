@@ -13,7 +13,7 @@ from common.data.synthetic.generator import SyntheticSettings
 from common.features.work_versions import one_per_group
 from common.models.base import Recommender
 from common.models.top_items import tie_places, top_items
-from common.reranking.rerank import Reranking, item_facts, rerank
+from common.reranking.rerank import Reranking, item_facts, rerank_candidates
 from common.serving.explanations import CHEAP, Explanations, ItemReasons, by_popularity, reasons, scores_of, similarity
 from common.serving.model_store import ModelStore
 from common.serving.name_search import NameSearch, shown
@@ -218,7 +218,7 @@ def reranker(
 
     def chosen(items: np.ndarray, shares: np.ndarray, history: Histories, k: int) -> list[int]:
         place = {int(item): n for n, item in enumerate(items)}
-        best, _ = rerank(items, shares, history, facts, settings, k)
+        best, _ = rerank_candidates(items, shares, history, facts, settings, k)
         return [place[int(item)] for item in best if item >= 0]
 
     return chosen

@@ -3,121 +3,28 @@ import time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy import sparse
 
 from common.evaluation import metrics
 from common.features.content_vectors import mix_of, shares
-from common.reranking.objectives import ALPHA, Quota
-from common.reranking.rerank import ItemFacts, Reranking, batches, item_facts, reorder, rerank
+from common.reranking.item_facts import Reranking, item_facts
+from common.reranking.rerank import batches, reorder, rerank, rerank_candidates
 from common.splits.histories import Histories
 from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
+from tests.reranking.cases import JAZZ, NONE, ROCK, facts_of, naive, one, random_case
 
-ROCK, JAZZ, BOTH, NONE = [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]
 DAY = 86_400
 
 
-def facts_of(rows, **changed) -> ItemFacts:
-    """Facts of items whose genres, and vectors, are given as rows."""
-    values = sparse.csr_array(np.array(rows, float))
-    values.eliminate_zeros()
-    unit = sparse.csr_array(values / np.maximum(sparse.linalg.norm(values, axis=1), 1)[:, None])
-    n = len(rows)
-    plain = ItemFacts(np.ones(n), n_users=7, places=np.arange(n), groups=np.arange(n), vectors={"genre": unit})
-    return dataclasses.replace(plain, genres=values, **changed)
-
-
-def one(facts, scores, settings, history=(), k=20, items=None):
-    items = np.arange(len(scores)) if items is None else np.array(items)
-    found, _ = rerank(items, np.array(scores), [list(history)], facts, settings, k)
-    return found[found >= 0].tolist()
-
-
-def random_case(users=8, candidates=15, n_items=60, genres=5, seed=0):
-    """Facts, candidates, scores and histories; some items have no genre, one user no history, one few candidates."""
-    rng = np.random.default_rng(seed)
-    rows = (rng.random((n_items, genres)) < 0.35) * (rng.random(n_items) < 0.8)[:, None]
-    facts = facts_of(
-        rows,
-        popularity=rng.integers(1, 50, n_items).astype(float),
-        n_users=50,
-        places=rng.permutation(n_items),
-        artists=sparse.csr_array(np.eye(12)[rng.integers(0, 12, n_items)]),
-    )
-    items = np.array([rng.permutation(n_items)[:candidates] for _ in range(users)])
-    histories = [list(rng.permutation(n_items)[: 3 + user]) for user in range(users)]
-    items[0, 4:], histories[1] = -1, []
-    scores = np.where(items >= 0, rng.random(items.shape), np.nan).astype(np.float32)
-    return facts, items, scores, Histories.from_lists(histories, n_items)
-
-
-def naive(items, scores, history, facts, settings, k):
-    """MMR and calibration as the papers write them, one candidate after the other."""
-    vectors, mixes = facts.vectors["genre"].toarray(), shares(facts.vectors["genre"]).toarray()
-    p = mix_of(Histories.from_lists([list(history)], len(vectors)), shares(facts.vectors["genre"])).toarray()[0]
-    order = sorted((place for place in range(len(items)) if items[place] >= 0), key=lambda j: -scores[j])
-    pool, above = [int(items[j]) for j in order], list[int]()
-    values = np.array([float(scores[j]) for j in order])
-    relevance = dict(zip(pool, (values - values.min()) / max(np.ptp(values), 1e-12), strict=True))
-    d, c = settings.diversity, settings.calibration
-
-    def unlike(item):
-        near = [vectors[item] @ vectors[other] for other in above if vectors[other].any()]
-        return -max(near) if near else 0.0
-
-    def near_mix(item):
-        list_mix = np.mean([mixes[i] for i in [*above, item] if mixes[i].any()], axis=0)
-        smooth = (1 - ALPHA) * list_mix + ALPHA * p
-        wanted = p > 0
-        return -float((p[wanted] * np.log(p[wanted] / smooth[wanted])).sum())
-
-    while pool and len(above) < k:
-        parts = {}
-        for item in pool:
-            parts[item] = (unlike(item), near_mix(item)) if vectors[item].any() else None
-        known = [part for part in parts.values() if part is not None]
-        average = tuple(np.mean(known, axis=0)) if known else (0.0, 0.0)
-        worth = {}
-        for item in pool:
-            unlikeness, nearness = parts[item] or average
-            worth[item] = (1 - d - c) * relevance[item] + d * unlikeness + c * nearness
-        best = max(pool, key=lambda item: round(worth[item], 10))
-        above.append(best)
-        pool.remove(best)
-    return above
-
-
-def test_mmr_by_hand():
-    facts = facts_of([ROCK, ROCK, JAZZ])  # relevance 1, 0.8, 0: rock again is worth 0.8 (1 - d) - d, jazz 0
-    assert one(facts, [6.0, 5.0, 1.0], Reranking(diversity=0.44)) == [0, 1, 2]
-    assert one(facts, [6.0, 5.0, 1.0], Reranking(diversity=0.45)) == [0, 2, 1]
-
-
-def test_calibration_by_hand():
-    facts = facts_of([ROCK, ROCK, JAZZ, ROCK, JAZZ])
-    # After rock, jazz makes the mix exact; rock again leaves KL 1.9585 and is worth 0.8 (1 - c) - 1.9585 c.
-    for share, wanted in ((0.28, [0, 1, 2]), (0.30, [0, 2, 1])):
-        assert one(facts, [6.0, 5.0, 1.0], Reranking(calibration=share), history=[3, 4]) == wanted
-    assert one(facts, [6.0, 5.0, 1.0], Reranking(calibration=0.9), history=[3]) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("settings", [{"diversity": 0.4}, {"calibration": 0.4}, {"diversity": 0.3, "calibration": 0.3}])
-def test_the_choice_is_the_papers(settings):
+def test_without_settings_the_order_stays_and_ties_go_by_the_hash():
     facts, items, scores, histories = random_case()
-    found, _ = rerank(items, scores, histories, facts, Reranking(**settings), k=9)
-    for user in range(len(items)):
-        wanted = naive(items[user], scores[user], histories[user], facts, Reranking(**settings), 9)
-        assert found[user][found[user] >= 0].tolist() == wanted
-
-
-def test_without_wishes_the_order_stays_and_ties_go_by_the_hash():
-    facts, items, scores, histories = random_case()
-    found, values = rerank(items, scores, histories, facts, Reranking(), k=15)
+    found, values = rerank_candidates(items, scores, histories, facts, Reranking(), k=15)
     for user in range(len(items)):
         real = items[user] >= 0
-        wanted = items[user][real][np.argsort(-scores[user][real])]
-        assert found[user][: real.sum()].tolist() == wanted.tolist()
+        expected = items[user][real][np.argsort(-scores[user][real])]
+        assert found[user][: real.sum()].tolist() == expected.tolist()
         assert values[user][: real.sum()].tolist() == sorted(scores[user][real], reverse=True)
     equal = facts_of([ROCK] * 4, places=np.array([2, 0, 3, 1]))
     assert one(equal, [1.0] * 4, Reranking(diversity=0.5)) == [1, 3, 0, 2]
@@ -136,37 +43,9 @@ def test_more_weight_gives_more_of_what_it_is_for():
         given = []
         for weight in (0.0, 0.3, 0.9):
             weighed: dict[str, Any] = {name: weight}
-            lists, _ = rerank(items, scores, histories, facts, Reranking(**weighed), k=10)
+            lists, _ = rerank_candidates(items, scores, histories, facts, Reranking(**weighed), k=10)
             given.append(np.nanmean(measure(lists)))
         assert given[0] < given[1] < given[2], name
-
-
-def test_a_cap_holds_and_ends_a_list():
-    facts, items, scores, histories = random_case(users=20, candidates=30)
-    settings = Reranking(per_artist=2, per_genre=3, diversity=0.2)
-    lists, _ = rerank(items, scores, histories, facts, settings, k=20)
-    for values, most in ((facts.artists, 2), (facts.genres, 3)):
-        assert (metrics.indicator(lists, 60, 20) @ values).max() == most
-    rock = facts_of([ROCK, ROCK, ROCK, NONE, JAZZ])
-    assert one(rock, [5.0, 4.0, 3.0, 2.0, 1.0], Reranking(per_genre=1)) == [0, 3, 4]
-
-
-def test_places_go_to_genres_in_proportion():
-    facts = facts_of([ROCK] * 10 + [JAZZ] * 10 + [NONE] * 10 + [ROCK] * 6 + [JAZZ] * 2 + [NONE] * 2)
-    falling = np.arange(30, 0, -1.0)
-    found = one(facts, falling, Reranking(balance=True), history=range(30, 40), k=10)
-    assert [sum(item // 10 == genre for item in found) for genre in range(3)] == [6, 2, 2]
-    assert one(facts, falling, Reranking(balance=True), history=[], k=3) == [0, 1, 2]
-    assert one(facts, falling[:12], Reranking(balance=True), history=[38], k=3) == [0, 1, 2]  # none without genre
-
-
-def test_an_item_of_two_genres_takes_half_a_place_of_each():
-    parts = sparse.csr_array(np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]]))
-    quota = Quota(np.array([[0, 1, 2]]), parts, sparse.csr_array(np.array([[0.6, 0.4]])))
-    free = np.ones((1, 3), bool)
-    assert quota.allowed(free).tolist() == [[True, True, False]]
-    quota.took(np.array([0]), np.array([0]))
-    assert quota.seats.tolist() == [[0.5, 0.5]]
 
 
 def test_what_filters_name_is_left_out():
@@ -183,7 +62,7 @@ def test_what_filters_name_is_left_out():
     assert one(facts, falling, Reranking(recent_items=9), history=[0, 4]) == [3, 5]
     times = np.array([1, 8], np.int64) * DAY
     history = dataclasses.replace(Histories.from_lists([[0, 4]], 6), timestamps=times)
-    found, _ = rerank(np.arange(6), np.array(falling), history, facts, Reranking(recent_days=2), k=4)
+    found, _ = rerank_candidates(np.arange(6), np.array(falling), history, facts, Reranking(recent_days=2), k=4)
     assert found.tolist() == [0, 1, 3, 5]
 
 
@@ -199,7 +78,7 @@ def test_all_at_once():
         "per_genre": 4,
     }
     settings = Reranking(**wishes, balance=True, no_explicit=True, one_version=True, recent_items=2)
-    lists, values = rerank(items, scores, histories, facts, settings, k=10)
+    lists, values = rerank_candidates(items, scores, histories, facts, settings, k=10)
     for user, found in enumerate(lists):
         found = found[found >= 0]
         assert not facts.explicit[found].any()
@@ -212,9 +91,9 @@ def test_all_at_once():
 def test_below_the_chosen_nothing_moves():
     facts, items, scores, histories = random_case()
     settings = Reranking(diversity=0.5, per_artist=1)
-    chosen, _ = rerank(items, scores, histories, facts, settings, k=5)
+    chosen, _ = rerank_candidates(items, scores, histories, facts, settings, k=5)
     everything, values = reorder(items, scores, histories, facts, settings, k=5)
-    plain, _ = rerank(items, scores, histories, facts, Reranking(), k=items.shape[1])
+    plain, _ = rerank_candidates(items, scores, histories, facts, Reranking(), k=items.shape[1])
     assert everything.shape == items.shape
     for user in range(len(items)):
         top = [item for item in chosen[user] if item >= 0]
@@ -227,9 +106,9 @@ def test_below_the_chosen_nothing_moves():
 def test_one_user_is_answered_as_among_many():
     facts, items, scores, histories = random_case(users=40)
     settings = Reranking(diversity=0.3, calibration=0.2, balance=True)
-    many, _ = rerank(items, scores, histories, facts, settings, k=7)
+    many, _ = rerank_candidates(items, scores, histories, facts, settings, k=7)
     for user in (0, 1, 39):
-        alone, values = rerank(items[user], scores[user], [histories[user].tolist()], facts, settings, k=7)
+        alone, values = rerank_candidates(items[user], scores[user], [histories[user].tolist()], facts, settings, k=7)
         assert alone.shape == values.shape == (7,)
         assert alone.tolist() == many[user].tolist()
 
@@ -238,55 +117,19 @@ def test_one_user_is_answered_as_among_many():
 def test_nothing_to_choose_from(wishes):
     facts, settings = facts_of([NONE, NONE, ROCK]), Reranking(**wishes)
     assert one(facts, [], settings, items=[], k=3) == []
-    assert rerank(np.zeros((0, 5)), np.zeros((0, 5)), [], facts, settings, k=3)[0].shape == (0, 3)
+    assert rerank_candidates(np.zeros((0, 5)), np.zeros((0, 5)), [], facts, settings, k=3)[0].shape == (0, 3)
     assert one(facts, [np.nan, np.nan], settings, items=[-1, -1], history=[0]) == []
     assert one(facts, [2.0, 1.0], settings, history=[0], k=50) == [0, 1]  # no features: the order stays
     assert one(facts, [2.0, 2.0, 2.0], settings, history=[0], k=50)[:2] == [0, 1]
 
 
-def test_no_number_is_no_feature():
-    vectors = sparse.csr_array(np.array([[1.0, np.nan], [1.0, 0.0], [0.0, 1.0], [np.inf, 0.0]]))
-    facts = dataclasses.replace(facts_of([ROCK] * 4), vectors={"audio": vectors})
-    assert facts.vectors["audio"].toarray().tolist() == [NONE, ROCK, JAZZ, NONE]
-    assert sorted(one(facts, [4.0, 3.0, 2.0, 1.0], Reranking(diversity=0.5))) == [0, 1, 2, 3]
-
-
-def test_an_item_without_features_gains_nothing_by_it():
-    facts = facts_of([ROCK, ROCK, NONE, ROCK])
-    settings = Reranking(diversity=0.8)
-    assert one(facts, [4.0, 3.0, 2.0, 1.0], settings) == [0, 1, 2, 3]
-
-
 def test_the_batches_change_nothing(monkeypatch):
     facts, items, scores, histories = random_case(users=70, candidates=20)
     settings = Reranking(diversity=0.3, calibration=0.2, balance=True)
-    whole, _ = rerank(items, scores, histories, facts, settings)
+    whole, _ = rerank_candidates(items, scores, histories, facts, settings)
     monkeypatch.setattr("common.reranking.rerank.ITEMS_AT_ONCE", 50)
     assert [len(rows) for rows in batches(items)] == [16, 16, 16, 16, 6]
-    assert (rerank(items, scores, histories, facts, settings)[0] == whole).all()
-
-
-@pytest.mark.parametrize(
-    ("wishes", "said"),
-    [
-        ({"diversity": 1.5}, "--rerank.diversity 1.5: give 0 to 1"),
-        ({"calibration": float("nan")}, "--rerank.calibration nan: give 0 to 1"),
-        ({"novelty": -1.0}, "--rerank.novelty -1.0: give 0 or more"),
-        ({"per_artist": -1}, "--rerank.per-artist -1: give 0 or more"),
-        ({"space": "smell"}, "--rerank.space 'smell': give auto or genre or tag or audio"),
-        ({"diversity": 0.6, "calibration": 0.6}, "give two that sum to 1 or less"),
-        ({"diversity": 0.3, "space": "audio"}, "--rerank.diversity: the data has no features of items (audio)"),
-        ({"calibration": 0.3, "mix": "tag"}, "--rerank.calibration: the data has no features of items (tag)"),
-        ({"per_artist": 1}, "--rerank.per-artist: the data has no column artist of items"),
-        ({"no_explicit": True}, "--rerank.no-explicit: the data has no column explicit of items"),
-        ({"recent_days": 3.0}, "--rerank.recent-days: the data has no timestamps of interactions"),
-    ],
-)
-def test_a_mistake_is_one_sentence(wishes, said):
-    with pytest.raises(UserError) as mistake:
-        one(facts_of([ROCK, JAZZ]), [2.0, 1.0], Reranking(**wishes))
-    assert said in str(mistake.value)
-    assert "\n" not in str(mistake.value)
+    assert (rerank_candidates(items, scores, histories, facts, settings)[0] == whole).all()
 
 
 def test_a_history_without_times_has_no_recent_days():
@@ -300,30 +143,93 @@ def test_a_history_without_times_has_no_recent_days():
     ("items", "scores", "histories"),
     [([0, 9], [1.0, 2.0], [[]]), ([0, 1], [1.0, np.inf], [[]]), ([0, 1], [1.0], [[]]), ([0, 1], [1.0, 2.0], [[], []])],
 )
-def test_a_broken_caller_is_told(items, scores, histories):
+def test_arrays_that_do_not_fit_are_refused(items, scores, histories):
     with pytest.raises(ValueError, match=r"item codes|finite|do not match"):
-        rerank(np.array(items), np.array(scores), histories, facts_of([ROCK, JAZZ]), Reranking())
-
-
-def test_facts_of_a_data_set(small_data):
-    train = load_train_view(small_data, "listen", "select")
-    facts: Any = item_facts(train)
-    assert set(facts.vectors) == {"genre", "tag", "audio"}
-    assert facts.explicit.tolist() == train.items["explicit"].fillna(False).astype(bool).tolist()
-    assert facts.explicit.any()
-    assert facts.now == train.interactions["timestamp"].max()
-    assert facts.popularity.min() == 1
-    assert facts.artists.shape[0] == facts.genres.shape[0] == train.n_items
+        rerank_candidates(np.array(items), np.array(scores), histories, facts_of([ROCK, JAZZ]), Reranking())
 
 
 def test_faster_than_a_loop():
     facts, items, scores, histories = random_case(users=120, candidates=100, n_items=900, genres=8)
     settings = Reranking(diversity=0.3, calibration=0.2)
     start = time.process_time()
-    rerank(items, scores, histories, facts, settings, k=10)
+    rerank_candidates(items, scores, histories, facts, settings, k=10)
     ours = time.process_time() - start
     start = time.process_time()
     for user in range(2, 5):
         naive(items[user], scores[user], histories[user], facts, settings, 10)
     loop = (time.process_time() - start) * len(items) / 3
     assert loop > 10 * ours
+
+
+# Tables
+
+
+@pytest.fixture(scope="module")
+def table(small_data):
+    """A train view, and 30 recommendations of three of its users by popularity."""
+    train = load_train_view(small_data, "listen", "select")
+    best = np.argsort(-train.counts, kind="stable")[:30]
+    rows = [
+        (user, rank, train.items["item_id"][item], train.items["name"][item], float(train.counts[item]))
+        for user in train.users["user_id"][[7, 3, 5]]
+        for rank, item in enumerate(best, start=1)
+    ]
+    return train, pd.DataFrame(rows, columns=["user_id", "rank", "item_id", "name", "score"]).astype({"rank": "int32"})
+
+
+def test_a_table_comes_back_in_another_order(table):
+    train, recommendations = table
+    found = rerank(recommendations, train, mmr=0.5)
+    assert found.columns.tolist() == recommendations.columns.tolist()
+    assert found.dtypes.tolist() == recommendations.dtypes.tolist()
+    assert found["user_id"].unique().tolist() == recommendations["user_id"].unique().tolist()
+    by_item = recommendations.set_index(["user_id", "item_id"])[["name", "score"]]
+    pd.testing.assert_frame_equal(
+        found.set_index(["user_id", "item_id"])[["name", "score"]],
+        by_item.loc[pd.MultiIndex.from_frame(found[["user_id", "item_id"]])],
+    )
+    for _, own in found.groupby("user_id"):
+        assert own["rank"].tolist() == list(range(1, 31))
+    assert found["item_id"].tolist() != recommendations["item_id"].tolist()
+
+
+def test_a_table_is_reranked_as_arrays_are(table):
+    train, recommendations = table
+    users = np.array([7, 3, 5])
+    index = pd.Index(train.items["item_id"])
+    items = index.get_indexer(pd.Index(recommendations["item_id"])).reshape(3, 30)
+    scores = recommendations["score"].to_numpy().reshape(3, 30)
+    wishes = Reranking(calibration=0.5, per_artist=2)
+    expected, _ = rerank_candidates(items, scores, train.histories.take(users), item_facts(train), wishes, 10)
+    found = rerank(recommendations, train, k=10, calibration=0.5, per_artist=2)
+    assert index.get_indexer(pd.Index(found["item_id"])).tolist() == expected[expected >= 0].tolist()
+
+
+def test_without_settings_a_table_stays_as_it_is_and_users_may_have_lists_of_different_length(table):
+    train, recommendations = table
+    ordered = recommendations.drop_duplicates(["user_id", "score"])  # ties go by the hash
+    pd.testing.assert_frame_equal(
+        rerank(ordered, train)["item_id"].to_frame(), ordered[["item_id"]].reset_index(drop=True)
+    )
+    uneven = ordered.drop(index=ordered.index[:4])
+    assert rerank(uneven, train).groupby("user_id").size().to_dict() == uneven.groupby("user_id").size().to_dict()
+    assert rerank(ordered.head(0), train).empty
+
+
+def test_users_outside_the_view_have_no_history_or_the_one_that_is_given(table):
+    train, recommendations = table
+    new = recommendations.head(30).assign(user_id="somebody new")
+    pd.testing.assert_series_equal(rerank(new, train, calibration=0.9)["item_id"], rerank(new, train)["item_id"])
+    given = train.histories.take(np.array([7]))
+    known = rerank(recommendations.head(30), train, calibration=0.9)["item_id"]
+    pd.testing.assert_series_equal(rerank(new, train, calibration=0.9, histories=given)["item_id"], known)
+
+
+def test_mistakes_in_a_table_are_one_sentence(table):
+    train, recommendations = table
+    with pytest.raises(UserError, match="unknown setting of rerank 'divers': did you mean 'diversity'"):
+        rerank(recommendations, train, divers=0.3)
+    with pytest.raises(UserError, match="item 'none' of the recommendations is not in the train view"):
+        rerank(recommendations.assign(item_id="none"), train, mmr=0.3)
+    with pytest.raises(UserError, match="k is 0"):
+        rerank(recommendations, train, k=0, mmr=0.3)
