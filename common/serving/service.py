@@ -14,7 +14,15 @@ from common.features.work_versions import one_per_group
 from common.models.base import Recommender
 from common.models.top_items import tie_places, top_items
 from common.reranking.rerank import Reranking, item_facts, rerank_candidates
-from common.serving.explanations import CHEAP, Explanations, ItemReasons, by_popularity, reasons, scores_of, similarity
+from common.serving.explanations import (
+    CHEAP,
+    Explanations,
+    ItemExplanation,
+    by_popularity,
+    explain,
+    scores_of,
+    similarity,
+)
 from common.serving.model_store import ModelStore
 from common.serving.name_search import NameSearch, shown
 from common.serving.store.catalogue import Catalogue
@@ -44,13 +52,13 @@ Rerank = Callable[[np.ndarray, np.ndarray, Histories, int], list[int]]
 
 @dataclass(frozen=True)
 class Answer:
-    """A list of one model: item codes best first, scores, shares 0..1 for bars, and reasons if they were asked for."""
+    """A list of one model: item codes best first, scores, shares 0..1 for bars, and maybe explanations."""
 
     model: str
     items: list[int]
     scores: list[float]
     shares: list[float]
-    reasons: Explanations | None = None
+    explanations: Explanations | None = None
 
 
 class RecommendationService:
@@ -122,7 +130,7 @@ class RecommendationService:
 
     def recommend(self, name: str, profile: UserProfile, k: int, why: bool = False) -> Answer:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each
-        track, re-ranked if that was asked for. Reasons come along where they are cheap, or asked for with `why`."""
+        track, re-ranked if that was asked for. With explanations where they are cheap, or with `why`."""
         model, history = self.model(name), profile.history
         scores = (
             model.score(np.array([profile.user])) if profile.is_of_the_data else scores_of(model, history, profile.user)
@@ -137,12 +145,12 @@ class RecommendationService:
         if self.rerank is not None:
             chosen = self.rerank(items, shares, history, k)
             items, values, shares = items[chosen], values[chosen], shares[chosen]
-        found, told = items[:k].tolist(), None
+        found, explained = items[:k].tolist(), None
         if nothing:
-            told = by_popularity(self.catalogue.listeners, found)
+            explained = by_popularity(self.catalogue.listeners, found)
         elif found and (why or name in CHEAP):
-            told = self.explain(name, profile, found)
-        return Answer(name, found, values[:k].tolist(), shares[:k].tolist(), told)
+            explained = self.explain(name, profile, found)
+        return Answer(name, found, values[:k].tolist(), shares[:k].tolist(), explained)
 
     def _best(self, scores: np.ndarray, profile: UserProfile, depth: int) -> tuple[np.ndarray, np.ndarray]:
         """Items of the largest scores that are new to a listener and not disliked, one version of each, best first."""
@@ -176,7 +184,7 @@ class RecommendationService:
 
     def explain(self, name: str, profile: UserProfile, items: Sequence[int]) -> Explanations:
         """Why a model recommends these items for a profile."""
-        return reasons(self.model(name), profile.history, items, profile.user)
+        return explain(self.model(name), profile.history, items, profile.user)
 
     def similar(self, name: str, item: int, k: int) -> Answer:
         """The k items most like one, one version of each track and none of its own."""
@@ -184,8 +192,8 @@ class RecommendationService:
         kept = one_per_group(items, self.works, taken=[int(self.works[item])])
         items, similarities = items[kept][:k], similarities[kept][:k]
         shares = np.clip(similarities / max(float(np.max(similarities, initial=0)), 1e-12), 0, 1)
-        told = Explanations(similarity(self.model(name)), [ItemReasons() for _ in items])
-        return Answer(name, items.tolist(), similarities.tolist(), shares.tolist(), told)
+        explained = Explanations(similarity(self.model(name)), [ItemExplanation() for _ in items])
+        return Answer(name, items.tolist(), similarities.tolist(), shares.tolist(), explained)
 
 
 @contextlib.contextmanager

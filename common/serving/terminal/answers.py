@@ -1,4 +1,4 @@
-"""Lists as people read them in a terminal, and as programs read them: JSON."""
+"""Lists as a terminal shows them, and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from common.serving.explanations import BY_POPULARITY, Explanations, ItemReasons
+from common.serving.explanations import BY_POPULARITY, Explanations, ItemExplanation
 from common.serving.service import Answer
 from common.serving.store.catalogue import Catalogue
 from common.serving.user_profile import UserProfile
@@ -22,24 +22,25 @@ BAR = 6
 
 
 def table(answer: Answer, catalogue: Catalogue, at_length: bool = False, basis: bool = True) -> str:
-    """A list: rank, name, bar, tags or genres, and a short reason, in the terminal's width; `at_length` puts all that
-    is known of each reason below its row, `basis` what the reasons are below the list."""
+    """A list: rank, name, bar, tags or genres, and a short explanation, in the terminal's width; `at_length` puts
+    each whole explanation below its row, `basis` what its numbers are below the list."""
     if not answer.items:
         return "  nothing is left to recommend: all of the catalogue is known, disliked or filtered out"
-    short = answer.reasons is not None and not at_length and any(why.items or why.parts for why in answer.reasons.each)
+    explained = answer.explanations
+    short = explained is not None and not at_length and any(why.items or why.parts for why in explained.each)
     rank = len(str(len(answer.items)))
     name, tags, reason = _sizes(columns() - rank - BAR - 4, short)
     rows = []
     for place, item in enumerate(answer.items):
         row = [cell(str(place + 1), rank, right=True) + " ", cell(catalogue.label(item), name)]
         row += [bar(answer.shares[place], BAR)] + ([cell(about(catalogue, item, tags), tags)] if tags else [])
-        why = answer.reasons.each[place] if answer.reasons else ItemReasons()
+        why = explained.each[place] if explained else ItemExplanation()
         row += [" " + cell(_short(why, catalogue, reason), reason)] if reason else []
         rows.append(" " + " ".join(row).rstrip())
         if at_length:
-            rows += lines(in_full(why, catalogue, answer.reasons), columns(), " " * (rank + 4))
-    shared = answer.reasons is not None and bool(answer.reasons.shared.items)
-    return "\n".join([*rows, *_below(answer.reasons, catalogue, at_length, basis and (short or shared or at_length))])
+            rows += lines(in_full(why, catalogue, explained), columns(), " " * (rank + 4))
+    shared = explained is not None and bool(explained.shared.items)
+    return "\n".join([*rows, *_below(explained, catalogue, at_length, basis and (short or shared or at_length))])
 
 
 def _sizes(free: int, short: bool) -> tuple[int, int, int]:
@@ -57,18 +58,18 @@ def about(catalogue: Catalogue, item: int, size: int) -> str:
     return fitting(str(catalogue.tags[item] or catalogue.genres[item]).split("|"), size)
 
 
-def _short(why: ItemReasons, catalogue: Catalogue, size: int) -> str:
+def _short(why: ItemExplanation, catalogue: Catalogue, size: int) -> str:
     if why.items:
         return fitting([str(catalogue.names[item]) for item, _ in why.items], size)
     return _part(*why.parts[0]) if why.parts else ""
 
 
-def in_full(why: ItemReasons, catalogue: Catalogue, reasons: Explanations | None) -> str:
-    """All reasons of one item with their numbers."""
-    shares = reasons is not None and reasons.in_shares
-    said = [f"{plain(catalogue.label(item))} {by:+.3g}" for item, by in why.items]
+def in_full(why: ItemExplanation, catalogue: Catalogue, explanations: Explanations | None) -> str:
+    """All of one item's explanation, with its numbers."""
+    shares = explanations is not None and explanations.in_shares
+    items = [f"{plain(catalogue.label(item))} {by:+.3g}" for item, by in why.items]
     parts = [f"{name} {by:.0%}" if shares else _part(name, by) for name, by in why.parts]
-    return "; ".join(", ".join(texts) for texts in (said, parts) if texts)
+    return "; ".join(", ".join(texts) for texts in (items, parts) if texts)
 
 
 def _part(name: str, by: float) -> str:
@@ -79,19 +80,19 @@ def _part(name: str, by: float) -> str:
     return f"{by:,.0f} {'listener' + name[9:] if round(by) == 1 else name}"
 
 
-def _below(reasons: Explanations | None, catalogue: Catalogue, at_length: bool, basis: bool) -> list[str]:
-    """What is true of the list as a whole, what the parts are, and what the reasons are based on."""
-    if reasons is None:
+def _below(explanations: Explanations | None, catalogue: Catalogue, at_length: bool, basis: bool) -> list[str]:
+    """What is true of the list as a whole, what the parts are, and what the explanations are based on."""
+    if explanations is None:
         return []
-    shared = [f"{plain(catalogue.label(item))} {by:.0%}" for item, by in reasons.shared.items]
-    told = [f"looked at: {', '.join(shared)}"] if shared else []
-    told += [f"{name}: {meaning}" for name, meaning in reasons.terms.items()] if at_length else []
-    told += [f"why: {reasons.basis}"] if basis else []
-    return [line for text in told for line in lines(text, columns(), "  ")]
+    shared = [f"{plain(catalogue.label(item))} {by:.0%}" for item, by in explanations.shared.items]
+    texts = [f"looked at: {', '.join(shared)}"] if shared else []
+    texts += [f"{name}: {meaning}" for name, meaning in explanations.terms.items()] if at_length else []
+    texts += [f"why: {explanations.basis}"] if basis else []
+    return [line for text in texts for line in lines(text, columns(), "  ")]
 
 
 def heading(profile: UserProfile, catalogue: Catalogue, user_id: str) -> str:
-    """Whom a list is for: what a user of the data has most of, and what was said, the newest last."""
+    """Whom a list is for: what a user of the data has most of, and the likes and dislikes, the newest last."""
     own = profile.own.items[np.argsort(-profile.own.weights, kind="stable")].tolist()
     has = _some(own, catalogue) or f"no {'artist' if catalogue.of_artists else 'item'}"
     parts = [f"user {plain(user_id)}, who has {has}"] if user_id else []
@@ -158,13 +159,13 @@ def as_json(answer: Answer, catalogue: Catalogue) -> dict[str, Any]:
         row = {"rank": place + 1, **named(catalogue, item), "score": answer.scores[place]}
         for about_it in ("tags", "genres"):
             row[about_it] = [one for one in str(getattr(catalogue, about_it)[item]).split("|") if one]
-        if answer.reasons:
-            row["why"] = _why_json(answer.reasons.each[place], catalogue)
+        if answer.explanations:
+            row["why"] = _why_json(answer.explanations.each[place], catalogue)
         rows.append(row)
     found: dict[str, Any] = {"model": answer.model, "items": rows}
-    if answer.reasons:
-        of_all = {"basis": answer.reasons.basis, **_why_json(answer.reasons.shared, catalogue)}
-        found["why"] = of_all | ({"terms": answer.reasons.terms} if answer.reasons.terms else {})
+    if answer.explanations:
+        of_all = {"basis": answer.explanations.basis, **_why_json(answer.explanations.shared, catalogue)}
+        found["why"] = of_all | ({"terms": answer.explanations.terms} if answer.explanations.terms else {})
     return found
 
 
@@ -180,7 +181,7 @@ def named(catalogue: Catalogue, item: int) -> dict[str, str]:
     return about_item | ({"artist": catalogue.artists[item]} if catalogue.artists[item] else {})
 
 
-def _why_json(why: ItemReasons, catalogue: Catalogue) -> dict[str, Any]:
+def _why_json(why: ItemExplanation, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "history": [{**named(catalogue, item), "value": by} for item, by in why.items],
         "parts": dict(why.parts),

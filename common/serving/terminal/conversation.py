@@ -161,7 +161,7 @@ class Conversation:
             self.answer = None
 
     def _why_all(self) -> None:
-        """All reasons of the list that is shown."""
+        """The explanations of the whole list that is shown."""
         if self.answer is None:
             raise UserError("there is no list yet; name something that you like")
         found = self.service.recommend(self.model, self.profile, self.k, why=True)
@@ -169,21 +169,22 @@ class Conversation:
 
     def _why(self, item: int) -> None:
         found = self.service.recommend(self.model, self.profile, self.k, why=True)
-        told, catalogue = found.reasons, self.service.catalogue
-        assert told is not None  # they were asked for
-        why = in_full(told.each[found.items.index(item)], catalogue, told)
-        shared = ", ".join(f"{plain(catalogue.label(i))} {by:.0%}" for i, by in told.shared.items)
+        explained, catalogue = found.explanations, self.service.catalogue
+        assert explained is not None  # as `why` is set
+        own = explained.each[found.items.index(item)]
+        why = in_full(own, catalogue, explained)
+        shared = ", ".join(f"{plain(catalogue.label(i))} {by:.0%}" for i, by in explained.shared.items)
         say(f"{plain(catalogue.label(item))}: {why or shared or 'nothing in particular'}", "  ")
-        for name, _ in told.each[found.items.index(item)].parts:
-            if name in told.terms:
-                say(f"{name}: {told.terms[name]}", "  ")
-        say(f"why: {told.basis}", "  ")
+        for name, _ in own.parts:
+            if name in explained.terms:
+                say(f"{name}: {explained.terms[name]}", "  ")
+        say(f"why: {explained.basis}", "  ")
 
     def show(self) -> None:
-        """The list as it is now; what its reasons are is told once."""
+        """The list as it is now; what its numbers are is printed once."""
         self.answer = self.service.recommend(self.model, self.profile, self.k)
         say(heading(self.profile, self.service.catalogue, self.user_id))
-        basis = self.answer.reasons.basis if self.answer.reasons else ""
+        basis = self.answer.explanations.basis if self.answer.explanations else ""
         print(table(self.answer, self.service.catalogue, basis=basis != self.basis) + "\n")
         self.basis = basis
 
