@@ -1,9 +1,9 @@
-"""All metrics of the two tables, per user and over everybody.
+"""All metrics of the two tables, per user and over all of them.
 
-Keys: `<metric>_<k>` (`ndcg_10`); `_sampled99` where a hidden item is ranked among its own 99 negatives only;
-`_seen` and `_unseen` for the share of hidden pairs found whose item has, or has not, a visible listener, the latter
-apart as `_unseen_content` and `_unseen_bare` for items with and without any visible tag, genre or sound;
-`_given<r>` for newcomers of whom r items are known; `_unseen_users` for people without visible history.
+Keys: `<metric>_<k>` (`ndcg_10`); `_sampled99` where a held-out item is ranked among its own 99 negatives only;
+`_seen` and `_unseen` for the share of held-out pairs found whose item has, or has not, a visible listener, the latter
+split into `_unseen_content` and `_unseen_bare` for items with and without any visible tag, genre or sound;
+`_given<r>` for newcomers of whom r items are known; `_unseen_users` for users without visible history.
 """
 
 import numpy as np
@@ -21,11 +21,11 @@ from common.splits.train_view import TrainView
 CUTOFFS = (5, 10, 20)
 DEEPEST = max(CUTOFFS)
 RETRIEVED = 100
-"""Length of the list that a first stage hands on: recall alone is measured on it."""
+"""Length of the list that a candidate generator hands on: recall alone is measured on it."""
 MIXED = ("genre", "tag")
 """Spaces in which a list has a mix that is compared with the history's."""
-APART = ("hr_10", "ndcg_10", "recall_20")
-"""Metrics that are also reported for each rung of newcomers and for unseen users."""
+SEGMENTED = ("hr_10", "ndcg_10", "recall_20")
+"""Metrics that are also reported for each number of items given of newcomers, and for unseen users."""
 
 
 class MetricSuite:
@@ -57,7 +57,7 @@ class MetricSuite:
         for k in CUTOFFS:
             overall[f"coverage_{k}"] = metrics.coverage(lists, self.train.n_items, k)
             overall[f"gini_{k}"] = metrics.gini(lists, self.train.n_items, k)
-        overall |= found_by_visibility(targets, self._described(targets)) | self._apart(per_user)
+        overall |= found_by_visibility(targets, self._described(targets)) | self._of_segments(per_user)
         overall |= {"n_users": len(np.unique(self.holdout.users)), "n_targets": len(targets)}
         ids = {"user_id": self.holdout.users.astype(str)}
         if self.holdout.n_given is not None:
@@ -76,9 +76,9 @@ class MetricSuite:
         return lists
 
     def _sampled(self, targets: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Every hidden item is a list of its own with one hit; a user's value is the mean over the hidden items.
+        """Every held-out item is a list of its own with one hit; a user's value is the mean over the user's.
 
-        Of very large data only some hidden items have negatives; a user without any has NaN.
+        Of very large data only some held-out items have negatives; a user without any has NaN.
         """
         sampled = targets["rank_sampled99"].to_numpy() > 0
         targets, rows = targets[sampled], rows[sampled]
@@ -106,15 +106,15 @@ class MetricSuite:
                 columns[f"{name}_diversity_{k}"] = metrics.distinct_values(lists, values, k)
         return columns
 
-    def _apart(self, per_user: pd.DataFrame) -> dict[str, float]:
+    def _of_segments(self, per_user: pd.DataFrame) -> dict[str, float]:
         if self.holdout.n_given is not None:
-            by_number = per_user[list(APART)].groupby(self.holdout.n_given).mean()
-            return {f"{name}_given{number}": value for name in APART for number, value in by_number[name].items()}
+            by_number = per_user[list(SEGMENTED)].groupby(self.holdout.n_given).mean()
+            return {f"{name}_given{number}": value for name in SEGMENTED for number, value in by_number[name].items()}
         unseen = self.holdout.codes < 0
         if not unseen.any():
             return {}
-        means = per_user.loc[unseen, list(APART)].mean()
-        return {"n_unseen_users": int(unseen.sum())} | {f"{name}_unseen_users": means[name] for name in APART}
+        means = per_user.loc[unseen, list(SEGMENTED)].mean()
+        return {"n_unseen_users": int(unseen.sum())} | {f"{name}_unseen_users": means[name] for name in SEGMENTED}
 
 
 def hits_from_ranks(rows: np.ndarray, ranks: np.ndarray, n_rows: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,8 +154,8 @@ def described_items(train: TrainView) -> np.ndarray:
 
 
 def found_by_visibility(targets: pd.DataFrame, described: np.ndarray) -> dict[str, float]:
-    """Share of hidden pairs found in the first k, apart for items with and without a visible listener; of the latter
-    apart for those with and without content (`described`, bool (targets,))."""
+    """Share of held-out pairs found in the first k, separately for items with and without a visible listener; of the
+    latter separately for those with and without content (`described`, bool (targets,))."""
     unseen = targets["listeners"].to_numpy() == 0
     content, bare = unseen & described, unseen & ~described
     found: dict[str, float] = {"n_targets_unseen": int(unseen.sum()), "n_targets_unseen_content": int(content.sum())}

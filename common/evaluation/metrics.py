@@ -1,8 +1,8 @@
 """Every measure as a pure function: per-user values where they exist, formula and example in the docstring.
 
-Two shapes recur. `hits` is bool (users, depth): is the item recommended at place 1, 2, ... hidden for that user?
+Two shapes recur. `hits` is bool (users, depth): is the item recommended at place 1, 2, ... held out for that user?
 `lists` is int (users, depth): item codes, best first, -1 where a list ends early. `k` never exceeds the depth.
-`n_hidden` is int (users,), at least 1: the hidden items of each user, |T|.
+`n_relevant` is int (users,), at least 1: the held-out items of each user, |T|.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from common.utils.arrays import gini_of
 
 
 def hit_rate(hits: np.ndarray, k: int) -> np.ndarray:
-    """HR@k = 1 if any of the first k is hidden, else 0.
+    """HR@k = 1 if any of the first k is held out, else 0.
 
     >>> hit_rate(np.array([[False, True], [True, False]]), 1)
     array([0., 1.])
@@ -29,26 +29,26 @@ def precision(hits: np.ndarray, k: int) -> np.ndarray:
     return hits[:, :k].sum(axis=1) / k
 
 
-def recall(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+def recall(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """Recall@k = hits in the first k / |T|.
 
     >>> recall(np.array([[False, True, True, False]]), np.array([8]), 4)
     array([0.25])
     """
-    return hits[:, :k].sum(axis=1) / n_hidden
+    return hits[:, :k].sum(axis=1) / n_relevant
 
 
-def f1(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+def f1(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """F1@k = 2 P R / (P + R) of the user's own precision and recall, 0 if both are 0.
 
     >>> f1(np.array([[True, False], [False, False]]), np.array([1, 1]), 2).round(4)
     array([0.6667, 0.    ])
     """
-    p, r = precision(hits, k), recall(hits, n_hidden, k)
+    p, r = precision(hits, k), recall(hits, n_relevant, k)
     return np.divide(2 * p * r, p + r, out=np.zeros_like(p), where=p + r > 0)
 
 
-def ndcg(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+def ndcg(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """NDCG@k = sum of 1 / log2(rank + 1) over the hits / the same sum over ranks 1..min(k, |T|).
 
     Binary gain (Jarvelin & Kekalainen 2002).
@@ -57,7 +57,7 @@ def ndcg(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
     array([0.9197])
     """
     discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(discount)[np.minimum(n_hidden, k) - 1]
+    ideal = np.cumsum(discount)[np.minimum(n_relevant, k) - 1]
     return hits[:, :k] @ discount / ideal
 
 
@@ -71,7 +71,7 @@ def reciprocal_rank(hits: np.ndarray, k: int) -> np.ndarray:
     return hits[:, :k].any(axis=1) / (first + 1)
 
 
-def average_precision(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndarray:
+def average_precision(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """MAP@k's term: sum of precision@r over the ranks r of the hits within k / min(k, |T|).
 
     >>> average_precision(np.array([[True, False, True]]), np.array([2]), 3).round(4)
@@ -79,7 +79,7 @@ def average_precision(hits: np.ndarray, n_hidden: np.ndarray, k: int) -> np.ndar
     """
     found = hits[:, :k]
     precisions = np.cumsum(found, axis=1) / np.arange(1, k + 1)
-    return (precisions * found).sum(axis=1) / np.minimum(n_hidden, k)
+    return (precisions * found).sum(axis=1) / np.minimum(n_relevant, k)
 
 
 def novelty(lists: np.ndarray, counts: np.ndarray, n_users: int, k: int) -> np.ndarray:

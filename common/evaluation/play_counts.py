@@ -1,4 +1,4 @@
-"""How well log plays of hidden pairs are predicted, beside what the means of the user and the item alone would say."""
+"""How well log plays of held-out pairs are predicted, beside what the means of user and item alone would say."""
 
 import numpy as np
 from scipy import stats

@@ -32,23 +32,23 @@ class Ranking:
     target_ranks_sampled: np.ndarray
 
 
-def rank(score: Callable[[np.ndarray], np.ndarray], hidden: Holdout, places: np.ndarray, threads: int = 0) -> Ranking:
-    """Lists and ranks of all rows of `hidden`; `score(rows)` gives their scores, float32 (len(rows), n_items).
+def rank(score: Callable[[np.ndarray], np.ndarray], holdout: Holdout, places: np.ndarray, threads: int = 0) -> Ranking:
+    """Lists and ranks of all rows of `holdout`; `score(rows)` gives their scores, float32 (len(rows), n_items).
 
     Users are worked through in batches that fit in memory, the ordering of several batches in parallel threads.
     """
-    n_items, n_rows = len(places), len(hidden.users)
+    n_items, n_rows = len(places), len(holdout.users)
     step = max(1, min(256, BATCH_BYTES // (8 * n_items)))
     batches = [np.arange(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
-    starts = np.searchsorted(hidden.target_rows, np.arange(n_rows + 1))
+    starts = np.searchsorted(holdout.target_rows, np.arange(n_rows + 1))
     items_by_place = np.argsort(places)
     workers = threads or min(4, environment.threads())
 
     def order(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, ...]:
         targets = slice(starts[rows[0]], starts[rows[-1] + 1])
-        keys = masked_keys(scores, hidden.given.take(rows), places)
-        local, items = hidden.target_rows[targets] - rows[0], hidden.target_items[targets]
-        sampled = _sampled_ranks(keys, local, items, hidden.negatives[targets])
+        keys = masked_keys(scores, holdout.given.take(rows), places)
+        local, items = holdout.target_rows[targets] - rows[0], holdout.target_items[targets]
+        sampled = _sampled_ranks(keys, local, items, holdout.negatives[targets])
         target_scores, target_keys = scores[local, items], keys[local, items]
         keys.sort(axis=1)
         full = [n_items - np.searchsorted(keys[row], key) for row, key in zip(local, target_keys, strict=True)]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from common.data.dataset import Dataset
 from common.evaluation.core_metrics import core_metrics
-from common.evaluation.registry import CORE, METRICS
+from common.evaluation.registry import CORE, METRICS, label, title
 from common.evaluation.segments import segments
 from common.evaluation.statistics import REFERENCE
 from common.reporting.extra_tables import TABLES, Table
@@ -111,7 +111,7 @@ def headline_table(rows: Sequence[dict[str, Any]]) -> str:
         ]
         for name, row in ((name, tuned[name]) for name in HEADLINE if name in tuned)
     ]
-    header = ["Model", "NDCG@10 (95% interval)", "Recall@20", "Coverage@10", "Fit, CPU s"]
+    header = ["Model", f"{label('ndcg_10')} (95% interval)", title("recall_20"), title("coverage_10"), "Fit, CPU s"]
     return Table(header, cells, texts=1).markdown()
 
 

@@ -10,7 +10,13 @@ from common.data.dataset import Dataset, write_dataset
 from common.data.synthetic.generator import SyntheticSettings, generate
 from common.data.tables import Tables
 from common.evaluation.evaluator import Evaluator
-from common.evaluation.metric_suite import APART, CUTOFFS, found_by_visibility, mean_count_of_histories, popular_lists
+from common.evaluation.metric_suite import (
+    CUTOFFS,
+    SEGMENTED,
+    found_by_visibility,
+    mean_count_of_histories,
+    popular_lists,
+)
 from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task
 from common.models.baselines import Popularity, Random
@@ -231,7 +237,7 @@ def test_sampled_figures_from_the_negatives_table(toy):
         assert evaluation.metrics[f"mrr_{k}_sampled99"] == pytest.approx(first)
 
 
-def test_hidden_pairs_of_seen_and_unseen_items_apart(newcomers):
+def test_hidden_pairs_of_seen_and_unseen_items_of_segments(newcomers):
     evaluation = evaluate(scorer_of(newcomers), Random)
     targets, overall = evaluation.targets, evaluation.metrics
     unseen = targets["listeners"] == 0
@@ -242,7 +248,7 @@ def test_hidden_pairs_of_seen_and_unseen_items_apart(newcomers):
             assert overall[f"hr_{k}_sampled99_{name}"] == (targets["rank_sampled99"][chosen] <= k).mean()
 
 
-def test_unseen_items_with_and_without_content_apart():
+def test_unseen_items_with_and_without_content_of_segments():
     """Four hidden pairs: one item that somebody has, one unseen with a tag, two unseen without; found where written."""
     targets = pd.DataFrame({"listeners": [3, 0, 0, 0], "rank": [1, 6, 5, 99], "rank_sampled99": [1, 5, 9, 30]})
     found = found_by_visibility(targets, described=np.array([False, True, False, False]))
@@ -308,7 +314,7 @@ def test_newcomers_are_reported_for_each_rung(newcomers):
     evaluation = evaluate(scorer_of(newcomers, "newcomer"))
     per_user, overall = evaluation.per_user, evaluation.metrics
     assert sorted(per_user["given"].unique()) == list(N_GIVEN)
-    assert {key for key in overall if "_given" in key} == {f"{name}_given{r}" for name in APART for r in N_GIVEN}
+    assert {key for key in overall if "_given" in key} == {f"{name}_given{r}" for name in SEGMENTED for r in N_GIVEN}
     for rung in N_GIVEN:
         rows = per_user[per_user["given"] == rung]
         assert overall[f"ndcg_10_given{rung}"] == pytest.approx(rows["ndcg_10"].mean())
@@ -346,7 +352,7 @@ def test_a_newcomer_is_not_recommended_what_was_given(newcomers):
     assert not both.empty  # what is not given yet may be listed
 
 
-def test_people_without_visible_history_are_reported_apart(newcomers):
+def test_people_without_visible_history_are_reported_of_segments(newcomers):
     evaluator = scorer_of(newcomers, "temporal")
     overall = evaluate(evaluator).metrics
     unseen = evaluator.holdout.codes < 0

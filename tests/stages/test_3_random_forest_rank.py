@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from common.evaluation.evaluator import Evaluator
-from common.evaluation.play_counts import mean_plays, plays_metrics
+from common.evaluation.play_counts import plays_metrics
 from common.evaluation.statistics import bootstrap_interval
 from common.experiments import tuning
 from common.experiments.analysis import feature_importance as forest_study
@@ -17,7 +17,7 @@ from common.models.linear.als import ALSSettings
 from common.models.registry import Forest, HistGradient
 from common.models.two_stage.forest import ForestSettings
 from common.utils.io import read_json, write_parquet
-from tests.data.worlds import pairs, rich_tables
+from tests.data.worlds import rich_tables
 from tests.stages import complaint, stage
 
 QUICK = ("--forest.trees", "10", "--forest.top", "20", "--hist-gradient.iterations", "10", "--hist-gradient.top", "20")
@@ -171,30 +171,6 @@ def test_permuted_columns_stay_together_and_the_rest_stays():
     np.testing.assert_array_equal(permuted[:, 1], features[:, 1])
     assert (permuted[:, 2] - permuted[:, 0] == 2).all()
     assert (permuted[:, 0] != features[:, 0]).any()
-
-
-def test_plays_metrics_by_hand():
-    found = plays_metrics(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 3.0, 6.0]))
-    assert found["rmse"] == pytest.approx(1.0)
-    assert found["mae"] == pytest.approx(0.5)
-    assert found["r2"] == pytest.approx(1 - 4 / 5)
-    assert found["spearman"] == pytest.approx(1.0)
-    assert found["pearson"] == pytest.approx(8 / np.sqrt(5 * 14))
-    assert np.isnan(plays_metrics(np.array([1.0, 2.0]), np.array([3.0, 3.0]))["pearson"])
-
-
-def test_the_reference_of_plays_by_hand(tmp_path):
-    from common.splits.split import Split
-    from common.splits.train_view import make_train_view
-    from tests.data.worlds import dataset
-
-    rows = pairs(a="x y", b="x").assign(weight=np.expm1([1.0, 3.0, 5.0]))
-    data = dataset(tmp_path, rows)
-    nothing = pd.DataFrame(columns=["user_id", "item_id", "negative_id"], dtype="str")
-    train = make_train_view(data, Split(rows, rows[:0], rows[:0], nothing), "listen", "select")
-    # a's mean is 2, b's 5; x lies 1 below a's and 0 above b's mean: -1 / (2 + 5); y lies 1 above: 1 / (1 + 5)
-    found = mean_plays(train, np.array([0, 1, 1]), np.array([0, 0, 1]))
-    np.testing.assert_allclose(found, [2 - 1 / 7, 5 - 1 / 7, 5 + 1 / 6], rtol=1e-6)
 
 
 def test_an_interval_holds_the_mean_and_shrinks_with_the_users():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from common.data.tables import AUDIO_FEATURES
-from common.evaluation.play_counts import mean_plays, order_ndcg
+from common.evaluation.play_counts import mean_plays
 from common.evaluation.task import Task
 from common.experiments import presets as command_line
 from common.experiments import tuning
@@ -250,15 +250,6 @@ def test_figures_of_groups_by_hand():
     assert table.loc["all", "mae"] == pytest.approx(0.5)
     assert table.loc["all", "ndcg"] == pytest.approx(1.0)
     assert table.loc["new users", ["pairs", "users"]].tolist() == [2, 1]
-
-
-def test_order_ndcg_by_hand():
-    """Gains 3 and 1 the wrong way round, and a user with one pair who has no order."""
-    wrong = (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))
-    users, true = np.array([4, 4, 9]), np.array([3.0, 1.0, 5.0])
-    assert order_ndcg(users, true, np.array([0.1, 0.2, 0.3])) == pytest.approx(wrong)
-    assert order_ndcg(users, true, np.array([0.2, 0.1, 0.3])) == pytest.approx(1.0)
-    assert np.isnan(order_ndcg(np.array([1, 2]), true[:2], true[:2]))
 
 
 def test_new_users_are_predicted_by_what_is_known_of_items(small_data):

@@ -1,0 +1,22 @@
+"""A clean split of three users, and the same with rows changed."""
+
+import pandas as pd
+
+from common.evaluation.leakage.findings import make_parts
+from tests.data.worlds import pairs
+
+CLEAN = {
+    "train": pairs(anna="a@1 b@2 c@3", ben="c@1 d@2 a@3", cleo="b@2 d@3 e@4"),
+    "valid": pairs(anna="d@4", ben="b@5", cleo="a@5"),
+    "test": pairs(anna="e@6", ben="e@6", cleo="c@7"),
+}
+
+
+def split_of(protocol="next", negatives=None, **changed):
+    frames = {**CLEAN, **changed}
+    placed = {name: (frame, lambda row, name=name: f"{name} {row + 1}") for name, frame in frames.items()}
+    return make_parts(protocol, placed, None if negatives is None else (negatives, lambda row: f"line {row + 2}"))
+
+
+def with_rows(part, **of_users):
+    return pd.concat([CLEAN[part], pairs(**of_users)], ignore_index=True)
