@@ -33,7 +33,7 @@ class Dataset:
         return Tables(**frames)
 
     @cached_property
-    def ready_made(self) -> dict[str, pd.DataFrame]:
+    def predefined(self) -> dict[str, pd.DataFrame]:
         """Parts of the user's own split by name (train, test, ...); empty where Encore draws the split."""
         return {
             part: read_parquet(self.folder / READY_MADE / f"{part}.parquet")
@@ -76,7 +76,7 @@ def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_cor
     """Write the tables and, last, the manifest that makes them valid. Items that nobody has are left out."""
     tables = without_unheard_items(tables)
     frames = tables.frames()
-    ready = {f"{READY_MADE}/{part}": frame for part, frame in tables.ready_made.items()}
+    ready = {f"{READY_MADE}/{part}": frame for part, frame in tables.predefined.items()}
     for table, frame in (frames | ready).items():
         write_parquet(folder / f"{table}.parquet", frame)
     manifest = {
@@ -90,6 +90,6 @@ def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_cor
         "notes": tables.notes,
     }
     if ready:
-        manifest[READY_MADE] = list(tables.ready_made)
+        manifest[READY_MADE] = list(tables.predefined)
     write_json(folder / "manifest.json", manifest)
     return Dataset(name, folder, read_json(folder / "manifest.json"))

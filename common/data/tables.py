@@ -52,7 +52,7 @@ class Tables:
     item_tags: pd.DataFrame | None = None
     user_item_tags: pd.DataFrame | None = None
     songs: pd.DataFrame | None = None
-    ready_made: dict[str, pd.DataFrame] = field(default_factory=dict)
+    predefined: dict[str, pd.DataFrame] = field(default_factory=dict)
     """Parts of a split that the user has made: train, test, and perhaps valid and negatives99."""
     repairs: list[Repair] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)

@@ -1,14 +1,14 @@
-"""Cross-fitting: visible pairs held out fold by fold, so that a ranker can learn from scores of models that lack them.
+"""Cross-fitting: training pairs held out fold by fold, so that a ranker learns from scores of models that lack them.
 
-A ranker that saw how well a source knows its own training pairs would trust it too much. So the sources are fitted
-again without the pairs of a fold, in every table, and the ranker learns to find these. What is held out looks like
-what the protocol hides:
+A ranker that is trained on a model's scores for that model's own training pairs would trust them too much. So the
+candidate models are fitted again without the pairs of a fold, in every table, and the ranker learns to find these.
+What a fold holds out looks like what the protocol holds out:
 
-| protocol | scheme | fold f of n holds out | asked |
+| protocol | scheme | fold f of n holds out | labels |
 |---|---|---|---|
 | `listen` | pairs | every n-th of each user's pairs, in random order | these pairs |
 | `next`, `next-shuffled`, `temporal` | last | the last f events of each user | the first of these |
-| `newcomer` | people | every n-th user, of whom a random rung of items is given | the rest of their items |
+| `newcomer` | users | every n-th user, of whom a random n_given of items is given | the rest of their items |
 """
 
 import dataclasses
@@ -28,56 +28,56 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Fold:
-    """What is left of the visible data, who is asked, and what was held out of each of them.
+    """The train view without the fold's pairs, the users to rank for, and the pairs held out of each of them.
 
-    rows int64, items int32, log_weights float32, wanted bool, all (pairs,): the held-out pairs of the asked, sorted by
-    row, then item; one that is not wanted is held out and not asked for (events after the next one).
+    rows int64, items int32, log_weights float32, labels bool, all (pairs,): the held-out pairs of the query's rows,
+    sorted by row, then item; label False: held out, and not to be found (events after the next one).
     """
 
     train: TrainView
-    asked: Query
+    query: Query
     rows: np.ndarray
     items: np.ndarray
     log_weights: np.ndarray
-    wanted: np.ndarray
+    labels: np.ndarray
 
 
 def scheme_of(protocol: str) -> str:
-    """The scheme that imitates what a protocol hides.
+    """The scheme that imitates what a protocol holds out.
 
     >>> scheme_of("listen-s3"), scheme_of("next-shuffled"), scheme_of("newcomer")
-    ('pairs', 'last', 'people')
+    ('pairs', 'last', 'users')
     """
     if protocol.startswith(("next", "temporal")):
         return "last"
-    return "people" if protocol.startswith("newcomer") else "pairs"
+    return "users" if protocol.startswith("newcomer") else "pairs"
 
 
 def folds(train: TrainView, seed: int, n: int = FOLDS) -> Iterator[Fold]:
-    """The n folds of the module's table; people of whom nothing would be left are not asked."""
+    """The n folds of the module's table; users of whom nothing would be left are not in the query."""
     rng = np.random.default_rng([seed, n])
     scheme = scheme_of(train.protocol)
     owner = np.repeat(np.arange(train.n_users), train.histories.lengths)
-    if scheme == "people":
+    if scheme == "users":
         of_user = rng.permutation(train.n_users) % n
         place = _random_places(owner, rng)
         n_given = rng.choice(N_GIVEN, train.n_users)
         for fold in range(n):
-            yield _people(train, of_user[owner] == fold, place < n_given[owner])
+            yield _fold_of_users(train, of_user[owner] == fold, place < n_given[owner])
         return
     if scheme == "pairs":
         shift = rng.integers(0, n, train.n_users)
         fold_of = (_random_places(owner, rng) + shift[owner]) % n
         for fold in range(n):
-            yield _pairs(train, fold_of == fold, fold_of == fold)
+            yield _fold_of_pairs(train, fold_of == fold, fold_of == fold)
         return
     from_end = np.repeat(train.histories.indptr[1:], train.histories.lengths) - 1 - np.arange(len(owner))
     for fold in range(n):
-        yield _pairs(train, from_end <= fold, from_end == fold)
+        yield _fold_of_pairs(train, from_end <= fold, from_end == fold)
 
 
 def without(train: TrainView, gone: np.ndarray) -> TrainView:
-    """The visible data without some of its interactions, bool (interactions,), in the order of `seen.histories`.
+    """The train view without some of its interactions, bool (interactions,), in the order of `train.histories`.
 
     Their tag assignments go too, and what these add to the tags of the items. Codes stay what they were.
     """
@@ -88,18 +88,18 @@ def without(train: TrainView, gone: np.ndarray) -> TrainView:
     rows = train.interactions
     changed["interactions"] = rows[~np.isin(_keys(rows, train.n_items), keys)].reset_index(drop=True)
     if train.user_item_tags is not None and train.item_tags is not None:
-        hidden = np.isin(_keys(train.user_item_tags, train.n_items), keys)
-        changed |= _without_assignments(train.user_item_tags, hidden, train.item_tags)
+        gone_tags = np.isin(_keys(train.user_item_tags, train.n_items), keys)
+        changed |= _without_assignments(train.user_item_tags, gone_tags, train.item_tags)
     return dataclasses.replace(train, **changed)
 
 
-def _without_assignments(rows: pd.DataFrame, hidden: np.ndarray, tags: pd.DataFrame) -> dict[str, Any]:
-    """Tag assignments without the hidden ones, and the items' tags without what these gave them."""
-    removed = rows[hidden].groupby(["item", "tag"], observed=True).size().rename("removed").reset_index()
+def _without_assignments(rows: pd.DataFrame, gone: np.ndarray, tags: pd.DataFrame) -> dict[str, Any]:
+    """Tag assignments without those that are gone, and the items' tags without what these added."""
+    removed = rows[gone].groupby(["item", "tag"], observed=True).size().rename("removed").reset_index()
     left = tags.merge(removed, on=["item", "tag"], how="left")
     left["weight"] -= left.pop("removed").fillna(0)
     left = left[left["weight"] > 1e-9].reset_index(drop=True)
-    return {"user_item_tags": rows[~hidden].reset_index(drop=True), "item_tags": left}
+    return {"user_item_tags": rows[~gone].reset_index(drop=True), "item_tags": left}
 
 
 def _keys(rows: pd.DataFrame, n_items: int) -> np.ndarray:
@@ -115,49 +115,49 @@ def _random_places(owner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return places
 
 
-def _pairs(train: TrainView, gone: np.ndarray, wanted: np.ndarray) -> Fold:
-    """Known people are asked for some of the pairs that are gone."""
+def _fold_of_pairs(train: TrainView, gone: np.ndarray, labels: np.ndarray) -> Fold:
+    """Known users, of whom some of the pairs that are gone are to be found."""
     left = without(train, gone)
-    people = np.flatnonzero(left.histories.lengths > 0)
-    return _fold(train, left, Query(people, left.histories.take(people)), gone, wanted)
+    users = np.flatnonzero(left.histories.lengths > 0)
+    return _fold(train, left, Query(users, left.histories.take(users)), gone, labels)
 
 
-def _people(train: TrainView, gone: np.ndarray, given: np.ndarray) -> Fold:
-    """People who are gone altogether, friendships and tags included, come back with some of their items."""
+def _fold_of_users(train: TrainView, gone: np.ndarray, given: np.ndarray) -> Fold:
+    """Users who are gone altogether, friendships and tags included, come back with some of their items."""
     left, history = without(train, gone), train.histories
     owner = np.repeat(np.arange(train.n_users), history.lengths)
-    people = np.unique(owner[gone])
+    users = np.unique(owner[gone])
     known = gone & given
     times = None if history.timestamps is None else history.timestamps[known]
     events = (owner[known], history.items[known], history.weights[known])
-    kept = Histories.from_events(*events, train.n_users, train.n_items, times).take(people)
+    kept = Histories.from_events(*events, train.n_users, train.n_items, times).take(users)
     if left.social is not None:
-        strangers = left.social["user"].isin(people) | left.social["friend"].isin(people)
-        left = dataclasses.replace(left, social=left.social[~strangers].reset_index(drop=True))
+        left_out = left.social["user"].isin(users) | left.social["friend"].isin(users)
+        left = dataclasses.replace(left, social=left.social[~left_out].reset_index(drop=True))
     if left.user_item_tags is not None and left.item_tags is not None:
-        theirs = left.user_item_tags["user"].isin(people).to_numpy()
+        theirs = left.user_item_tags["user"].isin(users).to_numpy()
         left = dataclasses.replace(left, **_without_assignments(left.user_item_tags, theirs, left.item_tags))
-    asked = Query(np.full(len(people), -1), kept)
-    return _fold(train, left, asked, gone & ~given, gone & ~given, people)
+    query = Query(np.full(len(users), -1), kept)
+    return _fold(train, left, query, gone & ~given, gone & ~given, users)
 
 
 def _fold(
     train: TrainView,
     left: TrainView,
-    asked: Query,
+    query: Query,
     gone: np.ndarray,
-    wanted: np.ndarray,
-    people: np.ndarray | None = None,
+    labels: np.ndarray,
+    users: np.ndarray | None = None,
 ) -> Fold:
-    people = asked.users if people is None else people
+    users = query.users if users is None else users
     owner = np.repeat(np.arange(train.n_users), train.histories.lengths)
-    held = np.flatnonzero(gone & np.isin(owner, people))
+    held = np.flatnonzero(gone & np.isin(owner, users))
     held = held[np.lexsort((train.histories.items[held], owner[held]))]
     return Fold(
         train=left,
-        asked=asked,
-        rows=np.searchsorted(people, owner[held]),
+        query=query,
+        rows=np.searchsorted(users, owner[held]),
         items=train.histories.items[held],
         log_weights=np.log1p(train.histories.weights[held]),
-        wanted=wanted[held],
+        labels=labels[held],
     )

@@ -1,4 +1,4 @@
-"""Histories: for each of many users, the items they had, in order."""
+"""Histories: the items of each of many users, in order, as a ragged (CSR) array."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Histories:
         return Histories(indptr, items[order].astype(np.int32), weights[order].astype(np.float32), n_items, times)
 
     def take(self, rows: np.ndarray) -> "Histories":
-        """The histories of some users, in the order asked for."""
+        """The histories of some users, in the order of `rows`."""
         lengths = self.lengths[rows]
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         source = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - self.indptr[rows], lengths)
@@ -92,7 +92,7 @@ class Histories:
 
 @dataclass(frozen=True)
 class Query:
-    """People who are asked for: codes int64 (rows,), -1 for somebody unknown, and what is known of each."""
+    """Users to recommend to: codes int64 (rows,), -1 for one whom no model was fitted on, and the history of each."""
 
     users: np.ndarray
     given: Histories

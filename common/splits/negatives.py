@@ -1,4 +1,4 @@
-"""The 99 sampled negatives that stand beside each hidden item."""
+"""The 99 sampled negatives beside each held-out item."""
 
 from collections.abc import Callable
 
@@ -9,29 +9,29 @@ from common.data.ids import codes_of, sorted_ids
 
 NEGATIVES = 99
 MOST_PAIRS = 200_000
-"""Of more hidden pairs, so many drawn by chance get negatives: 99 for each of millions would fill any memory."""
+"""Of more held-out pairs, so many drawn at random get negatives: 99 for each of millions would fill any memory."""
 NOT_DRAWN = -2
-"""Stands for the negatives of a hidden pair that got none for this reason."""
+"""Stands for the negatives of a held-out pair that got none for this reason."""
 
 
-def draw_negatives(everything: pd.DataFrame, hidden: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """For each hidden pair 99 distinct items, uniform over the items outside everything the user has.
+def draw_negatives(everything: pd.DataFrame, held_out: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """For each held-out pair 99 distinct items, uniform over the items outside everything the user has.
 
-    `everything` and `hidden` have `user_id, item_id`; the result has `user_id, item_id, negative_id`, 99 rows per
-    hidden pair in the order of `hidden` (fewer only for a user who leaves fewer than 99 items of the catalogue).
+    `everything` and `held_out` have `user_id, item_id`; the result has `user_id, item_id, negative_id`, 99 rows per
+    held-out pair in the order of `held_out` (fewer only for a user who leaves fewer than 99 items of the catalogue).
     """
-    if len(hidden) > MOST_PAIRS:
-        hidden = hidden.iloc[np.sort(rng.choice(len(hidden), MOST_PAIRS, replace=False))]
+    if len(held_out) > MOST_PAIRS:
+        held_out = held_out.iloc[np.sort(rng.choice(len(held_out), MOST_PAIRS, replace=False))]
     items, users = sorted_ids(everything["item_id"]), sorted_ids(everything["user_id"])
     owned_users = codes_of(everything["user_id"], pd.Index(users))
     owned = np.unique(owned_users * len(items) + codes_of(everything["item_id"], pd.Index(items)))
-    hidden_users = codes_of(hidden["user_id"], pd.Index(users))
+    held_out_users = codes_of(held_out["user_id"], pd.Index(users))
     free = len(items) - np.bincount(owned // len(items), minlength=len(users))
-    codes = sample_outside(hidden_users, owned, np.minimum(NEGATIVES, free[hidden_users]), len(items), rng)
+    codes = sample_outside(held_out_users, owned, np.minimum(NEGATIVES, free[held_out_users]), len(items), rng)
     rows, columns = np.nonzero(codes >= 0)
     categories = {"user_id": users, "item_id": items, "negative_id": items}
-    item_codes = codes_of(hidden["item_id"], pd.Index(items))
-    values = {"user_id": hidden_users[rows], "item_id": item_codes[rows], "negative_id": codes[rows, columns]}
+    item_codes = codes_of(held_out["item_id"], pd.Index(items))
+    values = {"user_id": held_out_users[rows], "item_id": item_codes[rows], "negative_id": codes[rows, columns]}
     return pd.DataFrame({name: pd.Categorical.from_codes(values[name], pd.Index(categories[name])) for name in values})
 
 
@@ -53,12 +53,12 @@ def draw_popular(users: np.ndarray, owned: np.ndarray, popularity: np.ndarray, r
 def sample_outside(
     users: np.ndarray,
     owned: np.ndarray,
-    wanted: np.ndarray,
+    n_drawn: np.ndarray,
     n_items: int,
     rng: np.random.Generator,
     draw: Callable[[tuple[int, int]], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Row r: `wanted[r]` distinct item codes outside those of `users[r]`, int64 (rows, 99), padded with -1.
+    """Row r: `n_drawn[r]` distinct item codes outside those of `users[r]`, int64 (rows, 99), padded with -1.
 
     `owned` holds the sorted keys `user * n_items + item`. Candidates are drawn with replacement and the first
     distinct ones outside the user's set are kept, which is uniform sampling without replacement, or, where `draw`
@@ -66,15 +66,15 @@ def sample_outside(
     """
     draw = draw or (lambda shape: rng.integers(n_items, size=shape))
     chosen = np.full((len(users), NEGATIVES), -1, np.int64)
-    todo, width = np.flatnonzero(wanted > 0), NEGATIVES + 40
+    todo, width = np.flatnonzero(n_drawn > 0), NEGATIVES + 40
     while len(todo):
         unfinished = []
         for rows in np.array_split(todo, max(1, len(todo) * width // 4_000_000)):
             draws = draw((len(rows), width))
             keep = _first_occurrence(draws) & ~_contains(owned, users[rows, None] * n_items + draws)
             place = np.cumsum(keep, axis=1) - 1
-            keep &= place < wanted[rows, None]
-            enough = place[:, -1] + 1 >= wanted[rows]
+            keep &= place < n_drawn[rows, None]
+            enough = place[:, -1] + 1 >= n_drawn[rows]
             row, column = np.nonzero(keep & enough[:, None])
             chosen[rows[row], place[row, column]] = draws[row, column]
             unfinished.append(rows[~enough])

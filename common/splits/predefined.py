@@ -1,4 +1,4 @@
-"""A split that the user has made: used as it is; only what is missing is drawn."""
+"""A split that comes with the data (train and test files): used as it is; only what is missing is drawn."""
 
 import numpy as np
 import pandas as pd
@@ -6,10 +6,10 @@ import pandas as pd
 from common.utils.errors import UserError
 
 SERVED = ("listen", "next")
-"""What a ready-made split can stand for; which of them, only its maker knows."""
+"""The protocols that a ready-made split may follow; which of them, only its maker knows."""
 
 
-def ready_made_parts(
+def predefined_parts(
     parts: dict[str, pd.DataFrame], name: str, protocol: str, rng: np.random.Generator
 ) -> dict[str, pd.DataFrame]:
     """Train, valid and test; where there is no valid it is carved from train by the protocol's rule.
@@ -29,12 +29,12 @@ def ready_made_parts(
     total = in_train + train["user_id"].map(test["user_id"].value_counts()).astype(float).fillna(0).to_numpy()
     if protocol == "next":
         place = train.groupby("user_id", observed=True).cumcount(ascending=False).to_numpy()
-        wanted = np.where((in_train >= 2) & (total >= 3), 1, 0)
+        n_valid = np.where((in_train >= 2) & (total >= 3), 1, 0)
     else:
         shuffled = train.iloc[rng.permutation(len(train))]
         place = shuffled.groupby("user_id", observed=True).cumcount().sort_index().to_numpy()
-        wanted = np.where((in_train >= 2) & (total >= 5), np.maximum(1, in_train // 10), 0)
-    valid = place < wanted
+        n_valid = np.where((in_train >= 2) & (total >= 5), np.maximum(1, in_train // 10), 0)
+    valid = place < n_valid
     return {
         "train": train[~valid].reset_index(drop=True),
         "valid": train[valid].reset_index(drop=True),

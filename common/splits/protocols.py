@@ -1,10 +1,11 @@
-"""The five protocols: which interactions a model may learn from and which it is asked to find.
+"""The protocols: which interactions a model is fitted on and which are held out.
 
-A protocol's folder is named after it; split seed s > 0 adds `-s<s>`. Rows keep the order that the protocol gives a
-history: event order in `next`, `next-shuffled` and `temporal`, id order in `listen`, where order means nothing.
+Another protocol is one more function here that draws the parts, and a line at the end of `DRAW`. Its folder is named
+after it; split seed s > 0 adds `-s<s>`. Rows keep the order that the protocol gives a history: event order in `next`,
+`next-shuffled` and `temporal`, id order in `listen`, where order means nothing.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -12,33 +13,25 @@ import pandas as pd
 from common.data.dataset import Dataset
 from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
 from common.splits.negatives import draw_negatives
-from common.splits.predefined import ready_made_parts
+from common.splits.predefined import predefined_parts
 from common.splits.split import Split
 from common.utils.errors import UserError
 
-PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer", "temporal")
-
-
+Parts = dict[str, pd.DataFrame]
+"""train, valid and test, of newcomers also given; columns user_id, item_id, weight, [timestamp]."""
 N_GIVEN = (0, 1, 2, 5, 10, 20)
-"""Sizes of the nested sets of items that a newcomer has given away."""
-
-
+"""Sizes of the nested sets of a new user's items that a model is given (the cold-start curve)."""
 NEWCOMER_TARGETS = 10
+"""Items of a new user that are held out."""
 
 
 def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
     """Draw a protocol's split. The draw depends on the rows and the seed, not on the order of rows in a table."""
     rng = np.random.default_rng([seed, PROTOCOLS.index(protocol)])
-    if data.ready_made:
-        parts: dict[str, Any] = ready_made_parts(data.ready_made, data.name, protocol, rng)
-    elif protocol == "listen":
-        parts = _listen(data, rng)
-    elif protocol == "newcomer":
-        parts = _newcomer(data, rng)
-    elif protocol == "temporal":
-        parts = _temporal(data)
+    if data.predefined:
+        parts = predefined_parts(data.predefined, data.name, protocol, rng)
     else:
-        parts = _next(data, rng if protocol == "next-shuffled" else None)
+        parts = DRAW[protocol](data, rng)
     for name in ("train", "valid", "test"):
         if not len(parts[name]):
             raise UserError(
@@ -46,12 +39,12 @@ def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
                 "protocol or more data"
             )
     everything = stack([part[PAIR] for part in parts.values()])
-    hidden = stack([parts["valid"][PAIR], parts["test"][PAIR]])
-    given = data.ready_made.get("negatives99")
-    if given is not None:
-        hidden = hidden[~among_pairs(hidden, given)]
-    drawn = draw_negatives(everything, hidden, rng)
-    return Split(**parts, negatives99=drawn if given is None else pd.concat([given, drawn], ignore_index=True))
+    held_out = stack([parts["valid"][PAIR], parts["test"][PAIR]])
+    predefined = data.predefined.get("negatives99")
+    if predefined is None:
+        return Split(**parts, negatives99=draw_negatives(everything, held_out, rng))
+    drawn = draw_negatives(everything, held_out[~among_pairs(held_out, predefined)], rng)
+    return Split(**parts, negatives99=pd.concat([predefined, drawn], ignore_index=True))
 
 
 def _part(rows: pd.DataFrame) -> pd.DataFrame:
@@ -67,8 +60,8 @@ def _place_in_random_order(rows: pd.DataFrame, rng: np.random.Generator) -> np.n
     return places
 
 
-def _listen(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """Of n >= 5 items max(1, floor(n / 5)) are test; of the rest max(1, floor(rest / 10)) are valid."""
+def _listen(data: Dataset, rng: np.random.Generator) -> Parts:
+    """Random items of each user: max(1, n // 5) of n >= 5 are test, max(1, rest // 10) of the rest valid."""
     rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
     n = rows.groupby("user_id", observed=True)["item_id"].transform("size").to_numpy()
     n_test = np.where(n >= 5, np.maximum(1, n // 5), 0)
@@ -82,8 +75,8 @@ def events_in_time(data: Dataset) -> pd.DataFrame:
     """Dated events, one per pair, users sorted, each user's events oldest first, ties in file order.
 
     Interactions where they have times; else (Last.fm-2K) each tagged pair, dated by its first row in the file,
-    reduced to the repeated k-core: every user and every item keeps at least k events. An event weighs 1: plays are
-    summed over all times, those after the event included.
+    reduced to the iterated k-core: every user and every item keeps at least k events. An event weighs 1: plays are
+    summed over all times, those after the event included. Raises UserError where nothing has a time.
     """
     tables = data.tables
     if "timestamp" in tables.interactions:
@@ -106,16 +99,21 @@ def _core(events: pd.DataFrame, k: int) -> pd.DataFrame:
         events = events[keep]
 
 
-def _next(data: Dataset, shuffle: np.random.Generator | None) -> dict[str, pd.DataFrame]:
-    """Leave one out: a user's last event is test, the one before valid; users of fewer than 3 stay in train."""
-    events = events_in_time(data)
-    if shuffle is not None:
-        events = events.sort_values(PAIR, ignore_index=True)
-        user, time = (
-            codes_of(events["user_id"], pd.Index(sorted_ids(events["user_id"]))),
-            events["timestamp"].to_numpy(),
-        )
-        events = events.iloc[np.lexsort((shuffle.random(len(events)), time, user))]
+def _next(data: Dataset, rng: np.random.Generator) -> Parts:
+    """Leave one out in time order."""
+    return _leave_one_out(events_in_time(data))
+
+
+def _next_shuffled(data: Dataset, rng: np.random.Generator) -> Parts:
+    """Leave one out with the events of a user and time in random order."""
+    events = events_in_time(data).sort_values(PAIR, ignore_index=True)
+    user = codes_of(events["user_id"], pd.Index(sorted_ids(events["user_id"])))
+    time = events["timestamp"].to_numpy()
+    return _leave_one_out(events.iloc[np.lexsort((rng.random(len(events)), time, user))])
+
+
+def _leave_one_out(events: pd.DataFrame) -> Parts:
+    """A user's last event is test, the one before valid; users of fewer than 3 events stay in train."""
     by_user = events.groupby("user_id", sort=False)["item_id"]
     from_end = by_user.cumcount(ascending=False).to_numpy()
     enough = by_user.transform("size").to_numpy() >= 3
@@ -123,8 +121,8 @@ def _next(data: Dataset, shuffle: np.random.Generator | None) -> dict[str, pd.Da
     return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}
 
 
-def _newcomer(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """10% of all users are valid newcomers, 10% test newcomers, drawn from those with enough items for every rung."""
+def _newcomer(data: Dataset, rng: np.random.Generator) -> Parts:
+    """10% of all users are new in valid, 10% in test, drawn from those with enough items for every n_given."""
     rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
     sizes = rows.groupby("user_id", observed=True)["item_id"].size()
     needed = NEWCOMER_TARGETS + max(N_GIVEN)
@@ -151,7 +149,7 @@ def _newcomer(data: Dataset, rng: np.random.Generator) -> dict[str, pd.DataFrame
     }
 
 
-def _temporal(data: Dataset) -> dict[str, pd.DataFrame]:
+def _temporal(data: Dataset, rng: np.random.Generator) -> Parts:
     """A global cut in time: the first 80% of events train, the next 10% valid, the rest test; an event weighs 1."""
     events = data.tables.interactions
     if "timestamp" not in events:
@@ -162,3 +160,14 @@ def _temporal(data: Dataset) -> dict[str, pd.DataFrame]:
     test = (events["timestamp"] >= test_from).to_numpy()
     valid = (events["timestamp"] >= valid_from).to_numpy() & ~test
     return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}
+
+
+DRAW: dict[str, Callable[[Dataset, np.random.Generator], Parts]] = {
+    "listen": _listen,
+    "next": _next,
+    "next-shuffled": _next_shuffled,
+    "newcomer": _newcomer,
+    "temporal": _temporal,
+}
+"""How each protocol draws its parts. A place in this order is the protocol's stream of random numbers: append only."""
+PROTOCOLS = tuple(DRAW)

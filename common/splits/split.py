@@ -12,10 +12,10 @@ from common.data.ids import sorted_ids
 
 @dataclass(frozen=True)
 class Split:
-    """One split as on disk. Every table has `user_id, item_id, weight` and `timestamp` where there are times.
+    """One split as on disk. Every part has `user_id, item_id, weight` and `timestamp` where there are times.
 
-    `given` (newcomers only) adds `position`: rung r gives a newcomer the items at positions below r.
-    `negatives99` has `user_id, item_id, negative_id`: for each hidden item its 99 negatives.
+    `given` (newcomers only) adds `position`: with n_given = n a model sees the items at positions below n.
+    `negatives99` has `user_id, item_id, negative_id`: for each held-out item its 99 negatives.
     """
 
     train: pd.DataFrame
@@ -26,12 +26,12 @@ class Split:
     info: dict[str, Any] = field(default_factory=dict)
 
     def parts(self) -> dict[str, pd.DataFrame]:
-        """The tables of interactions that are there, by name."""
+        """The parts that there are, by name."""
         named = {"train": self.train, "valid": self.valid, "test": self.test, "given": self.given}
         return {name: frame for name, frame in named.items() if frame is not None}
 
     def catalogue(self) -> np.ndarray:
-        """All item ids of the protocol, sorted: code i means the i-th of them."""
+        """All item ids of the protocol, sorted: code i stands for the i-th."""
         return np.unique(np.concatenate([sorted_ids(part["item_id"]) for part in self.parts().values()]))
 
 

@@ -1,4 +1,4 @@
-"""The main statistics of a data set and of its splits, as plain numbers."""
+"""Statistics of a data set and of its splits: size, sparsity, concentration, content and cold start."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from common.utils.errors import UserError
 
 
 def describe(data: Dataset) -> dict[str, Any]:
-    """Size, sparsity, concentration, content and side information of a prepared data set."""
+    """Size, sparsity, concentration, content and side information of a prepared data set, as plain numbers."""
     tables = data.tables
     rows = tables.interactions
     per_user = rows.groupby("user_id").size()
@@ -46,7 +46,7 @@ def quantiles(values: pd.Series) -> dict[str, float]:
 
 
 def top_share(totals: pd.Series, share: float) -> float:
-    """What part of the total the largest `share` of the values hold.
+    """The share of the total that the largest `share` of the values hold.
 
     >>> top_share(pd.Series([8.0, 1.0, 1.0]), 0.34)
     0.8

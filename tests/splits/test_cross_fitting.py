@@ -41,14 +41,14 @@ def test_what_is_held_out_is_gone_from_every_table(world, protocol):
         gone = everything - left
         assert fold.train.user_item_tags is not None
         assert not gone & pairs_of(fold.train.user_item_tags["user"], fold.train.user_item_tags["item"])
-        people = fold.asked.users if scheme_of(protocol) != "people" else None
+        people = fold.query.users if scheme_of(protocol) != "users" else None
         if people is not None:
             asked = {(int(people[row]), int(item)) for row, item in zip(fold.rows, fold.items, strict=True)}
             assert asked <= gone
         assert (np.diff(fold.rows) >= 0).all()
-        assert fold.wanted.any()
-        for row in range(len(fold.asked)):
-            assert not set(fold.asked.given[row]) & set(fold.items[fold.rows == row]), "the answer is not given"
+        assert fold.labels.any()
+        for row in range(len(fold.query)):
+            assert not set(fold.query.given[row]) & set(fold.items[fold.rows == row]), "the answer is not given"
         assert (fold.train.n_users, fold.train.n_items) == (train.n_users, train.n_items)
         assert fold.train.catalogue_sha256 == train.catalogue_sha256
 
@@ -56,13 +56,13 @@ def test_what_is_held_out_is_gone_from_every_table(world, protocol):
 def test_every_pair_of_listen_is_held_out_once_and_evenly(world):
     train = seen_by(world, "listen")
     held = [
-        (int(fold.asked.users[row]), int(item))
+        (int(fold.query.users[row]), int(item))
         for fold in folds(train, 0)
         for row, item in zip(fold.rows, fold.items, strict=True)
     ]
     assert len(held) == len(set(held)) == len(train.interactions)
     for fold in folds(train, 0):
-        share = np.bincount(fold.rows) / train.histories.lengths[fold.asked.users]
+        share = np.bincount(fold.rows) / train.histories.lengths[fold.query.users]
         assert share.min() > 0.1
         assert share.max() < 0.3
 
@@ -72,31 +72,31 @@ def test_weights_belong_to_their_pairs(world):
     plays = {(u, i): w for u, i, w in train.interactions[["user", "item", "weight"]].itertuples(index=False)}
     for fold in folds(train, 0):
         for row, item, weight in zip(fold.rows, fold.items, fold.log_weights, strict=True):
-            assert weight == pytest.approx(np.log1p(plays[int(fold.asked.users[row]), int(item)]))
+            assert weight == pytest.approx(np.log1p(plays[int(fold.query.users[row]), int(item)]))
 
 
 def test_fold_f_of_next_hides_the_last_f_events_and_asks_for_the_first_of_these(world):
     train = seen_by(world, "next")
     for f, fold in enumerate(folds(train, 0)):
-        for row, user in enumerate(fold.asked.users):
+        for row, user in enumerate(fold.query.users):
             history = train.histories[user]
-            np.testing.assert_array_equal(fold.asked.given[row], history[: len(history) - f - 1])
+            np.testing.assert_array_equal(fold.query.given[row], history[: len(history) - f - 1])
             mine = fold.rows == row
             assert set(fold.items[mine]) == set(history[len(history) - f - 1 :])
-            assert fold.items[mine][fold.wanted[mine]].tolist() == [history[len(history) - f - 1]]
+            assert fold.items[mine][fold.labels[mine]].tolist() == [history[len(history) - f - 1]]
 
 
 def test_newcomers_of_a_fold_are_strangers_to_it(world):
     train = seen_by(world, "newcomer")
     asked = 0
     for fold in folds(train, 0):
-        assert (fold.asked.users == -1).all()
-        assert set(fold.asked.given.lengths) <= set(N_GIVEN)
-        asked += len(fold.asked)
+        assert (fold.query.users == -1).all()
+        assert set(fold.query.given.lengths) <= set(N_GIVEN)
+        asked += len(fold.query)
         strangers = np.flatnonzero(train.histories.lengths > 0)[
             fold.train.histories.lengths[train.histories.lengths > 0] == 0
         ]
-        assert len(strangers) == len(fold.asked)
+        assert len(strangers) == len(fold.query)
         for table, column in (("social", "user"), ("social", "friend"), ("user_item_tags", "user")):
             assert not getattr(fold.train, table)[column].isin(strangers).any(), table
     assert asked == train.n_users

@@ -31,7 +31,7 @@ def _row_of(name: str) -> Where:
 
 def source_of(data: Dataset, protocol: str) -> str:
     """The table whose rows a protocol's events are."""
-    dated = "timestamp" in data.tables.interactions or data.ready_made
+    dated = "timestamp" in data.tables.interactions or data.predefined
     return "interactions" if dated or not protocol.startswith("next") else "user_item_tags"
 
 

@@ -104,9 +104,9 @@ def _prepare(train: TrainView, settings: CandidateSettings, negatives: int, seed
     parts, first = [], 0
     for fold in tqdm(folds(train, seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
         of_fold = set_up(fold.train, settings, seed, device, clock, bench.columns)
-        for rows in of_fold.stage.blocks(fold.asked):
+        for rows in of_fold.stage.blocks(fold.query):
             parts.append(lessons(of_fold, fold, rows, first, negatives, rng, clock))
-        first += len(fold.asked)
+        first += len(fold.query)
     bench, learned = without_unknown(bench, join(parts))
     if missing := [*(KINDS.keys() - bench.stage.sources.keys()), *(FEATURES.keys() - bench.columns.keys())]:
         nothing = "left out, since %s of data set %r has nothing for them: %s"
@@ -145,11 +145,11 @@ def lessons(
     clock: "Clock",
 ) -> Lessons:
     """The lessons of some consecutive rows of a fold, whose lists are numbered from `first`."""
-    asked, n_items = fold.asked.take(rows), bench.stage.n_items
+    asked, n_items = fold.query.take(rows), bench.stage.n_items
     proposals = bench.stage.propose(asked)
     clock.lap("sources")
     mine = slice(*np.searchsorted(fold.rows, [rows[0], rows[-1] + 1]))
-    held, wanted_held = (fold.rows[mine] - rows[0]) * n_items + fold.items[mine], fold.wanted[mine]
+    held, wanted_held = (fold.rows[mine] - rows[0]) * n_items + fold.items[mine], fold.labels[mine]
     keys = proposals.rows * n_items + proposals.items
     wanted, others = np.isin(keys, held[wanted_held]), ~np.isin(keys, held)
     share = negatives * wanted.sum() / max(1, others.sum())

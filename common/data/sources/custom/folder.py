@@ -82,7 +82,7 @@ def read_own_folder(folder: Path) -> Tables:
         item_tags=_item_tags(side.get("item_tags")),
         user_item_tags=side.get("user_item_tags"),
         songs=side.get("songs"),
-        ready_made=ready,
+        predefined=ready,
         repairs=repairs,
         notes={"files": {name: path.name for name, path in paths.items()}},
     )
