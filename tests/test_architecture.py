@@ -312,7 +312,7 @@ def test_of(path: Path) -> Path:
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
-TESTED = {"utils", "cli"}
+TESTED = {"utils", "data", "splits", "features", "cli"}
 """Rooms where every module has its test."""
 
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unheard_items
-from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, read_source, resolve_name, source_hash
+from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
+from common.data.sources.registry import SYNTHETIC, choose_dataset, resolve_name, source_of
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
-from common.utils.io import read_json, read_parquet, write_json, write_parquet
+from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A prepared data set: its name, its folder, its manifest, and its tables read when first asked for."""
+    """A prepared data set: its name, its folder, its manifest, and its tables, read when first used."""
 
     name: str
     folder: Path
@@ -34,7 +34,7 @@ class Dataset:
 
     @cached_property
     def predefined(self) -> dict[str, pd.DataFrame]:
-        """Parts of the user's own split by name (train, test, ...); empty where Encore draws the split."""
+        """Parts of a split that came with the data, by name (train, test, ...); empty where Encore draws the split."""
         return {
             part: read_parquet(self.folder / READY_MADE / f"{part}.parquet")
             for part in self.manifest.get(READY_MADE, [])
@@ -56,40 +56,46 @@ class Dataset:
         return self.manifest["next_core"]
 
 
-def load_dataset(name: str, data_dir: Path, synthetic: SyntheticSettings | None = None) -> Dataset:
-    """The prepared data set, made first where it is missing or where its source has changed."""
+def load_dataset(
+    name: str = "auto", data_dir: Path = ROOT / "data", synthetic: SyntheticSettings | None = None
+) -> Dataset:
+    """The prepared data set, made first where it is missing or where its source has changed.
+
+    name: `lastfm-2k`, `synthetic`, a folder of one's own, or `auto`: `lastfm-2k` where its files are, else `synthetic`.
+    synthetic: size and seed of the generated data. Raises UserError naming what is wrong with the source.
+    """
     synthetic = synthetic or SyntheticSettings()
     kind = choose_dataset(name, data_dir) if name == "auto" else name
     name = resolve_name(kind, data_dir, synthetic)
     folder = data_dir / name
-    source = source_hash(kind, data_dir, synthetic)
-    manifest = read_manifest(folder)
-    if manifest and source in (None, manifest["source"]):
+    source = source_of(kind, synthetic)
+    fingerprint, manifest = source.fingerprint(data_dir), read_manifest(folder)
+    if manifest and fingerprint in (None, manifest["source"]):
         return Dataset(name, folder, manifest)
-    tables = read_source(kind, data_dir, synthetic)
+    tables = source.read(data_dir)
     for warning in tables.notes.get("warnings", []):  # type: ignore[attr-defined]
         log.warning("%s", warning)
-    return write_dataset(name, folder, tables, source or "", next_core=5 if name == LASTFM else 1)
+    return write_dataset(name, folder, tables, fingerprint or "", source.next_core)
 
 
 def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_core: int = 1) -> Dataset:
-    """Write the tables and, last, the manifest that makes them valid. Items that nobody has are left out."""
-    tables = without_unheard_items(tables)
+    """Write the tables and, last, the manifest that makes them valid. Items without interactions are left out."""
+    tables = without_unused_items(tables)
     frames = tables.frames()
-    ready = {f"{READY_MADE}/{part}": frame for part, frame in tables.predefined.items()}
-    for table, frame in (frames | ready).items():
+    predefined = {f"{READY_MADE}/{part}": frame for part, frame in tables.predefined.items()}
+    for table, frame in (frames | predefined).items():
         write_parquet(folder / f"{table}.parquet", frame)
     manifest = {
         "dataset": name,
         "format": FORMAT,
         "source": source,
-        "sha256": hash_frames(frames | ready),
+        "sha256": hash_frames(frames | predefined),
         "next_core": next_core,
         "rows": {table: len(frame) for table, frame in frames.items()},
         "repairs": [dataclasses.asdict(repair) for repair in tables.repairs],
         "notes": tables.notes,
     }
-    if ready:
+    if predefined:
         manifest[READY_MADE] = list(tables.predefined)
     write_json(folder / "manifest.json", manifest)
     return Dataset(name, folder, read_json(folder / "manifest.json"))

@@ -14,9 +14,7 @@ from common.data.tables import Repair, Tables
 from common.utils.io import read_json
 
 READY_MADE = "ready_made"
-"""Folder of the parts of a split that the user has made."""
-
-
+"""Folder of the parts of a split that came with the data."""
 FORMAT = 2
 """Raised when a reader or a table changes, so that older prepared files are made anew."""
 
@@ -30,13 +28,13 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest if whole else None
 
 
-def without_unheard_items(tables: Tables) -> Tables:
-    """The tables without catalogue rows of items that no interaction names, counted as a repair."""
-    heard = tables.items["item_id"].isin(sorted_ids(tables.interactions["item_id"]))
-    if heard.all():
+def without_unused_items(tables: Tables) -> Tables:
+    """The tables without catalogue rows of items that have no interaction, counted as a repair."""
+    used = tables.items["item_id"].isin(sorted_ids(tables.interactions["item_id"]))
+    if used.all():
         return tables
-    repair = Repair("items", "items that nobody has left out", int((~heard).sum()))
-    return dataclasses.replace(tables, items=tables.items[heard], repairs=[*tables.repairs, repair])
+    repair = Repair("items", "items that nobody has left out", int((~used).sum()))
+    return dataclasses.replace(tables, items=tables.items[used], repairs=[*tables.repairs, repair])
 
 
 def hash_frames(frames: dict[str, pd.DataFrame]) -> str:

@@ -53,7 +53,7 @@ class Tables:
     user_item_tags: pd.DataFrame | None = None
     songs: pd.DataFrame | None = None
     predefined: dict[str, pd.DataFrame] = field(default_factory=dict)
-    """Parts of a split that the user has made: train, test, and perhaps valid and negatives99."""
+    """Parts of a split that came with the data: train, test, and perhaps valid and negatives99."""
     repairs: list[Repair] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
     """What else the manifest should say: content checks, matching counts, the generator's settings."""

@@ -14,7 +14,7 @@ SPACES = ("genre", "tag", "audio")
 def item_vectors(train: TrainView, space: str) -> sparse.csr_array | None:
     """Unit vectors of all items in one space, float64 (n_items, dimensions); None if the data lacks the space.
 
-    genre: one equal entry per genre of the item; tag: visible assignments per tag; audio: the audio features,
+    genre: one equal entry per genre of the item; tag: assignments in train per tag; audio: the audio features,
     standardised over the items that have them. An item without any feature has a row of zeros.
     """
     build = {"genre": _genres, "tag": tag_counts, "audio": _audio}[space]
@@ -82,7 +82,7 @@ def _genres(train: TrainView) -> sparse.csr_array | None:
 
 
 def tag_counts(train: TrainView) -> sparse.csr_array | None:
-    """Visible assignments of each tag to each item, float64 (n_items, tags); None if the data has no tags."""
+    """Assignments in train of each tag to each item, float64 (n_items, tags); None if the data has no tags."""
     if train.item_tags is None or train.item_tags.empty:
         return None
     tags, names = pd.factorize(train.item_tags["tag"], sort=True)

@@ -1,4 +1,4 @@
-"""What is known of people beside a history: friends and demographics, also of those whom no model has seen."""
+"""Users beside their history: friends and demographics, also of users whom no model was fitted on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from common.splits.train_view import TrainView
 
 @dataclass(frozen=True)
 class UserAttributes:
-    """What is known of some people; row r is person r."""
+    """Attributes of some users, row by row."""
 
     users: pd.DataFrame
     """age, gender, country, as far as the data have them."""
     friends: Sequence[np.ndarray]
-    """Codes of those of their friends whom the visible data know, int64 each."""
+    """Codes of those of their friends who are in the train view, int64 each."""
 
     def take(self, rows: np.ndarray) -> "UserAttributes":
-        """What is known of some of them, in this order."""
+        """Some of the rows, in this order."""
         return UserAttributes(self.users.iloc[rows].reset_index(drop=True), [self.friends[row] for row in rows])
 
 
 def user_attributes(data: Dataset, train: TrainView, user_ids: np.ndarray) -> UserAttributes:
-    """What the data tell of people, object (people,) ids, beside what they listen to."""
-    asked = pd.DataFrame({"user_id": user_ids.astype(object)})
-    users = asked.merge(data.tables.users.astype({"user_id": object}), on="user_id", how="left")
-    friends = [np.zeros(0, np.int64)] * len(asked)
+    """The attributes of users, object (users,) ids."""
+    queried = pd.DataFrame({"user_id": user_ids.astype(object)})
+    users = queried.merge(data.tables.users.astype({"user_id": object}), on="user_id", how="left")
+    friends = [np.zeros(0, np.int64)] * len(queried)
     if data.tables.social is not None:
         known = pd.Index(train.users["user_id"])
         codes = codes_of(data.tables.social["friend_id"], known)
         ties = pd.DataFrame({"user_id": data.tables.social["user_id"].astype(object), "friend": codes})
         by_id = ties[codes >= 0].groupby("user_id")["friend"].unique()
-        friends = [np.asarray(by_id.get(user, np.zeros(0)), np.int64) for user in asked["user_id"]]
+        friends = [np.asarray(by_id.get(user, np.zeros(0)), np.int64) for user in queried["user_id"]]
     return UserAttributes(users.drop(columns="user_id"), friends)

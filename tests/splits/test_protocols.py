@@ -1,44 +1,24 @@
-import dataclasses
-import json
+"""How each protocol draws its parts."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from common.data.dataset import Dataset
 from common.data.ids import PAIR
 from common.evaluation.task import Task
 from common.experiments.presets import preset_values
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
-from common.splits.negatives import sample_outside
-from common.splits.protocols import N_GIVEN, PROTOCOLS, draw_split, events_in_time
-from common.splits.split import hash_split
+from common.splits.protocols import N_GIVEN, draw_split, events_in_time
 from common.splits.store import load_split
 from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
-from common.utils.io import sha256_file
-from tests.data.worlds import dataset, pairs, rich, rich_tables, sized
+from tests.data.worlds import dataset, pairs, sized
+from tests.splits.drawn import as_pairs
 
 
 def items_of(part: pd.DataFrame, user: str) -> str:
     return " ".join(part.loc[part["user_id"] == user, "item_id"])
-
-
-def hash_of(split) -> str:
-    return hash_split({**split.parts(), "negatives99": split.negatives99})
-
-
-def as_pairs(frame: pd.DataFrame) -> set[tuple[str, str]]:
-    return set(frame[PAIR].itertuples(index=False, name=None))
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Dataset:
-    return rich(tmp_path_factory.mktemp("world"))
-
-
-# listen
 
 
 @pytest.mark.parametrize(
@@ -62,9 +42,6 @@ def test_every_row_is_in_one_part_with_its_weight_and_time(world, protocol):
     if protocol not in ("listen", "newcomer"):  # plays are summed over all times, also over those after the event
         expected["weight"] = 1.0
     pd.testing.assert_frame_equal(together.sort_values(PAIR, ignore_index=True), expected)
-
-
-# next
 
 
 def test_next_hides_the_last_event_and_the_one_before_ties_in_file_order(tmp_path):
@@ -120,9 +97,6 @@ def test_the_parts_of_a_user_follow_each_other_in_time(world, protocol):
     assert rows.groupby("user_id")["timestamp"].apply(lambda times: times.is_monotonic_increasing).all()
 
 
-# newcomer
-
-
 def test_newcomers_vanish_from_train_and_ten_items_of_each_are_targets(world):
     split = draw_split(world, "newcomer")
     valid, test = set(split.valid["user_id"]), set(split.test["user_id"])
@@ -156,9 +130,6 @@ def test_who_has_too_little_is_no_newcomer(tmp_path):
         draw_split(dataset(tmp_path, sized(sizes | {"long1": 5, "long2": 5}, 60)), "newcomer")
 
 
-# temporal
-
-
 def test_temporal_cuts_the_last_tenths_off_everybody_at_once(tmp_path):
     split = draw_split(dataset(tmp_path, pairs(a="p@1 q@9 r@3", b="p@2 q@4 r@5 s@6", c="p@7 q@8 r@10")), "temporal")
     assert as_pairs(split.valid) == {("a", "q")}
@@ -176,115 +147,6 @@ def test_temporal_keeps_equal_times_on_one_side(tmp_path):
 def test_data_without_times_is_refused_with_a_way_out(tmp_path, protocol):
     with pytest.raises(UserError, match="--protocol listen"):
         draw_split(dataset(tmp_path, sized({"a": 5}, 9)), protocol)
-
-
-def test_an_unknown_protocol_is_refused_with_a_suggestion(world):
-    with pytest.raises(UserError, match="did you mean 'listen'"):
-        load_split(world, "lisen")
-
-
-# the draw
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_draw_does_not_depend_on_the_order_of_rows(tmp_path, protocol):
-    tables = rich_tables()
-    rows = tables.interactions
-    # `next` breaks ties by file order and by nothing else, so times must differ there.
-    rows["timestamp"] = np.random.default_rng(3).permutation(len(rows)) if protocol == "next" else rows["timestamp"]
-    mixed = rows.sample(frac=1, random_state=5, ignore_index=True)
-    first, second = (
-        draw_split(dataset(tmp_path / name, frame), protocol) for name, frame in [("a", rows), ("b", mixed)]
-    )
-    assert hash_of(first) == hash_of(second)
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_same_seed_gives_the_same_split_and_another_seed_another(world, protocol):
-    again, other = draw_split(world, protocol), draw_split(world, protocol, 1)
-    assert hash_of(draw_split(world, protocol)) == hash_of(again) != hash_of(other)
-    fixed = protocol in ("next", "temporal")  # only the negatives are drawn there
-    assert (as_pairs(again.test) == as_pairs(other.test)) is fixed
-
-
-# negatives
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_every_hidden_pair_has_distinct_negatives_outside_all_that_the_user_has(tmp_path, protocol):
-    data = dataset(tmp_path, rich_tables(40, 160).interactions)
-    split = draw_split(data, protocol)
-    hidden = as_pairs(split.valid) | as_pairs(split.test)
-    owned = as_pairs(data.tables.interactions)
-    assert as_pairs(split.negatives99) == hidden
-    assert not split.negatives99.duplicated().any()
-    assert not as_pairs(split.negatives99[["user_id", "negative_id"]].set_axis(PAIR, axis=1)) & owned
-    assert split.negatives99.groupby(PAIR, observed=True).size().eq(99).all()
-
-
-def test_a_small_catalogue_gives_as_many_negatives_as_there_are(tmp_path):
-    split = draw_split(dataset(tmp_path, sized({"a": 10, "b": 30}, 30)), "listen")
-    sizes = split.negatives99.groupby("user_id", observed=True).size()
-    assert sizes.to_dict() == {"a": 20 * 3}, "b has the whole catalogue and so no negatives"
-
-
-def test_negatives_are_uniform():
-    n_items, rows = 300, 2000
-    owned = np.arange(10)
-    drawn = sample_outside(np.zeros(rows, int), owned, np.full(rows, 99), n_items, np.random.default_rng(0))
-    counts = np.bincount(drawn.ravel(), minlength=n_items)
-    assert counts[:10].sum() == 0
-    p = 99 / 290
-    chi_square = ((counts[10:] - rows * p) ** 2 / (rows * p * (1 - p))).sum()
-    assert 150 < chi_square < 440, "289 degrees of freedom, six standard deviations either way"
-
-
-# on disk
-
-
-def test_split_json_says_what_was_drawn(world):
-    split = load_split(world, "listen-s2")
-    folder = world.folder / "splits" / "listen-s2"
-    info = json.loads((folder / "split.json").read_text())
-    assert info == split.info
-    assert (info["protocol"], info["split_seed"], info["dataset"]) == ("listen", 2, "small")
-    assert info["data_sha256"] == world.sha256
-    assert info["split_sha256"] == hash_of(split) == hash_of(draw_split(world, "listen", 2))
-    assert info["users"] == 40
-    assert info["items"] == len(split.catalogue())
-    assert info["rows"] == {name: len(getattr(split, name)) for name in ("train", "valid", "test", "negatives99")}
-    assert info["files"] == {f"{name}.parquet": sha256_file(folder / f"{name}.parquet") for name in info["rows"]}
-
-
-@pytest.mark.parametrize("file", ["test.parquet", "negatives99.parquet", "given.parquet"])
-def test_a_changed_file_is_refused_and_a_missing_one_drawn_again(tmp_path, file):
-    data = rich(tmp_path)
-    drawn = load_split(data, "newcomer")
-    path = tmp_path / "splits" / "newcomer" / file
-    path.unlink()
-    assert load_split(data, "newcomer").info == drawn.info
-    pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
-    with pytest.raises(UserError, match=rf"{file} was changed.*; delete "):
-        load_split(data, "newcomer")
-
-
-def test_other_data_gets_a_split_of_its_own(tmp_path):
-    first = load_split(rich(tmp_path, seed=0), "listen")
-    data = rich(tmp_path, seed=1)
-    second = load_split(data, "listen")
-    assert second.info["data_sha256"] == data.sha256 != first.info["data_sha256"]
-    assert as_pairs(pd.concat([second.train, second.valid, second.test])) == as_pairs(data.tables.interactions)
-
-
-def test_a_loaded_split_is_the_drawn_one(world):
-    drawn, loaded = draw_split(world, "newcomer"), load_split(world, "newcomer")
-    for field in dataclasses.fields(drawn):
-        if field.name != "info":
-            left, right = (getattr(split, field.name).astype(object) for split in (drawn, loaded))
-            pd.testing.assert_frame_equal(left, right, check_dtype=False)
-
-
-# the real files
 
 
 @pytest.mark.real_data

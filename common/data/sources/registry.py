@@ -1,33 +1,48 @@
-"""The data sets by name: what `--dataset` may be, where their files lie, and which reader reads them."""
+"""The data sets by name: what `--dataset` may be, and which reader reads it.
 
-import hashlib
+Another data set is a file beside this one that reads its raw files into `Tables`, and a line of `SOURCES`.
+"""
+
 import logging
-import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from common.data.manifest import read_manifest, settings_hash
-from common.data.sources.custom.folder import fingerprint, own_name, read_own_folder
+from common.data.sources.custom.folder import custom_name, hash_folder, read_folder
 from common.data.sources.download import LASTFM_FOLDER, SPOTIFY_FILE, download
-from common.data.sources.lastfm_2k_spotify import read_lastfm_spotify
+from common.data.sources.lastfm_2k_spotify import find_sources, hash_sources, missing_sources, read_lastfm_2k
 from common.data.synthetic.generator import SyntheticSettings, generate
 from common.data.tables import Tables
 from common.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
-
 LASTFM, SYNTHETIC = "lastfm-2k", "synthetic"
 
 
-def find_sources(data_dir: Path) -> tuple[Path, Path] | None:
-    """Folder of the Last.fm files and the Spotify file, under `$MUSIC_DATA`, else `<data_dir>/raw`; None if absent."""
-    named = os.environ.get("MUSIC_DATA")
-    if named and not Path(named).is_dir():
-        raise UserError(f"MUSIC_DATA names {named}, which is no folder; correct it or unset it")
-    for root in [Path(named), data_dir / "raw"] if named else [data_dir / "raw"]:
-        if (root / LASTFM_FOLDER).is_dir() and (root / SPOTIFY_FILE).is_file():
-            return root / LASTFM_FOLDER, root / SPOTIFY_FILE
-    return None
+@dataclass(frozen=True)
+class Source:
+    """How a data set is read; both functions take the folder `--data-dir`, below whose raw/ the files lie."""
+
+    read: Callable[[Path], Tables]
+    fingerprint: Callable[[Path], str | None]
+    """Hash of what is read, so that a change is noticed; None where only the prepared tables are at hand."""
+    next_core: int = 1
+    """Least events per user and per item in protocol `next`."""
+
+
+SOURCES = {
+    LASTFM: Source(read_lastfm_2k, hash_sources, next_core=5),
+}
+"""The real data sets by name."""
+
+
+def source_of(kind: str, synthetic: SyntheticSettings) -> Source:
+    """The source that a `--dataset` value means: a name, the generator, or a folder of the user's own."""
+    if kind == SYNTHETIC:
+        return Source(lambda _: generate(synthetic), lambda _: settings_hash(synthetic))
+    return SOURCES.get(kind) or Source(lambda _: read_folder(Path(kind)), lambda _: hash_folder(Path(kind)))
 
 
 def is_at_hand(data_dir: Path) -> bool:
@@ -36,10 +51,10 @@ def is_at_hand(data_dir: Path) -> bool:
 
 
 def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str:
-    """A `--dataset` value with `auto` decided, after an attempt to download `lastfm-2k` where that is wanted.
+    """A `--dataset` value with `auto` decided, after an attempt to download `lastfm-2k` if allowed.
 
     `auto` is `lastfm-2k` if its files or its prepared tables are there or can be downloaded, else `synthetic`, with
-    a notice. Raises UserError where `lastfm-2k` is asked for by name and cannot be had.
+    a notice. Raises UserError where `lastfm-2k` is given by name and cannot be had.
     """
     if name not in ("auto", LASTFM) or is_at_hand(data_dir):
         return LASTFM if name == "auto" else name
@@ -60,51 +75,13 @@ def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str
     return SYNTHETIC
 
 
-def missing_sources(data_dir: Path, reason: str) -> UserError:
-    """The error for real files that are not there, with the remedy."""
-    return UserError(
-        f"data set {LASTFM!r} needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE} ({reason}): put them under "
-        f"{data_dir / 'raw'} or point MUSIC_DATA at the folder that holds them, or choose --dataset synthetic"
-    )
-
-
 def resolve_name(name: str, data_dir: Path, synthetic: SyntheticSettings | None = None) -> str:
     """The name of the data set, and of its folders, that a `--dataset` value means.
 
-    A generator of another size or seed, and every own folder, has a name of its own, so that two never mix.
+    A generator of another size or seed, and every folder of one's own, has a name of its own: two never mix.
     """
     name = choose_dataset(name, data_dir) if name == "auto" else name
     if name == SYNTHETIC and synthetic not in (None, SyntheticSettings()):
         return f"{SYNTHETIC}-{synthetic.users}x{synthetic.items}-{settings_hash(synthetic)}"
-    return name if name in (LASTFM, SYNTHETIC) else own_name(Path(name), ["auto", LASTFM, SYNTHETIC])
-
-
-def read_source(kind: str, data_dir: Path, synthetic: SyntheticSettings) -> Tables:
-    """The tables of a data set, read from its raw files or generated."""
-    if kind == SYNTHETIC:
-        return generate(synthetic)
-    if kind != LASTFM:
-        return read_own_folder(Path(kind))
-    sources = find_sources(data_dir)
-    if sources is None:
-        raise missing_sources(data_dir, "they are not there")
-    return read_lastfm_spotify(*sources)
-
-
-def source_hash(kind: str, data_dir: Path, synthetic: SyntheticSettings) -> str | None:
-    """What the prepared tables were made from; None where only they are at hand."""
-    if kind == SYNTHETIC:
-        return settings_hash(synthetic)
-    return _lastfm_source(data_dir) if kind == LASTFM else fingerprint(Path(kind))
-
-
-def _lastfm_source(data_dir: Path) -> str | None:
-    """Hash of the raw files, or None where only the prepared tables are at hand."""
-    sources = find_sources(data_dir)
-    if sources is None:
-        return None
-    digest = hashlib.sha256()
-    for path in [*sorted(sources[0].glob("*.dat")), sources[1]]:
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    known = [*SOURCES, SYNTHETIC]
+    return name if name in known else custom_name(Path(name), ["auto", *known])

@@ -85,11 +85,11 @@ def yes_and_no(values: pd.Series) -> pd.Series:
     return found
 
 
-def _refuse(values: pd.Series, wrong: pd.Series, wanted: str) -> None:
+def _refuse(values: pd.Series, wrong: pd.Series, kind: str) -> None:
     if wrong.any():
         place = int(np.argmax(wrong.to_numpy()))
         raise UserError(
-            f"column {values.name!r}, row {values.index[place]}: {values.iloc[place]!r} is not {wanted}; correct it or "
+            f"column {values.name!r}, row {values.index[place]}: {values.iloc[place]!r} is not {kind}; correct it or "
             "leave it empty"
         )
 
@@ -181,10 +181,10 @@ def choose(
 
     Columns of texts are among them where rows are to be dropped on them.
     """
-    wanted = {part: list(COLUMNS[part]) for part in PARTS}
-    wanted["items"] += [column for column in TEXTS if column in dropped_on]
-    left_out = {c: ABSENT for part in PARTS for c in wanted[part] if not is_there(c, frame)}
-    columns = {part: [c for c in wanted[part] if c not in left_out] for part in PARTS}
+    possible = {part: list(COLUMNS[part]) for part in PARTS}
+    possible["items"] += [column for column in TEXTS if column in dropped_on]
+    left_out = {c: ABSENT for part in PARTS for c in possible[part] if not is_there(c, frame)}
+    columns = {part: [c for c in possible[part] if c not in left_out] for part in PARTS}
     for column in (c for part in PARTS for c in columns[part]):
         kind = "words" if column in LABELS else "yes or no" if column == "explicit" else "numbers"
         notes.add("types", column, len(frame), kind)

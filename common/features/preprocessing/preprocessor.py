@@ -6,7 +6,7 @@
     of_items = preprocessor.transform(items, about=("items",))
     preprocessor.save_preprocessors(folder)
 
-The derived columns and their formulas stand in `preprocessing_features`. Only what is visible may be given to a fit.
+The derived columns and their formulas stand in `formulas`. Fit on the interactions of train alone.
 """
 
 import hashlib
@@ -99,7 +99,7 @@ class MusicPreprocessor:
         """
         require(frame, ("user_id", "item_id", "weight"), "which every fit needs")
         if not len(frame):
-            raise UserError("the frame to fit on has no rows; give the visible interactions")
+            raise UserError("the frame to fit on has no rows; give the interactions of train")
         require_sound(frame, ("user_id", "item_id"))
         notes = Notes()
         rows, columns, left_out = choose(frame, self._dropped_on, self.reference_year, notes)

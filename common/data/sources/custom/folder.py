@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import PAIR, codes_of, pair_keys, stack
-from common.data.sources.custom.table_files import SUFFIXES, OwnTable, find_table, read_table, refuse_mixed_ids
+from common.data.sources.custom.table_files import SUFFIXES, TableFile, find_table, read_table, refuse_mixed_ids
 from common.data.tables import AUDIO_FEATURES, Repair, Tables
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import sha256_file
@@ -33,8 +33,8 @@ NUMERIC = {*NUMBERS, "age", "weight"}
 MOST_WEIGHT = 1e15
 
 
-def own_name(folder: Path, known: Sequence[str]) -> str:
-    """Name of an own folder's data set: the folder's name and a hash of its place, so that namesakes never mix."""
+def custom_name(folder: Path, known: Sequence[str]) -> str:
+    """Name of a folder's data set: the folder's name and a hash of its place, so that namesakes never mix."""
     if folder.is_file():
         raise UserError(f"--dataset {folder} is a file: name the folder that holds it, as in docs/your-own-data.md")
     if not folder.is_dir():
@@ -46,21 +46,21 @@ def own_name(folder: Path, known: Sequence[str]) -> str:
     return f"{plain}-{hashlib.sha256(str(place).encode()).hexdigest()[:6]}"
 
 
-def own_tables(folder: Path) -> dict[str, Path]:
-    """The files of a folder that Encore knows, by table."""
+def find_tables(folder: Path) -> dict[str, Path]:
+    """The files of a folder that hold tables, by table."""
     names = (INTERACTIONS, *PARTS, NEGATIVES, *SIDE_TABLES)
     return {name: path for name in names if (path := find_table(folder, name))}
 
 
-def fingerprint(folder: Path) -> str:
+def hash_folder(folder: Path) -> str:
     """Hash of the folder's tables: prepared tables are made anew when it changes."""
-    files = [f"{path.name} {sha256_file(path)}" for path in own_tables(folder).values()]
+    files = [f"{path.name} {sha256_file(path)}" for path in find_tables(folder).values()]
     return hashlib.sha256("\n".join(files).encode()).hexdigest()
 
 
-def read_own_folder(folder: Path) -> Tables:
+def read_folder(folder: Path) -> Tables:
     """Read and check a folder. Raises UserError naming file, line, column and remedy."""
-    paths = own_tables(folder)
+    paths = find_tables(folder)
     check_what_is_there(folder, paths)
     refuse_mixed_ids(list(paths.values()))
     repairs: list[Repair] = []
@@ -89,7 +89,7 @@ def read_own_folder(folder: Path) -> Tables:
 
 
 def check_what_is_there(folder: Path, paths: dict[str, Path]) -> None:
-    """Refuse a folder whose tables do not go together, or lack what is needed; `paths` as `own_tables` gives them."""
+    """Refuse a folder whose tables do not go together, or lack what is needed; `paths` as `find_tables` gives them."""
     parts = [name for name in PARTS if name in paths]
     kinds = ", ".join(SUFFIXES)
     if INTERACTIONS in paths and parts:
@@ -122,7 +122,7 @@ def _interactions(path: Path, repairs: list[Repair]) -> pd.DataFrame:
     return merged
 
 
-def _weights(table: OwnTable) -> np.ndarray:
+def _weights(table: TableFile) -> np.ndarray:
     if "weight" not in table:
         return np.ones(len(table))
     weights = table.numbers("weight")
@@ -152,13 +152,13 @@ def _check_overlaps(rows: dict[str, pd.DataFrame], paths: dict[str, Path]) -> No
             _refuse_overlap(rows[name], rows[later], paths[name], paths[later])
 
 
-def _refuse_overlap(known: pd.DataFrame, asked: pd.DataFrame, known_path: Path, asked_path: Path) -> None:
+def _refuse_overlap(known: pd.DataFrame, held_out: pd.DataFrame, known_path: Path, held_out_path: Path) -> None:
     """What a user is known to have is never recommended, so a pair in both parts could not be found."""
-    both = np.isin(pair_keys(asked), pair_keys(known))
+    both = np.isin(pair_keys(held_out), pair_keys(known))
     if both.any():
-        user, item = asked.loc[int(np.flatnonzero(both)[0]), PAIR]
+        user, item = held_out.loc[int(np.flatnonzero(both)[0]), PAIR]
         raise UserError(
-            f"{asked_path} and {known_path.name} share {int(both.sum()):,} (user, item) pairs, the first of user "
+            f"{held_out_path} and {known_path.name} share {int(both.sum()):,} (user, item) pairs, the first of user "
             f"{user!r} and item {item!r}; take them out of one, for what a user already has is never recommended"
         )
 
@@ -186,7 +186,7 @@ def _side_table(name: str, path: Path) -> pd.DataFrame:
     return frame
 
 
-def _truths(table: OwnTable) -> pd.Series:
+def _truths(table: TableFile) -> pd.Series:
     known = {"true": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0}
     texts = table.texts("explicit").str.lower()
     values = texts.map(known)
@@ -197,7 +197,7 @@ def _truths(table: OwnTable) -> pd.Series:
 def _described(
     given: pd.DataFrame | None, rows: pd.DataFrame, key: str, path: Path | None, repairs: list[Repair]
 ) -> pd.DataFrame:
-    """One row for everything that has interactions, with what is told of it."""
+    """One row for each id that has interactions, with its columns of the table where it has a row there."""
     ids = pd.DataFrame({key: pd.Series(rows[key].cat.categories.to_numpy(object), dtype="str")})
     if given is None or path is None:
         return ids
@@ -236,7 +236,7 @@ def _item_tags(given: pd.DataFrame | None) -> pd.DataFrame | None:
 
 
 def _negatives(path: Path, rows: dict[str, pd.DataFrame], repairs: list[Repair]) -> pd.DataFrame:
-    """The user's own negatives; `item_id` is filled in where each user has one hidden item."""
+    """The user's own negatives; `item_id` is filled in where each user has one held-out item."""
     test = rows["test"]
     table = read_table(path, ("user_id", "negative_id"), ("item_id",))
     catalogue = test["item_id"].cat.categories
@@ -255,19 +255,19 @@ def _negatives(path: Path, rows: dict[str, pd.DataFrame], repairs: list[Repair])
         )
     for column, categories in (("user_id", test["user_id"].cat.categories), ("item_id", catalogue)):
         frame[column] = frame[column].cat.set_categories(categories)
-    table.refuse(~_in_hidden(frame, rows), "user_id", "has no such hidden item in test or valid; correct that row")
+    table.refuse(~_held_out(frame, rows), "user_id", "has no such held-out item in test or valid; correct that row")
     unknown = codes_of(frame["negative_id"], pd.Index(catalogue)) < 0
     table.refuse(unknown, "negative_id", "is an item that no part has, so it cannot be ranked; take it out")
     frame["negative_id"] = frame["negative_id"].cat.set_categories(catalogue)
     same = frame["negative_id"].cat.codes.to_numpy() == frame["item_id"].cat.codes.to_numpy()
-    table.refuse(same, "negative_id", "is the hidden item itself; take it out")
+    table.refuse(same, "negative_id", "is the held-out item itself; take it out")
     distinct = frame.drop_duplicates(ignore_index=True)
     if len(distinct) < len(frame):
-        repairs.append(Repair(NEGATIVES, "repeated negative of a hidden item dropped", len(frame) - len(distinct)))
+        repairs.append(Repair(NEGATIVES, "repeated negative of a held-out item dropped", len(frame) - len(distinct)))
     return distinct[["user_id", "item_id", "negative_id"]]
 
 
-def _in_hidden(frame: pd.DataFrame, rows: dict[str, pd.DataFrame]) -> np.ndarray:
+def _held_out(frame: pd.DataFrame, rows: dict[str, pd.DataFrame]) -> np.ndarray:
     known = frame[PAIR].notna().all(axis="columns").to_numpy()
-    hidden = np.concatenate([pair_keys(rows[name]) for name in ("valid", "test") if name in rows])
-    return known & np.isin(pair_keys(frame), hidden)
+    held_out = np.concatenate([pair_keys(rows[name]) for name in ("valid", "test") if name in rows])
+    return known & np.isin(pair_keys(frame), held_out)

@@ -1,5 +1,4 @@
-"""The parts of a split as a folder of one's own holds them, row by row: nothing merged, nothing refused that an audit
-is to find."""
+"""The rows of a folder of one's own as its files hold them: nothing merged, nothing refused that a check is to find."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from common.data.ids import PAIR
-from common.data.sources.custom.folder import INTERACTIONS, NEGATIVES, PARTS, check_what_is_there, own_tables
-from common.data.sources.custom.table_files import OwnTable, read_table, refuse_mixed_ids
+from common.data.sources.custom.folder import INTERACTIONS, NEGATIVES, PARTS, check_what_is_there, find_tables
+from common.data.sources.custom.table_files import TableFile, read_table, refuse_mixed_ids
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class RawTable:
 
 def read_raw(folder: Path) -> dict[str, RawTable]:
     """The tables of interactions and of negatives that a folder holds, by name. Raises UserError for a broken file."""
-    paths = own_tables(folder)
+    paths = find_tables(folder)
     check_what_is_there(folder, paths)
     refuse_mixed_ids(list(paths.values()))
     found = {}
@@ -42,5 +41,5 @@ def read_raw(folder: Path) -> dict[str, RawTable]:
     return found
 
 
-def _place(table: OwnTable) -> Callable[[int], str]:
+def _place(table: TableFile) -> Callable[[int], str]:
     return lambda row: table.where(row).replace(str(table.path), table.path.name)

@@ -25,7 +25,7 @@ NO_IDS = ("nan", "NaN", "None", "<NA>")
 
 
 @dataclass(frozen=True)
-class OwnTable:
+class TableFile:
     """A table as read: ids dictionary-encoded, all other cells as the file holds them (text, in CSV and TSV)."""
 
     path: Path
@@ -90,7 +90,7 @@ class OwnTable:
         return cells.where(cells != "", None)
 
     def seconds(self, column: str = "timestamp") -> np.ndarray:
-        """A column of times as int64 seconds since 1970 UTC; see `own_times` for how they may be written."""
+        """A column of times as int64 seconds since 1970 UTC; see `timestamps` for how they may be written."""
         return seconds_of_column(self.columns[column], lambda bad, reason: self.refuse(bad, column, reason))
 
 
@@ -118,7 +118,7 @@ def find_table(folder: Path, name: str) -> Path | None:
     return found[0] if found else None
 
 
-def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> OwnTable:
+def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> TableFile:
     """Read the columns that Encore knows; any others are left alone.
 
     Raises UserError for a file that is unreadable, empty or not UTF-8, and for a missing or doubled column.
@@ -130,12 +130,12 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
         raise UserError(f"cannot read {path}: {error.strerror or error}; check the file") from error
     if not len(table):
         raise UserError(f"{path} has no rows; fill it or take it away")
-    return OwnTable(path, {name: table[name] for name in table.column_names})
+    return TableFile(path, {name: table[name] for name in table.column_names})
 
 
 def _read_text(path: Path, required: Sequence[str], optional: Sequence[str]) -> pa.Table:
     separator, wrong_rows = SEPARATORS[path.suffix], []
-    wanted = _choose_columns(path, _header(path, separator), required, optional)
+    columns = _choose_columns(path, _header(path, separator), required, optional)
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
         wrong_rows.append(row)
@@ -149,8 +149,8 @@ def _read_text(path: Path, required: Sequence[str], optional: Sequence[str]) -> 
                 delimiter=separator, quote_char='"' if separator == "," else False, invalid_row_handler=note
             ),
             pyarrow.csv.ConvertOptions(
-                column_types={name: _text_type(name) for name in wanted},
-                include_columns=wanted,
+                column_types={name: _text_type(name) for name in columns},
+                include_columns=columns,
                 strings_can_be_null=False,
             ),
         )
@@ -174,10 +174,10 @@ def _parquet_schema(path: Path) -> list[tuple[str, pa.DataType]]:
 
 
 def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) -> pa.Table:
-    wanted = _choose_columns(path, [name for name, _ in _parquet_schema(path)], required, optional)
-    texts = [name for name in wanted if name.endswith("_id")]
+    columns = _choose_columns(path, [name for name, _ in _parquet_schema(path)], required, optional)
+    texts = [name for name in columns if name.endswith("_id")]
     try:
-        table = pyarrow.parquet.read_table(path, columns=wanted, read_dictionary=texts)
+        table = pyarrow.parquet.read_table(path, columns=columns, read_dictionary=texts)
     except pa.ArrowException as error:
         raise UserError(f"{path} is not a readable parquet file; write it anew") from error
     for place, name in enumerate(table.column_names):

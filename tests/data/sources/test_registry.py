@@ -1,0 +1,50 @@
+"""The data sets by name, and what `auto` means."""
+
+import logging
+
+import pytest
+
+from common.data.dataset import load_dataset
+from common.data.sources.registry import find_sources, resolve_name
+from common.utils.errors import UserError
+from tests.data.handwritten import write_lastfm, write_songs
+
+
+def write_raw(raw):
+    write_lastfm(raw / "hetrec2011-lastfm-2k")
+    write_songs(raw / "spotify" / "spotify_songs.csv")
+    return raw
+
+
+def test_auto_takes_the_real_files_where_they_are(tmp_path, monkeypatch):
+    write_raw(tmp_path / "raw")
+    assert resolve_name("auto", tmp_path) == "lastfm-2k"
+    write_raw(tmp_path / "music")
+    monkeypatch.setenv("MUSIC_DATA", str(tmp_path / "music"))
+    assert resolve_name("auto", tmp_path / "nothing") == "lastfm-2k"
+    sources = find_sources(tmp_path)
+    assert sources is not None
+    assert sources[0].is_relative_to(tmp_path / "music"), "MUSIC_DATA goes before data/raw"
+
+
+def test_auto_falls_back_to_generated_data_with_a_notice_that_cannot_be_missed(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert resolve_name("auto", tmp_path) == "synthetic"
+    assert "NO REAL DATA" in caplog.text
+    assert "!!!!!!!!!!" in caplog.text
+    caplog.clear()
+    resolve_name("synthetic", tmp_path)
+    assert caplog.text == "", "who asks for generated data needs no notice"
+
+
+def test_missing_files_are_named_with_the_remedies(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"hetrec2011-lastfm-2k.*MUSIC_DATA.*--dataset synthetic"):
+        load_dataset("lastfm-2k", tmp_path)
+    monkeypatch.setenv("MUSIC_DATA", str(tmp_path / "gone"))
+    with pytest.raises(UserError, match=r"MUSIC_DATA names .*gone.*correct it or unset it"):
+        load_dataset("lastfm-2k", tmp_path)
+
+
+def test_an_unknown_data_set_gets_a_suggestion(tmp_path):
+    with pytest.raises(UserError, match="did you mean 'lastfm-2k'"):
+        load_dataset("lastm-2k", tmp_path)

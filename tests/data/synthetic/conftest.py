@@ -1,0 +1,11 @@
+"""The generated data set in its usual size, made once."""
+
+import pytest
+
+from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.tables import Tables
+
+
+@pytest.fixture(scope="session")
+def tables() -> Tables:
+    return generate(SyntheticSettings())
