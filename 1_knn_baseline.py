@@ -16,13 +16,13 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.experiments.stage_runner import check_names, run_models, settings_classes
+from common.models import ContentKNN, HybridKNN, ItemKNN, Popularity, Random, TagKNN, Trending, UserKNN
 from common.models.base import Recommender
 from common.models.baselines import TrendingSettings
 from common.models.knn.content_knn import ContentKNNSettings, TagKNNSettings
 from common.models.knn.hybrid_knn import HybridKNNSettings
 from common.models.knn.item_knn import ItemKNNSettings
 from common.models.knn.user_knn import UserKNNSettings
-from common.models.registry import ContentKNN, HybridKNN, ItemKNN, Popularity, Random, TagKNN, Trending, UserKNN
 from common.reporting.samples import find, show_popular, show_similar, show_similar_songs
 from common.reporting.stage_summary import conclude
 from common.splits.train_view import most_popular

@@ -27,11 +27,11 @@ from common.experiments.run_folders import on_part, run_folders
 from common.experiments.settings import ModelSettings
 from common.experiments.stage_runner import check_names, run_models, settings_classes
 from common.experiments.tuning import trials_of
+from common.models import ALS, EASE, Ensemble, ItemKNN
 from common.models.base import Recommender
 from common.models.ensemble import EnsembleSettings
 from common.models.linear.als import ALSSettings, devices
 from common.models.linear.ease import EASESettings
-from common.models.registry import ALS, EASE, Ensemble, ItemKNN
 from common.plots.precision_recall import draw_loss, draw_precision_recall, draw_scores, draw_sensitivity
 from common.reporting.leaderboard import leaderboard
 from common.reporting.samples import find

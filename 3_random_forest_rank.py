@@ -23,8 +23,8 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.experiments.stage_runner import check_names, run_models, settings_classes
+from common.models import Forest, HistGradient
 from common.models.base import Recommender
-from common.models.registry import Forest, HistGradient
 from common.models.two_stage.forest import ForestSettings, HistGradientSettings
 from common.models.two_stage.tree_ranker import TwoStage
 from common.plots import two_stage as forest_figures

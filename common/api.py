@@ -20,9 +20,10 @@ from common.data.synthetic.generator import SyntheticSettings
 from common.evaluation.task import Task
 from common.experiments.presets import preset_values
 from common.features.work_versions import groups_of, one_per_group
+from common.models import ALS, Ensemble, Forest
 from common.models.base import Recommender
 from common.models.explanation import Explanation
-from common.models.registry import ALS, MODELS, Ensemble, Forest
+from common.models.registry import MODELS
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView, load_train_view, names_of

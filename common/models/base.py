@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from common.models.explanation import Explanation
-from common.models.external_ids import checked_count, item_code, item_table, to_histories, user_codes
+from common.models.external_ids import checked_count, item_table, to_query
 from common.models.top_items import tie_places, top_items
-from common.splits.histories import Histories
+from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
@@ -141,30 +141,26 @@ class Recommender(ABC):
 
         Raises a UserError for an unknown id or name, with the nearest known ones, and for a k below 1.
         """
-        train, k = self._view(), checked_count(k)
-        if users is not None and histories is not None:
-            raise UserError("recommend takes users or histories, not both; call it once for each")
-        if histories is None:
-            codes = user_codes(train, users)
-            ids, given = train.users["user_id"].to_numpy(object)[codes], train.histories.take(codes)
-        else:
-            given = to_histories(train, histories)
-            ids, codes = np.array([str(row) for row in range(len(given))], object), np.full(len(given), -1)
-        seen = given if exclude_seen else Histories.from_lists([[]] * len(given), train.n_items)
-        places, k = tie_places(train.items["item_id"]), min(k, train.n_items)
-        items, values = np.empty((len(ids), k), np.int32), np.empty((len(ids), k), np.float32)
-        for start in range(0, len(ids), USERS_AT_ONCE):
-            rows = np.arange(start, min(start + USERS_AT_ONCE, len(ids)))
-            scores = self.score(codes[rows]) if histories is None else self.fold_in(given.take(rows))
-            items[rows], values[rows] = top_items(scores, seen.take(rows), places, k)
-        return item_table(train, ids, items, values)
+        train = self._view()
+        places, k = tie_places(train.items["item_id"]), min(checked_count(k), train.n_items)
+        ids, query = to_query(train, users, histories)
+        seen = query.given if exclude_seen else Histories.from_lists([[]] * len(query), train.n_items)
+        starts = range(0, max(1, len(query)), USERS_AT_ONCE)
+        blocks = [np.arange(start, min(start + USERS_AT_ONCE, len(query))) for start in starts]
+        lists = [top_items(self._scores_of(query.take(rows)), seen.take(rows), places, k) for rows in blocks]
+        items, scores = (np.concatenate(part) for part in zip(*lists, strict=True))
+        return item_table(train, ids, items, scores)
+
+    def _scores_of(self, query: Query) -> np.ndarray:
+        """Scores of known users, or of new ones alone, float32 (len(query), n_items)."""
+        return self.score(query.users) if (query.users >= 0).all() else self.fold_in(query.given)
 
     def similar_items(self, item: str, k: int = 10) -> pd.DataFrame:
         """The k items most similar to one (id or name): rank int32, item_id, name where items have names, score.
 
         Raises a UserError for an unknown id or name, with the nearest known ones, and for a k below 1.
         """
-        items, similarity = self.similar(item_code(self._view(), item), checked_count(k))
+        items, similarity = self.similar(self._view().item_code(item), checked_count(k))
         return item_table(self._view(), np.array([""]), items[None], similarity[None]).drop(columns="user_id")
 
     def _view(self) -> TrainView:

@@ -1,15 +1,14 @@
-"""Between what people type (ids and names) and what models compute with (codes)."""
+"""From ids and names to the codes that models compute with, and from top lists of codes back to tables."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from common.splits.histories import Histories
-from common.splits.train_view import TrainView, names_of
+from common.splits.histories import Histories, Query
+from common.splits.train_view import TrainView
 from common.utils.errors import UserError
 
 
@@ -20,40 +19,28 @@ def checked_count(k: Any) -> int:
     return int(k)
 
 
-def user_codes(train: TrainView, users: Sequence[str] | str | None) -> np.ndarray:
-    """Codes of users by id, int64 (n,), all of them by default; a UserError for an id that the train view lacks."""
-    known = pd.Index(train.users["user_id"])
-    if users is None:
-        return np.arange(len(known))
-    ids = [users] if isinstance(users, str) else [str(user) for user in users]
-    codes = known.get_indexer(pd.Index(ids, dtype=object))
-    if (codes < 0).any():
-        raise _unknown("user", ids[int(np.argmax(codes < 0))], known)
-    return codes.astype(np.int64)
+def to_query(
+    train: TrainView, users: Sequence[str] | str | None, histories: Histories | Sequence[Sequence[str]] | None
+) -> tuple[np.ndarray, Query]:
+    """Ids, object (n,), and codes and histories: of known users (None: all), or of new ones, numbered from 0.
 
-
-def item_code(train: TrainView, item: str) -> int:
-    """The code of an item by its id, else by its name in any case; of several of one name the most popular.
-
-    Raises a UserError for an item that is neither, with the nearest names.
+    Histories are lists of item ids or names, every weight 1, or `Histories`. Raises a UserError for an unknown id or
+    name, for users and histories together, and for one history in place of a list of them.
     """
-    ids, names, key = train.items["item_id"], names_of(train), str(item)
-    found = np.flatnonzero(ids == key)
-    if not len(found):
-        found = np.flatnonzero(names.str.casefold() == key.casefold())
-    if not len(found):
-        raise _unknown("item", key, [*names.unique(), *ids])
-    return int(found[np.argmax(train.counts[found])])
-
-
-def to_histories(train: TrainView, histories: Histories | Sequence[Sequence[str]]) -> Histories:
-    """Histories from lists of item ids or names, every weight 1; those at hand as they are."""
-    if isinstance(histories, Histories):
-        return histories
+    if users is not None and histories is not None:
+        raise UserError("recommend takes users or histories, not both; call it once for each")
+    if histories is None:
+        known = train.users["user_id"].to_numpy(object)
+        chosen = known if users is None else [users] if isinstance(users, str) else users
+        codes = np.array([train.user_code(user) for user in chosen], np.int64)
+        return known[codes], Query(codes, train.histories.take(codes))
     if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
         raise UserError("histories: give a list of histories, each a list of item ids or names")
-    codes = [[item_code(train, item) for item in history] for history in histories]
-    return Histories.from_lists(codes, train.n_items)
+    if not isinstance(histories, Histories):
+        codes_of = [[train.item_code(item) for item in history] for history in histories]
+        histories = Histories.from_lists(codes_of, train.n_items)
+    ids = np.array([str(row) for row in range(len(histories))], object)
+    return ids, Query(np.full(len(histories), -1), histories)
 
 
 def item_table(train: TrainView, ids: np.ndarray, items: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
@@ -63,11 +50,5 @@ def item_table(train: TrainView, ids: np.ndarray, items: np.ndarray, scores: np.
     columns = {"user_id": ids[rows], "rank": (places + 1).astype(np.int32)}
     columns["item_id"] = train.items["item_id"].to_numpy(object)[codes]
     if "name" in train.items:
-        columns["name"] = names_of(train).to_numpy(object)[codes]
+        columns["name"] = train.names.to_numpy(object)[codes]
     return pd.DataFrame(columns | {"score": scores[rows, places].astype(np.float32)})
-
-
-def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    near = difflib.get_close_matches(name, list(map(str, known)), n=3)
-    hint = f"did you mean {' or '.join(map(repr, dict.fromkeys(near)))}?" if near else "check the spelling"
-    return UserError(f"unknown {kind} {name!r}; {hint}")

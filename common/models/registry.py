@@ -1,72 +1,71 @@
-"""The models, one file per family; `MODELS` names them all."""
+"""All models: a line for each, in the order of the stages. Nothing is imported before a model is asked for."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import NamedTuple
 
 from common.models.base import Recommender
-from common.models.baselines import Popularity, Random, Trending
-from common.models.ensemble import Ensemble
-from common.models.knn.content_knn import ContentKNN, TagKNN
-from common.models.knn.hybrid_knn import HybridKNN
-from common.models.knn.item_knn import ItemKNN
-from common.models.knn.user_knn import UserKNN
-from common.models.linear.als import ALS
-from common.models.linear.ease import EASE
-from common.models.two_stage.forest import Forest, HistGradient
-
-NEURAL = {
-    "sasrec": ("common.models.neural.sasrec.model", "SASRec"),
-    "two_tower": ("common.models.neural.two_tower.model", "TwoTower"),
-    "hybrid_listnet": ("common.models.neural.listnet.model", "HybridListNet"),
-}
-"""Module and class of the neural models, with all that they import: not before one is asked for."""
 
 
-class Models(MutableMapping[str, type[Recommender]]):
-    """Model classes by name."""
+class Entry(NamedTuple):
+    """Where a model's class stands (module below `common.models`), and the script that trains it."""
 
-    def __init__(self, *ready: type[Recommender]) -> None:
-        self._classes: dict[str, type[Recommender] | None] = {model.name: model for model in ready}
-        self._classes |= dict.fromkeys(NEURAL)
+    name: str
+    module: str
+    kind: str
+    stage: str
+
+    def load(self) -> type[Recommender]:
+        """The class."""
+        return getattr(import_module(f"common.models.{self.module}"), self.kind)
+
+
+ENTRIES = (
+    Entry("random", "baselines", "Random", "1_knn_baseline"),
+    Entry("popularity", "baselines", "Popularity", "1_knn_baseline"),
+    Entry("trending", "baselines", "Trending", "1_knn_baseline"),
+    Entry("content_knn", "knn.content_knn", "ContentKNN", "1_knn_baseline"),
+    Entry("tag_knn", "knn.content_knn", "TagKNN", "1_knn_baseline"),
+    Entry("user_knn", "knn.user_knn", "UserKNN", "1_knn_baseline"),
+    Entry("item_knn", "knn.item_knn", "ItemKNN", "1_knn_baseline"),
+    Entry("hybrid_knn", "knn.hybrid_knn", "HybridKNN", "1_knn_baseline"),
+    Entry("als", "linear.als", "ALS", "2_als"),
+    Entry("ease", "linear.ease", "EASE", "2_als"),
+    Entry("ensemble", "ensemble", "Ensemble", "2_als"),
+    Entry("forest", "two_stage.forest", "Forest", "3_random_forest_rank"),
+    Entry("hist_gradient", "two_stage.forest", "HistGradient", "3_random_forest_rank"),
+    Entry("sasrec", "neural.sasrec.model", "SASRec", "4_sasrec"),
+    Entry("two_tower", "neural.two_tower.model", "TwoTower", "5_two_tower"),
+    Entry("hybrid_listnet", "neural.listnet.model", "HybridListNet", "6_hybrid_listnet"),
+)
+
+
+class Models(Mapping[str, type[Recommender]]):
+    """Model classes by name, each imported when it is asked for."""
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self._entries = {entry.name: entry for entry in entries}
 
     def __getitem__(self, name: str) -> type[Recommender]:
         """The class of a model."""
-        found = self._classes[name]
-        if found is None:
-            module, kind = NEURAL[name]
-            found = self._classes[name] = getattr(import_module(module), kind)
-        return found
-
-    def __setitem__(self, name: str, kind: type[Recommender]) -> None:
-        """Put a class in the place of another."""
-        self._classes[name] = kind
-
-    def __delitem__(self, name: str) -> None:
-        """Forget a model."""
-        del self._classes[name]
+        return self._entries[name].load()
 
     def __iter__(self) -> Iterator[str]:
         """The names, in the order of the stages."""
-        return iter(self._classes)
+        return iter(self._entries)
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._classes)
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a model has that name; imports nothing."""
+        return name in self._entries
 
 
-MODELS = Models(
-    *(Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN),
-    *(ALS, EASE, Ensemble, Forest, HistGradient),
-)
-
-STAGES = {
-    "1_knn_baseline": (
-        *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn", "hybrid_knn"),
-    ),
-    "2_als": ("als", "ease", "ensemble"),
-    "3_random_forest_rank": ("forest", "hist_gradient"),
-    "4_sasrec": ("sasrec",),
-    "5_two_tower": ("two_tower",),
-    "6_hybrid_listnet": ("hybrid_listnet",),
+MODELS = Models(ENTRIES)
+STAGES: dict[str, tuple[str, ...]] = {
+    stage: tuple(entry.name for entry in ENTRIES if entry.stage == stage)
+    for stage in dict.fromkeys(entry.stage for entry in ENTRIES)
 }
 """Which script trains which models."""

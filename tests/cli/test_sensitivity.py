@@ -9,7 +9,7 @@ from common.data.sources.registry import SYNTHETIC
 from common.experiments.experiment import Experiment
 from common.experiments.presets import preset_values
 from common.experiments.settings import ModelSettings
-from common.models.registry import ItemKNN, Popularity
+from common.models import ItemKNN, Popularity
 from common.reporting.sensitivity_page import BLOCKS
 from common.utils.io import read_json, read_parquet, write_json, write_parquet
 from tests.conftest import ROOT, SMALL

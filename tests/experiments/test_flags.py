@@ -9,8 +9,8 @@ from common.experiments import tracking
 from common.experiments.flags import _one_sentence, command, parse
 from common.experiments.presets import preset_label, preset_values, read_toml
 from common.experiments.settings import DataSettings
+from common.models import HybridKNN
 from common.models.knn.item_knn import ItemKNNSettings
-from common.models.registry import HybridKNN
 from common.utils.errors import UserError
 from common.utils.io import write_text
 from tests.data.worlds import rich_tables

@@ -17,11 +17,13 @@ from common.data.dataset import Dataset, write_dataset
 from common.data.tables import AUDIO_FEATURES, Tables
 from common.models.base import Recommender
 from common.models.neural.base import WEIGHTS
-from common.models.top_items import top_items
+from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
 from common.splits.split import Split
 from common.splits.train_view import TrainView, make_train_view
+from common.training.context import FitContext
 from common.utils.errors import UserError
+from common.utils.settings import search_ranges
 
 BLOCKS, BLOCK, USERS_OF_BLOCK, HEARD = 4, 12, 10, 9
 N_ITEMS, N_USERS = BLOCKS * BLOCK, BLOCKS * USERS_OF_BLOCK
@@ -118,13 +120,13 @@ class ContractTests:
         for left, right in zip(one.similar(5, 9), other.similar(5, 9), strict=True):
             np.testing.assert_array_equal(left, right)
 
-    def light_is_the_same(self, model: Any, folder: Path) -> None:
-        """What is loaded for single lists says the same but for rounding."""
+    def inference_only_is_the_same(self, model: Any, folder: Path) -> None:
+        """A model loaded for inference only gives the same but for rounding."""
         model.save(folder)
-        light = self.kind.load(folder, inference_only=True)
+        quick = self.kind.load(folder, inference_only=True)
         for ask in (lambda m: m.score(self.everybody), lambda m: m.fold_in([[3, 1], [], [40, 41, 42, 45]])):
-            np.testing.assert_allclose(ask(light), ask(model), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(light.similar(5, 9)[1], model.similar(5, 9)[1], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(ask(quick), ask(model), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(quick.similar(5, 9)[1], model.similar(5, 9)[1], rtol=1e-4, atol=1e-5)
 
     def test_fit_returns_the_model(self, train):
         model = self.make()
@@ -224,7 +226,7 @@ class ContractTests:
 
     def test_similar_items_are_of_the_same_block(self, fitted):
         if not self.similarity:
-            pytest.skip("claims to know no likeness")
+            pytest.skip("claims to know no similarity")
         for item in (1, 13, 30, 47):
             assert (fitted.similar(item, BLOCK // 2)[0] // BLOCK == item // BLOCK).all()
 
@@ -235,7 +237,7 @@ class ContractTests:
             other = self.make(**{name: value}).fit(train)
             assert not np.array_equal(other.score(self.everybody), fitted.score(self.everybody)), name
             if WEIGHTS in self.kind.files:  # a network, whose twin in numpy reads the settings, too
-                self.light_is_the_same(other, tmp_path / name)
+                self.inference_only_is_the_same(other, tmp_path / name)
 
     def test_a_saved_model_is_the_same_bit_for_bit(self, fitted, train, tmp_path):
         fitted.save(tmp_path)
@@ -244,8 +246,8 @@ class ContractTests:
         assert (loaded.settings, loaded.seed) == (fitted.settings, fitted.seed)
         assert loaded.catalogue_sha256 == train.catalogue_sha256
 
-    def test_a_model_loaded_for_single_lists_says_the_same_and_can_be_fitted(self, fitted, train, tmp_path):
-        self.light_is_the_same(fitted, tmp_path)
+    def test_a_model_loaded_for_inference_only_scores_the_same_and_can_be_fitted(self, fitted, train, tmp_path):
+        self.inference_only_is_the_same(fitted, tmp_path)
         self.same(self.kind.load(tmp_path, inference_only=True).fit(train), fitted)
 
     def test_a_saved_model_holds_no_pickle(self, fitted, tmp_path):
@@ -256,6 +258,123 @@ class ContractTests:
             if path.suffix == ".npz":
                 with np.load(path, allow_pickle=False) as arrays:
                     assert not any(array.dtype.hasobject for array in arrays.values())
+
+    # Settings, refit, device
+
+    def test_settings_are_given_by_keyword(self):
+        for field in dataclasses.fields(self.kind.Settings):
+            value = getattr(self.make().settings, field.name)
+            assert getattr(self.kind(**{field.name: value}).settings, field.name) == value
+        assert (self.kind(seed=3).seed, self.kind(device="cuda").device) == (3, "cuda")
+        with pytest.raises(UserError, match=f"unknown setting of {self.kind.name} 'no_such_setting'"):
+            self.kind(no_such_setting=1)
+
+    def test_a_setting_out_of_range_is_refused(self):
+        for name, found in search_ranges(self.kind.Settings).items():
+            with pytest.raises(UserError, match=f"{name.replace('_', '-')}|{self.kind.name}"):
+                self.kind(**{name: type(found.smallest)(found.smallest - 1)})
+
+    def test_refit_without_validation_equals_fit(self, fitted, train):
+        model = self.make()
+        assert model.refit(train) is model
+        self.same(model, fitted)
+
+    def test_fit_says_what_it_took_and_keeps_its_train_view(self, fitted, train):
+        assert fitted.costs["fit_seconds"] > 0
+        assert fitted.costs["fit_cpu_seconds"] > 0
+        assert fitted.train_view is train
+
+    def test_every_epoch_is_reported(self, train):
+        reports: list[tuple[dict[str, float], int]] = []
+        model = self.make()
+        model.fit(train, context=FitContext(report=lambda values, epoch: reports.append((values, epoch))))
+        columns = {name: [values[name] for values, _ in reports] for name in model.curves}
+        assert columns == model.curves
+        assert [epoch for _, epoch in reports] == list(range(1, len(reports) + 1))
+
+    # By ids and names
+
+    @pytest.mark.parametrize("k", [1, 5, 3 * N_ITEMS])
+    def test_recommendations_are_the_top_items_of_the_scores(self, fitted, train, k):
+        table = fitted.recommend(["u03", "u00"], k)
+        assert list(table) == ["user_id", "rank", "item_id", "name", "score"]
+        codes = np.array([3, 0])
+        seen = train.histories.take(codes)
+        places = tie_places(train.items["item_id"])
+        items, scores = top_items(fitted.score(codes), seen, places, min(k, N_ITEMS))
+        assert table["item_id"].tolist() == train.items["item_id"].to_numpy(object)[items[items >= 0]].tolist()
+        np.testing.assert_array_equal(table["score"], scores[items >= 0])
+        for user, own in table.groupby("user_id"):
+            assert own["rank"].tolist() == list(range(1, min(k, N_ITEMS - HEARD) + 1)), user
+        assert (table["rank"].dtype, table["score"].dtype) == (np.int32, np.float32)
+        assert table["name"].tolist() == ("Song " + table["item_id"]).tolist()
+
+    def test_everybody_is_recommended_something_by_default(self, fitted, train):
+        table = fitted.recommend(k=2)
+        assert table["user_id"].tolist() == np.repeat(train.users["user_id"].to_numpy(object), 2).tolist()
+        assert fitted.recommend([], k=2).empty
+
+    def test_histories_of_ids_and_names_are_recommended_as_those_of_codes(self, fitted, train):
+        table = fitted.recommend(histories=[["i03", "song I01"], []], k=4)
+        codes = Histories.from_lists([[3, 1], []], N_ITEMS)
+        pd.testing.assert_frame_equal(table, fitted.recommend(histories=codes, k=4))
+        assert table["user_id"].tolist() == ["0"] * 4 + ["1"] * 4
+        assert not table[table["user_id"] == "0"]["item_id"].isin(["i01", "i03"]).any()
+        everything = fitted.recommend(histories=codes, k=N_ITEMS, exclude_seen=False)
+        assert everything.groupby("user_id")["item_id"].nunique().tolist() == [N_ITEMS, N_ITEMS]
+
+    def test_similar_items_by_id_and_name(self, fitted):
+        items, scores = fitted.similar(20, 3)
+        for item in ("i20", "song i20"):
+            table = fitted.similar_items(item, 3)
+            assert list(table) == ["rank", "item_id", "name", "score"]
+            assert table["item_id"].tolist() == [f"i{code:02}" for code in items]
+            np.testing.assert_array_equal(table["score"], scores.astype(np.float32))
+
+    def test_mistakes_in_ids_and_counts_are_named(self, fitted, tmp_path):
+        with pytest.raises(UserError, match=r"unknown user 'u0'; did you mean"):
+            fitted.recommend(["u0"])
+        with pytest.raises(UserError, match=r"unknown item 'Song i0'; did you mean"):
+            fitted.recommend(histories=[["Song i0"]])
+        with pytest.raises(UserError, match=r"unknown item 'Song i0'; did you mean"):
+            fitted.similar_items("Song i0")
+        for k in (0, -3, 2.5, True, "3"):
+            with pytest.raises(UserError, match=r"k = .*give a whole number"):
+                fitted.recommend(["u00"], k=k)
+            with pytest.raises(UserError, match=r"k = .*give a whole number"):
+                fitted.similar_items("i00", k=k)
+        with pytest.raises(UserError, match="a list of histories"):
+            fitted.recommend(histories=["i00", "i01"])
+        with pytest.raises(UserError, match="not both"):
+            fitted.recommend(["u00"], histories=[["i00"]])
+        fitted.save(tmp_path)
+        with pytest.raises(UserError, match="give the train view"):
+            self.kind.load(tmp_path).recommend(["u00"])
+
+    def test_a_loaded_model_recommends_by_ids(self, fitted, train, tmp_path):
+        fitted.save(tmp_path)
+        pd.testing.assert_frame_equal(self.kind.load(tmp_path, train).recommend(), fitted.recommend())
+
+    # Explanations
+
+    def test_explanations_add_up_to_the_score_or_there_are_none(self, fitted, train):
+        user = 7
+        history = train.histories.take(np.array([user]))
+        items = [int(item) for item in self.lists(fitted.score(np.array([user])), history)[0][:3]]
+        explained = fitted.explain_list(history, items, user)
+        if explained is None:
+            assert fitted.explain(history, items[0], user) is None
+            return
+        assert len(explained) == len(items)
+        for item, why in zip(items, explained, strict=True):
+            assert why.score == pytest.approx(float(fitted.score(np.array([user]))[0, item]), rel=1e-3, abs=1e-5)
+            alone = fitted.explain(history, item, user)
+            assert alone.parts == pytest.approx(why.parts)
+            assert set(why.items) <= set(train.histories[user])
+            new = fitted.explain(history, item)
+            assert new.score == pytest.approx(float(fitted.fold_in(history)[0, item]), rel=1e-3, abs=1e-5)
+
+    # Mistakes
 
     def test_another_models_folder_is_refused(self, fitted, tmp_path):
         fitted.save(tmp_path)

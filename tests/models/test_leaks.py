@@ -246,6 +246,6 @@ def test_a_model_that_peeks_is_found(world, tmp_path, monkeypatch):
         def _fit(self, train: TrainView, *rest: Any) -> None:
             super()._fit(next(peeked), *rest)
 
-    monkeypatch.setitem(MODELS, "item_knn", Peeking)
+    monkeypatch.setattr("common.models.knn.item_knn.ItemKNN", Peeking)
     with pytest.raises(AssertionError):
         assert_same_scores("item_knn", *train)

@@ -1,6 +1,6 @@
 import pytest
 
-from common.models.registry import ItemKNN
+from common.models import ItemKNN
 from common.reporting.samples import find, show_popular, show_similar
 from common.splits.train_view import load_train_view, most_popular, names_of
 from common.utils.errors import UserError

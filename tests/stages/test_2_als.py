@@ -15,9 +15,9 @@ from common.experiments import tuning
 from common.experiments.ensemble_weights import choose_weights, simplex, tune_weights
 from common.experiments.experiment import Experiment
 from common.experiments.presets import preset_values
+from common.models import ALS, Ensemble
 from common.models.ensemble import N_GIVEN, EnsembleSettings
 from common.models.linear.als import ALSSettings
-from common.models.registry import ALS, Ensemble
 from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
 from tests.stages import complaint, stage

@@ -13,8 +13,8 @@ from common.evaluation.statistics import bootstrap_interval
 from common.experiments import tuning
 from common.experiments.analysis import feature_importance as forest_study
 from common.experiments.experiment import Experiment
+from common.models import Forest, HistGradient
 from common.models.linear.als import ALSSettings
-from common.models.registry import Forest, HistGradient
 from common.models.two_stage.forest import ForestSettings
 from common.utils.io import read_json, write_parquet
 from tests.data.worlds import rich_tables

@@ -14,7 +14,7 @@ from common.evaluation.sensitivity.variants import (
     one_of_each,
     tied_ranks,
 )
-from common.models.registry import ItemKNN, Popularity
+from common.models import ItemKNN, Popularity
 from common.splits.negatives import draw_popular
 from common.splits.store import load_split
 from tests.data.worlds import dataset, pairs

@@ -216,7 +216,7 @@ def test_more_mistakes(model_store, capsys, flags, says):
 
 
 def test_a_model_that_knows_nothing_of_a_history_says_so(ask, monkeypatch):
-    from common.models.registry import EASE
+    from common.models import EASE
 
     monkeypatch.setattr(EASE, "fold_in", lambda self, histories: np.zeros((len(histories), len(self.popularity))))
     told = json.loads(ask("--like", "muse", "--model", "ease", "--json"))["answers"][0]

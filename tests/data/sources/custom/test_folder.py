@@ -9,7 +9,7 @@ from common.data.dataset import load_dataset
 from common.data.sources.custom.folder import custom_name
 from common.data.sources.registry import resolve_name
 from common.evaluation.task import Task
-from common.models.registry import Popularity
+from common.models import Popularity
 from common.splits import holdout as visible_module
 from common.splits import negatives
 from common.splits.protocols import draw_split
