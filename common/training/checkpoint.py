@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from common.training.context import Curves
 from common.utils.errors import UserError
 from common.utils.io import read_checked, read_json, write_checked, write_json
 
@@ -57,3 +58,13 @@ def read_checkpoint(
         return state, read_tensors(folder / str(file), sha256)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder / str(file)} is missing or damaged ({error}); {MEND}") from error
+
+
+def under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names start with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def with_nan(curves: dict[str, list[float | None]]) -> Curves:
+    """Curves as they were before JSON, which knows no NaN."""
+    return {name: [float("nan") if value is None else value for value in curve] for name, curve in curves.items()}

@@ -6,11 +6,8 @@ an epoch's batches depend on the seed and the epoch alone, and the random states
 processes only the first one's random state is kept: what they drop after a stop in mid-epoch is drawn anew.
 """
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -20,8 +17,10 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from common.training.batches import Batches, Epoch, to_device
-from common.training.checkpoint import read_checkpoint, write_checkpoint
-from common.training.context import NO_CONTEXT, Curves, FitContext, RefitSchedule
+from common.training.checkpoint import read_checkpoint, under, with_nan, write_checkpoint
+from common.training.context import NO_CONTEXT, FitContext, RefitSchedule
+from common.training.early_stopping import EarlyStopping
+from common.training.interrupts import Interrupts
 from common.training.precision import autocast, precision_of
 from common.training.schedule import learning_rate, next_factor
 from common.training.settings import TrainingSettings
@@ -30,8 +29,6 @@ from common.utils.errors import DivergedError
 
 CHECK_EVERY = 50
 """Steps between two looks at the losses, which make the host wait for the device."""
-
-
 LARGEST = 1e18
 """Weights beyond this have diverged: their products are no float32 any more."""
 
@@ -86,7 +83,8 @@ class _Trainer:
         self.last_epoch = settings.epochs if schedule is None else schedule.epochs
         self.best: dict[str, torch.Tensor] = {}
         self.losses = torch.zeros(0)
-        self.interrupted = False
+        self.stopping = EarlyStopping(settings.patience, settings.validate_every)
+        self.interrupts = Interrupts()
         self.identity = identity
         self.state: dict[str, Any] = {
             "identity": identity,
@@ -95,9 +93,6 @@ class _Trainer:
             "factor": 1.0,
             "factors": [],
             "curves": {},
-            "best": None,
-            "best_epoch": 0,
-            "since_best": 0,
             "seconds": 0.0,
             "seconds_to_best": 0.0,
             "examples": 0,
@@ -111,7 +106,7 @@ class _Trainer:
         folder = self.context.checkpoints
         if self.context.resume and folder is not None and (folder / "last.json").exists():
             self._resume()
-        with self._listening(), self._bar() as bar:
+        with self.interrupts.watched(), self._bar() as bar:
             while not self.state["finished"]:
                 self._epoch(bar)
         if self.validate is not None and self.best:
@@ -169,7 +164,7 @@ class _Trainer:
         step = self.state["step"]
         last, due = step == epoch.n_batches, step % CHECK_EVERY == 0
         alone = parallel.world() == 1
-        stop = self._stopping() if alone or due or last else False
+        stop = self._interrupted() if alone or due or last else False
         if stop or last or due or (alone and self.device == "cpu"):
             train = parallel.total(self.losses[:step].clone())
             if not bool(torch.isfinite(train).all()):
@@ -182,12 +177,12 @@ class _Trainer:
             self._save("last")
             raise KeyboardInterrupt
 
-    def _stopping(self) -> bool:
-        """Whether any process was asked to stop; all of them must ask this together."""
+    def _interrupted(self) -> bool:
+        """Whether any process is to stop; all of them must call this together."""
         if parallel.world() > 1:
-            asked = torch.tensor(float(self.interrupted), device=self.device)
-            self.interrupted = bool(parallel.total(asked) > 0)
-        return self.interrupted
+            came = torch.tensor(float(self.interrupts.came), device=self.device)
+            self.interrupts.came = bool(parallel.total(came) > 0)
+        return self.interrupts.came
 
     def _check_weights(self, epoch: Epoch, step: int) -> None:
         """The weights after a step that no loss tells of."""
@@ -208,20 +203,19 @@ class _Trainer:
     # Validation and what follows from it
 
     def _validate(self, number: int) -> None:
-        state, settings = self.state, self.settings
-        due = number % settings.validate_every == 0 or number == self.last_epoch
+        state, stopping = self.state, self.stopping
         if self.validate is not None:
+            due = stopping.is_due(number, self.last_epoch)
             value = self._validated() if due else float("nan")
             self._note({"val/ndcg_10": value})
-            if due and (state["best"] is None or value > state["best"]):
-                state.update(best=value, best_epoch=number, since_best=0, seconds_to_best=state["seconds"])
+            if due and stopping.improves(value, number):
+                state["seconds_to_best"] = state["seconds"]
                 self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
                 self._save("best")
             elif due:
-                state["since_best"] += 1
-                state["factor"] = next_factor(settings, state["factor"], state["since_best"])
-        stale = self.validate is not None and state["since_best"] >= settings.patience
-        state["finished"] = stale or number >= self.last_epoch
+                state["factor"] = next_factor(self.settings, state["factor"], stopping.since_best)
+        over = self.validate is not None and stopping.is_over
+        state["finished"] = over or number >= self.last_epoch
 
     def _validated(self) -> float:
         self.network.eval()
@@ -237,16 +231,16 @@ class _Trainer:
         shown = {"loss": f"{values['train/loss']:.3f}"}
         if "val/ndcg_10" in values:
             shown["NDCG@10"] = f"{values['val/ndcg_10']:.4f}"
-            shown["best"] = f"{self.state['best'] or 0:.4f}"
+            shown["best"] = f"{self.stopping.best or 0:.4f}"
         bar.set_postfix(shown)
         if self.context.report is not None:
             self.context.report(values, number)
-        if self._stopping():
+        if self._interrupted():
             raise KeyboardInterrupt
 
     def _chosen(self) -> RefitSchedule:
         state = self.state
-        epochs = state["best_epoch"] if self.validate is not None and self.best else state["epoch"]
+        epochs = self.stopping.best_epoch if self.validate is not None and self.best else state["epoch"]
         costs = {
             "epochs": float(state["epoch"]),
             "best_epoch": float(epochs),
@@ -270,14 +264,15 @@ class _Trainer:
                 tensors["random/cuda"] = torch.cuda.get_rng_state(self.device)
             for number, values in self.optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser/{number}/{key}": tensor for key, tensor in values.items()}
-        scaler = self.scaler.state_dict()
-        write_checkpoint(self.context.checkpoints, name, self.state | {"scaler": scaler}, tensors)
+        state = self.state | self.stopping.state() | {"scaler": self.scaler.state_dict()}
+        write_checkpoint(self.context.checkpoints, name, state, tensors)
 
     def _resume(self) -> None:
         assert self.context.checkpoints is not None
         state, tensors = read_checkpoint(self.context.checkpoints, "last", self.identity)
         kept = {key: value for key, value in state.items() if key in self.state}
         self.state = kept | {"curves": with_nan(state["curves"])}
+        self.stopping.restore(state)
         self.network.load_state_dict(under(tensors, "network/"))
         optimiser = self.optimiser.state_dict()
         moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -296,36 +291,16 @@ class _Trainer:
             self.best = {key: tensor.to(self.device) for key, tensor in under(best, "network/").items()}
             if of_best["best_epoch"] != state["best_epoch"]:  # killed between the two: the next epoch was the best
                 self.best = {}
-                self.state.update(best=None, best_epoch=0, since_best=0)
+                self.stopping.restore({})
         for epoch in range(1, self.state["epoch"] + 1):
             if self.context.report is not None:
                 self.context.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)
-
-    # What a person sees and does
 
     def _bar(self) -> Any:
         steps = self.batches.epoch(1).n_batches
         done = self.state["epoch"] * steps + self.state["step"]
         total, hidden = self.last_epoch * steps, None if parallel.is_main() else True
         return tqdm(total=total, initial=done, desc=self.title, unit="step", delay=2, leave=False, disable=hidden)
-
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Turn the first Ctrl-C into a stop between two steps; a second one stops at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(*_: object) -> None:
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-
-        former = signal.signal(signal.SIGINT, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, former)
 
 
 def make_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
@@ -335,13 +310,3 @@ def make_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.opti
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
     return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names start with a prefix, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def with_nan(curves: dict[str, list[float | None]]) -> Curves:
-    """Curves as they were before JSON, which knows no NaN."""
-    return {name: [float("nan") if value is None else value for value in curve] for name, curve in curves.items()}
