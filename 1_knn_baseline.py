@@ -1,78 +1,55 @@
 """Stage 1: the baselines. Chance, popularity, neighbours by content, by listening, and all of them together.
 
-Reads the prepared data and the split, fits each model on what the phase shows, and lets the scorer judge the lists:
+Each model is fitted on train, evaluated on validation, fitted again on train + validation and evaluated on test:
 
     python 1_knn_baseline.py --protocol listen
     python 1_knn_baseline.py --protocol next --preset classic
     python 1_knn_baseline.py --models item_knn --item-knn.neighbours 50 --phase select
 """
 
-import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
-from common.experiments.stage_runner import check_names, run_models, settings_classes
 from common.models import ContentKNN, HybridKNN, ItemKNN, Popularity, Random, TagKNN, Trending, UserKNN
-from common.models.base import Recommender
-from common.models.baselines import TrendingSettings
-from common.models.knn.content_knn import ContentKNNSettings, TagKNNSettings
-from common.models.knn.hybrid_knn import HybridKNNSettings
-from common.models.knn.item_knn import ItemKNNSettings
-from common.models.knn.user_knn import UserKNNSettings
-from common.reporting.samples import find, show_popular, show_similar, show_similar_songs
-from common.reporting.stage_summary import conclude
-from common.splits.train_view import most_popular
-from common.utils.device import choose_device
+from common.reporting.samples import find_items, show_popular, show_similar, show_similar_songs
+from common.reporting.stage_summary import summarise
 
 STAGE = "1_knn_baseline"
-FAMILIES = (Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN)
-MODELS: dict[str, type[Recommender]] = {model.name: model for model in FAMILIES}
-SHOWN = ("content_knn", "tag_knn", "item_knn", "hybrid_knn")
-log = logging.getLogger(__name__)
+MODELS = (Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN)
+SHOWN = (ContentKNN, TagKNN, ItemKNN, HybridKNN)
 
 
 @dataclass(frozen=True)
 class Settings(ModelSettings):
     """Stage 1: chance, popularity and nearest neighbours on one data set and protocol."""
 
-    models: tuple[str, ...] = tuple(MODELS)
+    models: tuple[str, ...] = tuple(model.name for model in MODELS)
     """Which models to run; trending is left out by itself where nothing has a time."""
     show: tuple[str, ...] = ()
     """Names of items whose nearest neighbours are printed; the most popular ones if none are given."""
-    trending: TrendingSettings = field(default_factory=TrendingSettings)
-    content_knn: ContentKNNSettings = field(default_factory=ContentKNNSettings)
-    tag_knn: TagKNNSettings = field(default_factory=TagKNNSettings)
-    user_knn: UserKNNSettings = field(default_factory=UserKNNSettings)
-    item_knn: ItemKNNSettings = field(default_factory=ItemKNNSettings)
-    hybrid_knn: HybridKNNSettings = field(default_factory=HybridKNNSettings)
-
-    def check(self) -> None:
-        """Raise a UserError for the first flag that makes no sense."""
-        super().check()
-        check_names(self.models, MODELS)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
-    settings = parse(Settings, argv, settings_classes(MODELS))
-    experiment = Experiment(settings, STAGE, choose_device(settings.device).name)
-    shown = find(experiment.select, settings.show)
-    models = [name for name in settings.models if name != "trending" or experiment.has_times]
-    if len(models) < len(settings.models):
-        log.info("trending is left out: nothing has a time here")
-    chosen = run_models(experiment, MODELS, models)
+    args = parse(Settings, argv, models=MODELS)
+    with Experiment(args, STAGE, models=MODELS) as exp:
+        items = find_items(exp.train, args.show)
+        for model, run in exp.runs(*MODELS):
+            model.fit(exp.train)
+            run.save(model, exp.valid.evaluate(model))
+            if args.phase == "final":
+                model.refit(exp.train_valid)
+                run.save(model, exp.test.evaluate(model))
 
-    show_popular(experiment.select)
-    show_similar_songs(experiment.select)
-    fitted = [experiment.load(MODELS[name], chosen[name]) for name in SHOWN if name in models]
-    show_similar(fitted, experiment.select, shown or list(most_popular(experiment.select, 3)))
-
-    conclude(experiment)
+        show_popular(exp.train)
+        show_similar_songs(exp.train)
+        show_similar(exp.load_all(SHOWN), exp.train, items)
+        summarise(exp)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from common.data.dataset import Dataset, load_dataset
 from common.data.sources.registry import LASTFM
 from common.experiments.flags import command, parse
 from common.experiments.presets import known_presets, preset_values
-from common.experiments.run import PARTS, hash_config, is_complete, run_config
+from common.experiments.run import PARTS, Run, RunKey, hash_config, run_config
 from common.experiments.settings import DataSettings, ModelSettings
 from common.models.registry import MODELS
 from common.reporting.benchmark_plan import PROTOCOLS, Job, jobs, reranking, seeds_of
@@ -128,9 +128,9 @@ def is_done(job: Job, data: Dataset, settings: Settings) -> bool:
     for model in job.models:
         kind = MODELS[model]
         chosen = preset_values(job.preset, data.presets, job.protocol, model, kind.Settings)
-        config = run_config(flags, job.stage, kind, chosen, job.preset, data, sha256)
-        folder = settings.output_dir / data.name / flags.split_folder / model / job.preset / f"seed{job.seed}"
-        if not is_complete(folder, kind, config, flags.phases):
+        key = RunKey(data.name, flags.split_folder, model, job.preset, job.seed)
+        config = run_config(key, job.stage, job.protocol, settings.split_seed, chosen, data.sha256, sha256)
+        if not Run.at(settings.output_dir, key).is_complete(config, flags.parts, kind.files):
             return False
     return True
 
@@ -153,17 +153,17 @@ def is_published(job: Job, data: Dataset, settings: Settings, known: dict[str, A
 
 def is_reranked(job: Job, data: Dataset, settings: Settings) -> bool:
     """Whether every re-ranked row of a job is there, made of the lists of its run as it is now."""
-    protocol = settings.output_dir / data.name / folder_name(job.protocol, settings.split_seed)
-    place = Path(job.preset, f"seed{job.seed}")
-    run = protocol / job.models[0].split("+")[0] / place / "config.json"
-    if not run.exists():
+    split = folder_name(job.protocol, settings.split_seed)
+
+    def run_of(model: str) -> Run:
+        return Run.at(settings.output_dir, RunKey(data.name, split, model, job.preset, job.seed))
+
+    source = run_of(job.models[0].split("+")[0])
+    if not source.parts:
         return settings.published  # its rows are kept as they were published
-    lists = hash_config(read_json(run))
-    for folder in (protocol / model / place for model in job.models):
-        scored = all((folder / part / "metrics.json").exists() for part in PARTS.values())
-        if not scored or read_json(folder / "config.json").get("lists_of") != lists:
-            return False
-    return True
+    lists = hash_config(source.config())
+    reranked = [run_of(model) for model in job.models]
+    return all(run.parts == list(PARTS.values()) and run.config().get("lists_of") == lists for run in reranked)
 
 
 def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:

@@ -18,7 +18,8 @@ import tyro
 
 from common.evaluation.registry import describe, label, shown
 from common.experiments.flags import command, parse_flags
-from common.experiments.outputs import Run, find_run, read_runs
+from common.experiments.outputs import Outputs, read_results
+from common.experiments.run import PartResults
 from common.reporting.comparison import compare
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, write_json
@@ -62,8 +63,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"{len(settings.runs)} runs given; a comparison needs two or more, the reference first")
     if not settings.metrics:
         raise UserError("--metrics names none; name at least one, or leave the flag out")
-    folders = [find_run(run, settings.output_dir, settings.dataset, settings.protocol) for run in settings.runs]
-    runs = read_runs(folders, settings.part)
+    outputs = Outputs(settings.output_dir)
+    runs = read_results(
+        [outputs.find(run, settings.dataset, settings.protocol) for run in settings.runs], settings.part
+    )
     compared = {metric: compare(runs, metric) for metric in _wanted(settings.metrics, runs)}
     width = shutil.get_terminal_size((80, 24)).columns
     blocks = [heading(runs), *(metric_text(name, rows, width) for name, rows in compared.items()), MARKS]
@@ -82,26 +85,26 @@ MARKS = (
 )
 
 
-def _wanted(metrics: Sequence[str], runs: Sequence[Run]) -> list[str]:
+def _wanted(metrics: Sequence[str], runs: Sequence[PartResults]) -> list[str]:
     """The metrics, made sure of; of the default ones those that the runs have."""
-    known = [key for key, value in runs[0].record.items() if isinstance(value, int | float)]
-    known = [key for key in known if all(key in run.record for run in runs) and key not in ("seed", "split_seed")]
+    known = [key for key, value in runs[0].metrics.items() if isinstance(value, int | float)]
+    known = [key for key in known if all(key in run.metrics for run in runs) and key not in ("seed", "split_seed")]
     if tuple(metrics) == METRICS:
         return [metric for metric in metrics if metric in known]
     for metric in metrics:
         if metric not in known:
             near = difflib.get_close_matches(metric, known, n=3)
             hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UserError(f"unknown metric {metric!r}: {hint}{display(runs[0].results)}/metrics.json names all")
+            raise UserError(f"unknown metric {metric!r}: {hint}{display(runs[0].folder)}/metrics.json names all")
     return list(metrics)
 
 
-def heading(runs: Sequence[Run]) -> str:
+def heading(runs: Sequence[PartResults]) -> str:
     """What is compared, on which users of which split."""
-    record, users = runs[0].record, runs[0].per_user.index.nunique()
+    record, users = runs[0].metrics, runs[0].by_user.index.nunique()
     part = "test" if runs[0].part == "test" else "validation"
     return (
-        f"{record['dataset']} / {runs[0].protocol}, {part} (split {record['split_sha256'][:8]})\n"
+        f"{record['dataset']} / {runs[0].split}, {part} (split {record['split_sha256'][:8]})\n"
         f"{len(runs)} runs over {users:,} users; differences to the first, user by user;\n"
         "95% intervals by drawing the users anew"
     )
@@ -150,7 +153,7 @@ def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
+def differing(runs: Sequence[PartResults]) -> dict[str, list[Any]]:
     """Settings that are not the same in all runs -> the value in each, None where a run has no such setting."""
     each = [{"seed": run.config["seed"]} | flat(run.config["settings"]) for run in runs]
     names = dict.fromkeys(name for settings in each for name in settings)
@@ -158,7 +161,7 @@ def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
     return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
 
 
-def settings_text(runs: Sequence[Run], width: int) -> str:
+def settings_text(runs: Sequence[PartResults], width: int) -> str:
     """The settings that differ: those that several runs have in columns, those of one run alone by name."""
     found = differing(runs)
     shared = {name: row for name, row in found.items() if sum(value is not None for value in row) > 1}
@@ -196,31 +199,33 @@ def _told(value: Any) -> str:
     )
 
 
-def costs_text(runs: Sequence[Run]) -> str:
+def costs_text(runs: Sequence[PartResults]) -> str:
     """What each run cost, and on what: times of different machines or threads say little about the models."""
     header = ["cost".ljust(LABEL_WIDTH), *(describe(key).unit or label(key) for key in COSTS), "threads", "commit"]
     cells = [header]
     for place, run in enumerate(runs, start=1):
-        record = run.record
+        record = run.metrics
         values = [shown(key, record.get(key)) for key in COSTS]
         threads = f"{record.get('device', '')} {record.get('threads', '-')}".strip()
         commit = str(record.get("commit") or "-")[:7] + ("+" if record.get("dirty") else "")
         cells.append([f"{place} {_shortened(run.label)}", *values, threads, commit])
     lines = aligned(cells, texts=1)
     changed = "\n+ after a commit: with changes that were not committed"
-    note = changed if any(run.record.get("dirty") for run in runs) else ""
+    note = changed if any(run.metrics.get("dirty") for run in runs) else ""
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]]) + note
 
 
-def content(runs: Sequence[Run], compared: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def content(runs: Sequence[PartResults], compared: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """What `--json` keeps: the table of every metric, the settings, and each run's own record."""
     return {
-        "dataset": runs[0].record["dataset"],
-        "protocol": runs[0].protocol,
+        "dataset": runs[0].metrics["dataset"],
+        "protocol": runs[0].split,
         "part": runs[0].part,
-        "split_sha256": runs[0].record["split_sha256"],
+        "split_sha256": runs[0].metrics["split_sha256"],
         "reference": runs[0].label,
         "metrics": {metric: rows.to_dict("records") for metric, rows in compared.items()},
         "settings_that_differ": differing(runs),
-        "runs": [{"run": run.label, "folder": display(run.folder), "config": run.config} | run.record for run in runs],
+        "runs": [
+            {"run": run.label, "folder": display(run.run.folder), "config": run.config} | run.metrics for run in runs
+        ],
     }

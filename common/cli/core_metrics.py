@@ -12,12 +12,13 @@ from typing import Annotated, Any
 
 import tyro
 
-from common.evaluation.core_metrics import PARTS, core_metrics, oddities, write_core_metrics
+from common.evaluation.core_metrics import core_metrics, oddities
 from common.evaluation.registry import CORE
 from common.experiments.flags import command, parse_flags
-from common.experiments.outputs import choose_data_set, find_run, is_run, row_name
+from common.experiments.outputs import Outputs, runs_in
+from common.experiments.run import PARTS, Run, row_name
 from common.utils.errors import UserError, unknown_name
-from common.utils.io import ROOT, display, read_json
+from common.utils.io import ROOT, display
 from common.utils.terminal import aligned
 
 NAME_WIDTH = 17
@@ -45,31 +46,32 @@ class Settings:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write measures.json of every run that is asked for, print them as a table, and what is odd."""
     settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
-    if settings.part not in ("auto", *PARTS):
-        raise unknown_name("value of --part", settings.part, ("auto", *PARTS))
-    folders = asked_for(settings)
-    found = [write_core_metrics(folder) for folder in folders]
+    if settings.part not in ("auto", *PARTS.values()):
+        raise unknown_name("value of --part", settings.part, ("auto", *PARTS.values()))
+    runs = named_runs(settings)
+    found = [run.write_measures() for run in runs]
     if len(splits := {run["split_sha256"][:8] for run in found}) > 1:
         raise UserError(f"the runs are on different splits ({', '.join(sorted(splits))}); name runs on the same one")
-    part = settings.part if settings.part != "auto" else PARTS[all("test" in run for run in found)]
-    for folder, run in zip(folders, found, strict=True):
-        if part not in run:
-            raise UserError(f"{display(folder)} has no results on {part}; run it so far, or give another --part")
+    part = settings.part if settings.part != "auto" else list(PARTS.values())[all("test" in run for run in found)]
+    for run, values in zip(runs, found, strict=True):
+        if part not in values:
+            raise UserError(f"{display(run.folder)} has no results on {part}; run it so far, or give another --part")
     log.info("%s", table_text(found, part))
-    odd = [line for folder, run in zip(folders, found, strict=True) for line in odd_lines(folder, run, part)]
+    odd = [line for run, values in zip(runs, found, strict=True) for line in odd_lines(run, values, part)]
     log.info("\n%s", "\n".join(odd) or "nothing odd")
-    log.info("\n%d measures.json written, such as %s", len(folders), display(folders[0] / "measures.json"))
+    log.info("\n%d measures.json written, such as %s", len(runs), display(runs[0].folder / "measures.json"))
 
 
-def asked_for(settings: Settings) -> list[Path]:
-    """The folders of the runs that are named, or of all runs of the protocol, the first seed of each row."""
+def named_runs(settings: Settings) -> list[Run]:
+    """The runs that are named, or all runs of the protocol, the first seed of each row."""
+    outputs = Outputs(settings.output_dir)
     if settings.runs:
-        return [find_run(run, settings.output_dir, settings.dataset, settings.protocol) for run in settings.runs]
-    folder = settings.output_dir / choose_data_set(settings.dataset, settings.output_dir) / settings.protocol
-    rows = {path.parent: path for path in sorted(folder.glob("*/*/seed*"), reverse=True) if is_run(path)}
+        return [outputs.find(run, settings.dataset, settings.protocol) for run in settings.runs]
+    folder = settings.output_dir / outputs.choose_dataset(settings.dataset) / settings.protocol
+    rows = {run.folder.parent: run for run in reversed(runs_in(folder))}
     if not rows:
         raise UserError(f"no results under {display(folder)}; run a stage first, e.g. 1_knn_baseline.py")
-    return sorted(rows.values())
+    return sorted(rows.values(), key=lambda run: run.folder)
 
 
 def table_text(found: Sequence[Mapping[str, Any]], part: str) -> str:
@@ -89,16 +91,14 @@ def table_text(found: Sequence[Mapping[str, Any]], part: str) -> str:
     return "\n".join([head, *lines])
 
 
-def odd_lines(folder: Path, run: Mapping[str, Any], part: str) -> list[str]:
+def odd_lines(run: Run, values: Mapping[str, Any], part: str) -> list[str]:
     """What is odd about a run beside all others of its split, a line each."""
-    if run["model"] in ("random", "popularity"):  # which are the measure of the others
+    if values["model"] in ("random", "popularity"):  # which are the measure of the others
         return []
-    records = [read_json(path) for path in sorted(folder.resolve().parents[2].glob(f"*/*/seed*/{part}/metrics.json"))]
-    others = [of for of in records if of["split_sha256"] == run["split_sha256"] and family(of) != family(run)]
-    return [
-        f"{row_name(run)}: {odd}"
-        for odd in oddities(run[part], {of["model"]: core_metrics(of, run["k"]) for of in others})
-    ]
+    records = [other.results(part).metrics for other in runs_in(run.split_folder, part)]
+    others = [of for of in records if of["split_sha256"] == values["split_sha256"] and family(of) != family(values)]
+    compared = {of["model"]: core_metrics(of, values["k"]) for of in others}
+    return [f"{row_name(values)}: {odd}" for odd in oddities(values[part], compared)]
 
 
 def family(run: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.data.dataset import load_dataset
 from common.experiments.flags import command, parse
+from common.experiments.outputs import runs_in
 from common.experiments.settings import DataSettings
 from common.reporting.leaderboard import text, write_leaderboard
 from common.reporting.markdown_blocks import fill_page, read_page
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for protocol in PROTOCOLS:
         split = folder_name(protocol, settings.split_seed)
         folder = settings.output_dir / data.name / split
-        if not any(folder.glob("*/*/seed*/valid/metrics.json")):
+        if not runs_in(folder, "valid"):
             continue
         found = True
         table = write_leaderboard(folder, data.name, split, load_split(data, split).info["split_sha256"])

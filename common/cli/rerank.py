@@ -17,26 +17,23 @@ from typing import Any
 
 import numpy as np
 
+from common import plots
 from common.data.dataset import load_dataset
-from common.evaluation.core_metrics import write_core_metrics
-from common.experiments import tracking
-from common.experiments.experiment import top_ten
+from common.evaluation.recommendations import Evaluation
 from common.experiments.flags import command, parse
-from common.experiments.outputs import find_run
+from common.experiments.live_run import PHASES, about, draw_accuracy, top_ten, tracked
+from common.experiments.outputs import Outputs
 from common.experiments.presets import preset_label
-from common.experiments.run import PARTS, hash_config, write_results
+from common.experiments.run import Run, hash_config
 from common.experiments.settings import DataSettings
-from common.plots.model_comparison import draw_accuracy
-from common.plots.reranking import draw_trade_offs
 from common.reporting.leaderboard import text, write_leaderboard
 from common.reranking.rerank import Reranking
 from common.reranking.strength_search import COSTS, METHODS, PIPELINE, PLACES, Source, choose_strength
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
-from common.utils import environment as machine
+from common.utils.environment import about_machine
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import display, strict, write_json
-from common.utils.logs import log_file
 from common.utils.settings import search_ranges
 from common.utils.terminal import aligned
 
@@ -105,11 +102,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     protocol = settings.protocol
     if protocol in PROTOCOLS:
         protocol = folder_name(protocol, settings.split_seed)
-    folder = find_run(settings.run, settings.output_dir, data.name, protocol)
-    source = Source(folder, data)
+    source = Source(Outputs(settings.output_dir).find(settings.run, data.name, protocol), data)
     for name in settings.methods:
         for strength in strengths_of(settings, name):
-            made(settings, name, strength).check(source.facts["select"], PIPELINE)
+            made(settings, name, strength).check(source.facts["valid"], PIPELINE)
     base = source.measured(Reranking())
     rows: list[dict[str, Any]] = []
     for name in settings.methods:
@@ -157,29 +153,18 @@ def write_run(source: Source, settings: Settings, name: str, chosen: Reranking) 
     wishes = {key: value for key, value in asdict(chosen).items() if value != getattr(Reranking(), key)}
     config["settings"] = source.config["settings"] | {"reranking": {"places": PLACES, **wishes}}
     config["lists_of"] = hash_config(source.config)
-    folder = source.folder.resolve().parents[2] / config["model"] / preset / source.folder.resolve().name
-    identity = tracking.RunIdentity(
-        **{key: config[key] for key in ("model", "stage", "preset", "dataset", "split_sha256", "seed")},
-        split_folder=source.split,
-        phase=source.phases[-1],
-    )
-    tracker = tracking.start(settings.wandb, settings.output_dir, identity, config)
-    try:
-        with log_file(folder / "log.txt"):
-            for phase in source.phases:
-                evaluation, record = scored(source, phase, chosen, config)
-                write_results(folder / PARTS[phase], evaluation, record)
-                write_core_metrics(folder)
-                log.info(
-                    "%-26s %-6s %s", config["model"], phase, "  ".join(f"{k} {v}" for k, v in short(record).items())
-                )
-        write_json(folder / "config.json", config)
-        title = f"{config['model']}, {source.data.name}, {source.split}"
-        tracker.figure("accuracy_by_k", draw_accuracy(folder, [PARTS[phase] for phase in source.phases], title))
+    run = Run(source.run.split_folder / config["model"] / preset / source.run.folder.resolve().name)
+    phase = PHASES[list(source.results)[-1]]
+    with tracked(run, config, settings.wandb, settings.output_dir, phase) as tracker:
+        for part in source.results:
+            evaluation, record = scored(source, part, chosen, config)
+            run.write_results(part, evaluation, record)
+            values = "  ".join(f"{key} {value}" for key, value in short(record).items())
+            log.info("%-26s %-6s %s", config["model"], PHASES[part], values)
+        run.write_config(config)
+        tracker.figure("accuracy_by_k", draw_accuracy(run, source.results))
         tracker.summary(strict(record))
-        tracker.table("top10", top_ten(evaluation.recommendations, source.evaluators[phase].train))
-    finally:
-        tracker.finish()
+        tracker.table("top10", top_ten(evaluation.recommendations, source.evaluators[part].train))
 
 
 def preset_of(source: Source, settings: Settings, chosen: Reranking) -> str:
@@ -191,17 +176,15 @@ def preset_of(source: Source, settings: Settings, chosen: Reranking) -> str:
     return preset if plain else preset_label(preset, chosen, None)
 
 
-def scored(source: Source, phase: str, chosen: Reranking, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The evaluation of one phase and its record: the costs of the model, with those of re-ranking on top."""
+def scored(source: Source, part: str, chosen: Reranking, config: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
+    """The evaluation on one part and its record: the costs of the model, with those of re-ranking on top."""
     start = time.perf_counter()
-    ranking = source.ranked(phase, chosen)
+    ranking = source.ranked(part, chosen)
     spent = 1000 * (time.perf_counter() - start) / max(1, len(ranking.items))
-    evaluation, before = source.evaluators[phase].evaluate_ranking(ranking), source.records[phase]
+    evaluation, before = source.evaluators[part].evaluate_ranking(ranking), source.results[part].metrics
     costs = {key: before[key] for key in COSTS if key in before} | {"rerank_ms_per_user": spent}
     costs["recommend_ms_per_user"] = costs.get("recommend_ms_per_user", 0) + spent
-    kept = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")
-    about = {key: config[key] for key in kept} | {"phase": phase, "config_sha256": hash_config(config)}
-    return evaluation, evaluation.metrics | costs | about | machine.about_machine("cpu")
+    return evaluation, evaluation.metrics | costs | about(config, part) | about_machine("cpu")
 
 
 def short(values: dict[str, Any]) -> dict[str, str]:
@@ -223,13 +206,13 @@ def table_text(source: Source, base: dict[str, float], rows: Sequence[dict[str, 
 
 def conclude(source: Source, base: dict[str, float], rows: Sequence[dict[str, Any]]) -> None:
     """Write what was tried and its figure, write and print the leaderboard."""
-    results = source.folder.resolve().parents[2]
+    results = source.run.split_folder
     name = f"reranking_{source.model}" + ("" if source.config["preset"] == "tuned" else f"_{source.config['preset']}")
     kept = [key for key, value in base.items() if isinstance(value, float) and key.endswith("_10")]
     content = [{key: row[key] for key in ("method", "strength", "chosen", *kept) if key in row} for row in rows]
     write_json(results / f"{name}.json", {"run": {key: base[key] for key in kept}, "validation": content})
     title = f"{source.data.name}, {source.split}, validation"
-    drawn = draw_trade_offs(source.model, base, rows, title, results / "figures" / f"{name}.png")
+    drawn = plots.trade_offs(source.model, base, rows, title, results / "figures" / f"{name}.png")
     table = write_leaderboard(results, source.data.name, source.split, source.config["split_sha256"])
     log.info("\n%s", text(table, source.data.name, source.split))
     log.info("results: %s\nfigure: %s", display(results), display(drawn))

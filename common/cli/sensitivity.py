@@ -14,6 +14,7 @@ from common.evaluation.registry import label
 from common.evaluation.sensitivity.tables import PanelResults, agreement, means_table
 from common.evaluation.sensitivity.variants import K, Panel, VariantRanks
 from common.experiments.flags import command, parse
+from common.experiments.run import Run, RunKey
 from common.experiments.settings import DataSettings
 from common.models.registry import MODELS, STAGES
 from common.plots.sensitivity import sensitivity
@@ -22,7 +23,7 @@ from common.reporting.sensitivity_page import BLOCKS, as_json, terminal
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
 from common.utils.errors import UserError, unknown_name
-from common.utils.io import ROOT, display, read_json, read_parquet, write_json, write_text
+from common.utils.io import ROOT, display, write_json, write_text
 
 MODELS_SHOWN = ("popularity", "item_knn", "als", "ease", "forest", "sasrec", "two_tower", "hybrid_listnet")
 SHOWN_PROTOCOLS = ("listen", "next", "next-shuffled")
@@ -103,10 +104,9 @@ def _read_page(path: Path, dataset: str) -> str:
 def evaluate_protocol(data: Dataset, settings: Settings, protocol: str) -> tuple[PanelResults | None, list[str]]:
     """Results of every model of a protocol that has a finished run, and a sentence for each thing that has none."""
     split = folder_name(protocol, settings.split_seed)
-    runs = {
-        name: settings.output_dir / data.name / split / name / settings.preset / "seed0" for name in settings.models
-    }
-    there = {name: run for name, run in runs.items() if (run / "test" / "targets.parquet").exists()}
+    keys = {name: RunKey(data.name, split, name, settings.preset, 0) for name in settings.models}
+    runs = {name: Run.at(settings.output_dir, key) for name, key in keys.items()}
+    there = {name: run for name, run in runs.items() if run.has("test")}
     reasons = _not_run((name for name in runs if name not in there), settings, protocol)
     if not there:
         return None, reasons
@@ -125,15 +125,16 @@ def evaluate_protocol(data: Dataset, settings: Settings, protocol: str) -> tuple
     return PanelResults(protocol, found, panel.constant()), reasons
 
 
-def _ranks_of_model(panel: Panel, name: str, run: Path) -> VariantRanks:
+def _ranks_of_model(panel: Panel, name: str, run: Run) -> VariantRanks:
     """Results of a saved model, which has to rank the held-out items as its run wrote."""
     train = panel.evaluator.train
-    if read_json(run / "test" / "metrics.json")["split_sha256"] != train.split_sha256:
+    results = run.results("test")
+    if results.metrics["split_sha256"] != train.split_sha256:
         raise UserError("its results are of another drawing of the split; run its stage again")
-    model = MODELS[name].load(run / "model", train)
+    model = MODELS[name].load(run.model_folder, train)
     log.info("%s: %s", train.protocol, name)
     found = panel.evaluate(lambda rows: panel.evaluator.scores_of(model, rows))
-    written = read_parquet(run / "test" / "targets.parquet")
+    written = results.targets
     pairs = zip(found.ranks, (written["rank"], written["rank_sampled99"]), strict=True)
     if any(len(ranks) != len(other) or np.mean(ranks != other) > MOST_UNLIKE for ranks, other in pairs):
         raise UserError("the saved model does not give the ranks that its run wrote; run its stage again")

@@ -4,15 +4,12 @@ docs/core-metrics.md says how to read each: what is good, what is suspicious, wh
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from common.evaluation.registry import CORE, core_value
-from common.utils.io import read_json, write_json
 
 K = 10
 FILE = "measures.json"
-PARTS = ("valid", "test")
 
 
 def core_metrics(record: Mapping[str, Any], k: int = K) -> dict[str, float | None]:
@@ -27,15 +24,12 @@ def core_metrics(record: Mapping[str, Any], k: int = K) -> dict[str, float | Non
     return found | {"diversity": None if similarity is None else 1 - similarity}
 
 
-def write_core_metrics(folder: Path) -> dict[str, Any]:
-    """Write `measures.json` of a run's folder from the `metrics.json` of each part that is there; returns its content:
-    what the run is, k, and the core metrics under `valid` and `test`."""
-    records = {part: read_json(path) for part in PARTS if (path := folder / part / "metrics.json").exists()}
+def summary(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What `measures.json` holds of a run, from the `metrics.json` of each part: what the run is, k, and the core
+    metrics under `valid` and `test`."""
     newest = list(records.values())[-1]
     kept = ("model", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256", "config_sha256")
-    content = {key: newest[key] for key in kept} | {"k": K, **{part: core_metrics(of) for part, of in records.items()}}
-    write_json(folder / FILE, content)
-    return content
+    return {key: newest[key] for key in kept} | {"k": K, **{part: core_metrics(of) for part, of in records.items()}}
 
 
 def oddities(values: Mapping[str, float | None], others: Mapping[str, Mapping[str, float | None]]) -> list[str]:

@@ -1,8 +1,7 @@
 """Metrics by segment: users by the length of their history, held-out items by what is known of them."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ import pandas as pd
 from common.evaluation.metric_suite import described_items, found_by_visibility
 from common.evaluation.statistics import bootstrap_interval, mean_over_seeds
 from common.splits.train_view import TrainView
-from common.utils.io import read_parquet
 
 GROUPS = 3
 """Groups of people and of hidden items, of about as many each."""
@@ -20,26 +18,38 @@ FOUND = 20
 """A hidden item counts as found within so many."""
 
 
-def segments(folders: Mapping[str, Sequence[Path]], train: TrainView) -> dict[str, Any]:
-    """Results of several models by group, from the result folders of their seeds.
+class Results(Protocol):
+    """One run's results on one part of a split: the per-user table and the targets."""
 
-    Returns {"history": {group: people}, "target": {group: hidden pairs}, "rows": {model: {group: value}}}: of a group
-    of people the mean NDCG@10, of a group of hidden pairs the share found among the first 20; both means over seeds.
-    People whom the visible data lack have no history and are left out of its groups.
+    @property
+    def per_user(self) -> pd.DataFrame:
+        """user_id, [given,] and a column per metric."""
+
+    @property
+    def targets(self) -> pd.DataFrame:
+        """A row per held-out pair: item_id, rank, rank_sampled99, listeners, ..."""
+
+
+def segments(rows: Mapping[str, Sequence[Results]], train: TrainView) -> dict[str, Any]:
+    """Results of several models by group, from the results of their seeds.
+
+    Returns {"history": {group: users}, "target": {group: held-out pairs}, "rows": {model: {group: value}}}: of a group
+    of users the mean NDCG@10, of a group of held-out pairs the share found among the first 20; both means over seeds.
+    Users whom the train view lacks have no history and are left out of its groups.
     """
-    any_folder = next(iter(folders.values()))[0]
-    history = history_groups(mean_over_seeds([any_folder]).index, train)
-    target = target_groups(read_parquet(any_folder / "targets.parquet")["listeners"].to_numpy(), train.count_floor)
-    rows: dict[str, dict[str, float]] = {}
-    for name, seeds in folders.items():
-        ndcg = mean_over_seeds(seeds)
-        found = np.mean([read_parquet(seed / "targets.parquet")["rank"].to_numpy() <= FOUND for seed in seeds], axis=0)
-        rows[name] = {group: float(ndcg[of].mean()) for group, of in history.items()}
-        rows[name] |= {group: float(found[of].mean()) for group, of in target.items()}
+    any_results = next(iter(rows.values()))[0]
+    history = history_groups(mean_over_seeds([any_results.per_user]).index, train)
+    target = target_groups(any_results.targets["listeners"].to_numpy(), train.count_floor)
+    values: dict[str, dict[str, float]] = {}
+    for name, seeds in rows.items():
+        ndcg = mean_over_seeds([of_seed.per_user for of_seed in seeds])
+        found = np.mean([of_seed.targets["rank"].to_numpy() <= FOUND for of_seed in seeds], axis=0)
+        values[name] = {group: float(ndcg[of].mean()) for group, of in history.items()}
+        values[name] |= {group: float(found[of].mean()) for group, of in target.items()}
     return {
         "history": {group: int(of.sum()) for group, of in history.items()},
         "target": {group: int(of.sum()) for group, of in target.items()},
-        "rows": rows,
+        "rows": values,
     }
 
 
@@ -77,9 +87,11 @@ def named_groups(values: np.ndarray, among: np.ndarray, before: str) -> dict[str
     return found
 
 
-def apart(folder: Path, train: TrainView) -> dict[str, float]:
-    """The figures of COLUMNS of one run, from its `targets.parquet`; all pairs weigh alike but in Recall@100."""
-    targets = read_parquet(folder / "targets.parquet")
+def by_item_coldness(targets: pd.DataFrame, train: TrainView) -> dict[str, float]:
+    """Recall@100, and the share of held-out pairs found among 99 sampled negatives by what is known of the item.
+
+    All pairs weigh the same but in Recall@100, the mean over users.
+    """
     codes = pd.Index(train.items["item_id"]).get_indexer(targets["item_id"].astype(object))
     found = found_by_visibility(targets, described_items(train)[codes])
     keys = [targets[key].astype(str) for key in ("user_id", "given") if key in targets]

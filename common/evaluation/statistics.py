@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from common.utils.errors import UserError
-from common.utils.io import read_parquet
 
 DRAWS = 2000
 """How often the users are drawn."""
@@ -121,31 +119,28 @@ METRIC = "ndcg_10"
 Row = tuple[str, str]
 
 
-def mean_over_seeds(folders: Sequence[Path], metric: str = METRIC) -> pd.Series:
-    """A metric of each user, averaged over model seeds (and over the rungs of a newcomer): float (users,) by user id.
+def mean_over_seeds(seeds: Sequence[pd.DataFrame], metric: str = METRIC) -> pd.Series:
+    """A metric of each user, averaged over model seeds (and over the numbers of items given of a newcomer), by user id.
 
-    `folders` hold the `per_user.parquet` of each seed.
+    `seeds` are the per-user tables of one row's runs: user_id and a column per metric.
     """
-    seeds = [
-        read_parquet(folder / "per_user.parquet")[["user_id", metric]]
-        .assign(user_id=lambda table: table["user_id"].astype(object))
-        .groupby("user_id")[metric]
-        .mean()
-        for folder in folders
+    means = [
+        table[["user_id", metric]].assign(user_id=table["user_id"].astype(object)).groupby("user_id")[metric].mean()
+        for table in seeds
     ]
-    if any(not seed.index.equals(seeds[0].index) for seed in seeds):
-        raise UserError(f"{folders[0].parents[1]}: its seeds were scored on different users; run them again")
-    return sum(seeds[1:], start=seeds[0]) / len(seeds)
+    if any(not of_seed.index.equals(means[0].index) for of_seed in means):
+        raise UserError("the seeds of a row were scored on different users, so they have no mean; run them again")
+    return sum(means[1:], start=means[0]) / len(means)
 
 
-def significance(folders: Mapping[Row, Sequence[Path]], reference: Row = REFERENCE) -> pd.DataFrame:
-    """For each row of a leaderboard, from the result folders of its seeds, by (model, preset):
+def significance(seeds: Mapping[Row, Sequence[pd.DataFrame]], reference: Row = REFERENCE) -> pd.DataFrame:
+    """For each row of a leaderboard, from the per-user tables of its seeds, by (model, preset):
 
     ndcg_10_low, ndcg_10_high: 95% bootstrap interval over users of the mean over seeds; and, where the reference row is
     among them, difference (mean over users of row - reference), difference_low, difference_high, p_alone, and p,
     which is p_alone Holm-adjusted over all rows compared. The reference's own differences are NaN.
     """
-    per_user = {row: mean_over_seeds(found) for row, found in folders.items()}
+    per_user = {row: mean_over_seeds(tables) for row, tables in seeds.items()}
     table: dict[Row, dict[str, float]] = {}
     for row, values in per_user.items():
         low, high = bootstrap_interval(values.to_numpy())

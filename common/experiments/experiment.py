@@ -1,210 +1,322 @@
-"""One model through both phases: fit, rank, measure, write, track. Every stage with models calls this."""
+"""An experiment: the data, the split and the runs of one command. What the stage scripts hold as `exp`."""
 
+import contextlib
+import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pandas as pd
 
+from common import plots
 from common.data.dataset import Dataset, load_dataset
-from common.evaluation.core_metrics import write_core_metrics
 from common.evaluation.evaluator import Evaluator
-from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task
-from common.experiments import artifacts, tracking
-from common.experiments.presets import preset_label, preset_values
-from common.experiments.run import PARTS, hash_config, is_complete, run_config, write_results
+from common.experiments.ensemble_weights import tune_weights
+from common.experiments.live_run import LiveRun
+from common.experiments.outputs import RowResults, collect, results_of_rows
+from common.experiments.presets import PRESETS, preset_label, preset_values, read_toml
+from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings
+from common.experiments.tuning import Found, Search, tune, write_preset
 from common.models.base import Recommender
-from common.plots.model_comparison import draw_accuracy
+from common.models.ensemble import Ensemble
+from common.models.linear.als import ALS, devices
+from common.models.neural.base import Neural
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils import distributed as parallel
-from common.utils import environment as machine
-from common.utils.io import strict, write_json
-from common.utils.logs import log_file
+from common.utils import distributed
+from common.utils.device import choose_device, choose_torch_device
+from common.utils.environment import about_machine
+from common.utils.io import display, write_parquet
+from common.utils.logs import log_once
+from common.utils.settings import NoSettings, setting_parts
 
+PREPROCESSING = ("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs")
+"""Loggers that would say the same for every phase."""
+Report = Callable[[dict[str, float], int], None]
 log = logging.getLogger(__name__)
 
 
-PROBES = 3
+class _NoEvaluation:
+    """Stands for an evaluator in a process that only helps to train: the first process alone evaluates."""
+
+    def __init__(self, train: TrainView) -> None:
+        self.train = train
+
+    def __call__(self, model: Recommender) -> float:
+        """Nothing: the trainer takes the first process' value."""
+        return float("nan")
+
+    def evaluate(self, model: Recommender) -> None:
+        """Nothing, which no run keeps."""
 
 
-Report = Callable[[dict[str, float], int], None]
+def device_for(args: ModelSettings, models: Sequence[type[Recommender]]) -> tuple[str, str]:
+    """The device that `--device` means for a stage's models, and how a log line tells of it.
+
+    Raises a UserError for a device that is not there, and for a precision that it lacks.
+    """
+    networks = [model for model in models if issubclass(model, Neural)]
+    if not networks:
+        device = choose_device(args.device, devices() if ALS in models else ("cpu",)).name
+        return device, device
+    from common.training.precision import precision_of
+
+    chosen = choose_torch_device(args.device)
+    precisions = {precision_of(chosen.name, getattr(args, model.name).precision) for model in networks}
+    return chosen.name, f"{chosen.name} ({chosen.reason}), {', '.join(sorted(precisions))}"
 
 
-Curves = dict[str, list[float]]
+class Experiment(contextlib.AbstractContextManager):
+    """What the models of one command share. Used in a `with` block, which under torchrun joins the other processes.
 
+    args: the command's flags. models: the stage's models; `--device auto` means the best device that all of them can
+    use, and a precision that this device lacks is refused before anything is read.
+    """
 
-class Experiment:
-    """The data, the split and the scorers that the models of one command share."""
-
-    def __init__(self, settings: ModelSettings, stage: str, device: str = "cpu") -> None:
-        self.settings, self.stage, self.device = settings, stage, device
-        self.machine = machine.about_machine(device)
-        self.train: dict[str, TrainView] = {}
-        self.evaluators: dict[str, Evaluator] = {}
-        with parallel.main_first():
-            self.data: Dataset = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-            task = Task(self.data, settings.split_folder)
-            for phase in settings.phases:
-                self.evaluators[phase] = task.valid if phase == "select" else task.test
-                self.train[phase] = self.evaluators[phase].train
+    def __init__(self, args: ModelSettings, stage: str, models: Sequence[type[Recommender]] = ()) -> None:
+        self.args, self.stage = args, stage
+        self.device, self.device_note = device_for(args, models)
+        self.machine = about_machine(self.device)
+        self.settings = {m.name: getattr(args, m.name) for m in models if m.Settings is not NoSettings}
+        self.shared: dict[Any, Any] = {}
+        """What a fit leaves for the next: cross-fitted training data."""
         self.hint = ""
-        log.info(
-            "%s | %s | %s users x %s items, %s visible interactions | %s",
-            self.data.name,
-            settings.split_folder,
-            *(f"{n:,}" for n in (self.select.n_users, self.select.n_items, len(self.select.interactions))),
-            device,
-        )
+        self._stack = contextlib.ExitStack()
+        self._run = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Join the other processes, and say what the experiment is about."""
+        self._stack.enter_context(distributed.group(self.device))
+        self._stack.enter_context(log_once(*PREPROCESSING))
+        with distributed.main_first():
+            train = self.valid.train
+        sizes = (f"{n:,}" for n in (train.n_users, train.n_items, len(train.interactions)))
+        about = "%s | %s | %s users x %s items, %s visible interactions | %s"
+        log.info(about, self.data.name, self.split, *sizes, self.device_note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the run that an error has interrupted, and leave the other processes."""
+        self._run.close()
+        self._stack.close()
+
+    # Data
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The prepared data set."""
+        return load_dataset(self.args.dataset, self.args.data_dir, self.args.synthetic)
 
     @property
-    def select(self) -> TrainView:
-        """What the select phase shows: the data of every choice."""
-        return self.train["select"]
+    def split(self) -> str:
+        """Folder name of the split: protocol and split seed."""
+        return self.args.split_folder
+
+    @cached_property
+    def task(self) -> Task:
+        """The train views and evaluators of the split, each made when first used."""
+        return Task(self.data, self.split)
+
+    @property
+    def train(self) -> TrainView:
+        """Train alone: what choices are made on."""
+        return self.task.train
+
+    @property
+    def valid(self) -> Evaluator:
+        """The evaluator on validation."""
+        return self._in_this_process(self.task.valid)
+
+    @property
+    def train_valid(self) -> TrainView:
+        """Train and validation: what the final model is fitted on."""
+        return self.task.train_valid
+
+    @property
+    def test(self) -> Evaluator:
+        """The evaluator on test."""
+        return self._in_this_process(self.task.test)
+
+    def _in_this_process(self, evaluator: Evaluator) -> Any:
+        return evaluator if self.is_main else _NoEvaluation(evaluator.train)
+
+    @property
+    def part(self) -> str:
+        """The last part of the split that this command scores: `valid` with `--phase select`, else `test`."""
+        return PARTS[self.args.phase]
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """The evaluator on `part`."""
+        return self.valid if self.part == "valid" else self.test
+
+    @property
+    def shown(self) -> TrainView:
+        """What the last model was fitted on."""
+        return self.evaluator.train
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes and reports; the others of torchrun only help to train."""
+        return distributed.is_main()
+
+    # Runs
 
     @property
     def folder(self) -> Path:
         """Folder of this data set's and split's results."""
-        return self.settings.output_dir / self.data.name / self.settings.split_folder
+        return self.args.output_dir / self.data.name / self.split
 
-    @property
-    def has_times(self) -> bool:
-        """Whether the interactions of this protocol carry times."""
-        return "timestamp" in self.select.interactions
+    def runs(self, *models: type[Recommender]) -> Iterator[tuple[Recommender, LiveRun]]:
+        """Each model that is asked for, new and unfitted, with the run that keeps what comes of it.
 
-    def preset(self, kind: type[Recommender], settings: Any) -> str:
-        """Name of the preset folder: the preset's own, or a derived one where flags changed the settings."""
-        flags = self.settings
-        as_preset = preset_values(flags.preset, self.data.presets, flags.protocol, kind.name, kind.Settings)
-        return preset_label(flags.preset, settings, as_preset)
+        Left out are models that `--models` does not name, those that need times where there are none, and with
+        `--resume` those whose results are complete. With `--tune` the settings are searched first. A model made of
+        others takes the settings that the others have in this command.
+        """
+        for model in self._chosen(models):
+            settings = self.settings_of(model)
+            if self.args.tune and model.name in self.settings:
+                settings = self.settings[model.name] = self.tune(model, settings, self.args.tune)
+            run = self._live_run(model, settings)
+            if self.args.resume and run.is_complete(run.new_config, self.args.parts, model.files):
+                log.info("%-14s complete already, skipped", model.name)
+                continue
+            with self._run as running:
+                if self.is_main:
+                    running.enter_context(run.opened(self.args.wandb, self.args.output_dir, self.args.phase))
+                yield model(settings, seed=self.args.seed, device=self.device), run
+            self.hint = run.tracker.hint
 
-    def run_folder(self, kind: type[Recommender], settings: Any) -> Path:
-        """Folder of one model's run."""
-        return self.folder / kind.name / self.preset(kind, settings) / f"seed{self.settings.seed}"
+    def _chosen(self, models: Sequence[type[Recommender]]) -> list[type[Recommender]]:
+        by_name = {model.name: model for model in models}
+        chosen = [by_name[name] for name in getattr(self.args, "models", by_name) if name in by_name]
+        has_times = self.train.histories.timestamps is not None
+        for model in chosen:
+            if model.needs_times and not has_times:
+                log.info("%s is left out: nothing has a time here", model.name)
+        return [model for model in chosen if has_times or not model.needs_times]
 
-    def load(self, kind: type[Recommender], settings: Any) -> Recommender:
-        """The model that `run` has kept."""
-        return kind.load(self.run_folder(kind, settings) / "model", self.select)
+    def settings_of(self, model: type[Recommender]) -> Any:
+        """A model's settings: the preset's, changed by flags and by what was searched in this command."""
+        args = self.args
+        settings = self.settings.get(model.name)
+        if settings is None:
+            settings = preset_values(args.preset, self.data.presets, args.protocol, model.name, model.Settings)
+        parts = setting_parts(type(settings)).keys() & self.settings.keys()
+        return dataclasses.replace(settings, **{name: self.settings[name] for name in parts})
 
-    def run(self, kind: type[Recommender], settings: Any) -> None:
-        """Fit and score a model in every phase, and keep all of it under `outputs/`."""
-        flags, preset = self.settings, self.preset(kind, settings)
-        folder = self.run_folder(kind, settings)
-        config = run_config(flags, self.stage, kind, settings, preset, self.data, self.select.split_sha256)
-        if flags.resume and is_complete(folder, kind, config, flags.phases):
-            log.info("%-14s complete already, skipped", kind.name)
-            return
-        if not parallel.is_main():  # helps to train; the first process does all else
-            self._train_along(kind, settings, folder)
-            return
-        identity = tracking.RunIdentity(
-            model=kind.name,
-            stage=self.stage,
-            preset=preset,
-            dataset=self.data.name,
-            split_folder=flags.split_folder,
-            split_sha256=self.select.split_sha256,
-            phase=flags.phase,
-            seed=flags.seed,
+    def run_of(self, model: type[Recommender], settings: Any = None) -> Run:
+        """The run of a model with its settings in this command, whether it is there or not."""
+        return Run.at(self.args.output_dir, self._key(model, self.settings_of(model) if settings is None else settings))
+
+    def _key(self, model: type[Recommender], settings: Any) -> RunKey:
+        args = self.args
+        as_preset = preset_values(args.preset, self.data.presets, args.protocol, model.name, model.Settings)
+        preset = preset_label(args.preset, settings, as_preset)
+        return RunKey(self.data.name, self.split, model.name, preset, args.seed)
+
+    def _live_run(self, model: type[Recommender], settings: Any) -> LiveRun:
+        key, args = self._key(model, settings), self.args
+        about = (self.stage, args.protocol, args.split_seed, settings, self.data.sha256, self.train.split_sha256)
+        context = dataclasses.replace(self.context(), resume=args.resume)
+        return LiveRun(
+            args.output_dir, key, run_config(key, *about), self.part, context, self.machine, args.artifact_mb
         )
-        tracker = tracking.start(flags.wandb, flags.output_dir, identity, config)
-        try:
-            with log_file(folder / "log.txt"):
-                model = kind(settings, seed=flags.seed, device=self.device)
-                self._phases(model, folder, config, tracker)
-        finally:
-            tracker.finish()
-        self.hint = tracker.hint
 
-    def fit(self, model: Recommender, phase: str, folder: Path | None = None, report: Report | None = None) -> None:
-        """Fit a model on what a phase shows. One that is trained in epochs is judged on validation in `select`, and
-        keeps its checkpoints under `folder`."""
-        checkpoints = None if folder is None else folder / "training" / phase
-        context = FitContext(checkpoints, self.settings.resume, report, self.data.sha256)
-        if phase == "select":
-            model.fit(self.train[phase], self.evaluators[phase], context)
+    def load(self, model: type[Recommender]) -> Any:
+        """The model that its run has kept; None where that is the one of an earlier final run, which knows validation,
+        and where there is none."""
+        run = self.run_of(model)
+        if self.part == "valid" and run.has("test"):
+            log.info(
+                "\n%s: the saved model is that of an earlier final run and knows validation; not shown", model.name
+            )
+            return None
+        return model.load(run.model_folder, self.shown) if run.parts else None
+
+    def load_all(self, models: Sequence[type[Recommender]]) -> list[Any]:
+        """The models that are kept, of those that `--models` names."""
+        loaded = [self.load(model) for model in self._chosen(models)]
+        return [model for model in loaded if model is not None]
+
+    def context(self) -> FitContext:
+        """For fits that no run keeps: studies of a model. Training data is shared with the runs'."""
+        return FitContext(data_sha256=self.data.sha256, shared=self.shared)
+
+    # Settings
+
+    def tune(self, model: type[Recommender], start: Any, trials: int, presets: Path = PRESETS) -> Any:
+        """The best of `trials` settings by validation NDCG@10, written into `presets/<dataset>.toml`.
+
+        Validation pairs of one split are test pairs of another: only the published split's choice is written.
+        """
+        name, file = f"{model.name}_tuning", presets / f"{self.data.presets}.toml"
+        if model is Ensemble:
+            found = tune_weights(self.data, self.args.split_seed, start, trials, self.args.seed, self.device)
+            if found is None:
+                return start
+            write_parquet(self.folder / model.name / "weights.parquet", found.table)
+            path = self.plot(name, plots.ensemble_weights, found.table, found.by_length, part="valid", about=model.name)
+            log.info("what the weights do: %s", display(path))
         else:
-            model.refit(self.train[phase], context)
+            search = self.search(model)
+            read_toml(file)  # a broken file is refused before anything is tried
+            found = tune(search, start, trials)
+            if values := search.importance(start):
+                path = self.plot(name, plots.search, *values, part="valid", about=model.name)
+                log.info("importance of settings: %s", display(path))
+        if self.args.split_seed:
+            log.info("not written to presets/: validation pairs of one split are test pairs of another")
+        else:
+            write_preset(file, model.name, self.args.protocol, Found(*found[:3]))
+        return found.settings
 
-    def _train_along(self, kind: type[Recommender], settings: Any, folder: Path) -> None:
-        model = kind(settings, seed=self.settings.seed, device=self.device)
-        for phase in self.settings.phases:
-            self.fit(model, phase, folder)
+    def search(self, model: type[Recommender]) -> Search:
+        """What a search of a model's settings on this split needs."""
 
-    def _phases(self, model: Recommender, folder: Path, config: dict, tracker: tracking.NullTracker) -> None:
-        summary: dict[str, Any] = {}
-        curves: Curves = {}
-        for phase in self.settings.phases:
+        def score(settings: Any, report: Report) -> float:
+            fitted = self.fit(model(settings, seed=self.args.seed, device=self.device), report)
+            return self.valid(fitted)
 
-            def report(values: dict[str, float], epoch: int, phase: str = phase) -> None:
-                tracker.log(strict({curve_name(name, phase): value for name, value in values.items()}), epoch)
+        folder = self.folder / model.name
+        return Search(model.name, score, folder / "study.jsonl", self.train.split_sha256, self.args.seed)
 
-            evaluation, costs = self._fit_and_score(model, phase, folder, report)
-            curves |= {curve_name(name, phase): values for name, values in model.curves.items()}
-            record = evaluation.metrics | costs | self._about(config, phase)
-            write_results(folder / PARTS[phase], evaluation, record)
-            write_core_metrics(folder)
-            shown = ("ndcg_10", "recall_20", "hr_5_sampled99", "coverage_10")
-            figures = "  ".join(f"{key} {record[key]:.4f}" for key in shown)
-            log.info("%-14s %-6s %s  (fit %.1f s)", model.name, phase, figures, record["fit_seconds"])
-            # The summary's own keys are those of the last phase's metrics.json; validation stays beside them.
-            summary = {f"valid/{key}": value for key, value in summary.items() if isinstance(value, float)} | record
-        newest = phase == "final" or not (folder / "test").exists()
-        if newest:  # a final model stays beside the test results it gave
-            write_json(folder / "config.json", config)
-            model.save(folder / "model")
-        title = f"{model.name}, {self.data.name}, {self.settings.split_folder}"
-        parts = [PARTS[phase] for phase in self.settings.phases]
-        tracker.figure("accuracy_by_k", draw_accuracy(folder, parts, title))
-        if curves:
-            write_json(folder / "curves.json", curves)
-        tracker.summary(strict(summary))
-        tracker.table("top10", top_ten(evaluation.recommendations, self.train[phase]))
-        if tracker.is_on:  # copying is not free
-            model_folder = folder / "model" if newest else None
-            artifacts.keep(tracker, record, folder / PARTS[phase], model_folder, self.settings.artifact_mb)
+    def fit(self, model: Recommender, report: Report | None = None) -> Recommender:
+        """Fit a model that no run keeps on train, validation watching."""
+        return model.fit(self.train, self.valid, dataclasses.replace(self.context(), report=report))
 
-    def _fit_and_score(
-        self, model: Recommender, phase: str, folder: Path, report: Report
-    ) -> tuple[Evaluation, dict[str, float]]:
-        evaluator = self.evaluators[phase]
-        self.fit(model, phase, folder, report)
-        evaluation = evaluator.evaluate(model)
-        costs = {
-            **evaluation.costs,
-            "model_mb": model.nbytes() / 2**20,
-            "peak_rss_mb": machine.peak_rss_mb(),
-            **model.costs,
-        }
-        return evaluation, costs
+    # Reports
 
-    def _about(self, config: dict[str, Any], phase: str) -> dict[str, Any]:
-        kept = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")
-        return {key: config[key] for key in kept} | {
-            "phase": phase,
-            "config_sha256": hash_config(config),
-            **self.machine,
-        }
+    def plot(
+        self, name: str, draw: Callable[..., Any], *values: Any, part: str = "", about: str = "", **named: Any
+    ) -> Path:
+        """Draw a figure of this split under `figures/`: `draw(*values, title, path)`; returns its path."""
+        path = self.folder / "figures" / f"{name}.png"
+        title = ", ".join(filter(None, (about, self.data.name, self.split, PART_NAMES.get(part, ""))))
+        draw(*values, title, path, **named)
+        return path
 
+    def rows(self) -> pd.DataFrame:
+        """Validation NDCG@10 of every model and preset with results on this split: stage, model, preset, ndcg_10."""
+        records = collect(self.folder, "valid", self.train.split_sha256)
+        keys = ["stage", "model", "preset"]
+        rows = records.groupby(keys)["ndcg_10"].mean() if len(records) else pd.DataFrame(columns=[*keys, "ndcg_10"])
+        return rows.reset_index().sort_values(["stage", "ndcg_10"], ignore_index=True)
 
-def curve_name(name: str, phase: str) -> str:
-    """What a curve is called: that of `final`, where nothing is chosen any more, beside that of `select`.
+    def best_rows(self, beside: type[Recommender], n: int) -> RowResults:
+        """The first seed's results of a model's rows and of the `n` rows of others that did best on validation."""
+        rows = self.rows()
+        own = rows["model"] == beside.name
+        return results_of_rows(self.folder, pd.concat([rows[~own].nlargest(n, "ndcg_10"), rows[own]]))
 
-    >>> curve_name("train/loss", "select"), curve_name("train/loss", "final")
-    ('train/loss', 'refit/loss')
-    """
-    return name if phase == "select" else "refit/" + name.split("/")[-1]
-
-
-def top_ten(recommendations: pd.DataFrame, train: TrainView) -> pd.DataFrame:
-    """The ten best items of the first few users, by name."""
-    users = recommendations["user_id"].astype(object).drop_duplicates().iloc[:PROBES]
-    top = recommendations[recommendations["user_id"].isin(users) & (recommendations["rank"] <= 10)]
-    named = top.assign(user_id=top["user_id"].astype(object), item_id=top["item_id"].astype(object))
-    if "name" not in train.items:
-        return named.assign(name=named["item_id"])
-    names = train.items.set_index("item_id")["name"].astype(object)
-    return named.assign(name=named["item_id"].map(names).fillna(named["item_id"]))
+    def all_rows(self) -> RowResults:
+        """The first seed's results of every row, all on one part of the split."""
+        return results_of_rows(self.folder, self.rows())

@@ -9,7 +9,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +19,10 @@ import tyro
 from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, is_at_hand, resolve_name
 from common.experiments.presets import preset_values
 from common.experiments.settings import DataSettings
-from common.utils import distributed as parallel
-from common.utils.errors import UserError
-from common.utils.settings import check_ranges
+from common.models.base import Recommender
+from common.utils import distributed
+from common.utils.errors import UserError, unknown_name
+from common.utils.settings import NoSettings, check_ranges
 
 S = TypeVar("S", bound=DataSettings)
 
@@ -28,22 +30,38 @@ S = TypeVar("S", bound=DataSettings)
 T = TypeVar("T")
 
 
-def parse(settings: type[S], argv: Sequence[str] | None, models: dict[str, type] | None = None) -> S:
+def parse(settings: type[S], argv: Sequence[str] | None, models: Sequence[type[Recommender]] = ()) -> S:
     """Settings of a stage from flags, with the preset's values as the defaults of the models' flags.
 
-    `models` maps a model's name to its settings class; the stage's class has a field of that name for each.
+    Every model has a group of flags of its name, made from its settings class.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    parsed = _parse_with_presets(settings, argv, models or {})
+    classes = {model.name: model.Settings for model in models if model.Settings is not NoSettings}
+    settings = with_models(settings, classes)
+    parsed = _parse_with_presets(settings, argv, classes)
     parsed.check()
-    for name in models or {}:
+    for name in getattr(parsed, "models", ()) if models else ():
+        if name not in (known := [model.name for model in models]):
+            raise unknown_name("model", name, known)
+    for name in classes:
         check_ranges(name, getattr(parsed, name))
-    alone = parallel.started() == 1  # several processes would download into one another's files
+        getattr(getattr(parsed, name), "check", lambda: None)()
+    alone = distributed.started() == 1  # several processes would download into one another's files
     dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download and alone)
     if dataset == parsed.dataset:
         return parsed
     # Only now, with all flags in order, `auto` was decided; a download may have led to other presets.
-    return _parse_with_presets(settings, [*argv, "--dataset", dataset], models or {})
+    return _parse_with_presets(settings, [*argv, "--dataset", dataset], classes)
+
+
+def with_models(settings: type[S], classes: Mapping[str, type]) -> type[S]:
+    """The settings class with a field for each model's own settings."""
+    if not classes:
+        return settings
+    fields = [(name, kind, field(default_factory=kind)) for name, kind in classes.items()]
+    made = dataclasses.make_dataclass(settings.__name__, fields, bases=(settings,), frozen=True)
+    made.__doc__, made.__module__ = settings.__doc__, settings.__module__
+    return made
 
 
 def _parse_with_presets(settings: type[S], argv: list[str], models: dict[str, type]) -> S:
@@ -105,14 +123,14 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
             main(argv)
         except UserError as mistake:
             sys.stdout.flush()
-            if parallel.is_main():  # several processes would all say the same
+            if distributed.is_main():  # several processes would all say the same
                 print(f"error: {mistake}", file=sys.stderr)
             raise SystemExit(2) from None
         except BrokenPipeError:  # the reader of our output (head, less) has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(141) from None
         except KeyboardInterrupt:
-            if not parallel.is_main():
+            if not distributed.is_main():
                 raise SystemExit(130) from None
             print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
             raise SystemExit(130) from None

@@ -1,141 +1,156 @@
-"""Runs under `outputs/`, found by folder or by name, and read for a comparison."""
+"""All runs under `outputs/`: listed, found by folder or by name, and read for a comparison."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from common.data.sources.registry import LASTFM
-from common.experiments.run import hash_config
+from common.experiments.run import PartResults, Run
 from common.utils.errors import UserError, unknown_name
-from common.utils.io import display, read_json, read_parquet
+from common.utils.io import display
+
+log = logging.getLogger(__name__)
+
+
+def runs_in(folder: Path, part: str | None = None) -> list[Run]:
+    """The runs under a split's folder that have results (on `part`, if it is named), by model, preset and seed."""
+    runs = (Run(path) for path in sorted(folder.glob("*/*/seed*")))
+    return [run for run in runs if (run.parts if part is None else run.has(part))]
+
+
+def collect(folder: Path, part: str, split_sha256: str) -> pd.DataFrame:
+    """`metrics.json` of every run under a split's folder on `valid` or `test`, one row per run, with its `folder`.
+
+    Runs on another drawing of the split are left out, and said to be: their figures compare with nothing here.
+    """
+    results = [run.results(part) for run in runs_in(folder, part)]
+    current = [of for of in results if of.metrics["split_sha256"] == split_sha256]
+    if len(current) < len(results):
+        log.warning("%d runs on another split are left out of the leaderboard", len(results) - len(current))
+    records = [of.metrics | {"folder": str(of.folder)} for of in current]
+    return pd.DataFrame([{k: v for k, v in record.items() if not isinstance(v, dict)} for record in records])
+
+
+def results_at(folder: str | Path) -> PartResults:
+    """The results in a folder as `collect` names it."""
+    return PartResults(Run(Path(folder).parent), Path(folder).name)
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run's results on one part of its split.
+class Outputs:
+    """The folder of all results: `outputs/<dataset>/<split>/<model>/<preset>/seed<k>/`."""
 
-    per_user: float, index user_id, one column per metric; of a newcomer the mean over the rungs.
-    """
+    root: Path
 
-    label: str
-    folder: Path
-    part: str
-    config: dict[str, Any]
-    record: dict[str, Any]
-    per_user: pd.DataFrame
+    def runs(
+        self, dataset: str | None = None, split: str | None = None, model: str | None = None, preset: str | None = None
+    ) -> list[Run]:
+        """Runs with results, those of the named data set, split, model and preset."""
+        found = [
+            run for folder in sorted(self.root.glob(f"{dataset or '*'}/{split or '*'}")) for run in runs_in(folder)
+        ]
+        return [run for run in found if model in (None, run.key.model) and preset in (None, run.key.preset)]
 
-    @property
-    def protocol(self) -> str:
-        """Folder name of the split."""
-        return self.folder.resolve().parents[2].name
+    def datasets(self) -> list[str]:
+        """Names of the data sets that have results on validation."""
+        return sorted({folder.parent.name for folder in self.splits()})
 
-    @property
-    def results(self) -> Path:
-        """Folder of the results."""
-        return self.folder / self.part
+    def splits(self, dataset: str | None = None) -> list[Path]:
+        """Folders of the splits that have results on validation, of one data set or of all."""
+        folders = sorted(path for path in self.root.glob(f"{dataset or '*'}/*") if path.is_dir())
+        return [folder for folder in folders if runs_in(folder, "valid")]
 
-    @property
-    def matches(self) -> bool:
-        """Whether `config.json` tells of the settings that gave these results."""
-        return hash_config(self.config) == self.record["config_sha256"]
+    def choose_dataset(self, name: str) -> str:
+        """The folder of a data set: the name itself, or the only one whose name goes on with a hyphen (sizes)."""
+        names = self.datasets()
+        if not names:
+            raise UserError(f"no results under {display(self.root)}; run a stage first, e.g. 1_knn_baseline.py")
+        if name == "auto" and LASTFM in names:
+            return LASTFM
+        found = [one for one in names if name in ("auto", one)] or [n for n in names if n.startswith(f"{name}-")]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(f"--dataset {name} may mean {' or '.join(found)}; name one of them")
+        raise unknown_name("data set", name, names)
 
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds the results of one run."""
-    return (folder / "valid" / "metrics.json").exists() or (folder / "test" / "metrics.json").exists()
-
-
-def data_sets(output_dir: Path) -> list[str]:
-    """Names of the data sets that have results."""
-    return sorted({path.parents[5].name for path in output_dir.glob("*/*/*/*/seed*/valid/metrics.json")})
-
-
-def choose_data_set(wanted: str, output_dir: Path) -> str:
-    """The folder of a data set: the name itself, or the only one whose name goes on with a hyphen (generated sizes)."""
-    names = data_sets(output_dir)
-    if not names:
-        raise UserError(f"no results under {display(output_dir)}; run a stage first, e.g. 1_knn_baseline.py")
-    if wanted == "auto" and LASTFM in names:
-        return LASTFM
-    found = [name for name in names if wanted in ("auto", name)] or [n for n in names if n.startswith(f"{wanted}-")]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UserError(f"--dataset {wanted} may mean {' or '.join(found)}; name one of them")
-    raise unknown_name("data set", wanted, names)
-
-
-def find_run(run: str, output_dir: Path, dataset: str, protocol: str) -> Path:
-    """The folder of a run: itself, or by model, preset and seed under a data set and protocol (tuned, first seed)."""
-    if found := _first_run(Path(run)):
-        return found
-    if Path(run).is_dir() and Path(run).is_absolute():
-        raise UserError(f"{run} holds no results of a run; name a folder outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK")
-    folder = output_dir / choose_data_set(dataset, output_dir) / protocol
-    if not folder.is_dir():
-        raise unknown_name("protocol", protocol, _protocols(folder.parent))
-    if found := _first_run(folder / run):
-        return found
-    known = sorted({"/".join(path.relative_to(folder).parts[:2]) for path in folder.glob("*/*/seed*") if is_run(path)})
-    raise UserError(
-        f"{run!r} is no run: there is no such folder, and {display(folder)} holds {', '.join(known) or 'none'}"
-    )
+    def find(self, name: str, dataset: str = "auto", split: str = "listen") -> Run:
+        """A run by its folder, or by model, preset and seed under a data set and split (tuned, first seed)."""
+        if found := _first_run(Path(name)):
+            return found
+        if Path(name).is_dir() and Path(name).is_absolute():
+            raise UserError(
+                f"{name} holds no results of a run; name a folder outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK"
+            )
+        folder = self.root / self.choose_dataset(dataset) / split
+        if not folder.is_dir():
+            raise unknown_name("protocol", split, [path.name for path in self.splits(folder.parent.name)])
+        if found := _first_run(folder / name):
+            return found
+        known = sorted({f"{run.key.model}/{run.key.preset}" for run in runs_in(folder)})
+        raise UserError(
+            f"{name!r} is no run: there is no such folder, and {display(folder)} holds {', '.join(known) or 'none'}"
+        )
 
 
-def _protocols(folder: Path) -> list[str]:
-    return sorted({path.parents[4].name for path in folder.glob("*/*/*/seed*/valid/metrics.json")})
-
-
-def _first_run(folder: Path) -> Path | None:
+def _first_run(folder: Path) -> Run | None:
     """The run that a folder of a model, a preset or a run means: its first seed, tuned or else the only preset."""
-    found = {
-        pattern: [path for path in sorted(folder.glob(pattern)) if is_run(path)] for pattern in ("seed*", "*/seed*")
-    }
-    if is_run(folder) or found["seed*"]:
-        return folder if is_run(folder) else found["seed*"][0]
-    presets = {path.parent.name: path for path in reversed(found["*/seed*"])}
-    return presets.get("tuned", next(iter(presets.values())) if len(presets) == 1 else None)
+    if Run(folder).parts:
+        return Run(folder)
+    seeds, presets = (
+        [run for run in map(Run, sorted(folder.glob(pattern))) if run.parts] for pattern in ("seed*", "*/seed*")
+    )
+    if seeds:
+        return seeds[0]
+    first = {run.folder.parent.name: run for run in reversed(presets)}
+    return first.get("tuned", next(iter(first.values())) if len(first) == 1 else None)
 
 
-def read_runs(folders: Sequence[Path], part: str = "auto") -> list[Run]:
-    """Runs on one part of one split; `auto`: test if every run has opened it, else valid for all.
+def read_results(runs: Sequence[Run], part: str = "auto") -> list[PartResults]:
+    """Results of runs on one part of one split; `auto`: test if every run has opened it, else valid for all.
 
     Raises UserError for a run given twice, a part that a run lacks, or runs on different splits.
     """
-    for place, folder in enumerate(folders):
-        if folder.resolve() in [other.resolve() for other in folders[:place]]:
-            raise UserError(f"{display(folder)} is named twice; name two different runs")
+    for place, run in enumerate(runs):
+        if run.folder.resolve() in [other.folder.resolve() for other in runs[:place]]:
+            raise UserError(f"{display(run.folder)} is named twice; name two different runs")
     if part == "auto":
-        part = "test" if all((folder / "test" / "metrics.json").exists() for folder in folders) else "valid"
-    runs = [read_run(folder, part) for folder in folders]
-    for run in runs[1:]:
-        if run.record["split_sha256"] != runs[0].record["split_sha256"]:
-            shown = [f"{display(r.folder)} ({r.record['split_sha256'][:8]})" for r in (runs[0], run)]
+        part = "test" if all(run.has("test") for run in runs) else "valid"
+    results = [run.results(part) for run in runs]
+    for other in results[1:]:
+        if other.metrics["split_sha256"] != results[0].metrics["split_sha256"]:
+            shown = [f"{display(r.run.folder)} ({r.metrics['split_sha256'][:8]})" for r in (results[0], other)]
             raise UserError(f"{shown[0]} and {shown[1]} are on different splits; compare runs on the same one")
-    return runs
+    return results
 
 
-def read_run(folder: Path, part: str) -> Run:
-    """One run's results on `test` or `valid`."""
-    results = folder / part
-    if not (results / "metrics.json").exists():
-        other = "valid" if part == "test" else "test"
-        raise UserError(f"{display(folder)} has no results on {part}; run it so far, or compare with --part {other}")
-    record = read_json(results / "metrics.json")
-    config = read_json(folder / "config.json")
-    per_user = read_parquet(results / "per_user.parquet").drop(columns="given", errors="ignore")
-    per_user["user_id"] = per_user["user_id"].astype(object)
-    label = row_name(record) + (f" seed {record['seed']}" if record["seed"] else "")
-    return Run(label, folder, part, config, record, per_user.groupby("user_id").mean())
+class RowResults(dict[str, PartResults]):
+    """Results of leaderboard rows by their label, all on one part of the split."""
+
+    @property
+    def part(self) -> str:
+        """`test` or `valid`; empty without rows."""
+        return next((row.part for row in self.values()), "")
 
 
-def row_name(record: Mapping[str, Any]) -> str:
-    """What a row is called in a terminal: its model, with its preset where that is not the tuned one.
+def results_of_rows(folder: Path, rows: pd.DataFrame) -> RowResults:
+    """The first seed's results of each leaderboard row by its label, all on one part of the split.
 
-    >>> row_name({"model": "als", "preset": "tuned"}), row_name({"model": "als", "preset": "classic"})
-    ('als', 'als/classic')
+    Test, if every row has opened it, else validation for all: a figure never mixes the two.
     """
-    return str(record["model"]) + ("" if record["preset"] == "tuned" else f"/{record['preset']}")
+    found = RowResults()
+    for part in ("test", "valid"):
+        runs = {(run.key.model, run.key.preset): run for run in reversed(runs_in(folder, part))}
+        keys = {label(row): (row["model"], row["preset"]) for _, row in rows.iterrows()}
+        found = RowResults({name: runs[key].results(part) for name, key in keys.items() if key in runs})
+        if len(found) == len(rows):
+            break
+    return found
+
+
+def label(row: pd.Series) -> str:
+    """How a row is called in a legend."""
+    return row["model"] if row["preset"] == "tuned" else f"{row['model']} ({row['preset']})"

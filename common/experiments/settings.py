@@ -85,6 +85,11 @@ class ModelSettings(DataSettings):
         return ("select",) if self.phase == "select" else ("select", "final")
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the split that this run scores."""
+        return ("valid",) if self.phase == "select" else ("valid", "test")
+
+    @property
     def split_folder(self) -> str:
         """Folder name of the split: protocol and split seed."""
         return folder_name(self.protocol, self.split_seed)

@@ -7,20 +7,20 @@ import logging
 import math
 import sys
 import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
 
-from common.experiments.experiment import Experiment
-from common.experiments.presets import PRESETS, read_toml
+from common.experiments.presets import read_toml
 from common.experiments.study_store import complete, finished, held, importances, open_study, prepare, take_up
-from common.models.base import Recommender
-from common.plots.search import draw_search
-from common.utils import distributed as parallel
+from common.utils import distributed
 from common.utils.errors import DivergedError, UserError
-from common.utils.io import display, write_text
+from common.utils.io import write_text
 from common.utils.settings import SearchRange, not_searched, search_ranges
 
 LEAST = 10
@@ -28,47 +28,88 @@ LEAST = 10
 log = logging.getLogger(__name__)
 
 
-def tune(experiment: Experiment, kind: type[Recommender], start: Any, trials: int, presets: Path = PRESETS) -> Any:
-    """Try `trials` settings in all on the select phase and return the best by validation NDCG@10.
+Report = Callable[[dict[str, float], int], None]
+Score = Callable[[Any, Report | None], float]
+"""Settings and a report of each epoch -> NDCG@10 on validation."""
 
-    The study lies beside the results and is resumed: asking for 100 after 60 runs 40 more, and a trial in which a
-    search was stopped is tried again. The first trial is `start`, see `first_values`. A training that is behind half of
-    the others is cut short. The best settings are written to `presets/<dataset>.toml` under [tuned.<model>.<protocol>].
+
+class Found(NamedTuple):
+    """What a search has chosen: settings, their NDCG@10 on validation, and of how many trials they are the best."""
+
+    settings: Any
+    ndcg: float
+    trials: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search of one model's settings on one split. `study`: the file that keeps its trials."""
+
+    model: str
+    score: Score
+    study: Path
+    split_sha256: str
+    seed: int
+
+    def name(self, start: Any) -> str:
+        """Name of the study: one per split, seed and whatever of the settings is not searched, since only values of
+        the same sort compare."""
+        tried = searchable(type(start))
+        fixed = {name: value for name, value in dataclasses.asdict(start).items() if name not in tried}
+        mark = hashlib.sha256(json.dumps([fixed, self.seed], sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.model}-{self.split_sha256[:16]}-{mark}"
+
+    def trials(self, start: Any) -> pd.DataFrame:
+        """The trials with a value: a column per setting and `ndcg_10`; empty without any."""
+        study = open_study(self.study, self.name(start), create=False)
+        return pd.DataFrame([trial.params | {"ndcg_10": trial.value} for trial in complete(study)] if study else [])
+
+    def importance(self, start: Any) -> tuple[dict[str, float], list[float], int] | None:
+        """Importance of the settings, the values in order, and how many trials were cut short; None, and a message,
+        where there is not enough to tell."""
+        study = open_study(self.study, self.name(start), create=False)
+        values = [trial.value for trial in complete(study)] if study else []
+        if len(values) < LEAST:
+            log.info("importance of settings: not drawn from %d trials, it takes %d", len(values), LEAST)
+            return None
+        if max(values) - min(values) < 1e-9:
+            log.info("importance of settings: not drawn, all %d trials have the same NDCG@10", len(values))
+            return None
+        return importances(study), values, len(finished(study)) - len(values)
+
+
+def tune(search: Search, start: Any, trials: int) -> Found:
+    """Try `trials` settings in all on validation and return the best by NDCG@10.
+
+    The study is resumed: asking for 100 after 60 runs 40 more, and a trial in which a search was stopped is tried
+    again. The first trial is `start`, see `first_values`. A training that is behind half of the others is cut short.
     """
-    if parallel.started() > 1:
+    if distributed.started() > 1:
         raise UserError("--tune searches in one process; start it without torchrun")
-    path, name = _study_of(experiment, kind, start)
-    read_toml(preset_file(experiment, presets))  # a broken file is refused before anything is tried
-    with held(path):
-        study = open_study(path, name)
+    with held(search.study):
+        study = open_study(search.study, search.name(start))
         assert study is not None
         take_up(study, first_values(start))
-        _search(study, experiment, kind, start, trials)
-    if not complete(study):
-        raise UserError(f"none of {len(finished(study))} trials of {kind.name} could be trained to its end; see above")
-    best = dataclasses.replace(start, **{key: rounded(value) for key, value in study.best_params.items()})
-    n = len(finished(study))
-    log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", kind.name, study.best_value, n, best)
-    _draw(experiment, kind, study)
-    keep_preset(experiment, kind, best, study.best_value, n, presets)
-    return best
-
-
-def _search(study: Any, experiment: Experiment, kind: type[Recommender], start: Any, trials: int) -> None:
-    """Run trials until so many are finished."""
-
-    def objective(trial: Any) -> float:
-        return _try(trial, experiment, kind, start)
-
+        _run_trials(study, search, start, trials)
     done = len(finished(study))
-    with tqdm(total=trials, initial=done, desc=f"tuning {kind.name}", disable=not sys.stderr.isatty()) as bar:
+    if not complete(study):
+        raise UserError(f"none of {done} trials of {search.model} could be trained to its end; see above")
+    best = dataclasses.replace(start, **{key: rounded(value) for key, value in study.best_params.items()})
+    log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", search.model, study.best_value, done, best)
+    return Found(best, study.best_value, done)
+
+
+def _run_trials(study: Any, search: Search, start: Any, trials: int) -> None:
+    """Run trials until so many are finished."""
+    done = len(finished(study))
+    with tqdm(total=trials, initial=done, desc=f"tuning {search.model}", disable=not sys.stderr.isatty()) as bar:
         while len(finished(study)) < trials:
-            prepare(study, experiment.settings.seed, warmup=getattr(start, "epochs", 0) // 4)
-            study.optimize(objective, n_trials=1)
+            prepare(study, search.seed, warmup=getattr(start, "epochs", 0) // 4)
+            study.optimize(lambda trial: _try(trial, search, start), n_trials=1)
             bar.update(1)
 
 
-def _try(trial: Any, experiment: Experiment, kind: type[Recommender], start: Any) -> float:
+def _try(trial: Any, search: Search, start: Any) -> float:
     """Validation NDCG@10 of the settings of a trial. One that is behind or diverges is pruned."""
     from optuna import TrialPruned
 
@@ -80,48 +121,10 @@ def _try(trial: Any, experiment: Experiment, kind: type[Recommender], start: Any
                 raise TrialPruned
 
     try:
-        model = kind(suggest(trial, start), seed=experiment.settings.seed, device=experiment.device)
-        experiment.fit(model, "select", report=report)
+        return search.score(suggest(trial, start), report)
     except DivergedError as error:
-        log.info("%s: trial %d counts as lost: %s", kind.name, trial.number, error)
+        log.info("%s: trial %d counts as lost: %s", search.model, trial.number, error)
         raise TrialPruned from error
-    evaluator = experiment.evaluators["select"]
-    return evaluator(model)
-
-
-def _draw(experiment: Experiment, kind: type[Recommender], study: Any) -> None:
-    """Importance of the settings and the course of the search, where there is enough to tell."""
-    values = [trial.value for trial in complete(study)]
-    if len(values) < LEAST:
-        log.info("importance of settings: not drawn from %d trials, it takes %d", len(values), LEAST)
-    elif max(values) - min(values) < 1e-9:
-        log.info("importance of settings: not drawn, all %d trials have the same NDCG@10", len(values))
-    else:
-        title, path = figure_of(experiment, kind)
-        draw_search(importances(study), values, len(finished(study)) - len(values), title, path)
-        log.info("importance of settings: %s", display(path))
-
-
-def figure_of(experiment: Experiment, kind: type[Recommender]) -> tuple[str, Path]:
-    """Title and path of the figure of a model's search."""
-    title = f"{kind.name}, {experiment.data.name}, {experiment.select.protocol}, validation"
-    return title, experiment.folder / "figures" / f"{kind.name}_tuning.png"
-
-
-def trials_of(experiment: Experiment, kind: type[Recommender], start: Any) -> pd.DataFrame:
-    """The trials with a value of a model's study on this split: a column per setting and `ndcg_10`; empty without."""
-    study = open_study(*_study_of(experiment, kind, start), create=False)
-    return pd.DataFrame([trial.params | {"ndcg_10": trial.value} for trial in complete(study)] if study else [])
-
-
-def _study_of(experiment: Experiment, kind: type[Recommender], start: Any) -> tuple[Path, str]:
-    """File and name of a model's study: one per split, seed and whatever of the settings is not searched, since only
-    values of the same sort compare."""
-    tried = searchable(type(start))
-    fixed = {name: value for name, value in dataclasses.asdict(start).items() if name not in tried}
-    text = json.dumps([fixed, experiment.settings.seed], sort_keys=True)
-    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return experiment.folder / kind.name / "study.jsonl", f"{kind.name}-{experiment.select.split_sha256[:16]}-{mark}"
 
 
 def searchable(kind: type) -> dict[str, SearchRange | tuple[Any, ...]]:
@@ -164,22 +167,7 @@ def own_values(settings: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not dataclasses.is_dataclass(value)}
 
 
-def preset_file(experiment: Experiment, presets: Path) -> Path:
-    """The file of presets of a data set."""
-    return presets / f"{experiment.data.presets}.toml"
-
-
-def keep_preset(
-    experiment: Experiment, kind: type[Recommender], best: Any, value: float, trials: int, presets: Path
-) -> None:
-    """Write the best settings to the presets, if validation chose them on the published split."""
-    if experiment.settings.split_seed:
-        log.info("not written to presets/: validation pairs of one split are test pairs of another")
-        return
-    write_preset(preset_file(experiment, presets), kind.name, experiment.settings.protocol, best, value, trials)
-
-
-def write_preset(path: Path, model: str, protocol: str, best: Any, value: float, trials: int) -> None:
+def write_preset(path: Path, model: str, protocol: str, found: Found) -> None:
     """Put the best settings under [tuned.<model>.<protocol>] of a TOML file; all else in it stays as it is."""
     import tomlkit
 
@@ -188,10 +176,10 @@ def write_preset(path: Path, model: str, protocol: str, best: Any, value: float,
     tuned = document.setdefault("tuned", tomlkit.table(is_super_table=True))
     of_model = tuned.setdefault(model, tomlkit.table(is_super_table=True))
     entry = tomlkit.table()
-    for key, setting in own_values(best).items():
+    for key, setting in own_values(found.settings).items():
         entry.add(key, setting)
     entry.add("validation", tomlkit.inline_table())
-    entry["validation"].update({"ndcg_10": round(value, 5), "trials": trials})
+    entry["validation"].update({"ndcg_10": round(found.ndcg, 5), "trials": found.trials})
     of_model[protocol] = entry
     write_text(path, tomlkit.dumps(document))
 
@@ -203,3 +191,12 @@ def rounded(value: Any) -> Any:
     (0.0005123, 31.42, 7)
     """
     return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def try_grid(search: Search, start: Any, grid: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """Validation NDCG@10 of every combination of some settings, all else as in `start`."""
+    rows = []
+    for values in tqdm(list(product(*grid.values())), "settings", disable=not sys.stderr.isatty()):
+        changed = dict(zip(grid, values, strict=True))
+        rows.append(changed | {"ndcg_10": search.score(dataclasses.replace(start, **changed), None)})
+    return pd.DataFrame(rows)

@@ -40,6 +40,9 @@ class Recommender(ABC):
     files: ClassVar[tuple[str, ...]] = ("model.json", "model.npz")
     """What `save` writes."""
 
+    needs_times: ClassVar[bool] = False
+    """Whether the model cannot be fitted where interactions have no times."""
+
     def __init__(self, settings: Any = None, *, seed: int = 0, device: str = "cpu", **changes: Any) -> None:
         """A model to be fitted. `changes` are fields of `Settings`, by which those given or the defaults are changed.
 

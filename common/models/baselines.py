@@ -60,6 +60,7 @@ class Trending(Popularity):
 
     name = "trending"
     Settings = TrendingSettings
+    needs_times = True
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Sum the faded listeners of each item; data without times are refused."""

@@ -15,7 +15,7 @@ ANNOTATED = 24
 """With more columns than this, the cells of a heat map are too small for a number."""
 
 
-def draw_before_after(before: pd.DataFrame, after: pd.DataFrame, dataset: str, path: Path) -> bool:
+def before_after(before: pd.DataFrame, after: pd.DataFrame, dataset: str, path: Path) -> bool:
     """Plays, energy and time signature of interactions before (top) and after (below); False if there is none.
 
     before: a frame as `MusicPreprocessor.fit_transform` takes it; after: what it gave.
@@ -95,7 +95,7 @@ def _finite(values: pd.Series) -> np.ndarray:
     return plain[np.isfinite(plain)]
 
 
-def draw_correlations(after: pd.DataFrame, columns: Sequence[str], dataset: str, path: Path) -> bool:
+def correlations(after: pd.DataFrame, columns: Sequence[str], dataset: str, path: Path) -> bool:
     """Pearson correlations of output columns, each pair once; False where fewer than two of them vary."""
     values = after[[column for column in columns if column in after]].astype(float)
     values = values.loc[:, values.max() > values.min()]

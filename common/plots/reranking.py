@@ -16,7 +16,7 @@ PANELS = {
 }
 
 
-def draw_trade_offs(
+def trade_offs(
     model: str, base: Mapping[str, float], rows: Sequence[Mapping[str, Any]], title: str, path: Path
 ) -> Path:
     """NDCG@10 against what lists are to be besides, a curve for each method from weak to strong, the chosen ringed.

@@ -9,9 +9,7 @@ import pandas as pd
 from common.plots.style import PALETTE, figure, percent_axis
 
 
-def draw_search(
-    importance: Mapping[str, float], values: Sequence[float], n_pruned: int, title: str, path: Path
-) -> None:
+def search(importance: Mapping[str, float], values: Sequence[float], n_pruned: int, title: str, path: Path) -> None:
     """Left what each setting explains, right the value of each trial with one and the best so far."""
     with figure(path, "What tuning found", title, panels=2, height=5.2, width=6.6) as (bars, course):
         names, shares = list(importance)[::-1], list(importance.values())[::-1]
@@ -34,7 +32,7 @@ def draw_search(
         course.legend(loc="lower right")
 
 
-def draw_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, float]], title: str, path: Path) -> None:
+def ensemble_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, float]], title: str, path: Path) -> None:
     """NDCG@10 of every mixture of ALS and content, popularity being the rest, and the chosen one, for each length.
 
     `table` has the columns als, content and one per length of history; `chosen` the weights of ALS and content.

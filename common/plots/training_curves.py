@@ -6,15 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.evaluation.segments import by_length, length_edges
 from common.plots.style import PALETTE, figure, legend, style
-from common.utils.io import read_parquet
 
 EVENTS = 16
 """Last events of a history whose attention is drawn."""
 
 
-def draw_training(curves: Mapping[str, Sequence[float | None]], title: str, path: Path) -> None:
+def training_curves(curves: Mapping[str, Sequence[float | None]], title: str, path: Path) -> None:
     """Loss of both trainings, and NDCG@10 on validation with the epoch that was kept."""
     validated = [(e, v) for e, v in enumerate(curves.get("val/ndcg_10", []), start=1) if v is not None]
     with figure(path, "Training", title, panels=2 if validated else 1) as axes:
@@ -34,12 +32,13 @@ def draw_training(curves: Mapping[str, Sequence[float | None]], title: str, path
             axes[1].set(xlabel="Epoch", ylabel="Validation NDCG@10")
 
 
-def draw_by_length(results: Mapping[str, Path], lengths: pd.Series, title: str, path: Path) -> None:
-    """NDCG@10 and HR@10 against the length of the history, one line per model; `results`: name -> folder."""
-    edges = length_edges(lengths.to_numpy())
+def accuracy_by_length(tables: Mapping[str, pd.DataFrame], title: str, path: Path) -> None:
+    """NDCG@10 and HR@10 against the length of the history, one line per model.
+
+    tables: model -> columns ndcg_10 and hr_10, a row per group of users, indexed by the group's median length.
+    """
     with figure(path, "Accuracy by length of the history", title, panels=2) as axes:
-        for place, (name, folder) in enumerate(results.items()):
-            values = by_length(read_parquet(folder / "per_user.parquet"), lengths, edges)
+        for place, (name, values) in enumerate(tables.items()):
             for panel, metric in zip(axes, ("ndcg_10", "hr_10"), strict=True):
                 panel.plot(values.index, values[metric], label=name, **style(place))
         for panel, name in zip(axes, ("NDCG@10", "HR@10"), strict=True):
@@ -52,11 +51,12 @@ def draw_by_length(results: Mapping[str, Path], lengths: pd.Series, title: str, 
         legend(axes[0])
 
 
-def draw_attention(events: Sequence[str], weights: np.ndarray, title: str, path: Path) -> None:
+def attention(events: Sequence[str], weights: np.ndarray, title: str, path: Path, note: str = "") -> None:
     """What the last event of a history looks at: its last events downwards, one panel per block, one column per head.
 
     `weights`: (layers, heads, events).
     """
+    title = f"{title}, {note}" if note else title
     shown, part = list(events)[-EVENTS:], weights[:, :, -EVENTS:]
     height, width = 1.8 + 0.34 * len(shown), max(5.2, 9.5 / len(part))
     with figure(path, "What the last event looks at", title, panels=len(part), width=width, height=height) as axes:

@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from common.evaluation.play_counts import plays_metrics
 from common.plots.style import PALETTE, figure, legend, percent_axis, style
 
 SHOWN = 20
 """Features in the figure of importance."""
 
 
-def draw_recall(recall: pd.DataFrame, top: int, title: str, path: Path) -> None:
+def candidate_recall(recall: pd.DataFrame, top: int, title: str, path: Path) -> None:
     """Share of hidden pairs among the first n proposals, one line per source and one for all together."""
     with figure(path, "How many hidden items are candidates", title, width=9) as (axes,):
         for place, name in enumerate(recall):
@@ -28,10 +27,10 @@ def draw_recall(recall: pd.DataFrame, top: int, title: str, path: Path) -> None:
         axes.figure.legend(loc="outside right center", frameon=False)
 
 
-def draw_importance(importance: pd.DataFrame, title: str, path: Path) -> None:
+def importance(table: pd.DataFrame, title: str, path: Path) -> None:
     """Importance by impurity, by permutation, and of whole groups, each with the others beside it."""
-    groups = importance[importance["group"] == "group"].sort_values("loss")
-    singles = importance[importance["group"] != "group"].head(SHOWN)[::-1]
+    groups = table[table["group"] == "group"].sort_values("loss")
+    singles = table[table["group"] != "group"].head(SHOWN)[::-1]
     with figure(path, "What the forest looks at", title, panels=3, height=7, width=6) as axes:
         axes[0].barh(singles["name"], singles["impurity"], color=PALETTE[0])
         axes[0].set(xlabel="Impurity: share of what all splits gain")
@@ -43,7 +42,7 @@ def draw_importance(importance: pd.DataFrame, title: str, path: Path) -> None:
         axes[2].set(xlabel="Group permuted: loss of NDCG@10, 95% interval")
 
 
-def draw_dependence(dependence: Mapping[str, np.ndarray], title: str, path: Path) -> None:
+def partial_dependence(dependence: Mapping[str, np.ndarray], title: str, path: Path) -> None:
     """Mean score of a candidate against the value of each of some features."""
     with figure(path, "How the strongest features move a score", title, panels=3, rows=2, width=5) as axes:
         for panel, (name, (values, scores)) in zip(axes, dependence.items(), strict=False):
@@ -53,7 +52,7 @@ def draw_dependence(dependence: Mapping[str, np.ndarray], title: str, path: Path
             panel.set_visible(False)
 
 
-def draw_ablation(
+def ablation(
     table: pd.DataFrame, title: str, path: Path, heading: str = "What each group of features is worth"
 ) -> None:
     """What leaving out a part costs against the table's first row, with intervals."""
@@ -65,11 +64,10 @@ def draw_ablation(
         axes.set(xlabel=f"Loss of NDCG@10 against {name} ({full:.4f}), 95% interval over users")
 
 
-def draw_plays(targets: pd.DataFrame, title: str, path: Path) -> None:
+def predicted_plays(targets: pd.DataFrame, r2: float, title: str, path: Path) -> None:
     """Predicted against true log plays of hidden pairs, as a density, and the mean prediction."""
     known = targets.dropna(subset="predicted_log_plays")
     true, predicted = known["log_plays"].to_numpy(float), known["predicted_log_plays"].to_numpy(float)
-    r2 = plays_metrics(true, predicted)["r2"]
     with figure(path, f"Predicted plays of hidden items, R² {r2:.3f}", title, width=9, height=6) as (axes,):
         cells = axes.hexbin(true, predicted, gridsize=45, bins="log", cmap="viridis", mincnt=1)
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
@@ -88,10 +86,10 @@ NEIGHBOURS = ("als", "ease", "forest", "hist_gradient", "two_tower")
 """Rows of other stages shown beside the curve of accuracy against likeness."""
 
 
-def draw_plays_panels(pairs: pd.DataFrame, title: str, path: Path) -> None:
+def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> None:
     """Predicted against true log plays, the errors' distribution, their quantiles, and residuals by prediction."""
     true, predicted = pairs["log_plays"].to_numpy(float), pairs["predicted"].to_numpy(float)
-    errors, r2 = true - predicted, plays_metrics(true, predicted)["r2"]
+    errors = true - predicted
     with figure(path, f"Predicted plays of held-out pairs, R² {r2:.3f}", title, panels=2, rows=2, width=7) as axes:
         against, spread, quantiles, residuals = axes
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
@@ -117,7 +115,7 @@ def draw_plays_panels(pairs: pd.DataFrame, title: str, path: Path) -> None:
         residuals.figure.colorbar(cells, ax=residuals, label="Pairs")
 
 
-def draw_trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: Path) -> None:
+def trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: Path) -> None:
     """NDCG@10 against the likeness of lists in each space, a point per price, beside rows of other stages.
 
     others: model, ndcg_10 and the same measures of likeness.
@@ -138,7 +136,7 @@ def draw_trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: 
         legend(axes[0])
 
 
-def draw_calibration(table: pd.DataFrame, error: float, title: str, path: Path) -> None:
+def calibration(table: pd.DataFrame, error: float, title: str, path: Path) -> None:
     """Expected against found shares of wanted candidates."""
     with figure(path, "Calibration", title, width=9, height=7) as (axes,):
         ends = [table["expected"].min() / 1.3, min(1.0, table["expected"].max() * 1.3)]

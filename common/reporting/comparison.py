@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from common.evaluation.statistics import LEVEL, paired_differences
-from common.experiments.outputs import Run
+from common.experiments.run import PartResults
 
 
-def compare(runs: Sequence[Run], metric: str) -> pd.DataFrame:
+def compare(runs: Sequence[PartResults], metric: str) -> pd.DataFrame:
     """One row per run: run, value; and of every run but the first, the reference, its paired difference.
 
     difference: the mean over the users whom both runs have a value for (users); low, high: its 95% bootstrap interval;
@@ -18,13 +18,13 @@ def compare(runs: Sequence[Run], metric: str) -> pd.DataFrame:
     whether the interval excludes zero, and whether p_holm < 0.05, too; higher, lower: users whose value is so. NaN
     where a metric exists for all lists together only, like coverage.
     """
-    rows: list[dict[str, Any]] = [{"run": run.label, "value": run.record[metric]} for run in runs]
+    rows: list[dict[str, Any]] = [{"run": run.label, "value": run.metrics[metric]} for run in runs]
     tested: dict[int, np.ndarray] = {}
     for place, run in enumerate(runs[1:], start=1):
-        if metric not in run.per_user or metric not in runs[0].per_user:
-            rows[place]["difference"] = run.record[metric] - runs[0].record[metric]
+        if metric not in run.by_user or metric not in runs[0].by_user:
+            rows[place]["difference"] = run.metrics[metric] - runs[0].metrics[metric]
             continue
-        values = (run.per_user[metric] - runs[0].per_user[metric]).dropna().to_numpy(float)
+        values = (run.by_user[metric] - runs[0].by_user[metric]).dropna().to_numpy(float)
         if len(values):
             tested[place] = values
     for (place, values), found in zip(tested.items(), paired_differences(list(tested.values())), strict=True):

@@ -9,8 +9,9 @@ import pandas as pd
 
 from common.evaluation.registry import TABLE, TERMINAL, is_bold, label, labels, shown
 from common.evaluation.statistics import REFERENCE, is_apart, significance
+from common.experiments.outputs import collect, results_at
 from common.splits.protocols import N_GIVEN
-from common.utils.io import read_json, write_json, write_text
+from common.utils.io import write_json, write_text
 from common.utils.terminal import aligned
 
 log = logging.getLogger(__name__)
@@ -36,19 +37,6 @@ Wanted = Collection[tuple[str, str]] | None
 """Rows by model and preset; None for all."""
 
 
-def collect(folder: Path, part: str, split_sha256: str) -> pd.DataFrame:
-    """All `metrics.json` of one part (`valid` or `test`) under `outputs/<dataset>/<protocol>`, one row per run.
-
-    Runs on another drawing of the split are left out, and said to be: their figures compare with nothing here.
-    """
-    paths = sorted(folder.glob(f"*/*/seed*/{part}/metrics.json"))
-    records = [read_json(path) | {"folder": str(path.parent)} for path in paths]
-    current = [record for record in records if record["split_sha256"] == split_sha256]
-    if len(current) < len(records):
-        log.warning("%d runs on another split are left out of the leaderboard", len(records) - len(current))
-    return pd.DataFrame([{k: v for k, v in record.items() if not isinstance(v, dict)} for record in current])
-
-
 def leaderboard(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.DataFrame:
     """One row per model and preset: means over model seeds, `seeds`, `ndcg_10_std`, and `valid_ndcg_10`; how sure
     NDCG@10 is, see `certainty`.
@@ -66,8 +54,11 @@ def leaderboard(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.Da
         numbers = [c for c in test.select_dtypes("number") if c not in ("seed", "threads")]
         spread = grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))
         rows = rows.join(spread).join(grouped[numbers].mean())
-        folders = {(str(model), str(preset)): [Path(f) for f in of] for (_, model, preset), of in grouped["folder"]}
-        rows = rows.join(significance(folders), on=["model", "preset"])
+        seeds = {
+            (str(model), str(preset)): [results_at(folder).per_user for folder in of]
+            for (_, model, preset), of in grouped["folder"]
+        }
+        rows = rows.join(significance(seeds), on=["model", "preset"])
     return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 
 

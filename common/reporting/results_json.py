@@ -16,12 +16,13 @@ from common.evaluation.core_metrics import core_metrics
 from common.evaluation.registry import CORE, METRICS, label, title
 from common.evaluation.segments import segments
 from common.evaluation.statistics import REFERENCE
+from common.experiments.outputs import results_at
+from common.experiments.run import PartResults
 from common.reporting.extra_tables import TABLES, Table
 from common.reporting.leaderboard import finished_runs, interval, leaderboard, markdown
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
-from common.utils.io import read_json
 
 ABOUT = ("config_sha256", "commit", "dirty", "device", "machine", "threads", "versions")
 """What is noted of each run that a row is made of; null where a run of long ago did not record it."""
@@ -62,23 +63,23 @@ def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) 
     table = table[table["ndcg_10"].notna()]
     runs = finished_runs(results / protocol, sha256, wanted)
     grouped = runs.groupby(["model", "preset"])["folder"]
-    folders = {(str(model), str(preset)): [Path(path) for path in of] for (model, preset), of in grouped}
-    found["rows"] = [_row(row, folders[row["model"], row["preset"]]) for row in table.to_dict("records")]
+    seeds = {(str(model), str(preset)): [results_at(folder) for folder in of] for (model, preset), of in grouped}
+    found["rows"] = [_row(row, seeds[row["model"], row["preset"]]) for row in table.to_dict("records")]
     is_shown = (
         (table["preset"] == "tuned") & (table["model"] != "random") & ~table["model"].str.contains("+", regex=False)
     )
     shown = table["model"][is_shown]
-    tuned = {model: folders[model, "tuned"] for model in shown}
+    tuned = {model: seeds[model, "tuned"] for model in shown}
     if tuned and not protocol.startswith("newcomer"):  # newcomers are apart by what is known of them already
         found["segments"] = segments(tuned, load_train_view(data, protocol, "final"))
     return found
 
 
-def _row(row: dict[Any, Any], folders: list[Path]) -> dict[str, Any]:
+def _row(row: dict[Any, Any], seeds: list[PartResults]) -> dict[str, Any]:
     """A row of the leaderboard with the settings and the runs that it is made of."""
-    runs = [read_json(folder / "metrics.json") for folder in folders]
+    runs = [results.metrics for results in seeds]
     kept = {str(key): value for key, value in row.items() if not pd.isna(value)}
-    settings = read_json(folders[0].parent / "config.json")["settings"]
+    settings = seeds[0].config["settings"]
     about = [{"seed": run["seed"], **{key: run.get(key) for key in ABOUT}} for run in runs]
     return {**kept, "settings": settings, "runs": about}
 

@@ -4,20 +4,36 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from common import plots
+from common.evaluation.curves import curves
 from common.experiments.experiment import Experiment
-from common.plots.model_comparison import draw_comparison
+from common.experiments.outputs import RowResults
 from common.reporting.leaderboard import text, write_leaderboard
 from common.utils.io import display
 
 log = logging.getLogger(__name__)
 
 
-def conclude(experiment: Experiment, figures: Iterable[Path] = ()) -> None:
+def summarise(exp: Experiment, figures: Iterable[Path] = ()) -> None:
     """Write the leaderboard and the figures that compare its rows; print it and where everything is."""
-    split = experiment.select.protocol
-    table = write_leaderboard(experiment.folder, experiment.data.name, split, experiment.select.split_sha256)
-    log.info("\n%s", text(table, experiment.data.name, split))
-    drawn = [*draw_comparison(experiment.folder, table, f"{experiment.data.name}, {split}"), *figures]
-    log.info("results: %s\nfigures: %s", display(experiment.folder), ", ".join(path.name for path in drawn))
-    if experiment.hint:
-        log.info("runs in W&B: %s", experiment.hint)
+    table = write_leaderboard(exp.folder, exp.data.name, exp.split, exp.train.split_sha256)
+    log.info("\n%s", text(table, exp.data.name, exp.split))
+    drawn = [*compare_rows(exp, exp.all_rows()), *figures]
+    log.info("results: %s\nfigures: %s", display(exp.folder), ", ".join(path.name for path in drawn))
+    if exp.hint:
+        log.info("runs in W&B: %s", exp.hint)
+
+
+def compare_rows(exp: Experiment, rows: RowResults) -> list[Path]:
+    """Metrics against the cut-off, accuracy against diversity, and popularity, of all rows but chance."""
+    others = {name: row for name, row in rows.items() if row.run.key.model != "random"} or rows
+    if not others:
+        return []
+    by_cutoff = {name: curves(row.targets) for name, row in others.items()}
+    measured = {name: row.metrics for name, row in others.items()}
+    lifts = {name: row.per_user["popularity_lift_10"].dropna() + 1 for name, row in others.items()}
+    return [
+        exp.plot("metrics_by_k", plots.metrics_by_cutoff, by_cutoff, part=rows.part),
+        exp.plot("accuracy_diversity", plots.accuracy_against_diversity, measured, part=rows.part),
+        exp.plot("popularity", plots.popularity_lift, lifts, part=rows.part),
+    ]

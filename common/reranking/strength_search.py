@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ from common.data.dataset import Dataset
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.ranking import Ranking
 from common.evaluation.task import Task
-from common.experiments.run import PARTS
+from common.experiments.run import Run
 from common.reranking.rerank import ItemFacts, Reranking, item_facts, reorder
 from common.reranking.reranked_ranks import reordered
 from common.utils.errors import UserError
-from common.utils.io import display, read_json, read_parquet
+from common.utils.io import display
 
 PLACES = 20
 """Places that are chosen anew, as far as the metrics look; the other candidates follow in their order."""
@@ -62,46 +61,47 @@ PIPELINE = "pipeline"
 class Source:
     """A finished run: its lists on each part of the split, and what is needed to judge them in another order."""
 
-    def __init__(self, folder: Path, data: Dataset) -> None:
-        self.folder, self.data = folder, data
-        self.config = read_json(folder / "config.json")
+    def __init__(self, run: Run, data: Dataset) -> None:
+        self.run, self.data, self.config = run, data, run.config()
         self.model: str = self.config["model"]
         if "+" in self.model:
-            raise UserError(f"{display(folder)} is re-ranked already; name the run of {self.model.split('+')[0]}")
-        self.phases = [phase for phase, part in PARTS.items() if (folder / part / "metrics.json").exists()]
-        self.records = {phase: read_json(folder / PARTS[phase] / "metrics.json") for phase in self.phases}
-        if self.phases[:1] != ["select"] or len({record["config_sha256"] for record in self.records.values()}) > 1:
-            raise UserError(f"{display(folder)}: valid/ and test/ are not of the same settings; run its stage again")
-        self.split = folder.resolve().parents[2].name
+            raise UserError(f"{display(run.folder)} is re-ranked already; name the run of {self.model.split('+')[0]}")
+        self.results = {part: run.results(part) for part in run.parts}
+        hashes = {results.metrics["config_sha256"] for results in self.results.values()}
+        if "valid" not in self.results or len(hashes) > 1:
+            raise UserError(
+                f"{display(run.folder)}: valid/ and test/ are not of the same settings; run its stage again"
+            )
+        self.split = run.key.split
         self.task = Task(data, self.split)
         self.evaluators: dict[str, Evaluator] = {}
         self.rankings: dict[str, Ranking] = {}
         self.facts: dict[str, ItemFacts] = {}
-        for phase in self.phases:
-            self._read(phase)
+        for part in self.results:
+            self._read(part)
 
-    def _read(self, phase: str) -> None:
-        evaluator = self.task.valid if phase == "select" else self.task.test
+    def _read(self, part: str) -> None:
+        evaluator = self.task.valid if part == "valid" else self.task.test
         now = {"data_sha256": self.data.sha256, "split_sha256": evaluator.train.split_sha256}
         if any(self.config[name] != value for name, value in now.items()):
-            raise UserError(f"{display(self.folder)} is on other data than {self.data.name} holds; run its stage again")
-        results = self.folder / PARTS[phase]
-        tables = [read_parquet(results / f"{name}.parquet") for name in ("recommendations", "targets")]
-        self.evaluators[phase], self.facts[phase] = evaluator, item_facts(evaluator.train)
-        self.rankings[phase] = evaluator.ranking_of(*tables)
+            raise UserError(
+                f"{display(self.run.folder)} is on other data than {self.data.name} holds; run its stage again"
+            )
+        self.evaluators[part], self.facts[part] = evaluator, item_facts(evaluator.train)
+        self.rankings[part] = evaluator.ranking_of(self.results[part].recommendations, self.results[part].targets)
 
-    def ranked(self, phase: str, settings: Reranking) -> Ranking:
-        """Lists and ranks of a phase after re-ranking."""
-        evaluator, facts = self.evaluators[phase], self.facts[phase]
+    def ranked(self, part: str, settings: Reranking) -> Ranking:
+        """Lists and ranks on a part after re-ranking."""
+        evaluator, facts = self.evaluators[part], self.facts[part]
 
         def order(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return reorder(items, scores, evaluator.given, facts, settings, PLACES)
 
-        return reordered(evaluator, self.rankings[phase], order)
+        return reordered(evaluator, self.rankings[part], order)
 
     def measured(self, settings: Reranking) -> dict[str, float]:
         """All metrics on validation after re-ranking."""
-        return self.evaluators["select"].evaluate_ranking(self.ranked("select", settings)).metrics
+        return self.evaluators["valid"].evaluate_ranking(self.ranked("valid", settings)).metrics
 
 
 def choose_strength(tried: Sequence[dict[str, Any]], ndcg: float, loss: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from common.evaluation.evaluator import Evaluator
 from common.evaluation.task import Task
 from common.experiments import experiment as module
-from common.experiments.experiment import Experiment, top_ten
+from common.experiments import run as run_module
+from common.experiments.experiment import Experiment
+from common.experiments.live_run import top_ten
 from common.experiments.presets import preset_values
-from common.experiments.run import hash_config, is_complete, write_results
+from common.experiments.run import Run, hash_config
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.splits.train_view import load_train_view
+from common.utils import environment as machine
 from common.utils.io import read_json
+from common.utils.logs import log_file
+from tests.runs import run_through
 
 STAGE = "1_knn_baseline"
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
@@ -33,11 +40,10 @@ def as_preset(model) -> Any:
 
 def run(settings, model=ItemKNN, model_settings=None, **changed: Any) -> Path:
     """Run one model and give the folder of its results."""
-    changed_settings = dataclasses.replace(settings, **changed)
-    experiment = Experiment(changed_settings, STAGE)
-    experiment.run(model, as_preset(model) if model_settings is None else model_settings)
-    [folder] = experiment.folder.glob(f"{model.name}/*/seed{changed_settings.seed}")
-    return folder
+    exp = Experiment(dataclasses.replace(settings, **changed), STAGE)
+    exp.settings[model.name] = as_preset(model) if model_settings is None else model_settings
+    run_through(exp, model)
+    return exp.run_of(model).folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -86,6 +92,17 @@ def test_metrics_say_who_what_where_and_at_what_cost(small_settings, small_data)
     assert config["data_sha256"] == small_data.sha256
 
 
+def test_a_machine_is_named_by_its_processors(tmp_path, monkeypatch):
+    told = tmp_path / "cpuinfo"
+    told.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2.40GHz \n\nprocessor\t: 1\nmodel name\t: Some CPU\n")
+    monkeypatch.setattr(machine, "PROCESSORS", told)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    assert machine.hardware.__wrapped__().endswith(", 2 x Some CPU @ 2.40GHz")
+    monkeypatch.setattr(machine, "PROCESSORS", tmp_path / "absent")
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
+    assert machine.hardware.__wrapped__().endswith(", 2 x unknown processor")
+
+
 def test_the_tables_hold_the_lists_and_the_targets(small_settings, small_data):
     folder = run(small_settings)
     for part, phase in (("valid", "select"), ("test", "final")):
@@ -119,9 +136,8 @@ def test_the_same_command_gives_the_same_results(small_settings, tmp_path):
     assert (first / "config.json").read_bytes() == (second / "config.json").read_bytes()
 
 
-def test_select_opens_no_test(small_settings):
-    experiment = Experiment(dataclasses.replace(small_settings, phase="select"), STAGE)
-    assert set(experiment.evaluators) == set(experiment.train) == {"select"}
+def test_select_opens_no_test(small_settings, monkeypatch):
+    monkeypatch.setattr(Task, "test", property(lambda _: pytest.fail("test was opened")))
     folder = run(small_settings, phase="select")
     assert (folder / "valid").exists()
     assert not (folder / "test").exists()
@@ -147,9 +163,9 @@ def fits(monkeypatch) -> list[str]:
     phases: list[str] = []
     fit = ItemKNN._fit
 
-    def noted(self, train, *rest):
+    def noted(self, train, *given):
         phases.append(train.phase)
-        fit(self, train, *rest)
+        return fit(self, train, *given)
 
     monkeypatch.setattr(ItemKNN, "_fit", noted)
     return phases
@@ -191,10 +207,10 @@ def test_a_run_killed_in_final_keeps_what_was_there(small_settings, monkeypatch)
     before = contents(folder)
     fit = ItemKNN._fit
 
-    def killed(self, train, *rest):
+    def killed(self, train, *given):
         if train.phase == "final":
             raise KeyboardInterrupt
-        fit(self, train, *rest)
+        return fit(self, train, *given)
 
     monkeypatch.setattr(ItemKNN, "_fit", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -204,12 +220,12 @@ def test_a_run_killed_in_final_keeps_what_was_there(small_settings, monkeypatch)
         if not name.startswith("valid/") and name != "log.txt":
             assert after[name] == before[name], name
     monkeypatch.undo()
-    assert is_complete(folder, ItemKNN, read_json(folder / "config.json"), ("select", "final"))
+    assert Run(folder).is_complete(Run(folder).config(), ("valid", "test"), ItemKNN.files)
 
 
 def test_a_first_run_killed_in_final_keeps_validation_and_is_not_complete(small_settings, monkeypatch, tmp_path):
     with monkeypatch.context() as patched:
-        patched.setattr(module.Evaluator, "evaluate", fail_in_final(module.Evaluator.evaluate))
+        patched.setattr(Evaluator, "evaluate", fail_in_final(Evaluator.evaluate))
         with pytest.raises(MemoryError):
             run(small_settings)
     [folder] = tmp_path.rglob("seed0")
@@ -231,9 +247,8 @@ def fail_in_final(evaluate):
 def test_results_are_swapped_whole_or_not_at_all(small_settings, monkeypatch, broken):
     folder = run(small_settings)
     before = contents(folder / "test")
-    experiment = Experiment(small_settings, STAGE)
-    evaluator = experiment.evaluators["final"]
-    evaluation = evaluator.evaluate(Popularity().fit(experiment.train["final"]))
+    exp = Experiment(small_settings, STAGE)
+    evaluation = exp.test.evaluate(Popularity().fit(exp.train_valid))
 
     def fails_for(write):
         def writing(path, content):
@@ -244,9 +259,9 @@ def test_results_are_swapped_whole_or_not_at_all(small_settings, monkeypatch, br
         return writing
 
     for name in ("write_parquet", "write_json"):
-        monkeypatch.setattr(module, name, fails_for(getattr(module, name)))
+        monkeypatch.setattr(run_module, name, fails_for(getattr(run_module, name)))
     with pytest.raises(KeyboardInterrupt):
-        write_results(folder / "test", evaluation, {"a": 1})
+        Run(folder).write_results("test", evaluation, {"a": 1})
     assert contents(folder / "test") == before
     assert names(folder) == {"valid", "test", "model", "figures", "config.json", "log.txt", "measures.json"}
 
@@ -254,9 +269,8 @@ def test_results_are_swapped_whole_or_not_at_all(small_settings, monkeypatch, br
 def test_a_swap_that_fails_brings_the_old_results_back(small_settings, monkeypatch):
     folder = run(small_settings)
     before = contents(folder / "test")
-    experiment = Experiment(small_settings, STAGE)
-    evaluator = experiment.evaluators["final"]
-    evaluation = evaluator.evaluate(Popularity().fit(experiment.train["final"]))
+    exp = Experiment(small_settings, STAGE)
+    evaluation = exp.test.evaluate(Popularity().fit(exp.train_valid))
     rename = Path.rename
 
     def interrupted(self, target):
@@ -266,7 +280,7 @@ def test_a_swap_that_fails_brings_the_old_results_back(small_settings, monkeypat
 
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_results(folder / "test", evaluation, {"a": 1})
+        Run(folder).write_results("test", evaluation, {"a": 1})
     assert contents(folder / "test") == before
 
 
@@ -277,6 +291,15 @@ def test_the_log_holds_this_runs_messages(small_settings, caplog):
     text = (folder / "log.txt").read_text()
     assert text.count("item_knn       select") == text.count("item_knn       final") == 1
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)
+
+
+def test_a_log_file_is_let_go_after_an_error(tmp_path):
+    handlers = list(logging.getLogger().handlers)
+    with pytest.raises(ValueError, match="x"), log_file(tmp_path / "a" / "log.txt"):
+        logging.getLogger("common").warning("one line")
+        assert "one line" in (tmp_path / "a" / "log.txt").read_text()
+        raise ValueError("x")
+    assert logging.getLogger().handlers == handlers
 
 
 def test_other_seeds_and_splits_have_folders_of_their_own(small_settings, small_data):

@@ -10,11 +10,13 @@ from typing import Any
 import optuna
 import pytest
 
+from common import plots
+from common.evaluation.task import Task
 from common.experiments import tuning
 from common.experiments.experiment import Experiment
 from common.experiments.presets import preset_values
 from common.experiments.study_store import finished, held, open_study
-from common.experiments.tuning import first_values, searchable, suggest, trials_of, tune
+from common.experiments.tuning import first_values, searchable, suggest
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neural.sasrec.model import SASRec, SASRecSettings
 from common.models.registry import MODELS
@@ -32,12 +34,11 @@ def experiment(small_settings) -> Experiment:
 
 
 def validation(experiment: Experiment, settings: ItemKNNSettings) -> float:
-    evaluator = experiment.evaluators["select"]
-    return evaluator(ItemKNN(settings, seed=experiment.settings.seed).fit(experiment.select))
+    return experiment.valid(ItemKNN(settings, seed=experiment.args.seed).fit(experiment.train))
 
 
 def test_the_best_settings_are_at_least_as_good_as_the_start_and_are_written(experiment, tmp_path):
-    best = tune(experiment, ItemKNN, START, 8, tmp_path)
+    best = experiment.tune(ItemKNN, START, 8, tmp_path)
     found = validation(experiment, best)
     assert found >= validation(experiment, START)
     written = tomllib.loads((tmp_path / f"{experiment.data.presets}.toml").read_text())["tuned"]["item_knn"]["listen"]
@@ -51,26 +52,26 @@ def test_a_study_is_resumed(experiment, tmp_path, monkeypatch):
     tried: list[ItemKNNSettings] = []
     fit = ItemKNN._fit
 
-    def noted(self: ItemKNN, train: TrainView, *rest: Any) -> None:
+    def noted(self: ItemKNN, train: TrainView, *given: Any) -> None:
         tried.append(self.settings)
-        fit(self, train, *rest)
+        fit(self, train, *given)
 
     monkeypatch.setattr(ItemKNN, "_fit", noted)
-    tune(experiment, ItemKNN, START, 4, tmp_path)
+    experiment.tune(ItemKNN, START, 4, tmp_path)
     assert len(tried) == 4
     assert tried[0] == START
-    tune(experiment, ItemKNN, START, 6, tmp_path)
+    experiment.tune(ItemKNN, START, 6, tmp_path)
     assert len(tried) == 6
-    first = tune(experiment, ItemKNN, START, 6, tmp_path)
+    first = experiment.tune(ItemKNN, START, 6, tmp_path)
     assert len(tried) == 6, "nothing is left to try"
-    assert first == tune(experiment, ItemKNN, START, 3, tmp_path)
+    assert first == experiment.tune(ItemKNN, START, 3, tmp_path)
 
 
 def test_the_same_seed_tries_the_same_settings(small_settings, tmp_path):
     found = []
     for name in ("a", "b"):
         settings = dataclasses.replace(small_settings, phase="select", output_dir=tmp_path / name)
-        found.append(tune(Experiment(settings, "1_knn_baseline"), ItemKNN, START, 5, tmp_path / name))
+        found.append(Experiment(settings, "1_knn_baseline").tune(ItemKNN, START, 5, tmp_path / name))
     assert found[0] == found[1]
 
 
@@ -79,13 +80,13 @@ def test_only_validation_is_looked_at(small_settings, tmp_path, monkeypatch):
     phases: list[str] = []
     fit = ItemKNN._fit
 
-    def noted(self: ItemKNN, train: TrainView, *rest: Any) -> None:
+    def noted(self: ItemKNN, train: TrainView, *given: Any) -> None:
         phases.append(train.phase)
-        fit(self, train, *rest)
+        fit(self, train, *given)
 
     monkeypatch.setattr(ItemKNN, "_fit", noted)
-    monkeypatch.setattr(experiment.evaluators["final"], "rank", lambda _: pytest.fail("test was opened"))
-    tune(experiment, ItemKNN, START, 3, tmp_path)
+    monkeypatch.setattr(Task, "test", property(lambda _: pytest.fail("test was opened")))
+    experiment.tune(ItemKNN, START, 3, tmp_path)
     assert set(phases) == {"select"}
 
 
@@ -96,7 +97,7 @@ def test_all_else_in_the_file_stays(experiment, tmp_path):
         "[tuned.als.listen]\nfactors = 8\n\n[tuned.item_knn.next]\nneighbours = 7\n\n"
         "[tuned.item_knn.listen]\nneighbours = 1\n"
     )
-    best = tune(experiment, ItemKNN, START, 2, tmp_path)
+    best = experiment.tune(ItemKNN, START, 2, tmp_path)
     text = path.read_text()
     assert "# a remark of ours" in text
     assert "neighbours = 3  # by hand" in text
@@ -111,20 +112,20 @@ def test_a_broken_file_is_refused_and_kept(experiment, tmp_path):
     path = tmp_path / f"{experiment.data.presets}.toml"
     path.write_text("[tuned")
     with pytest.raises(UserError, match="not readable TOML"):
-        tune(experiment, ItemKNN, START, 1, tmp_path)
+        experiment.tune(ItemKNN, START, 1, tmp_path)
     assert path.read_text() == "[tuned"
 
 
 def test_another_splits_choice_is_not_written_to_the_presets(small_settings, tmp_path):
     other = Experiment(dataclasses.replace(small_settings, phase="select", split_seed=3), "1_knn_baseline")
-    tune(other, ItemKNN, START, 1, tmp_path / "presets")
+    other.tune(ItemKNN, START, 1, tmp_path / "presets")
     assert not (tmp_path / "presets").exists()
 
 
 def test_several_processes_do_not_search_at_once(experiment, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserError, match="without torchrun"):
-        tune(experiment, ItemKNN, START, 2, tmp_path)
+        experiment.tune(ItemKNN, START, 2, tmp_path)
     assert not list(tmp_path.glob("*.toml"))
 
 
@@ -137,9 +138,9 @@ def tried(monkeypatch) -> list[ItemKNNSettings]:
     begun: list[ItemKNNSettings] = []
     fit = ItemKNN._fit
 
-    def noted(self: ItemKNN, train: TrainView, *rest: Any) -> None:
+    def noted(self: ItemKNN, train: TrainView, *given: Any) -> None:
         begun.append(self.settings)
-        fit(self, train, *rest)
+        fit(self, train, *given)
 
     monkeypatch.setattr(ItemKNN, "_fit", noted)
     return begun
@@ -151,8 +152,7 @@ def study_file(experiment: Experiment) -> Path:
 
 def counted(experiment: Experiment) -> list[Any]:
     """The finished trials of the study."""
-    name = tuning._study_of(experiment, ItemKNN, START)[1]
-    return finished(open_study(study_file(experiment), name, create=False))
+    return finished(open_study(study_file(experiment), experiment.search(ItemKNN).name(START), create=False))
 
 
 def stopped_in(monkeypatch, number: int, how: type[BaseException]) -> None:
@@ -160,11 +160,11 @@ def stopped_in(monkeypatch, number: int, how: type[BaseException]) -> None:
     fit = Experiment.fit
     calls = []
 
-    def stopping(self: Experiment, *given: Any, **named: Any) -> None:
+    def stopping(self: Experiment, *given: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) == number:
             raise how
-        fit(self, *given, **named)
+        return fit(self, *given, **named)
 
     monkeypatch.setattr(Experiment, "fit", stopping)
 
@@ -182,9 +182,9 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(small_settings,
         if name == "stopped":
             with monkeypatch.context() as patched, pytest.raises(how):
                 stopped_in(patched, number, how)
-                tune(experiment, ItemKNN, START, 5, tmp_path / name)
+                experiment.tune(ItemKNN, START, 5, tmp_path / name)
             assert len(counted(experiment)) == number - 1
-        tune(experiment, ItemKNN, START, 5, tmp_path / name)
+        experiment.tune(ItemKNN, START, 5, tmp_path / name)
         found.append([(trial.params, trial.value) for trial in counted(experiment)])
     assert found[0] == found[1]
     assert len(found[0]) == 5
@@ -194,25 +194,25 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(small_settings,
 
 def test_going_on_does_not_try_the_same_again(experiment, tmp_path, tried):
     for trials in (3, 6, 9):
-        tune(experiment, ItemKNN, START, trials, tmp_path)
+        experiment.tune(ItemKNN, START, trials, tmp_path)
     assert len({str(settings) for settings in tried}) == len(tried) == 9
 
 
 def test_half_a_record_at_the_end_is_taken_away(experiment, tmp_path, tried):
-    tune(experiment, ItemKNN, START, 3, tmp_path)
+    experiment.tune(ItemKNN, START, 3, tmp_path)
     with study_file(experiment).open("a") as handle:
         handle.write('{"op_code":6,"worker')
-    tune(experiment, ItemKNN, START, 4, tmp_path)
+    experiment.tune(ItemKNN, START, 4, tmp_path)
     assert len(counted(experiment)) == len(tried) == 4
 
 
 def test_other_settings_that_are_not_searched_make_another_study(experiment, tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "not_searched", lambda kind: {"weighting"})
-    tune(experiment, ItemKNN, START, 2, tmp_path)
+    experiment.tune(ItemKNN, START, 2, tmp_path)
     other = dataclasses.replace(START, weighting="idf")
-    assert trials_of(experiment, ItemKNN, other).empty
-    assert tune(experiment, ItemKNN, other, 2, tmp_path).weighting == "idf"
-    assert len(trials_of(experiment, ItemKNN, START)) == len(trials_of(experiment, ItemKNN, other)) == 2
+    assert experiment.search(ItemKNN).trials(other).empty
+    assert experiment.tune(ItemKNN, other, 2, tmp_path).weighting == "idf"
+    assert len(experiment.search(ItemKNN).trials(START)) == len(experiment.search(ItemKNN).trials(other)) == 2
 
 
 # Files that are no study, and two at once
@@ -234,7 +234,7 @@ def test_a_file_that_is_no_study_is_refused_and_kept(experiment, tmp_path, conte
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(UserError, match=named) as refused:
-        tune(experiment, ItemKNN, START, 2, tmp_path)
+        experiment.tune(ItemKNN, START, 2, tmp_path)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
     assert path.read_text() == content
@@ -242,13 +242,13 @@ def test_a_file_that_is_no_study_is_refused_and_kept(experiment, tmp_path, conte
 
 
 def test_a_broken_line_in_a_study_is_named(experiment, tmp_path):
-    tune(experiment, ItemKNN, START, 2, tmp_path)
+    experiment.tune(ItemKNN, START, 2, tmp_path)
     path = study_file(experiment)
     lines = path.read_text().splitlines(keepends=True)
     lines[3] = "###\n"
     path.write_text("".join(lines))
     with pytest.raises(UserError, match="line 4,"):
-        tune(experiment, ItemKNN, START, 3, tmp_path)
+        experiment.tune(ItemKNN, START, 3, tmp_path)
     assert path.read_text() == "".join(lines)
 
 
@@ -260,8 +260,8 @@ def test_two_processes_do_not_search_one_study(experiment, tmp_path):
         done = subprocess.run([sys.executable, "-c", again], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert "is being searched by another process" in done.stderr
         with pytest.raises(UserError, match="another process"):
-            tune(experiment, ItemKNN, START, 2, tmp_path)
-    tune(experiment, ItemKNN, START, 2, tmp_path)
+            experiment.tune(ItemKNN, START, 2, tmp_path)
+    experiment.tune(ItemKNN, START, 2, tmp_path)
 
 
 # What is searched, and how long
@@ -310,7 +310,7 @@ def curve_of(values: dict[int, float], monkeypatch) -> list[int]:
     """Trainings follow a made-up course: trial by trial, that value at every epoch. Gives the epochs gone through."""
     gone: list[int] = []
 
-    def fit(self: Experiment, model: Any, phase: str, folder: Any = None, report: Any = None) -> None:
+    def fit(self: Experiment, model: Any, report: Any) -> Any:
         gone.append(0)
         for epoch in range(1, 5):
             gone[-1] = epoch
@@ -324,10 +324,10 @@ def curve_of(values: dict[int, float], monkeypatch) -> list[int]:
 def test_a_training_behind_the_others_is_cut_short_and_counts(experiment, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO")
     gone = curve_of(dict.fromkeys(range(1, 7), 0.5) | {7: 0.1, 8: 0.6}, monkeypatch)
-    tune(experiment, SASRec, NETWORK, 8, tmp_path)
+    experiment.tune(SASRec, NETWORK, 8, tmp_path)
     assert gone == [4] * 6 + [2, 4]
     assert "NDCG@10 0.6000 of 8 trials" in caplog.text
-    assert len(trials_of(experiment, SASRec, NETWORK)) == 7
+    assert len(experiment.search(SASRec).trials(NETWORK)) == 7
     assert "not drawn from 7 trials, it takes 10" in caplog.text
 
 
@@ -335,18 +335,18 @@ def test_settings_that_diverge_are_a_lost_trial_and_no_end(experiment, tmp_path,
     caplog.set_level("INFO")
     fit, calls = Experiment.fit, []
 
-    def diverging(self: Experiment, *given: Any, **named: Any) -> None:
+    def diverging(self: Experiment, *given: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) in (1, 3):
             raise DivergedError("the loss is not finite")
-        fit(self, *given, **named)
+        return fit(self, *given, **named)
 
     monkeypatch.setattr(Experiment, "fit", diverging)
     with pytest.raises(UserError, match="none of 1 trials"):
-        tune(experiment, ItemKNN, START, 1, tmp_path)
-    tune(experiment, ItemKNN, START, 4, tmp_path)
+        experiment.tune(ItemKNN, START, 1, tmp_path)
+    experiment.tune(ItemKNN, START, 4, tmp_path)
     assert len(calls) == 4
-    assert len(trials_of(experiment, ItemKNN, START)) == 2
+    assert len(experiment.search(ItemKNN).trials(START)) == 2
     assert caplog.text.count("counts as lost") == 2
 
 
@@ -354,8 +354,8 @@ SHORT = dataclasses.replace(NETWORK, epochs=1)
 
 
 def test_a_network_is_really_searched(experiment, tmp_path):
-    best = tune(experiment, SASRec, SHORT, 2, tmp_path)
-    trials = trials_of(experiment, SASRec, SHORT)
+    best = experiment.tune(SASRec, SHORT, 2, tmp_path)
+    trials = experiment.search(SASRec).trials(SHORT)
     assert len(trials) == 2
     assert set(trials) - {"ndcg_10"} == set(searchable(SASRecSettings))
     assert best.learning_rate in set(trials["learning_rate"].map(tuning.rounded))
@@ -367,20 +367,21 @@ def test_a_network_is_really_searched(experiment, tmp_path):
 def test_importance_is_drawn_and_finds_the_setting_that_matters(experiment, tmp_path, monkeypatch):
     value = {"now": 0.0}
 
-    def fit(self: Experiment, model: ItemKNN, *_: Any, **__: Any) -> None:
+    def fit(self: Experiment, model: ItemKNN, *_: Any) -> ItemKNN:
         value["now"] = model.settings.asymmetry / 2 + model.settings.neighbours / 1e6
+        return model
 
     monkeypatch.setattr(Experiment, "fit", fit)
     monkeypatch.setattr("common.evaluation.evaluator.Evaluator.__call__", lambda self, _: value["now"])
     shown: dict[str, Any] = {}
-    draw = tuning.draw_search
+    draw = plots.search
 
     def noted(importance, values, n_pruned, title, path):
         shown.update(importance=importance, values=values, title=title)
         draw(importance, values, n_pruned, title, path)
 
-    monkeypatch.setattr(tuning, "draw_search", noted)
-    tune(experiment, ItemKNN, START, 15, tmp_path)
+    monkeypatch.setattr(plots, "search", noted)
+    experiment.tune(ItemKNN, START, 15, tmp_path)
     assert next(iter(shown["importance"])) == "asymmetry"
     assert sum(shown["importance"].values()) == pytest.approx(1)
     assert set(shown["importance"]) == set(searchable(ItemKNNSettings))
@@ -392,6 +393,6 @@ def test_importance_is_drawn_and_finds_the_setting_that_matters(experiment, tmp_
 def test_importance_is_not_drawn_where_nothing_differs(experiment, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("common.evaluation.evaluator.Evaluator.__call__", lambda self, _: 0.25)
-    tune(experiment, ItemKNN, START, 10, tmp_path)
+    experiment.tune(ItemKNN, START, 10, tmp_path)
     assert "all 10 trials have the same NDCG@10" in caplog.text
     assert not list(experiment.folder.rglob("*.png"))

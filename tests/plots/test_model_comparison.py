@@ -1,26 +1,35 @@
+import numpy as np
 import pandas as pd
+import pytest
 
-from common.experiments.run_folders import on_part, run_folders
-from common.plots.model_comparison import draw_comparison
-from common.reporting.leaderboard import leaderboard
-from tests.stages import stage
+from common import plots
 
-
-def test_figures_are_drawn_from_what_the_runs_wrote(small_flags, small_data, tmp_path):
-    stage("1_knn_baseline.py")([*small_flags, "--models", "popularity", "item_knn"])
-    folder = tmp_path / "out" / small_data.name / "listen"
-    split = pd.read_json(folder / "leaderboard.json", typ="series")["split_sha256"]
-    rows = leaderboard(folder, split)
-    assert {name: path.name for name, path in run_folders(folder, rows).items()} == {
-        "popularity": "test",
-        "item_knn": "test",
+CURVES = {
+    name: {"NDCG@k": np.linspace(0, top, 100), "Recall@k": np.linspace(0, 1, 100)} for name, top in (("a", 1), ("b", 2))
+}
+MEASURED = {"a": {"ndcg_10": 0.1, "coverage_10": 0.5, "ils_tag_10": 0.3}, "b": {"ndcg_10": 0.2, "coverage_10": 0.1}}
+LIFTS = {"a": pd.Series([1.0, 2.0, 0.5]), "b": pd.Series([4.0, 9.0])}
+COSTS = pd.DataFrame(
+    {
+        "model": ["a", "b"],
+        "ndcg_10": [0.1, 0.2],
+        "ndcg_10_low": 0.05,
+        "ndcg_10_high": 0.25,
+        "fit_cpu_seconds": [0.0, 9.0],
     }
-    stage("1_knn_baseline.py")([*small_flags, "--models", "user_knn", "--phase", "select"])
-    mixed = leaderboard(folder, split)
-    assert {path.name for path in run_folders(folder, mixed).values()} == {"valid"}  # never validation beside test
-    assert on_part("small", run_folders(folder, mixed)) == "small, validation"
-    for path in (folder / "figures").iterdir():
-        path.unlink()
-    drawn = draw_comparison(folder, rows, "small")
-    assert [path.stat().st_size > 10_000 for path in drawn] == [True] * 3
-    assert draw_comparison(tmp_path / "nothing", rows, "small") == []
+)
+
+
+@pytest.mark.parametrize(
+    ("draw", "values"),
+    [
+        (plots.metrics_by_cutoff, (CURVES,)),
+        (plots.accuracy_against_diversity, ({"a": MEASURED["a"], "b": MEASURED["a"]},)),
+        (plots.popularity_lift, (LIFTS,)),
+        (plots.costs, ({"listen": COSTS},)),
+        (plots.metric_agreement, (pd.DataFrame(np.eye(2), index=["ndcg", "map"], columns=["ndcg", "map"]), 3)),
+    ],
+)
+def test_each_figure_is_drawn_from_tables_alone(tmp_path, draw, values):
+    draw(*values, "small", tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 10_000

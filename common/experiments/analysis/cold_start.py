@@ -1,38 +1,39 @@
-"""How good each model's lists are when 0, 1, 2, 5, 10 or 20 items are known of somebody new."""
+"""Accuracy for newcomers of whom 0, 1, 2, 5, 10 or 20 items are known: the cold-start curve of each model."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from common.evaluation.evaluator import Evaluator
 from common.evaluation.segments import by_n_given
 from common.experiments.experiment import Experiment
+from common.experiments.run import PartResults
 from common.features.user_attributes import user_attributes
-from common.utils.io import read_parquet, write_parquet
 
-LADDER = ("popularity", "content_knn", "tag_knn", "als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
-"""The models that the ladder compares."""
+COLD_START_MODELS = (
+    *("popularity", "content_knn", "tag_knn", "als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet"),
+)
+"""The models that the curve compares."""
+WITH_FRIENDS = "two_tower, friends known"
+"""The row of the towers that also know who a user's friends are, and their demographics."""
+TABLE = "introduced"
+"""The table, beside a run's results, of what `evaluate_with_attributes` found."""
 
 
-def cold_start_rows(results: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
-    """`per_rung` of each model from its results folder."""
-    return {name: by_n_given(read_parquet(folder / "per_user.parquet")) for name, folder in results.items()}
+def cold_start_curves(results: Mapping[str, PartResults]) -> dict[str, pd.DataFrame]:
+    """NDCG@10 by the number of given items of each model, see `by_n_given`."""
+    return {name: by_n_given(row.per_user) for name, row in results.items()}
 
 
-def evaluate_with_attributes(experiment: Experiment, model: Any, folder: Path) -> pd.DataFrame:
-    """Score the newcomers once more with what is known of them beside a history; kept as `introduced.parquet`.
+def evaluate_with_attributes(exp: Experiment, model: Any) -> pd.DataFrame:
+    """Score the newcomers once more with what is known of them beside a history; gives their NDCG@10 `by_n_given`.
 
-    The same people, lists and measure as those of the model's own row: user_id, given, ndcg_10.
+    The same users, lists and metric as those of the model's own row; kept with its results: user_id, given, ndcg_10.
     """
-    phase = experiment.settings.phases[-1]
-    evaluator: Evaluator = experiment.evaluators[phase]
-    users = evaluator.users
-    known = user_attributes(experiment.data, experiment.train[phase], users)
+    evaluator = exp.evaluator
+    known = user_attributes(exp.data, evaluator.train, evaluator.users)
     ranking = evaluator.rank_scores(lambda rows: model.fold_in(evaluator.given.take(rows), known.take(rows)))
-    table = pd.DataFrame(
-        {"user_id": users.astype(str), "given": evaluator.n_given, "ndcg_10": evaluator.ndcg_per_row(ranking)}
-    )
-    write_parquet(folder / "introduced.parquet", table)
-    return table
+    columns = {"user_id": evaluator.users.astype(str), "given": evaluator.n_given}
+    table = pd.DataFrame(columns | {"ndcg_10": evaluator.ndcg_per_row(ranking)})
+    exp.run_of(type(model)).results(exp.part).write_table(TABLE, table)
+    return by_n_given(table)

@@ -11,7 +11,7 @@ from common.features.work_versions import groups_of
 from common.models.ensemble import Ensemble
 from common.models.knn.content_knn import dense_cosines
 from common.models.knn.item_knn import ItemKNN
-from common.splits.train_view import TrainView, names_of
+from common.splits.train_view import TrainView
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,11 @@ def points_of_view(ensemble: Ensemble, neighbours: ItemKNN, keep: int = SPARE * 
         "listening": neighbours.similarity,
         "content": sparse.csr_array(tags + untagged @ audio),
     }
+
+
+def index_of(ensemble: Ensemble, neighbours: ItemKNN, train: TrainView) -> pd.DataFrame:
+    """The index of a catalogue from the parts of a fitted ensemble, and item kNN; see `similar_items`."""
+    return similar_items(points_of_view(ensemble, neighbours), train)
 
 
 def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: int = KEPT) -> pd.DataFrame:
@@ -66,7 +71,7 @@ def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: in
 
 def show_index(index: pd.DataFrame, train: TrainView, codes: Sequence[int], k: int = 5) -> None:
     """Print the most similar items of a few, from every point of view."""
-    names = names_of(train).set_axis(train.items["item_id"])
+    names = train.names.set_axis(train.items["item_id"])
     top = index[index["rank"] <= k]
     for code in codes:
         item = train.items["item_id"].iloc[code]

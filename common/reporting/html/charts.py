@@ -13,7 +13,6 @@ from common.evaluation.curves import curves
 from common.evaluation.registry import LISTS, PAGE, axis, describe, label, title
 from common.models.top_items import DEPTH
 from common.reporting.html.leaderboards import Board
-from common.utils.io import read_json, read_parquet
 
 COLOURS = (
     *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#e07b00", "#0fa3b1", "#8c564b", "#d65db1", "#8a8b00", "#6f6f6f"),
@@ -76,10 +75,7 @@ def _has(rows: pd.DataFrame, metric: str) -> bool:
 
 def by_length(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
     """NDCG@k and recall@k against k."""
-    found = {
-        row["label"]: curves(read_parquet(board.results[row["label"]] / "targets.parquet"))
-        for _, row in rows.iterrows()
-    }
+    found = {row["label"]: curves(board.results[row["label"]].targets) for _, row in rows.iterrows()}
     figures, cutoffs = [], np.arange(1, DEPTH + 1)
     for metric in next(iter(found.values()), {}):
         figure = _figure("k, length of the list", metric, log=True)
@@ -131,11 +127,8 @@ def pareto(first: pd.Series, second: pd.Series) -> np.ndarray:
 
 def training(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
     """NDCG@10 on validation and the loss in units of the first epoch's, for every row that kept its curves."""
-    found = {}
-    for _, row in rows.iterrows():
-        path = board.results[row["label"]].parent / "curves.json"
-        if path.exists():
-            found[row["label"]] = read_json(path)
+    noted = {row["label"]: board.results[row["label"]].run.curves() for _, row in rows.iterrows()}
+    found = {name: kept for name, kept in noted.items() if kept}
     rows = rows[rows["label"].isin(found)]
     validated, losses = (
         _figure("epoch", f"{label('ndcg_10')} on validation"),

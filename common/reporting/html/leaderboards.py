@@ -8,8 +8,8 @@ import pandas as pd
 
 from common.data.sources.registry import LASTFM
 from common.evaluation.registry import LISTS, PAGE, describe, is_bold, title
-from common.experiments.run_folders import label, run_folders
-from common.reporting.leaderboard import collect, leaderboard
+from common.experiments.outputs import Outputs, RowResults, collect, label, results_of_rows, runs_in
+from common.reporting.leaderboard import leaderboard
 from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.utils.io import read_json
 
@@ -36,7 +36,7 @@ class Board:
     """One data set and protocol.
 
     part: test, or valid where no run has opened test; the two are never mixed. rows: one per model and preset with its
-    `label` and means over seeds; results: label -> folder of the first seed's results on the part.
+    `label` and means over seeds; results: label -> the first seed's results on the part.
     """
 
     dataset: str
@@ -44,7 +44,7 @@ class Board:
     split_sha256: str
     part: str
     rows: pd.DataFrame
-    results: dict[str, Path]
+    results: RowResults
     commits: list[str]
     unopened: list[str]
 
@@ -75,8 +75,7 @@ class Board:
 
 def find_boards(output_dir: Path, data_dir: Path) -> list[Board]:
     """All data sets and protocols that have results, the default ones first."""
-    folders = {path.parents[4] for path in output_dir.glob("*/*/*/*/seed*/valid/metrics.json")}
-    boards = (read_board(folder, data_dir) for folder in sorted(folders, key=_place))
+    boards = (read_board(folder, data_dir) for folder in sorted(Outputs(output_dir).splits(), key=_place))
     return [board for board in boards if board is not None]
 
 
@@ -105,7 +104,7 @@ def read_board(folder: Path, data_dir: Path) -> Board | None:
         split_sha256=split,
         part="test" if tested else "valid",
         rows=rows,
-        results=run_folders(folder, opened),
+        results=results_of_rows(folder, opened),
         commits=_commits(records),
         unopened=rows.loc[rows["ndcg_10"].isna(), "label"].tolist(),
     )
@@ -116,8 +115,8 @@ def _split_in_use(folder: Path, data_dir: Path) -> str:
     path = data_dir / folder.parent.name / "splits" / folder.name / "split.json"
     if path.exists():
         return read_json(path)["split_sha256"]
-    newest = max(folder.glob("*/*/seed*/valid/metrics.json"), key=lambda found: found.stat().st_mtime)
-    return read_json(newest)["split_sha256"]
+    newest = max(runs_in(folder, "valid"), key=lambda run: run.written_at("valid"))
+    return newest.results("valid").metrics["split_sha256"]
 
 
 def _on_validation(folder: Path, split: str) -> pd.DataFrame:

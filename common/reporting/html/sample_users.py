@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from common.data.dataset import Dataset
+from common.evaluation.task import Task
 from common.reporting.html.leaderboards import Board
 from common.splits.protocols import N_GIVEN
 from common.splits.store import load_split
-from common.splits.train_view import TrainView, load_train_view
+from common.splits.train_view import TrainView
 from common.utils.errors import UserError
 from common.utils.io import read_json, read_parquet
 
@@ -55,7 +56,7 @@ class People:
     def __init__(self, board: Board, data_dir: Path) -> None:
         self.board, self.data = board, _data_at_hand(board, data_dir)
         first = next(iter(board.results.values()), None)
-        self.targets = pd.DataFrame({"user_id": [], "item_id": []}) if first is None else _part(first, "targets")
+        self.targets = pd.DataFrame({"user_id": [], "item_id": []}) if first is None else _plain(first.targets)
 
     @cached_property
     def users(self) -> list[str]:
@@ -86,7 +87,7 @@ class People:
         chosen = [user for user in wanted if user in set(self.users)] if wanted else self.users[:MOST]
         best_first = self.board.rows.sort_values("valid_ndcg_10", ascending=False)["label"]
         shown = [label for label in best_first if label in self.board.results]
-        lists = {label: _part(self.board.results[label], "recommendations") for label in shown}
+        lists = {label: _plain(self.board.results[label].recommendations) for label in shown}
         return [self._probe(user, lists) for user in chosen]
 
     def _probe(self, user: str, lists: dict[str, pd.DataFrame]) -> Probe:
@@ -112,7 +113,8 @@ class People:
     @cached_property
     def _seen(self) -> TrainView:
         assert self.data is not None
-        return load_train_view(self.data, self.board.protocol, "final" if self.board.part == "test" else "select")
+        task = Task(self.data, self.board.protocol)
+        return task.train_valid if self.board.part == "test" else task.train
 
     def history(self, user: str) -> tuple[list[str], str]:
         """What the models saw of a person, by name, and in which order it is told."""
@@ -143,9 +145,8 @@ def _data_at_hand(board: Board, data_dir: Path) -> Dataset | None:
     return data if same else None
 
 
-def _part(folder: Path, name: str) -> pd.DataFrame:
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
     """A table of results with plain ids; of newcomers what was made of the largest given set."""
-    table = read_parquet(folder / f"{name}.parquet")
     if "given" in table:
         table = table[table["given"] == table["given"].max()]
     return table.assign(user_id=table["user_id"].astype(object), item_id=table["item_id"].astype(object))

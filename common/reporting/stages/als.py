@@ -1,0 +1,57 @@
+"""What stage 2 shows besides its leaderboard: similar items, how well scores tell items apart, settings of ALS."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from common import plots
+from common.evaluation.curves import precision_and_recall
+from common.experiments.analysis.similar_items import index_of, show_index
+from common.experiments.experiment import Experiment
+from common.experiments.tuning import try_grid
+from common.models import ALS, Ensemble, ItemKNN
+from common.models.base import Recommender
+from common.utils.io import display, read_parquet, write_parquet
+
+GRID = {"factors": (16, 64, 256), "regularisation": (0.01, 1.0, 10.0, 100.0)}
+SAMPLE = 200
+"""Evaluated rows whose scores are drawn."""
+log = logging.getLogger(__name__)
+
+
+def index_similar_items(exp: Experiment, ensemble: Ensemble, items: Sequence[int]) -> None:
+    """Write the index of similar items and print that of a few."""
+    neighbours = ItemKNN(exp.settings_of(ItemKNN)).fit(exp.shown)
+    index = index_of(ensemble, neighbours, exp.shown)
+    path = exp.run_of(Ensemble).write_table("similar_items", index)
+    show_index(index, exp.shown, items)
+    log.info("\nsimilar items of all %s items: %s", f"{exp.shown.n_items:,}", display(path))
+
+
+def draw_scores(exp: Experiment, fitted: Mapping[str, Recommender]) -> list[Path]:
+    """Precision against recall of every row so far, and the scores of this command's models."""
+    rows = exp.all_rows()
+    curves = {name: precision_and_recall(row.targets) for name, row in rows.items()}
+    figures = [exp.plot("precision_recall", plots.precision_recall, curves, part=rows.part)]
+    if fitted:
+        scores = {name: exp.evaluator.sample_scores(model, SAMPLE) for name, model in fitted.items()}
+        figures += [exp.plot("scores", plots.scores, scores)]
+    return figures
+
+
+def draw_training(exp: Experiment) -> list[Path]:
+    """The loss of ALS, where this command or an earlier one has trained it."""
+    noted = exp.run_of(ALS).curves()
+    losses = noted.get("refit/loss", noted.get("train/loss"))
+    return [exp.plot("als_loss", plots.loss, losses)] if losses else []
+
+
+def draw_settings(exp: Experiment, grid: bool) -> list[Path]:
+    """What factors and regularisation do on validation: from the tuning study, else from a grid if asked for."""
+    kept, start = exp.folder / ALS.name / "sensitivity.parquet", exp.settings_of(ALS)
+    trials = exp.search(ALS).trials(start)
+    if trials.empty and grid:
+        write_parquet(kept, try_grid(exp.search(ALS), start, GRID))
+    if trials.empty and kept.exists():
+        trials = read_parquet(kept)
+    return [] if trials.empty else [exp.plot("als_settings", plots.settings, trials)]
