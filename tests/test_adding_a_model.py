@@ -15,9 +15,9 @@ from tests.conftest import ROOT
 from tests.models.contract_tests import ContractTests
 from tests.stages import stage
 
-MODEL, TEST = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-model.md").read_text(encoding="utf-8"), flags=re.DOTALL
-)
+PAGE = (ROOT / "docs" / "adding-a-model.md").read_text(encoding="utf-8")
+MODEL, TEST = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+ENTRY = registry.Entry(*re.findall(r'"(\w+)"', re.findall(r"^    Entry\((.*)\),$", PAGE, flags=re.MULTILINE)[0]))
 NAME = "common.models.bigram"
 
 
@@ -38,7 +38,7 @@ def stage_1(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Stage 1 with the bigram model registered as the page says."""
     main = stage("1_knn_baseline.py")
     script = sys.modules[main.__module__]
-    monkeypatch.setitem(registry.MODELS, "bigram", bigram.Bigram)
+    monkeypatch.setitem(registry.MODELS._entries, "bigram", ENTRY)
     monkeypatch.setattr(script, "MODELS", (*script.MODELS, bigram.Bigram))
     return main
 
@@ -54,6 +54,7 @@ def test_a_stage_trains_it_and_the_leaderboard_shows_it(stage_1, small_settings,
     rows = leaderboard(folder, load_split(small_data, "next").info["split_sha256"])
     ndcg = rows.groupby("model")["ndcg_10"].first()
     assert set(ndcg.index) == {"popularity", "bigram"}
+    assert registry.MODELS["bigram"] is bigram.Bigram
     assert ndcg["bigram"] > 0
 
 

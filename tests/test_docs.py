@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from common.experiments.flags import parse_flags
+from common.experiments.flags import parse_flags, with_models
+from common.models.registry import MODELS, STAGES
 from tests.stages import stage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,12 +103,14 @@ def complaint_about(words: list[str]) -> str | None:
     return flags_complaint(module, flags)
 
 
-def flags_complaint(module: object, flags: list[str]) -> str | None:
+def flags_complaint(module: ModuleType, flags: list[str]) -> str | None:
     """Whether a module takes these flags: by its Settings, else by the flags that its source names."""
     settings = getattr(module, "Settings", None)
     if settings is not None and settings.__module__ == module.__name__ and dataclasses.is_dataclass(settings):
         if "bigram" in flags or any(flag == "--help" for flag in flags):
             return None
+        stage_models = STAGES.get(Path(module.__file__).stem, ())
+        settings = with_models(settings, {name: MODELS[name].Settings for name in stage_models})
         try:
             parse_flags(settings, flags, settings())
         except Exception as error:
