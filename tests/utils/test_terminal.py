@@ -7,7 +7,7 @@ import pytest
 from wcwidth import wcswidth
 
 from common.utils import terminal
-from common.utils.terminal import bar, cell, columns, fitting, forgive_encodings, lines, plain
+from common.utils.terminal import END, ISOLATE, bar, cell, columns, fitting, forgive_encodings, lines, plain
 
 
 @pytest.mark.parametrize("text", ["Björk", "椎名林檎", "e\u0301e\u0301", "a\x1b[31mb\n", "فيروز", ""])
@@ -47,3 +47,27 @@ def test_names_fit_whole_and_the_first_in_any_case():
     assert fitting(["Three Days Grace", "Lostprophets"], 24) == "Three Days Grace"
     assert fitting(["Three Days Grace"], 3) == "Three Days Grace"
     assert plain("a\u202eb\tc") == "ab c"
+
+
+def test_right_to_left_names_are_kept_apart_wherever_they_stand():
+    assert lines("likes عمر دياب, Muse", 40) == [f"likes {ISOLATE}عمر دياب{END}, Muse"]
+    assert cell("عمر", 5) == f"{ISOLATE}عمر{END}  "
+
+
+def test_words_longer_than_a_line_are_broken():
+    assert lines("ab " + "x" * 25 + " 椎名林檎椎名林檎", 10, " ") == [
+        " ab",
+        " " + "x" * 9,
+        " " + "x" * 9,
+        " " + "x" * 7,
+        " 椎名林檎",
+        " 椎名林檎",
+    ]
+
+
+def test_short_reasons_are_not_cut_inside_a_name():
+    assert fitting(["Three Days Grace", "Lostprophets"], 24) == "Three Days Grace"
+
+
+def test_a_bar_stays_in_its_cells():
+    assert [wcswidth(bar(share)) for share in (-1, 0, 0.01, 0.5, 1, 2)] == [6] * 6
