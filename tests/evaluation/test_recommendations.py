@@ -41,7 +41,7 @@ def wrong_tables(table: pd.DataFrame, evaluator: Evaluator) -> dict[str, pd.Data
     if evaluator.n_given is not None:
         owner &= table["given"] == evaluator.n_given[row]
     seen = evaluator.train.items["item_id"][evaluator.given[row][0]]
-    first = table.loc[0, "item_id"]
+    first = str(table.loc[0, "item_id"])
     return {
         "user 'nobody' is not among those evaluated": table.assign(user_id=["nobody", *table["user_id"][1:]]),
         "item 'nothing' is not in the catalogue": table.assign(item_id=["nothing", *table["item_id"][1:]]),

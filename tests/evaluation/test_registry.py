@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.evaluation import metric_suite, metrics, registry
+from common.evaluation import metric_suite, registry
 from common.evaluation.registry import CORE, METRICS, PAGE, TABLE, TERMINAL, Metric, describe, label, shown
 from common.evaluation.task import Task
 from common.models.baselines import Popularity
@@ -81,10 +81,9 @@ def test_a_metric_is_added_by_a_function_its_line_in_the_suite_and_its_line_here
         return np.where(found.any(axis=1), found.argmax(axis=1) + 1.0, np.nan)
 
     def with_first_hit(hits: np.ndarray, n_relevant: np.ndarray) -> dict[str, np.ndarray]:
-        return accuracy(hits, n_relevant) | {f"first_hit_{k}": metrics.first_hit(hits, k) for k in (5, 10, 20)}
+        return accuracy(hits, n_relevant) | {f"first_hit_{k}": first_hit(hits, k) for k in (5, 10, 20)}
 
     accuracy = metric_suite.accuracy
-    monkeypatch.setattr(metrics, "first_hit", first_hit, raising=False)
     monkeypatch.setattr(metric_suite, "accuracy", with_first_hit)
     monkeypatch.setattr(registry, "METRICS", (*METRICS, Metric("first_hit", "First@{k}", "accuracy", -1, ".1f")))
     valid = Task(small_data, "listen").valid
