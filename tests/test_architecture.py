@@ -135,21 +135,7 @@ def test_every_room_has_a_floor():
     assert rooms == set(ROOMS)
 
 
-PLOTS = "drawing still takes results where it should take tables"
-
-
-@pytest.mark.parametrize(
-    "path",
-    pending(
-        COMMON,
-        {
-            "common/plots/model_comparison.py": PLOTS,
-            "common/plots/precision_recall.py": PLOTS,
-            "common/plots/training_curves.py": PLOTS,
-            "common/plots/two_stage.py": PLOTS,
-        },
-    ),
-)
+@pytest.mark.parametrize("path", COMMON, ids=name_of)
 def test_imports_run_down(path):
     module = dotted_name(path)
     own_room = ".".join(module.split(".")[:2])
@@ -188,19 +174,7 @@ def test_a_metric_needs_arrays_alone(name):
     assert not {module for module in of_ours if not inside(module, ("common.utils",))}
 
 
-@pytest.mark.parametrize(
-    "path",
-    pending(
-        under("common/plots/"),
-        {
-            f"common/plots/{name}.py": PLOTS
-            for name in (
-                *("cold_start", "embedding_map", "model_comparison", "precision_recall"),
-                *("training_curves", "two_stage"),
-            )
-        },
-    ),
-)
+@pytest.mark.parametrize("path", under("common/plots/"), ids=name_of)
 def test_drawing_takes_tables(path):
     allowed = ("common.utils", "common.plots", "common.data.tables")
     assert not [m for m in set(imports(path)) & set(MODULES) if not inside(m, allowed)]
@@ -312,7 +286,7 @@ def test_of(path: Path) -> Path:
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
-TESTED = {"utils", "data", "splits", "features", "cli"}
+TESTED = {"utils", "data", "splits", "features", "cli", "evaluation", "plots"}
 """Rooms where every module has its test."""
 
 

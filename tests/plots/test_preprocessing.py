@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
-from common.plots.preprocessing import draw_before_after, draw_correlations
+from common.plots.preprocessing import before_after, correlations
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def test_before_and_after_have_a_panel_for_what_exists(tmp_path, before_and_afte
     widths = []
     for columns in (["weight", "energy", "time_signature"], ["weight"]):
         path = tmp_path / f"{len(columns)}.png"
-        assert draw_before_after(before[columns], after, "toy", path)
+        assert before_after(before[columns], after, "toy", path)
         assert is_png(path)
         widths.append(int.from_bytes(path.read_bytes()[16:20], "big"))
     assert widths[0] == 3 * widths[1]
@@ -30,13 +30,13 @@ def test_before_and_after_have_a_panel_for_what_exists(tmp_path, before_and_afte
 def test_nothing_to_draw_draws_nothing(tmp_path, before_and_after):
     before, after = before_and_after
     path = tmp_path / "none.png"
-    assert not draw_before_after(before[["user_id"]], after, "toy", path)
-    assert not draw_before_after(before.iloc[:0], after.iloc[:0], "toy", path)
-    assert not draw_correlations(pd.DataFrame({"a": [1, 2], "b": [1, 1]}), ["a", "b", "absent"], "toy", path)
+    assert not before_after(before[["user_id"]], after, "toy", path)
+    assert not before_after(before.iloc[:0], after.iloc[:0], "toy", path)
+    assert not correlations(pd.DataFrame({"a": [1, 2], "b": [1, 1]}), ["a", "b", "absent"], "toy", path)
     assert not path.exists()
 
 
 def test_correlations_of_columns_that_vary(tmp_path, before_and_after):
     path = tmp_path / "c.png"
-    assert draw_correlations(before_and_after[1], ["plays_log", "energy", "age"], "toy", path)
+    assert correlations(before_and_after[1], ["plays_log", "energy", "age"], "toy", path)
     assert is_png(path)

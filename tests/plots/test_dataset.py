@@ -1,0 +1,71 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.data.tables import AUDIO_FEATURES
+from common.plots import dataset
+from tests.plots.pictures import texts
+
+ROWS = pd.DataFrame({"user_id": list("aab"), "item_id": list("xyx"), "weight": [1.0, 5.0, 20.0]})
+RNG = np.random.default_rng(0)
+SONGS = pd.DataFrame({name: RNG.random(30) for name in AUDIO_FEATURES}).assign(genres=["rock|pop", "jazz"] * 15)
+
+
+def test_bins_lie_between_whole_numbers():
+    edges = dataset.whole_number_edges(100)
+    assert edges[0] == 0.5 and edges[-1] == 100.5
+    assert ((edges + 0.5) % 1 == 0).all()
+
+
+def test_activity_and_popularity(monkeypatch, tmp_path):
+    assert "median 5" in texts(monkeypatch, tmp_path, dataset.activity, ROWS, "toy")
+    curves = {"listeners": (np.array([0, 1.0]), np.array([0, 1.0]))}
+    said = texts(monkeypatch, tmp_path, dataset.popularity, np.array([1, 2]), curves, 0.25, "toy")
+    assert "Lorenz curve, Gini 0.25" in said and "listeners" in said
+
+
+def test_events_without_dates_have_tags_with_dates_or_nothing(monkeypatch, tmp_path):
+    tags = ROWS.assign(timestamp=[0, 10**8, 2 * 10**8])
+    assert "tag assignments per month" in texts(monkeypatch, tmp_path, dataset.timeline, ROWS, tags, "toy")
+    assert "interactions per month" in texts(monkeypatch, tmp_path, dataset.timeline, tags, None, "toy")
+    assert not dataset.timeline(ROWS, None, "toy", tmp_path / "none.png")
+
+
+def test_the_first_table_with_sound_is_taken():
+    assert dataset.sounding(None, ROWS, SONGS) is not None
+    assert dataset.sounding(SONGS.assign(energy=np.nan)) is None
+    assert dataset.sounding(None, ROWS) is None
+
+
+def test_sound_is_drawn_where_there_is_some(monkeypatch, tmp_path):
+    assert "Audio features of 30 tracks" in texts(monkeypatch, tmp_path, dataset.audio, SONGS, "toy")
+    assert "1.00" in texts(monkeypatch, tmp_path, dataset.audio_correlations, SONGS, "toy")
+    assert {"rock", "pop", "jazz"} <= {*texts(monkeypatch, tmp_path, dataset.audio_by_genre, SONGS, "toy").splitlines()}
+
+
+@pytest.mark.parametrize("draw", [dataset.audio, dataset.audio_correlations, dataset.audio_by_genre])
+def test_no_sound_no_picture(tmp_path, draw):
+    assert not draw(None, "toy", tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_content_friends_tags_splits_and_quality(monkeypatch, tmp_path):
+    shares = {"genres": {"items": 0.5, "interactions": 0.75, "plays": 1.0}}
+    assert "75%" in texts(monkeypatch, tmp_path, dataset.content, shares, "toy")
+    said = texts(monkeypatch, tmp_path, dataset.friends_and_tags, ROWS, [pd.Series(["rock", "rock"])], "toy")
+    assert "2 users have friends, 2 in the median" in said and "rock" in said
+    splits = {
+        "next": {"test_pairs_of_unseen_items": 0.25, "test_pairs_of_unseen_users": 0.0},
+        "x": {"impossible": "no"},
+    }
+    assert "25%" in texts(monkeypatch, tmp_path, dataset.unseen_pairs, splits, "toy")
+    quality = pd.DataFrame({"missing": [0.1, 0.0], "outliers": [0.0, 0.0]}, index=["items.tempo", "items.name"])
+    said = texts(monkeypatch, tmp_path, dataset.quality, quality, "toy")
+    assert "items.tempo" in said and "items.name" not in said
+    for draw, nothing in (
+        (dataset.content, {}),
+        (dataset.unseen_pairs, {"x": {"impossible": "no"}}),
+        (dataset.quality, quality * 0),
+    ):
+        assert not draw(nothing, "toy", tmp_path / "none.png")
+    assert not dataset.friends_and_tags(None, [], "toy", tmp_path / "none.png")

@@ -1,0 +1,24 @@
+import numpy as np
+import pandas as pd
+
+from common.plots.precision_recall import loss, precision_recall, scores, settings
+from tests.plots.pictures import picture, texts
+
+
+def test_each_model_has_a_curve(monkeypatch, tmp_path):
+    curve = np.linspace(0.5, 0.1, 100), np.linspace(0.0, 0.9, 100)
+    said = texts(monkeypatch, tmp_path, precision_recall, {"als": curve, "ease": curve}, "toy")
+    assert {"als", "ease", "Precision@k"} <= set(said.splitlines())
+
+
+def test_a_panel_of_scores_for_each_model(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    values = {"als": (rng.normal(1, 1, 50), rng.normal(0, 1, 500)), "ease": (np.ones(5), np.ones(50))}
+    said = texts(monkeypatch, tmp_path, scores, values, "toy")
+    assert {"Score of als", "Score of ease"} <= set(said.splitlines())
+
+
+def test_losses_and_trials_are_drawn_as_they_are(tmp_path):
+    assert picture(tmp_path, loss, [3.0, 2.0], "toy") != picture(tmp_path, loss, [3.0, 1.0], "toy")
+    trials = pd.DataFrame({"factors": [8, 32], "regularisation": [1.0, 100.0], "ndcg_10": [0.1, 0.2]})
+    assert picture(tmp_path, settings, trials, "toy") != picture(tmp_path, settings, trials.assign(ndcg_10=0.2), "toy")

@@ -1,0 +1,15 @@
+import pandas as pd
+
+from common.plots.search import ensemble_weights, search
+from tests.plots.pictures import texts
+
+
+def test_settings_and_trials_of_a_search(monkeypatch, tmp_path):
+    said = texts(monkeypatch, tmp_path, search, {"learning_rate": 0.8, "width": 0.2}, [0.1, 0.3, 0.2], 4, "toy")
+    assert {"learning rate", "width", "Trial (4 more cut short)", "best so far"} <= set(said.splitlines())
+
+
+def test_a_panel_for_each_number_of_known_items(monkeypatch, tmp_path):
+    table = pd.DataFrame({"als": [0.0, 1.0], "content": [1.0, 0.0], "1": [0.1, 0.2], "5": [0.3, 0.2]})
+    said = texts(monkeypatch, tmp_path, ensemble_weights, table, {"1": (1.0, 0.0), "5": (0.0, 1.0)}, "toy")
+    assert {"1 known item", "5 known items"} <= set(said.splitlines())
