@@ -1,0 +1,38 @@
+"""What stage 0 prints and draws of a data set."""
+
+from common.data.quality import quality_report
+from common.reporting.dataset_summary import draw_dataset, print_quality, print_splits, print_statistics
+from common.splits.statistics import describe, describe_splits
+from tests.data.worlds import dataset, pairs, rich
+
+
+def test_statistics_splits_and_quality_are_printed(tmp_path, caplog):
+    data = dataset(tmp_path, pairs(a="p q r s t", b="p q r s u"))
+    with caplog.at_level("INFO"):
+        print_statistics(describe(data))
+        print_splits(describe_splits(data, 0))
+        print_quality(quality_report(data.tables))
+    lines = {words[0]: words for record in caplog.records if (words := record.getMessage().split())}
+    assert lines["density"] == ["density", "0.8333"]
+    assert lines["interactions"][1:4] == ["10", "3", "0"], "the last of that name is the table of the quality report"
+    assert lines["listen"][1:6] == ["2", "6", "6", "2", "2"]
+    assert lines["temporal"][1:3] == ["not", "possible:"]
+
+
+def test_a_column_with_gaps_is_named_worst_first(tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        print_quality(quality_report(rich(tmp_path).tables))
+    [items] = [record.getMessage() for record in caplog.records if record.getMessage().split()[:1] == ["items"]]
+    assert "danceability 4.2%" in items
+    assert items.endswith(", ...")
+
+
+def test_every_figure_that_the_data_has_something_for_is_drawn(tmp_path):
+    data = rich(tmp_path / "data")
+    statistics = describe(data) | {"splits": describe_splits(data, 0), "quality": quality_report(data.tables)}
+    figures = draw_dataset(data, statistics, tmp_path / "figures")
+    assert all(path.stat().st_size > 1000 for path in figures)
+    assert {"activity", "popularity", "content", "timeline", "quality"} <= {path.stem for path in figures}
+    bare = dataset(tmp_path / "bare", pairs(a="p q r s t", b="p q r s u"))
+    statistics = describe(bare) | {"splits": describe_splits(bare, 0), "quality": quality_report(bare.tables)}
+    assert "timeline" not in {path.stem for path in draw_dataset(bare, statistics, tmp_path / "of_bare")}
