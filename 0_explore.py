@@ -17,7 +17,7 @@ from common.data.quality import quality_report
 from common.experiments import tracking
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
-from common.reporting.dataset_summary import draw_dataset, print_quality, print_splits, print_statistics
+from common.reporting.stages.explore import draw_dataset, print_quality, print_splits, print_statistics
 from common.splits.statistics import describe, describe_splits
 from common.utils.io import display, strict, write_json
 from common.utils.logs import log_file

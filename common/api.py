@@ -7,7 +7,6 @@ music.evaluate()["ndcg_10"]
 """
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +25,7 @@ from common.models.explanation import Explanation
 from common.models.registry import MODELS
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
-from common.splits.train_view import TrainView, load_train_view, names_of
+from common.splits.train_view import TrainView, load_train_view
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT
 from common.utils.settings import check_ranges
@@ -56,7 +55,7 @@ class Music:
     def __init__(self, data: Dataset, train: TrainView) -> None:
         self.data, self.train = data, train
         self.users: list[str] = train.users["user_id"].tolist()
-        self.names = names_of(train)
+        self.names = train.names
         self.fitted: Recommender | None = None
 
     def fit(self, model: str = "ensemble", preset: str = "tuned", seed: int = 0, **changes: Any) -> Self:
@@ -95,11 +94,7 @@ class Music:
 
     def recommend(self, user_id: str, k: int = 10) -> pd.DataFrame:
         """The k best items that a known user does not have yet; see `recommend_for` for the columns."""
-        if user_id not in self.users:
-            near = difflib.get_close_matches(str(user_id), self.users, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"unknown user {user_id!r}{hint}; the known ones are in .users")
-        code = np.array([self.users.index(user_id)])
+        code = np.array([self.train.user_code(user_id)])
         return self._table(self.model.score(code), self.train.histories.take(code), k, int(code[0]))
 
     def recommend_for(self, liked: Sequence[str] | Mapping[str, float], k: int = 10) -> pd.DataFrame:
@@ -118,23 +113,16 @@ class Music:
         plays = liked if isinstance(liked, Mapping) else dict.fromkeys(liked, 1.0)
         if not all(np.isfinite(value) and value > 0 for value in plays.values()):
             raise UserError("plays of liked items must be finite numbers above 0")
-        history = Histories.from_lists([[self.code(item) for item in plays]], self.train.n_items)
+        history = Histories.from_lists([[self.train.item_code(item) for item in plays]], self.train.n_items)
         return dataclasses.replace(history, weights=np.array(list(plays.values()), np.float32))
 
     def code(self, item: str) -> int:
         """The code of an item by its id, else by its name in any case; of several of one name the most popular."""
-        found = np.flatnonzero(self.train.items["item_id"] == item)
-        if not len(found):
-            found = np.flatnonzero(self.names.str.casefold() == str(item).casefold())
-        if not len(found):
-            near = difflib.get_close_matches(str(item), self.names.drop_duplicates().tolist(), n=3)
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the spelling"
-            raise UserError(f"unknown item {item!r}; {hint}")
-        return int(found[np.argmax(self.train.counts[found])])
+        return self.train.item_code(item)
 
     def similar(self, item: str, k: int = 10) -> pd.DataFrame:
         """The k items most like one of them (id or name), one version of each track: item_id, name, likeness."""
-        code, groups = self.code(item), groups_of(self.train.items)
+        code, groups = self.train.item_code(item), groups_of(self.train.items)
         items, similarity = self.model.similar(code, self.train.n_items)
         kept = one_per_group(items, groups, taken=[groups[code]])
         return self._named(items[kept][: _count(k)], similarity=similarity[kept][: _count(k)])

@@ -252,13 +252,3 @@ def _count_tags(catalogue: pd.DataFrame | None, assignments: pd.DataFrame | None
     if not parts:
         return None
     return pd.concat(parts).groupby(["item", "tag"])["weight"].sum().reset_index()
-
-
-def names_of(train: TrainView) -> pd.Series:
-    """`train.names`."""
-    return train.names
-
-
-def most_popular(train: TrainView, k: int) -> np.ndarray:
-    """`train.most_popular(k)`."""
-    return train.most_popular(k)

@@ -1,8 +1,8 @@
 import pytest
 
 from common.models import ItemKNN
-from common.reporting.samples import find, show_popular, show_similar
-from common.splits.train_view import load_train_view, most_popular, names_of
+from common.reporting.samples import find_items, show_popular, show_similar
+from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
 from tests.stages import complaint, stage
 
@@ -13,29 +13,29 @@ def train(small_data):
 
 
 def test_items_are_found_by_name_whatever_the_case(train):
-    code = int(most_popular(train, 1)[0])
-    name = names_of(train)[code]
-    assert find(train, [name.upper(), name]) == [code, code]
+    code = int(train.most_popular(1)[0])
+    name = train.names[code]
+    assert find_items(train, [name.upper(), name]) == [code, code]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(train):
-    name = names_of(train)[0]
+    name = train.names[0]
     with pytest.raises(UserError, match="did you mean") as caught:
-        find(train, [name[:-1] + "#"])
-    assert name.casefold() in str(caught.value)
+        find_items(train, [name[:-1] + "#"])
+    assert name in str(caught.value)
     with pytest.raises(UserError, match="check the spelling"):
-        find(train, ["§§§§§§§§"])
+        find_items(train, ["§§§§§§§§"])
 
 
 def test_the_popular_and_the_similar_are_printed_by_name(train, caplog):
     caplog.set_level("INFO")
-    code = int(most_popular(train, 1)[0])
+    code = int(train.most_popular(1)[0])
     show_popular(train)
     show_similar([ItemKNN().fit(train)], train, [code])
-    assert f"{names_of(train)[code]} ({train.counts[code]:,})" in caplog.text
+    assert f"{train.names[code]} ({train.counts[code]:,})" in caplog.text
     near, similarity = ItemKNN().fit(train).similar(code, 5)
     assert similarity[0] > 0
-    assert names_of(train)[int(near[0])] in caplog.text.split("item_knn")[1]
+    assert train.names[int(near[0])] in caplog.text.split("item_knn")[1]
 
 
 def test_an_unknown_name_stops_the_stage_before_anything_is_trained(small_flags, capsys, tmp_path):

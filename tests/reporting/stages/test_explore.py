@@ -1,7 +1,7 @@
 """What stage 0 prints and draws of a data set."""
 
 from common.data.quality import quality_report
-from common.reporting.dataset_summary import draw_dataset, print_quality, print_splits, print_statistics
+from common.reporting.stages.explore import draw_dataset, print_quality, print_splits, print_statistics
 from common.splits.statistics import describe, describe_splits
 from tests.data.worlds import dataset, pairs, rich
 
