@@ -6,6 +6,7 @@ after it; split seed s > 0 adds `-s<s>`. Rows keep the order that the protocol g
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,8 @@ from common.splits.predefined import predefined_parts
 from common.splits.split import Split
 from common.utils.errors import UserError
 
-Parts = dict[str, pd.DataFrame]
-"""train, valid and test, of newcomers also given; columns user_id, item_id, weight, [timestamp]."""
+Parts = dict[str, Any]
+"""Tables train, valid and test, of newcomers also given; columns user_id, item_id, weight, [timestamp]."""
 N_GIVEN = (0, 1, 2, 5, 10, 20)
 """Sizes of the nested sets of a new user's items that a model is given (the cold-start curve)."""
 NEWCOMER_TARGETS = 10

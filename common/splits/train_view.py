@@ -10,6 +10,7 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,7 +74,7 @@ class TrainView:
 
         A row's items stand in the protocol's order, so the indices are not sorted; copy before anything that sorts.
         """
-        matrix = sparse.csr_array((self.n_users, self.n_items), dtype=np.float32)
+        matrix: Any = sparse.csr_array((self.n_users, self.n_items), dtype=np.float32)
         matrix.data, matrix.indices = _read_only(self.histories.weights), _read_only(self.histories.items)
         matrix.indptr = _read_only(self.histories.indptr.astype(np.int32 if matrix.data.size < 2**31 else np.int64))
         matrix.has_sorted_indices = False

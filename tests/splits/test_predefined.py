@@ -3,7 +3,7 @@
 import pytest
 
 from common.evaluation.task import Task
-from common.models.registry import Popularity
+from common.models.baselines import Popularity
 from common.splits.protocols import draw_split
 from common.splits.store import load_split
 from common.splits.train_view import load_train_view
