@@ -1,6 +1,8 @@
 """The published table: what it consists of, running what is missing, and writing pages."""
 
+import inspect
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 
 from common.cli import benchmark as table
 from common.cli import rerank
+from common.experiments.run import Run
 from common.models.registry import MODELS
 from common.reporting.benchmark_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
 from common.reporting.results_json import _row
@@ -74,7 +77,10 @@ def test_the_plan_knows_every_model_and_stage():
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_script_trains_the_models_that_the_plan_says(name):
-    assert tuple(sys.modules[stage(f"{name}.py").__module__].MODELS) == STAGES[name]
+    script = sys.modules[stage(f"{name}.py").__module__]
+    [argument] = re.findall(r"in exp\.runs\(\*?(\w+)\)", inspect.getsource(script))
+    models = getattr(script, argument)
+    assert tuple(model.name for model in (models if isinstance(models, tuple) else (models,))) == STAGES[name]
 
 
 def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):
@@ -174,7 +180,7 @@ def test_a_run_that_did_not_record_its_machine_is_of_none(tmp_path):
     record = {"seed": 3, "config_sha256": "c", "commit": "d", "dirty": False, "threads": 1}
     write_json(tmp_path / "test" / "metrics.json", record)
     write_json(tmp_path / "config.json", {"settings": {}})
-    [run] = _row({}, [tmp_path / "test"])["runs"]
+    [run] = _row({}, [Run(tmp_path).results("test")])["runs"]
     assert (run["threads"], run["machine"]) == (1, None)
 
 

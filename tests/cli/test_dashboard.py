@@ -10,16 +10,16 @@ import pytest
 
 from common.cli import dashboard
 from common.experiments import tracking
-from common.experiments.experiment import Experiment
-from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
-from common.models.neural.sasrec.model import SASRec, SASRecSettings
+from common.models.knn.item_knn import ItemKNN
+from common.models.neural.sasrec.model import SASRec
+from tests.runs import finish
 from tests.stages import complaint
 
 with warnings.catch_warnings():  # the library's own use of what pydantic gives up
     warnings.simplefilter("ignore", DeprecationWarning)
     workspaces = pytest.importorskip("wandb_workspaces.workspaces")
 
-NETWORK = SASRecSettings(epochs=1, width=8, heads=2, layers=1)
+NETWORK = {"epochs": 1, "width": 8, "heads": 2, "layers": 1}
 
 
 class Recorder(tracking.NullTracker):
@@ -64,11 +64,10 @@ def written(small_data_dir, tmp_path_factory) -> dict[str, Recorder]:
         for protocol in ("listen", "newcomer"):
             folder = tmp_path_factory.mktemp(protocol)
             settings = ModelSettings(dataset=SYNTHETIC, protocol=protocol, output_dir=folder, **shared)
-            experiment = Experiment(settings, "1_knn_baseline")
-            for kind, chosen in ((ItemKNN, ItemKNNSettings()), (SASRec, NETWORK)):
+            for kind in (ItemKNN, SASRec):
                 recorder = found[f"{protocol} {kind.name}"] = Recorder()
                 patched.setattr(tracking, "start", lambda *_, recorder=recorder: recorder)
-                experiment.run(kind, chosen)
+                finish(settings, [kind], sasrec=NETWORK)
     return found
 
 
@@ -180,7 +179,7 @@ def test_what_is_too_large_or_not_the_runs_own_is_no_artifact(small_settings, mo
     def run(**changed: Any) -> set[str]:
         recorder = Recorder()
         monkeypatch.setattr(tracking, "start", lambda *_: recorder)
-        Experiment(dataclasses.replace(small_settings, **changed), "1_knn_baseline").run(ItemKNN, ItemKNNSettings())
+        finish(dataclasses.replace(small_settings, **changed), [ItemKNN])
         return set(recorder.artifacts)
 
     assert run() == {"model", "recommendations"}

@@ -7,11 +7,12 @@ import pytest
 
 from common.cli.rerank import Settings, main, strengths_of
 from common.data.sources.registry import SYNTHETIC
-from common.experiments import experiment
+from common.experiments import live_run
 from common.experiments.run import RESULTS, hash_config
 from common.experiments.settings import ModelSettings
 from common.models.knn.item_knn import ItemKNN
 from common.models.linear.als import ALS
+from common.plots.reranking import trade_offs
 from common.reranking.rerank import Reranking
 from common.reranking.strength_search import METHODS
 from common.utils.io import read_json, read_parquet, write_json
@@ -36,7 +37,7 @@ def ran(small_data_dir, small_data, tmp_path_factory):
 def flags(small_flags, ran, tmp_path, monkeypatch):
     shutil.copytree(ran, tmp_path / "out")
     monkeypatch.setattr("common.cli.rerank.draw_accuracy", lambda *_: None)
-    monkeypatch.setattr("common.cli.rerank.draw_trade_offs", lambda *args: args[-1])
+    monkeypatch.setattr("common.plots.trade_offs", lambda *args: args[-1])
     return small_flags
 
 
@@ -136,10 +137,8 @@ def test_a_run_without_test_results_gets_none(flags, folder):
 
 
 def test_the_figures_are_drawn(flags, folder, monkeypatch):
-    from common.plots.reranking import draw_trade_offs
-
-    monkeypatch.setattr("common.cli.rerank.draw_accuracy", experiment.draw_accuracy)
-    monkeypatch.setattr("common.cli.rerank.draw_trade_offs", draw_trade_offs)
+    monkeypatch.setattr("common.cli.rerank.draw_accuracy", live_run.draw_accuracy)
+    monkeypatch.setattr("common.plots.trade_offs", trade_offs)
     main([*flags, "--run", "als", "--methods", "mmr"])
     for path in (folder / "figures" / "reranking_als.png", folder / "als+mmr/tuned/seed0/figures/accuracy_by_k.png"):
         assert path.stat().st_size > 10_000

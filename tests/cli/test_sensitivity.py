@@ -6,13 +6,12 @@ import pytest
 
 from common.cli.sensitivity import main
 from common.data.sources.registry import SYNTHETIC
-from common.experiments.experiment import Experiment
-from common.experiments.presets import preset_values
 from common.experiments.settings import ModelSettings
 from common.models import ItemKNN, Popularity
 from common.reporting.sensitivity_page import BLOCKS
 from common.utils.io import read_json, read_parquet, write_json, write_parquet
 from tests.conftest import ROOT, SMALL
+from tests.runs import finish
 from tests.stages import complaint
 
 MODELS = ["--models", "popularity", "item_knn"]
@@ -31,10 +30,7 @@ def trained(small_data_dir, tmp_path_factory):
             wandb="disabled",
             protocol=protocol,
         )
-        experiment = Experiment(settings, "1_knn_baseline")
-        for kind in (Popularity, ItemKNN):
-            tuned = preset_values("tuned", experiment.data.presets, protocol, kind.name, kind.Settings)
-            experiment.run(kind, tuned)
+        finish(settings, [Popularity, ItemKNN])
     return folder
 
 
