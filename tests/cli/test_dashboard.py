@@ -10,8 +10,7 @@ import pytest
 
 from common.cli import dashboard
 from common.experiments import tracking
-from common.models.knn.item_knn import ItemKNN
-from common.models.neural.sasrec.model import SASRec
+from common.models import ItemKNN, SASRec
 from tests.runs import finish
 from tests.stages import complaint
 
@@ -64,10 +63,10 @@ def written(small_data_dir, tmp_path_factory) -> dict[str, Recorder]:
         for protocol in ("listen", "newcomer"):
             folder = tmp_path_factory.mktemp(protocol)
             settings = ModelSettings(dataset=SYNTHETIC, protocol=protocol, output_dir=folder, **shared)
-            for kind in (ItemKNN, SASRec):
-                recorder = found[f"{protocol} {kind.name}"] = Recorder()
+            for model, changed in ((ItemKNN, {}), (SASRec, NETWORK)):
+                recorder = found[f"{protocol} {model.name}"] = Recorder()
                 patched.setattr(tracking, "start", lambda *_, recorder=recorder: recorder)
-                finish(settings, [kind], sasrec=NETWORK)
+                finish(settings, [model], **{model.name: changed})
     return found
 
 

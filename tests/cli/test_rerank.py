@@ -5,9 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common import plots
+from common.cli import rerank
 from common.cli.rerank import Settings, main, strengths_of
 from common.data.sources.registry import SYNTHETIC
-from common.experiments import live_run
+from common.experiments.live_run import draw_accuracy
 from common.experiments.run import RESULTS, hash_config
 from common.experiments.settings import ModelSettings
 from common.models.knn.item_knn import ItemKNN
@@ -36,8 +38,8 @@ def ran(small_data_dir, small_data, tmp_path_factory):
 @pytest.fixture
 def flags(small_flags, ran, tmp_path, monkeypatch):
     shutil.copytree(ran, tmp_path / "out")
-    monkeypatch.setattr("common.cli.rerank.draw_accuracy", lambda *_: None)
-    monkeypatch.setattr("common.plots.trade_offs", lambda *args: args[-1])
+    monkeypatch.setattr(rerank, "draw_accuracy", lambda *_: None)
+    monkeypatch.setattr(plots, "trade_offs", lambda *args: args[-1])
     return small_flags
 
 
@@ -85,7 +87,7 @@ def test_the_strength_is_chosen_on_validation(flags, folder):
     used = read_json(run / "config.json")["settings"]["reranking"]
     assert used["diversity"] == kept["strength"].max()
     own = read_json(folder / "als" / "tuned" / "seed0" / "valid" / "metrics.json")
-    assert tried["run"]["ndcg_10"] == pytest.approx(own["ndcg_10"]), "the run itself, judged from its files"
+    assert tried["run"]["ndcg_10"] == pytest.approx(own["ndcg_10"]), "the run itself, evaluated from its files"
 
 
 def test_test_results_decide_nothing(flags, folder):
@@ -137,8 +139,8 @@ def test_a_run_without_test_results_gets_none(flags, folder):
 
 
 def test_the_figures_are_drawn(flags, folder, monkeypatch):
-    monkeypatch.setattr("common.cli.rerank.draw_accuracy", live_run.draw_accuracy)
-    monkeypatch.setattr("common.plots.trade_offs", trade_offs)
+    monkeypatch.setattr(rerank, "draw_accuracy", draw_accuracy)
+    monkeypatch.setattr(plots, "trade_offs", trade_offs)
     main([*flags, "--run", "als", "--methods", "mmr"])
     for path in (folder / "figures" / "reranking_als.png", folder / "als+mmr/tuned/seed0/figures/accuracy_by_k.png"):
         assert path.stat().st_size > 10_000

@@ -1,10 +1,9 @@
-"""The nine measures of a run: what they are made of, their file, and what is called odd."""
+"""The core metrics of a run: what they are made of, what their file holds, and what is called odd."""
 
 import pytest
 
-from common.evaluation.core_metrics import core_metrics, oddities, write_core_metrics
+from common.evaluation.core_metrics import core_metrics, oddities, summary
 from common.evaluation.registry import CORE
-from common.utils.io import read_json, write_json
 
 SOUND = {
     "precision": 0.2,
@@ -22,7 +21,7 @@ CHANCE = SOUND | {"ndcg": 0.0004, "coverage": 0.65, "novelty": 9.5, "diversity":
 OTHERS = {"popularity": COUNTING, "random": CHANCE, "ease": SOUND | {"ndcg": 0.24}}
 
 
-def test_each_of_the_nine_is_its_own_figure_at_ten():
+def test_each_core_metric_is_its_own_figure_at_ten():
     keys = ("precision", "recall", "ndcg", "hr", "map", "coverage", "ils_tag", "novelty", "serendipity")
     record = {f"{key}_{k}": place / 10 + k / 1000 for place, key in enumerate(keys) for k in (5, 10, 20)}
     values = [place / 10 + 0.01 for place in range(9)]
@@ -39,12 +38,11 @@ def test_diversity_is_of_tags_else_genres_else_sound_else_unknown():
     assert core_metrics(similarity) == dict.fromkeys(CORE)
 
 
-def test_a_file_holds_the_nine_of_each_part(tmp_path):
+def test_the_summary_of_a_run_holds_the_core_metrics_of_each_part():
     kept = ("model", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256", "config_sha256")
-    for part, value in (("valid", 0.1), ("test", 0.2)):
-        write_json(tmp_path / part / "metrics.json", dict.fromkeys(kept, "x") | {"ndcg_10": value, "ndcg_5": 9})
-        content = write_core_metrics(tmp_path)
-    assert content == read_json(tmp_path / "measures.json")
+    about = dict.fromkeys(kept, "x") | {"ndcg_5": 9}
+    content = summary({"valid": about | {"ndcg_10": 0.1}, "test": about | {"ndcg_10": 0.2, "seed": "newest"}})
+    assert {key: content[key] for key in kept} == dict.fromkeys(kept, "x") | {"seed": "newest"}
     assert (content["valid"]["ndcg"], content["test"]["ndcg"], content["k"]) == (0.1, 0.2, 10)
     assert set(content["test"]) == set(CORE)
 
@@ -67,6 +65,6 @@ def test_nothing_is_odd_about_a_sound_model():
         ("diversity", 0.98),
     ],
 )
-def test_what_is_odd_is_said_of_the_measure_alone(name, value):
+def test_what_is_odd_is_said_of_the_metric_alone(name, value):
     [sentence] = oddities(SOUND | {name: value}, OTHERS)
     assert sentence.startswith(f"{name}: ")
