@@ -33,7 +33,7 @@ from common.reporting.leaderboard import text
 from common.reporting.markdown_blocks import fill_page, read_page
 from common.reporting.merge_results import merged
 from common.reporting.published_figures import draw_figures
-from common.reporting.results_json import Rows, blocks, gather
+from common.reporting.results_json import blocks, gather
 from common.reranking.strength_search import METHODS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
@@ -229,7 +229,7 @@ def data_flags(settings: Settings) -> list[str]:
 
 def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
     """Write the JSON file, the blocks of the pages and the figures."""
-    wanted: dict[str, Rows] = {protocol: set() for protocol in PROTOCOLS}
+    wanted: dict[str, set[tuple[str, str]]] = {protocol: set() for protocol in PROTOCOLS}
     for job in planned:
         wanted[job.protocol] |= {(model, job.preset) for model in job.models}
     path = settings.results / f"{data.name}.json"

@@ -19,7 +19,7 @@ import tyro
 from common.evaluation.registry import describe, label, shown
 from common.experiments.flags import command, parse_flags
 from common.experiments.outputs import Outputs, read_results
-from common.experiments.run import PartResults
+from common.experiments.run import PART_NAMES, PartResults
 from common.reporting.comparison import compare
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, write_json
@@ -102,7 +102,7 @@ def _wanted(metrics: Sequence[str], runs: Sequence[PartResults]) -> list[str]:
 def heading(runs: Sequence[PartResults]) -> str:
     """What is compared, on which users of which split."""
     record, users = runs[0].metrics, runs[0].by_user.index.nunique()
-    part = "test" if runs[0].part == "test" else "validation"
+    part = PART_NAMES[runs[0].part]
     return (
         f"{record['dataset']} / {runs[0].split}, {part} (split {record['split_sha256'][:8]})\n"
         f"{len(runs)} runs over {users:,} users; differences to the first, user by user;\n"

@@ -16,7 +16,7 @@ from common.evaluation.core_metrics import core_metrics, oddities
 from common.evaluation.registry import CORE
 from common.experiments.flags import command, parse_flags
 from common.experiments.outputs import Outputs, runs_in
-from common.experiments.run import PARTS, Run, row_name
+from common.experiments.run import PART_NAMES, PARTS, Run, row_name
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display
 from common.utils.terminal import aligned
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """The nine measures at 10 of runs: as a table, and as measures.json in the folder of each."""
+    """The core metrics at 10 of runs: as a table, and as measures.json in the folder of each."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Folders outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK, or MODEL, MODEL/PRESET, MODEL/PRESET/seedK; all of the
@@ -75,8 +75,8 @@ def named_runs(settings: Settings) -> list[Run]:
 
 
 def table_text(found: Sequence[Mapping[str, Any]], part: str) -> str:
-    """The nine of every run, 80 columns wide, by NDCG@10; a long name stands on a line of its own."""
-    split = f"{found[0]['dataset']} / {found[0]['protocol']}, {'test' if part == 'test' else 'validation'}"
+    """The core metrics of every run, 80 columns wide, by NDCG@10; a long name stands on a line of its own."""
+    split = f"{found[0]['dataset']} / {found[0]['protocol']}, {PART_NAMES[part]}"
     names, cells = [""], [["".ljust(NAME_WIDTH), *(metric.heading for metric in CORE.values())]]
     for run in sorted(found, key=lambda run: run[part]["ndcg"] or 0.0):
         values = {

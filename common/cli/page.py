@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """Write one page of all results under outputs/: leaderboards, charts, training, and lists of a few people."""
+    """Write one page of all results under outputs/: leaderboards, charts, training, and lists of a few users."""
 
     users: tuple[str, ...] = ()
-    """Ids of the people whose lists are shown; the first three of each protocol where none are named."""
+    """Ids of the users whose lists are shown; the first three of each protocol where none are named."""
     page: Path | None = None
     """File of the page; index.html under --output-dir where none is named."""
     screenshot: Path | None = None
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = sum(len(board.rows) for board in boards)
     size = page.stat().st_size / 2**20
     log.info("%s: data sets and protocols %d, rows %d, %.1f MiB", display(page), len(boards), rows, size)
-    log.info("it names people and items of the data: share it only where their licence allows that")
+    log.info("it shows user ids and item names: share it only where the licence of the data allows that")
     if settings.screenshot:
         screenshot(page, settings.screenshot)
         log.info("%s: its picture", display(settings.screenshot))

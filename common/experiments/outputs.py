@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.data.sources.registry import LASTFM
-from common.experiments.run import PartResults, Run
+from common.experiments.run import PartResults, Run, row_name
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import display
 
@@ -144,13 +144,8 @@ def results_of_rows(folder: Path, rows: pd.DataFrame) -> RowResults:
     found = RowResults()
     for part in ("test", "valid"):
         runs = {(run.key.model, run.key.preset): run for run in reversed(runs_in(folder, part))}
-        keys = {label(row): (row["model"], row["preset"]) for _, row in rows.iterrows()}
+        keys = {row_name(row): (row["model"], row["preset"]) for _, row in rows.iterrows()}
         found = RowResults({name: runs[key].results(part) for name, key in keys.items() if key in runs})
         if len(found) == len(rows):
             break
     return found
-
-
-def label(row: pd.Series) -> str:
-    """How a row is called in a legend."""
-    return row["model"] if row["preset"] == "tuned" else f"{row['model']} ({row['preset']})"

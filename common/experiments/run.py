@@ -259,8 +259,8 @@ def hash_config(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def row_name(record: Mapping[str, Any]) -> str:
-    """What a row is called in a terminal: its model, with its preset where that is not the tuned one.
+def row_name(record: Mapping[str, Any] | pd.Series) -> str:
+    """What a row is called in terminals and legends: its model, with its preset where that is not the tuned one.
 
     >>> row_name({"model": "als", "preset": "tuned"}), row_name({"model": "als", "preset": "classic"})
     ('als', 'als/classic')

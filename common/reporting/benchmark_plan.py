@@ -13,12 +13,12 @@ FORESTS = "3_random_forest_rank"
 TIMED = ("trending",)
 """Models that need times."""
 HEADLINE = {"listen": ("als", "hybrid_listnet"), "next": ("als", "hybrid_listnet")}
-"""Rows that a claim rests on: the reference, and what is said to be best, on the protocols that README begins with."""
-DRAWN = ("random", "als", "ensemble", "forest", "hist_gradient", "sasrec", "two_tower", "hybrid_listnet")
-"""Models that another seed changes."""
-SEEDS = {"headline": 5, "drawn": 3, "fixed": 1}
+"""Rows that claims rest on: the reference and the best model, on the protocols that README opens with."""
+SEEDED = ("random", "als", "ensemble", "forest", "hist_gradient", "sasrec", "two_tower", "hybrid_listnet")
+"""Models that depend on their seed."""
+SEEDS = {"headline": 5, "seeded": 3, "fixed": 1}
 TEXTBOOK = ("als", "ease", "ensemble", "sasrec", "two_tower", "hybrid_listnet")
-"""Models with a textbook's settings worth a row of their own: preset `classic`, one seed."""
+"""Models whose textbook settings (preset `classic`) have a row of their own, one seed."""
 NAMED = {("hybrid_listnet", "listen"): ("diverse",)}
 """Further presets of a model on a protocol, one seed."""
 RERANKED = {"listen": "hybrid_listnet"}
@@ -57,7 +57,7 @@ class Job:
         return ORDER.index((self.preset, self.seed))
 
     def __str__(self) -> str:
-        """What is shown of it while it runs."""
+        """How the log names it."""
         if self.stage == RERANK:
             return f"{self.protocol} {self.models[0].split('+')[0]} re-ranked {self.preset} seed {self.seed}"
         return f"{self.protocol} {'+'.join(self.models)} {self.preset} seed {self.seed}"
@@ -71,9 +71,9 @@ def seeds_of(model: str, preset: str, protocol: str) -> int:
     >>> seeds_of("forest", "tuned", "listen"), seeds_of("ease", "tuned", "listen")
     (3, 1)
     """
-    if preset != "tuned" or model not in DRAWN:
+    if preset != "tuned" or model not in SEEDED:
         return SEEDS["fixed"]
-    return SEEDS["headline" if model in HEADLINE.get(protocol, ()) else "drawn"]
+    return SEEDS["headline" if model in HEADLINE.get(protocol, ()) else "seeded"]
 
 
 def presets_of(model: str, protocol: str) -> tuple[str, ...]:
@@ -81,15 +81,15 @@ def presets_of(model: str, protocol: str) -> tuple[str, ...]:
     return ("tuned", *(("classic",) if model in TEXTBOOK else ()), *NAMED.get((model, protocol), ()))
 
 
-def jobs(protocol: str, has_times: bool, wanted: Collection[str] = ()) -> Iterator[Job]:
-    """The commands of a protocol, the first seed of every tuned row first. `wanted` names models; all without it."""
+def jobs(protocol: str, has_times: bool, only: Collection[str] = ()) -> Iterator[Job]:
+    """The commands of a protocol, the first seed of every tuned row first. `only` names models; all without it."""
     for preset, seed in ORDER:
         for stage, names in STAGES.items():
             models = tuple(
                 name
                 for name in names
                 if (has_times or name not in TIMED)
-                and (not wanted or name in wanted)
+                and (not only or name in only)
                 and preset in presets_of(name, protocol)
                 and seed < seeds_of(name, preset, protocol)
             )
@@ -97,8 +97,8 @@ def jobs(protocol: str, has_times: bool, wanted: Collection[str] = ()) -> Iterat
                 yield Job(stage, protocol, preset, seed, models)
 
 
-def reranking(protocol: str, methods: Collection[str], wanted: Collection[str] = ()) -> Iterator[Job]:
+def reranking(protocol: str, methods: Collection[str], only: Collection[str] = ()) -> Iterator[Job]:
     """The command that makes the re-ranked rows of a protocol, if it has any: `<model>+<method>`."""
     model = RERANKED.get(protocol)
-    if model and (not wanted or model in wanted):
+    if model and (not only or model in only):
         yield Job(RERANK, protocol, "tuned", 0, tuple(f"{model}+{method}" for method in methods))

@@ -1,4 +1,4 @@
-"""What a terminal shows of cold start: newcomers by what is known of them, held-out items by what is known of these."""
+"""Cold start in a terminal: newcomers by the number of known items, held-out items by what is known of the item."""
 
 from collections.abc import Mapping
 
@@ -33,8 +33,8 @@ def coldness_cells(rows: Mapping[str, PartResults], train: TrainView) -> list[li
 
 def coldness_text(rows: Mapping[str, PartResults], train: TrainView) -> str:
     """The rows of the leaderboard by what is known of the held-out item."""
-    lines = aligned([["hidden pairs", *COLDNESS.values()], *coldness_cells(rows, train)], texts=1)
-    note = "share among the first 5 of 100, by what is known of the hidden item: a listener, content, nothing"
+    lines = aligned([["held-out pairs", *COLDNESS.values()], *coldness_cells(rows, train)], texts=1)
+    note = "share among the first 5 of 100, by what is known of the held-out item: a listener, content, nothing"
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], note])
 
 

@@ -1,4 +1,4 @@
-"""Tables beside the leaderboards, for a page: other splits and seeds, groups of features, predicted plays."""
+"""Tables beside the leaderboards, for a page: other splits and seeds, ablations, predicted plays, cold start."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,26 +19,19 @@ from common.reporting.leaderboard import leaderboard
 from common.splits.protocols import N_GIVEN
 from common.splits.store import load_split
 
-SHOWN = labels(("ndcg_10", "recall_20"))
-
-
-SPREAD = labels(("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99"))
-
-
-SIMILARITY = {
+SPLIT_METRICS = labels(("ndcg_10", "recall_20"))
+"""Metrics of the table of splits."""
+SEED_METRICS = labels(("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99"))
+"""Metrics of the table of seeds."""
+TRADE_OFF = {
     "ndcg_10": label("valid_ndcg_10"),
-    "ils_genre_10": "alike in genres",
-    "ils_tag_10": "in tags",
-    "ils_audio_10": "in sound",
-    "ils_tag_share_10": "with tags",
-    "coverage_10": label("coverage_10"),
+    **labels(("ils_genre_10", "ils_tag_10", "ils_audio_10", "ils_tag_share_10", "coverage_10")),
 }
-
-
+"""Columns of the table of trade-off weights."""
 PLAYS = {key.removeprefix("plays_"): label(key) for key in keys("plays")}
-
-
+"""Metrics of predicted plays."""
 GROUPS = {key: PLAYS[key] for key in ("rmse", "mae", "r2")} | {"ndcg": "NDCG of the order"}
+"""Metrics of predicted plays by group of users and items."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +90,16 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
     for folder in sorted(path for path in results.glob(f"{protocol}-s[1-9]*") if path.is_dir()):
         table = leaderboard(folder, load_split(data, folder.name).info["split_sha256"])
         if not table.empty and "ndcg_10" in table:
-            found[folder.name.rsplit("-s", 1)[1]] = table.set_index(["model", "preset"])[list(SHOWN)].dropna()
+            found[folder.name.rsplit("-s", 1)[1]] = table.set_index(["model", "preset"])[list(SPLIT_METRICS)].dropna()
     if not found:
         return None
     joined: Any = pd.concat(found, axis=1, join="inner")
     if joined.empty or REFERENCE not in joined.index:
         return None
-    means = {metric: joined.xs(metric, axis=1, level=1).mean(axis=1) for metric in SHOWN}
+    means = {metric: joined.xs(metric, axis=1, level=1).mean(axis=1) for metric in SPLIT_METRICS}
     joined = joined.loc[means["ndcg_10"].sort_values().index]
-    header = ["Model", "Preset", *(f"{SHOWN['ndcg_10']}, seed {seed}" for seed in found)]
-    header += [text for title in SHOWN.values() for text in (f"{title}, mean", "against als")]
+    header = ["Model", "Preset", *(f"{SPLIT_METRICS['ndcg_10']}, seed {seed}" for seed in found)]
+    header += [text for title in SPLIT_METRICS.values() for text in (f"{title}, mean", "against als")]
     lines = []
     for row in joined.index:
         cells = [*row, *(f"{joined.loc[row, (seed, 'ndcg_10')]:.4f}" for seed in found)]
@@ -124,9 +117,9 @@ def seeds_table(results: Path, data: Dataset, protocol: str) -> Table | None:
     lines = []
     for (_, model, preset), rows in records.groupby(["stage", "model", "preset"]):
         if len(rows) > 1:
-            cells = [f"{rows[key].mean():.4f} ± {rows[key].std():.4f}" for key in SPREAD]
+            cells = [f"{rows[key].mean():.4f} ± {rows[key].std():.4f}" for key in SEED_METRICS]
             lines.append([str(model), str(preset), str(len(rows)), *cells])
-    return Table(["Model", "Preset", "Seeds", *SPREAD.values()], lines, texts=2) if lines else None
+    return Table(["Model", "Preset", "Seeds", *SEED_METRICS.values()], lines, texts=2) if lines else None
 
 
 def ablation_table(results: Path, data: Dataset, protocol: str) -> Table | None:
@@ -141,27 +134,27 @@ def ablation_table(results: Path, data: Dataset, protocol: str) -> Table | None:
     return Table(["Features", label("valid_ndcg_10"), "loss", "95% interval of the loss"], rows, texts=1)
 
 
-def parts_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """What the hybrid loses without each part, and its R² of hidden plays, on validation; None where not measured."""
+def hybrid_ablation_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """What the hybrid loses without each part, and its R² of plays, on validation; None where not measured."""
     rows = []
     for row in _study(results, protocol, "hybrid_listnet", "ablation"):
-        told = "" if pd.isna(row["plays_r2"]) else f"{row['plays_r2']:.4f}"
+        r2 = "" if pd.isna(row["plays_r2"]) else f"{row['plays_r2']:.4f}"
         interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
-        rows.append([row["name"], f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", interval, told])
+        rows.append([row["name"], f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", interval, r2])
     header = ["Hybrid", label("valid_ndcg_10"), "loss", "95% interval of the loss", f"{PLAYS['r2']} of plays"]
     return Table(header, rows, texts=1) if rows else None
 
 
-def prices_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """Accuracy and likeness of the hybrid's lists by price, on validation; None where not measured."""
+def trade_off_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """The hybrid's accuracy and similarity inside its lists by `ils_weight`, on validation; None where not measured."""
     rows = _study(results, protocol, "hybrid_listnet", "trade_off")
-    shown = {name: title for name, title in SIMILARITY.items() if rows and name in rows[0]}
+    shown = {name: title for name, title in TRADE_OFF.items() if rows and name in rows[0]}
     lines = [[f"{row['ils_weight']:g}", *(f"{row[name]:.4f}" for name in shown)] for row in rows]
     return Table(["ils_weight", *shown.values()], lines, texts=0) if rows else None
 
 
-def groups_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """For whom the hybrid predicts plays how well, on held-out visible pairs; None where not measured."""
+def play_groups_table(results: Path, data: Dataset, protocol: str) -> Table | None:
+    """How well the hybrid predicts plays by group, on pairs held out of train; None where not measured."""
     lines = []
     for row in _study(results, protocol, "hybrid_listnet", "plays"):
         cells = [f"{row[key]:.4f} ({row['reference_' + key]:.4f})" for key in GROUPS]
@@ -176,7 +169,7 @@ def _study(results: Path, protocol: str, model: str, name: str) -> list[dict[str
 
 
 def plays_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """How well log plays of hidden pairs are predicted, on test, by every model that does; None without any."""
+    """How well log plays of held-out pairs are predicted, on test, by each model that predicts plays; None if none."""
     records = [run.results("test").metrics for run in runs_in(results / protocol, "test") if run.key.seed == 0]
     records = [record for record in records if "plays_r2" in record]
     if not records:
@@ -187,7 +180,7 @@ def plays_table(results: Path, data: Dataset, protocol: str) -> Table | None:
 
 
 def coldness_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """Recall of the first 100, and held-out pairs by what is known of the item, on test; None without any."""
+    """Recall@100, and held-out pairs by what is known of the item, on test; None without any."""
     rows = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
     if not rows:
         return None
@@ -196,7 +189,7 @@ def coldness_table(results: Path, data: Dataset, protocol: str) -> Table | None:
 
 
 def cold_start_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """NDCG@10 of newcomers by the number of given items, with what friends are worth, on test; None without any."""
+    """NDCG@10 of newcomers by the number of given items, and of towers that know friends, on test; None if none."""
     rows = cold_start_results(results, data, protocol)
     cells = [[name, *(f"{value:.4f}" for value in values["mean"])] for name, values in rows.items()]
     return Table(["Model", *(f"@{n}" for n in N_GIVEN)], cells, texts=1) if rows else None
@@ -226,15 +219,13 @@ TABLES = {
     "splits": splits_table,
     "seeds": seeds_table,
     "ablation": ablation_table,
-    "parts": parts_table,
-    "prices": prices_table,
-    "groups": groups_table,
+    "parts": hybrid_ablation_table,
+    "prices": trade_off_table,
+    "groups": play_groups_table,
     "plays": plays_table,
     "unseen": coldness_table,
     "ladder": cold_start_table,
 }
 """Kind of a page's block -> what fills it."""
-
-
 OF_MODELS = ("splits", "seeds", "plays", "unseen", "ladder")
-"""Those with rows of several models' runs; each of the others is one study, measured whole."""
+"""Those with a row per model; each of the others is one study, measured whole."""

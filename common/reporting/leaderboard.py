@@ -15,36 +15,28 @@ from common.utils.io import write_json, write_text
 from common.utils.terminal import aligned
 
 log = logging.getLogger(__name__)
-
-
 COLUMNS = {key: {"interval": "95% interval", "against": "against als"}.get(key) or label(key) for key in TABLE}
 """What the Markdown table shows; `leaderboard.csv` and `.json` hold every metric."""
-
-
 NEWCOMERS = labels(["ndcg_10", *(f"ndcg_10_given{number}" for number in N_GIVEN)])
 """What the terminal shows of newcomers: NDCG@10 over all of them, and @n where n items are given."""
-
-
 NOTE = (
     "Whole catalogue ranked, history masked; s99: ranked among 99 sampled negatives only, not comparable with the "
     "other columns; val: NDCG@10 on validation, by which settings were chosen; all else on test, the mean over model "
     "seeds; interval: over users; against als: NDCG@10 against tuned ALS, ≈ where a paired test over users, "
     "corrected for the number of rows, cannot tell them apart."
 )
+RowKeys = Collection[tuple[str, str]]
+"""Rows of a leaderboard, by model and preset."""
 
 
-Wanted = Collection[tuple[str, str]] | None
-"""Rows by model and preset; None for all."""
+def leaderboard(folder: Path, split_sha256: str, only: RowKeys | None = None) -> pd.DataFrame:
+    """One row per model and preset: means over model seeds, `seeds`, `ndcg_10_std`, `valid_ndcg_10`, and the interval
+    and p-value of NDCG@10, see `significance`.
 
-
-def leaderboard(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.DataFrame:
-    """One row per model and preset: means over model seeds, `seeds`, `ndcg_10_std`, and `valid_ndcg_10`; how sure
-    NDCG@10 is, see `certainty`.
-
-    Stages in order, within a stage as they did on validation. Models that have not opened test have NaN there.
-    `wanted` names the rows (model, preset); all without it.
+    In the order of stages, within a stage by `valid_ndcg_10`. A model without test results has NaN there. `only` names
+    the rows to keep; all without it.
     """
-    valid, test = _runs(folder, split_sha256, wanted)
+    valid, test = _runs(folder, split_sha256, only)
     if valid.empty:
         return pd.DataFrame()
     keys = ["stage", "model", "preset"]
@@ -62,15 +54,15 @@ def leaderboard(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.Da
     return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 
 
-def finished_runs(folder: Path, split_sha256: str, wanted: Wanted = None) -> pd.DataFrame:
+def finished_runs(folder: Path, split_sha256: str, only: RowKeys | None = None) -> pd.DataFrame:
     """The test results that a leaderboard is made of, one row per run; those of other settings than the newest
-    validation are left out, and said to be."""
-    return _runs(folder, split_sha256, wanted)[1]
+    validation are left out with a warning."""
+    return _runs(folder, split_sha256, only)[1]
 
 
-def _runs(folder: Path, split_sha256: str, wanted: Wanted) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _runs(folder: Path, split_sha256: str, only: RowKeys | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The validation results, and the test results of the same settings."""
-    valid, test = (_only(collect(folder, part, split_sha256), wanted) for part in ("valid", "test"))
+    valid, test = (_select(collect(folder, part, split_sha256), only) for part in ("valid", "test"))
     if test.empty or valid.empty:
         return valid, pd.DataFrame()
     same = test["config_sha256"].isin(valid["config_sha256"])
@@ -79,10 +71,10 @@ def _runs(folder: Path, split_sha256: str, wanted: Wanted) -> tuple[pd.DataFrame
     return valid, test[same]
 
 
-def _only(runs: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
-    if runs.empty or wanted is None:
+def _select(runs: pd.DataFrame, only: RowKeys | None) -> pd.DataFrame:
+    if runs.empty or only is None:
         return runs
-    return runs[[row in wanted for row in zip(runs["model"], runs["preset"], strict=True)]]
+    return runs[[row in only for row in zip(runs["model"], runs["preset"], strict=True)]]
 
 
 def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str) -> pd.DataFrame:
@@ -102,7 +94,7 @@ def short_table(table: pd.DataFrame, columns: dict[str, str]) -> tuple[list[str]
     header = ["Model", "Preset", "val", *titles.values()]
     cells = []
     for _, row in table.iterrows():
-        values = [MADE[key](row) if key in MADE else shown(key, row[key]) for key in ("valid_ndcg_10", *titles)]
+        values = [DERIVED[key](row) if key in DERIVED else shown(key, row[key]) for key in ("valid_ndcg_10", *titles)]
         cells.append([row["model"], row["preset"], *values])
     return header, cells
 
@@ -115,7 +107,7 @@ def interval(row: Any) -> str:
 
 
 def against(row: Any) -> str:
-    """A row's NDCG@10 against the reference's: more or less in percent, with ≈ where they cannot be told apart.
+    """A row's NDCG@10 against the reference's: more or less in percent, with ≈ where the difference is not significant.
 
     >>> row = {"ndcg_10": 0.11, "difference": 0.01}
     >>> against(row | {"p": 0.001}), against(row | {"p": 1.0})
@@ -129,8 +121,8 @@ def against(row: Any) -> str:
     return share if is_apart(row["p"]) else f"≈ ({share})"
 
 
-MADE: dict[str, Callable[[Any], str]] = {"interval": interval, "against": against}
-"""Columns that are made of several."""
+DERIVED: dict[str, Callable[[Any], str]] = {"interval": interval, "against": against}
+"""Columns computed from several others."""
 
 
 def text(table: pd.DataFrame, dataset: str, split: str) -> str:
@@ -145,7 +137,7 @@ def text(table: pd.DataFrame, dataset: str, split: str) -> str:
 def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:
     """The short table as Markdown, the best value of each accuracy column in bold."""
     header, cells = short_table(table, COLUMNS)
-    titles = {"val", *(title for key, title in COLUMNS.items() if key not in MADE and is_bold(key))}
+    titles = {"val", *(title for key, title in COLUMNS.items() if key not in DERIVED and is_bold(key))}
     for column in (place for place, title in enumerate(header) if title in titles):
         numbers = [float(row[column]) if row[column] != "-" else float("-inf") for row in cells]
         for row, number in zip(cells, numbers, strict=True):

@@ -1,4 +1,4 @@
-"""What was published before and is not measured again: which rows stay beside new ones, and what is told apart then.
+"""New results beside published ones: which rows stay, and how their differences and p-values are corrected.
 
 A whole table takes hours, so it may be measured in parts, and on several machines.
 """
@@ -12,25 +12,25 @@ import numpy as np
 
 from common.evaluation.statistics import REFERENCE, holm
 from common.reporting.extra_tables import OF_MODELS, Table
-from common.reporting.results_json import Rows
+from common.reporting.leaderboard import RowKeys
 
 DIFFERENCE = ("difference", "difference_low", "difference_high")
-ALIKE = 1e-9
-"""Differences that are apart by less are the same but for rounding."""
+ROUNDING = 1e-9
+"""Differences within this are equal but for rounding."""
 log = logging.getLogger(__name__)
 
 
-def merged(old: dict[str, Any], new: dict[str, Any], wanted: Mapping[str, Rows] | None = None) -> dict[str, Any]:
+def merged(old: dict[str, Any], new: dict[str, Any], only: Mapping[str, RowKeys] | None = None) -> dict[str, Any]:
     """New results, with the rows of leaderboards and of the tables beside them that were measured before and not again.
 
     A row stays, too, that has more seeds than its new one, with the same settings. Results of other data or of another
-    drawing of a split are not kept, nor are rows that `wanted` lacks: (model, preset) of each protocol.
+    drawing of a split are not kept, nor are rows that `only` lacks.
     """
     if old.get("data_sha256") != new["data_sha256"]:
         return new
     protocols = dict(new["protocols"])
     for protocol, found in old["protocols"].items():
-        allowed = None if wanted is None else wanted.get(protocol, set())
+        allowed = None if only is None else only.get(protocol, set())
         rows = [row for row in found["rows"] if allowed is None or _key(row) in allowed]
         kept = found | {"rows": rows}
         if protocol not in protocols and rows:
@@ -62,13 +62,13 @@ def compared_anew(protocol: str, rows: list[dict[str, Any]]) -> list[dict[str, A
     """Rows with their differences, and the intervals around them, to the reference row that is here.
 
     A row that stayed was compared with the reference as it was then. The mean difference is that of the means, so it is
-    known; p-values cannot be had without each user's values: they stay, and such rows are named.
+    known; p-values would need the values of each user: they stay, and a warning names such rows.
     """
     reference = next((row["ndcg_10"] for row in rows if _key(row) == REFERENCE), None)
     moved = {}
     for row in rows if reference is not None else []:
         by = row["ndcg_10"] - reference - row.get("difference", row["ndcg_10"] - reference)
-        if abs(by) > ALIKE:
+        if abs(by) > ROUNDING:
             moved[_key(row)] = row | {key: row[key] + by for key in DIFFERENCE}
     if moved:
         named = ", ".join("/".join(key) for key in moved)

@@ -1,10 +1,10 @@
-"""What a page shows of a data set, as one JSON file without a row of the data: metrics, how sure they are, settings.
+"""What pages show of a data set, as one JSON file without a row of the data: metrics, significance, settings.
 
 `docs/results/<dataset>.json` is written by `make table`; the tables of README and docs are made from it alone.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from common.evaluation.statistics import REFERENCE
 from common.experiments.outputs import results_at
 from common.experiments.run import PartResults
 from common.reporting.extra_tables import TABLES, Table
-from common.reporting.leaderboard import finished_runs, interval, leaderboard, markdown
+from common.reporting.leaderboard import RowKeys, finished_runs, interval, leaderboard, markdown
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
@@ -28,21 +28,20 @@ ABOUT = ("config_sha256", "commit", "dirty", "device", "machine", "threads", "ve
 """What is noted of each run that a row is made of; null where a run of long ago did not record it."""
 HEADLINE = ("random", "popularity", "item_knn", "als", "forest", "sasrec", "two_tower", "hybrid_listnet")
 """Models of the headline table, tuned, in its order."""
-Rows = set[tuple[str, str]]
 log = logging.getLogger(__name__)
 
 
-def gather(results: Path, data: Dataset, wanted: dict[str, Rows] | None = None, seed: int = 0) -> dict[str, Any]:
+def gather(results: Path, data: Dataset, only: Mapping[str, RowKeys] | None = None, seed: int = 0) -> dict[str, Any]:
     """Everything that pages show of the runs under `outputs/<dataset>`.
 
-    `wanted` names the rows (model, preset) of each protocol; others, and protocols it lacks, are left out. Without it
-    every row with test results counts. `seed` is that of the splits.
+    `only` names the rows of each protocol; others, and protocols it lacks, are left out. Without it every row with test
+    results counts. `seed` is that of the splits.
     """
     protocols: dict[str, Any] = {}
     for protocol in PROTOCOLS:
         split = folder_name(protocol, seed)
-        if (wanted is None or protocol in wanted) and (results / split).exists():
-            found = _protocol(results, data, split, None if wanted is None else wanted[protocol])
+        if (only is None or protocol in only) and (results / split).exists():
+            found = _protocol(results, data, split, None if only is None else only[protocol])
             protocols |= {split: found} if found["rows"] else {}
     more = {
         f"{kind} {protocol}": asdict(table)
@@ -54,14 +53,14 @@ def gather(results: Path, data: Dataset, wanted: dict[str, Rows] | None = None, 
     return {"dataset": data.name, "data_sha256": data.sha256, "protocols": protocols, "tables": more}
 
 
-def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) -> dict[str, Any]:
+def _protocol(results: Path, data: Dataset, protocol: str, only: RowKeys | None) -> dict[str, Any]:
     sha256 = load_split(data, protocol).info["split_sha256"]
-    table = leaderboard(results / protocol, sha256, wanted)
+    table = leaderboard(results / protocol, sha256, only)
     found: dict[str, Any] = {"split_sha256": sha256, "reference": " ".join(REFERENCE), "rows": []}
     if table.empty or "ndcg_10" not in table:
         return found
     table = table[table["ndcg_10"].notna()]
-    runs = finished_runs(results / protocol, sha256, wanted)
+    runs = finished_runs(results / protocol, sha256, only)
     grouped = runs.groupby(["model", "preset"])["folder"]
     seeds = {(str(model), str(preset)): [results_at(folder) for folder in of] for (model, preset), of in grouped}
     found["rows"] = [_row(row, seeds[row["model"], row["preset"]]) for row in table.to_dict("records")]
@@ -70,7 +69,7 @@ def _protocol(results: Path, data: Dataset, protocol: str, wanted: Rows | None) 
     )
     shown = table["model"][is_shown]
     tuned = {model: seeds[model, "tuned"] for model in shown}
-    if tuned and not protocol.startswith("newcomer"):  # newcomers are apart by what is known of them already
+    if tuned and not protocol.startswith("newcomer"):  # newcomers are grouped by n_given already
         found["segments"] = segments(tuned, load_train_view(data, protocol, "final"))
     return found
 
@@ -117,7 +116,7 @@ def headline_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def core_metrics_table(rows: Sequence[dict[str, Any]]) -> str:
-    """The nine measures of tuned rows as Markdown."""
+    """The core metrics of tuned rows as Markdown."""
     cells = []
     for row in rows:
         if row["preset"] == "tuned":
@@ -139,7 +138,7 @@ def metrics_table() -> str:
 
 
 def segments_table(found: dict[str, Any]) -> str:
-    """Results by group as Markdown: people by history (NDCG@10), hidden pairs by listeners (found in the first 20)."""
+    """Results by group as Markdown: users by history length (NDCG@10), held-out pairs by popularity (recall@20)."""
     groups = {**found["history"], **found["target"]}
     header = ["Model", *(f"{group} ({count:,})" for group, count in groups.items())]
     cells = [[name, *(f"{row[group]:.4f}" for group in groups)] for name, row in found["rows"].items()]

@@ -1,4 +1,4 @@
-"""What a reader can judge by ear: the most popular items, and the nearest neighbours of a few that everybody knows."""
+"""Samples for a reader to check: the most popular items, similar items of some, recommendations for some users."""
 
 import logging
 from collections.abc import Sequence
@@ -10,9 +10,8 @@ from common.models.knn.content_knn import nearest_songs
 from common.splits.train_view import TrainView
 
 log = logging.getLogger(__name__)
-
-
 NEIGHBOURS = 5
+"""Similar items that are printed of one item."""
 
 
 def find_items(train: TrainView, names: Sequence[str], most: int = 3) -> list[int]:
@@ -21,7 +20,7 @@ def find_items(train: TrainView, names: Sequence[str], most: int = 3) -> list[in
 
 
 def find_users(train: TrainView, users: Sequence[str], most: int = 3) -> list[str]:
-    """The ids that `--probes` names, made sure of; the first few users where it names none."""
+    """The ids that `--probes` names, checked; the first few users where it names none."""
     for user in users:
         train.user_code(user, "--probes")
     return list(users) or train.users["user_id"].astype(object).head(most).tolist()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from common.cli.report import main
-from common.reporting.extra_tables import groups_table, parts_table, prices_table
+from common.reporting.extra_tables import hybrid_ablation_table, play_groups_table, trade_off_table
 from common.reporting.markdown_blocks import fill
 from common.utils.io import read_json, write_parquet
 from tests.stages import complaint, stage
@@ -140,18 +140,20 @@ def test_the_hybrids_tables_show_what_the_stage_has_kept(small_data, tmp_path):
         return table(tmp_path, small_data, "listen").markdown()
 
     run = tmp_path / "listen" / "hybrid_listnet" / "tuned" / "seed0"
-    assert parts_table(tmp_path, small_data, "listen") is prices_table(tmp_path, small_data, "listen") is None
+    assert (
+        hybrid_ablation_table(tmp_path, small_data, "listen") is trade_off_table(tmp_path, small_data, "listen") is None
+    )
     row = {"ndcg_10": 0.5, "loss": 0.25, "low": 0.125, "high": 0.375, "group": ""}
     parts = [{"name": "all", **row, "plays_r2": 0.75}, {"name": "order alone", **row, "plays_r2": np.nan}]
     write_parquet(run / "ablation.parquet", pd.DataFrame(parts))
-    assert of(parts_table).splitlines()[2:] == [
+    assert of(hybrid_ablation_table).splitlines()[2:] == [
         "| all | 0.5000 | +0.2500 | +0.1250 to +0.3750 | 0.7500 |",
         "| order alone | 0.5000 | +0.2500 | +0.1250 to +0.3750 |  |",
     ]
     price = {"ils_weight": 0.5, "ndcg_10": 0.25, "low": 0.2, "high": 0.3, "ils_tag_10": 0.5, "coverage_10": 0.125}
     write_parquet(run / "trade_off.parquet", pd.DataFrame([price]))
-    assert of(prices_table).splitlines()[::2] == [
-        "| ils_weight | val NDCG@10 | in tags | Cover@10 |",
+    assert of(trade_off_table).splitlines()[::2] == [
+        "| ils_weight | val NDCG@10 | ILS tags@10 | Cover@10 |",
         "| 0.5 | 0.2500 | 0.5000 | 0.1250 |",
     ]
     measured = {
@@ -159,5 +161,5 @@ def test_the_hybrids_tables_show_what_the_stage_has_kept(small_data, tmp_path):
     }
     write_parquet(run / "plays.parquet", pd.DataFrame([{"group": "new users", "pairs": 1234, "users": 5, **measured}]))
     cell = "0.5000 (0.2500)"
-    said = of(groups_table).splitlines()[-1]
+    said = of(play_groups_table).splitlines()[-1]
     assert said == f"| new users | 1,234 | {cell} | {cell} | {cell} | {cell} |"

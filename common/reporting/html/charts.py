@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from common.evaluation.curves import curves
 from common.evaluation.registry import LISTS, PAGE, axis, describe, label, title
 from common.models.top_items import DEPTH
-from common.reporting.html.leaderboards import Board
+from common.reporting.html.leaderboards import Leaderboard
 
 COLOURS = (
     *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#e07b00", "#0fa3b1", "#8c564b", "#d65db1", "#8a8b00", "#6f6f6f"),
@@ -20,15 +20,15 @@ COLOURS = (
 )
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "pentagon", "hexagon")
 CHANCE = "random"
-"""The model that the charts leave out: chance recommends everything, and everybody else would share one corner."""
+"""The model that the charts leave out: it would squeeze all others into one corner."""
 AGAINST = PAGE[LISTS]
 """What NDCG@10 is drawn against."""
 
 
-class Looks:
-    """Colour and marker of every row of any board: one colour for a model, open markers for its other presets."""
+class Styles:
+    """Colour and marker of every row of any leaderboard: one colour for a model, open markers for its other presets."""
 
-    def __init__(self, boards: Sequence[Board]) -> None:
+    def __init__(self, boards: Sequence[Leaderboard]) -> None:
         rows = pd.concat([board.rows[["stage", "model", "preset"]] for board in boards]).drop_duplicates()
         names = rows.sort_values(["stage", "model"])["model"].drop_duplicates().tolist()
         presets = rows.groupby("model")["preset"].agg(set)
@@ -58,13 +58,13 @@ class Looks:
         }
 
 
-def charts(board: Board, looks: Looks) -> dict[str, list[dict[str, Any]]]:
+def charts(board: Leaderboard, styles: Styles) -> dict[str, list[dict[str, Any]]]:
     """Section of the page -> its figures as plain JSON; a section without any is left out."""
     rows = board.rows[board.rows["label"].isin(board.results) & (board.rows["model"] != CHANCE)]
     drawn = {
-        "length": by_length(board, rows, looks),
-        "pareto": [against(rows, metric, looks) for metric in AGAINST if len(rows) > 1 and _has(rows, metric)],
-        "training": training(board, rows, looks),
+        "length": by_length(board, rows, styles),
+        "pareto": [against(rows, metric, styles) for metric in AGAINST if len(rows) > 1 and _has(rows, metric)],
+        "training": training(board, rows, styles),
     }
     return {name: [json.loads(figure.to_json()) for figure in figures] for name, figures in drawn.items() if figures}
 
@@ -73,7 +73,7 @@ def _has(rows: pd.DataFrame, metric: str) -> bool:
     return metric in rows and bool(rows[metric].notna().any())
 
 
-def by_length(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
+def by_length(board: Leaderboard, rows: pd.DataFrame, styles: Styles) -> list[go.Figure]:
     """NDCG@k and recall@k against k."""
     found = {row["label"]: curves(board.results[row["label"]].targets) for _, row in rows.iterrows()}
     figures, cutoffs = [], np.arange(1, DEPTH + 1)
@@ -81,13 +81,13 @@ def by_length(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]
         figure = _figure("k, length of the list", metric, log=True)
         for _, row in rows.iterrows():
             values = found[row["label"]][metric]
-            _line(figure, row, cutoffs, values, looks, "k = %{x}: %{y:.4f}")
+            _line(figure, row, cutoffs, values, styles, "k = %{x}: %{y:.4f}")
         figures.append(figure)
     return figures
 
 
-def against(rows: pd.DataFrame, metric: str, looks: Looks) -> go.Figure:
-    """NDCG@10 against another metric, and the rows that none beats in both."""
+def against(rows: pd.DataFrame, metric: str, styles: Styles) -> go.Figure:
+    """NDCG@10 against another metric, and the Pareto front."""
     figure, known = _figure(axis(metric), label("ndcg_10")), rows[rows[metric].notna()]
     front = pareto(known[metric] * describe(metric).better, known["ndcg_10"])
     edge = known[front].sort_values(metric)
@@ -99,22 +99,22 @@ def against(rows: pd.DataFrame, metric: str, looks: Looks) -> go.Figure:
         line={"color": "#999", "dash": "dot", "width": 1.5},
     )
     for (_, row), best in zip(known.iterrows(), front, strict=True):
-        told = f"<b>{_safe(row)}</b><br>{label('ndcg_10')} %{{y:.4f}}<br>{title(metric)} %{{x:.4f}}"
-        told += "<br>on the front" if best else ""
+        hover = f"<b>{_safe(row)}</b><br>{label('ndcg_10')} %{{y:.4f}}<br>{title(metric)} %{{x:.4f}}"
+        hover += "<br>on the Pareto front" if best else ""
         figure.add_scatter(
             x=[row[metric]],
             y=[row["ndcg_10"]],
             mode="markers",
             name=_safe(row),
             meta=row["label"],
-            marker=looks.marker(row, 13),
-            hovertemplate=told + "<extra></extra>",
+            marker=styles.marker(row, 13),
+            hovertemplate=hover + "<extra></extra>",
         )
     return figure
 
 
 def pareto(first: pd.Series, second: pd.Series) -> np.ndarray:
-    """Which points none beats: bool (n,), True where no other is at least as large in both and larger in one.
+    """The Pareto front: bool (n,), True where no other point is at least as large in both and larger in one.
 
     >>> pareto(pd.Series([1, 2, 1]), pd.Series([3, 1, 2])).tolist()
     [True, True, False]
@@ -125,7 +125,7 @@ def pareto(first: pd.Series, second: pd.Series) -> np.ndarray:
     return np.logical_not((no_worse & larger).any(axis=1))
 
 
-def training(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
+def training(board: Leaderboard, rows: pd.DataFrame, styles: Styles) -> list[go.Figure]:
     """NDCG@10 on validation and the loss in units of the first epoch's, for every row that kept its curves."""
     noted = {row["label"]: board.results[row["label"]].run.curves() for _, row in rows.iterrows()}
     found = {name: kept for name, kept in noted.items() if kept}
@@ -136,13 +136,13 @@ def training(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
     )
     for _, row in rows.iterrows():
         kept = found[row["label"]]
-        _curve(validated, row, kept.get("val/ndcg_10"), looks, "epoch %{x}: %{y:.4f}")
-        for name, told in (("train/loss", "train"), ("refit/loss", "refit on train + validation")):
+        _curve(validated, row, kept.get("val/ndcg_10"), styles, "epoch %{x}: %{y:.4f}")
+        for name, text in (("train/loss", "train"), ("refit/loss", "refit on train + validation")):
             loss = np.array(kept.get(name, []), float)
             unit = loss[np.isfinite(loss)][:1]
             if len(unit) and unit[0]:
-                hover = f"{told}, epoch %{{x}}: loss %{{customdata:.5g}}"
-                _curve(losses, row, loss / unit[0], looks, hover, loss, "dot" if name == "refit/loss" else None)
+                hover = f"{text}, epoch %{{x}}: loss %{{customdata:.5g}}"
+                _curve(losses, row, loss / unit[0], styles, hover, loss, "dot" if name == "refit/loss" else None)
     figures = [figure for figure in (validated, losses) if figure.data]
     for figure in figures:
         if max(max(trace.x) for trace in figure.data) <= 12:
@@ -151,13 +151,19 @@ def training(board: Board, rows: pd.DataFrame, looks: Looks) -> list[go.Figure]:
 
 
 def _curve(
-    figure: go.Figure, row: pd.Series, values: Any, looks: Looks, told: str, shown: Any = None, dash: str | None = None
+    figure: go.Figure,
+    row: pd.Series,
+    values: Any,
+    styles: Styles,
+    hover: str,
+    shown: Any = None,
+    dash: str | None = None,
 ) -> None:
     values = np.array([] if values is None else values, float)
     known = np.flatnonzero(np.isfinite(values))
     if len(known):
         custom = None if shown is None else shown[known]
-        _line(figure, row, known + 1, values[known], looks, told, custom, dash, "lines+markers")
+        _line(figure, row, known + 1, values[known], styles, hover, custom, dash, "lines+markers")
 
 
 def _line(
@@ -165,8 +171,8 @@ def _line(
     row: pd.Series,
     x: np.ndarray,
     y: np.ndarray,
-    looks: Looks,
-    told: str,
+    styles: Styles,
+    hover: str,
     custom: Any = None,
     dash: str | None = None,
     mode: str = "lines",
@@ -178,14 +184,14 @@ def _line(
         mode=mode,
         name=_safe(row),
         meta=row["label"],
-        line=looks.line(row) | ({"dash": dash} if dash else {}),
-        marker=looks.marker(row, 5),
-        hovertemplate=f"<b>{_safe(row)}</b><br>{told}<extra></extra>",
+        line=styles.line(row) | ({"dash": dash} if dash else {}),
+        marker=styles.marker(row, 5),
+        hovertemplate=f"<b>{_safe(row)}</b><br>{hover}<extra></extra>",
     )
 
 
 def _safe(row: Mapping[str, Any] | pd.Series) -> str:
-    """A row's name as Plotly's text: it knows some tags, and no name may become one."""
+    """A row's name, escaped: Plotly takes some tags in a text for markup."""
     return html.escape(str(row["label"]), quote=False)
 
 

@@ -1,4 +1,4 @@
-"""What the page shows of each data set and protocol: rows, where their results lie, and what they were made with."""
+"""What the page shows of each data set and protocol: the rows with their results, split and commits."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,8 @@ import pandas as pd
 
 from common.data.sources.registry import LASTFM
 from common.evaluation.registry import LISTS, PAGE, describe, is_bold, title
-from common.experiments.outputs import Outputs, RowResults, collect, label, results_of_rows, runs_in
+from common.experiments.outputs import Outputs, RowResults, collect, results_of_rows, runs_in
+from common.experiments.run import row_name
 from common.reporting.leaderboard import leaderboard
 from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.utils.io import read_json
@@ -32,7 +33,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Board:
+class Leaderboard:
     """One data set and protocol.
 
     part: test, or valid where no run has opened test; the two are never mixed. rows: one per model and preset with its
@@ -50,7 +51,7 @@ class Board:
 
     @property
     def key(self) -> str:
-        """Name of the board in the page's address."""
+        """Data set and protocol, as the page's script names a leaderboard."""
         return f"{self.dataset}/{self.protocol}"
 
     @cached_property
@@ -73,7 +74,7 @@ class Board:
         return Cell(format(value, describe(key).format or ".4f"), repr(float(value)), is_best)
 
 
-def find_boards(output_dir: Path, data_dir: Path) -> list[Board]:
+def find_boards(output_dir: Path, data_dir: Path) -> list[Leaderboard]:
     """All data sets and protocols that have results, the default ones first."""
     boards = (read_board(folder, data_dir) for folder in sorted(Outputs(output_dir).splits(), key=_place))
     return [board for board in boards if board is not None]
@@ -86,7 +87,7 @@ def _place(folder: Path) -> tuple:
     return folder.parent.name != LASTFM, folder.parent.name, known, folder.name
 
 
-def read_board(folder: Path, data_dir: Path) -> Board | None:
+def read_board(folder: Path, data_dir: Path) -> Leaderboard | None:
     """One data set and protocol; None where no run is on the split that is in use."""
     split = _split_in_use(folder, data_dir)
     rows, tested = leaderboard(folder, split), False
@@ -95,10 +96,10 @@ def read_board(folder: Path, data_dir: Path) -> Board | None:
     tested = "ndcg_10" in rows and bool(rows["ndcg_10"].notna().any())
     if not tested:
         rows = _on_validation(folder, split)
-    rows = rows.assign(label=[label(row) for _, row in rows.iterrows()])
+    rows = rows.assign(label=[row_name(row) for _, row in rows.iterrows()])
     opened = rows[rows["ndcg_10"].notna()]
     records = collect(folder, "test" if tested else "valid", split)
-    return Board(
+    return Leaderboard(
         dataset=folder.parent.name,
         protocol=folder.name,
         split_sha256=split,
@@ -129,9 +130,9 @@ def _on_validation(folder: Path, split: str) -> pd.DataFrame:
 
 
 def _commits(records: pd.DataFrame) -> list[str]:
-    """Short commits of the runs, marked where uncommitted changes were at work."""
+    """Short commits of the runs, marked where there were uncommitted changes."""
     if "commit" not in records:
         return []
     dirty = records.get("dirty", pd.Series(False, records.index)).fillna(False).astype(bool)
-    told = records["commit"].fillna("unknown").str[:8] + dirty.map({True: " with changes", False: ""})
-    return sorted(told.unique())
+    commits = records["commit"].fillna("unknown").str[:8] + dirty.map({True: " with changes", False: ""})
+    return sorted(commits.unique())

@@ -51,8 +51,8 @@ function clickChip(board, chip) {
   showModels(board);
 }
 
-function sameItems(person, item) {
-  for (const cell of all("td[data-item]", person)) cell.classList.toggle("same", item !== null && cell.dataset.item === item);
+function sameItems(user, item) {
+  for (const cell of all("td[data-item]", user)) cell.classList.toggle("same", item !== null && cell.dataset.item === item);
 }
 
 function prepare(board) {
@@ -61,9 +61,9 @@ function prepare(board) {
   makeTable(board);
   drawCharts(board);
   for (const chip of all(".chip", board)) chip.addEventListener("click", () => clickChip(board, chip));
-  for (const person of all(".person", board)) {
-    person.addEventListener("mouseover", (event) => sameItems(person, event.target.closest("td[data-item]")?.dataset.item ?? null));
-    person.addEventListener("mouseleave", () => sameItems(person, null));
+  for (const user of all(".user", board)) {
+    user.addEventListener("mouseover", (event) => sameItems(user, event.target.closest("td[data-item]")?.dataset.item ?? null));
+    user.addEventListener("mouseleave", () => sameItems(user, null));
   }
 }
 

@@ -1,4 +1,4 @@
-"""Boards into one file of HTML: everything that it needs stands in it."""
+"""Leaderboards as one HTML file that loads nothing from elsewhere."""
 
 import re
 from collections.abc import Sequence
@@ -7,28 +7,30 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from common.reporting.html.charts import CHANCE, Looks, charts
-from common.reporting.html.leaderboards import Board
-from common.reporting.html.sample_users import People, check_users
+from common.experiments.run import PART_NAMES
+from common.reporting.html.charts import CHANCE, Styles, charts
+from common.reporting.html.leaderboards import Leaderboard
+from common.reporting.html.sample_users import SampleUsers, check_users
 
 HERE = Path(__file__).parent
 
 
-def render(boards: Sequence[Board], data_dir: Path, users: Sequence[str] = ()) -> str:
-    """The page of some boards, with the lists of the named people or the first few."""
-    everybody = [People(board, data_dir) for board in boards]
-    check_users(users, everybody)
-    looks = Looks(boards)
+def render(boards: Sequence[Leaderboard], data_dir: Path, users: Sequence[str] = ()) -> str:
+    """The page of some leaderboards, with the lists of the named users or the first few."""
+    samples = [SampleUsers(board, data_dir) for board in boards]
+    check_users(users, samples)
+    styles = Styles(boards)
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     table_script, table_style = data_tables()
     return environment.get_template("page.html").render(
-        boards=[(board, people, people.probes(users)) for board, people in zip(boards, everybody, strict=True)],
+        boards=[(board, sample, sample.sample(users)) for board, sample in zip(boards, samples, strict=True)],
         users=list(users),
-        figures={board.key: charts(board, looks) for board in boards},
-        looks=looks,
+        figures={board.key: charts(board, styles) for board in boards},
+        styles=styles,
         chance=CHANCE,
+        part_names=PART_NAMES,
         page_style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         page_script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
         plotly_script=Markup(inside_script(plotly_source())),
@@ -47,7 +49,7 @@ def plotly_source() -> str:
 def data_tables() -> tuple[str, str]:
     """DataTables' module and style, as the package itables carries them.
 
-    The module's last words export short names; added here is what makes the table class known to the page.
+    The module exports its table class under a short name; the added line makes it known to the page.
     """
     from itables.utils import read_package_file
 

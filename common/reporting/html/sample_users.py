@@ -1,4 +1,4 @@
-"""A few people, and what every model recommends them, by name."""
+"""A few users, and what every model recommends to them, by name."""
 
 import difflib
 from collections import Counter
@@ -12,7 +12,7 @@ import pandas as pd
 
 from common.data.dataset import Dataset
 from common.evaluation.task import Task
-from common.reporting.html.leaderboards import Board
+from common.reporting.html.leaderboards import Leaderboard
 from common.splits.protocols import N_GIVEN
 from common.splits.store import load_split
 from common.splits.train_view import TrainView
@@ -20,52 +20,52 @@ from common.utils.errors import UserError
 from common.utils.io import read_json, read_parquet
 
 TOP = 10
-MOST = 3
-"""How many people are shown where none are asked for."""
+N_SAMPLED = 3
+"""Users that are shown where none are named."""
 
 
 @dataclass(frozen=True)
-class Recommended:
-    """An item in a list: its id and name, how many of the models recommend it, and whether it was hidden."""
+class ListedItem:
+    """An item in a list: its id and name, how many of the models recommend it, and whether it is held out."""
 
     item: str
     name: str
     models: int
-    hidden: bool
+    held_out: bool
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One person: the visible history, the hidden items with the number of models that found each, and all lists."""
+class SampleUser:
+    """One user: the visible history, the held-out items with the number of models that found each, and all lists."""
 
     user: str
     history: list[str]
     order: str
-    hidden: list[tuple[str, int]]
-    lists: dict[str, list[Recommended]]
+    held_out: list[tuple[str, int]]
+    lists: dict[str, list[ListedItem]]
 
     @property
     def hits(self) -> dict[str, int]:
-        """How many hidden items each model's list holds."""
-        return {label: sum(item.hidden for item in items) for label, items in self.lists.items()}
+        """How many held-out items are in each model's list."""
+        return {label: sum(item.held_out for item in items) for label, items in self.lists.items()}
 
 
-class People:
-    """The people of one board, read from what its runs wrote and, for names and histories, the prepared data."""
+class SampleUsers:
+    """The evaluated users of one leaderboard, from its runs' files and, for names and histories, the prepared data."""
 
-    def __init__(self, board: Board, data_dir: Path) -> None:
-        self.board, self.data = board, _data_at_hand(board, data_dir)
+    def __init__(self, board: Leaderboard, data_dir: Path) -> None:
+        self.board, self.data = board, _matching_data(board, data_dir)
         first = next(iter(board.results.values()), None)
         self.targets = pd.DataFrame({"user_id": [], "item_id": []}) if first is None else _plain(first.targets)
 
     @cached_property
     def users(self) -> list[str]:
-        """Ids of everybody who was evaluated."""
+        """Ids of all evaluated users."""
         return self.targets["user_id"].drop_duplicates().tolist()
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Name of each item, with its artist where items are tracks; nothing where the data are not at hand."""
+        """Name of each item, with its artist where items are tracks; empty without the data."""
         if self.data is None:
             return {}
         items = read_parquet(self.data.folder / "items.parquet")
@@ -77,31 +77,26 @@ class People:
             names = names.where(artists.isna() | (artists == ids), names + " · " + artists.fillna(""))
         return dict(zip(ids, names, strict=True))
 
-    @property
-    def lacks_data(self) -> bool:
-        """Whether names and histories cannot be shown."""
-        return self.data is None
-
-    def probes(self, wanted: Sequence[str]) -> list[Probe]:
-        """Those of the wanted people who were evaluated; the first few where nobody in particular is wanted."""
-        chosen = [user for user in wanted if user in set(self.users)] if wanted else self.users[:MOST]
+    def sample(self, named: Sequence[str]) -> list[SampleUser]:
+        """Those of the named users who were evaluated; the first few where none are named."""
+        chosen = [user for user in named if user in set(self.users)] if named else self.users[:N_SAMPLED]
         best_first = self.board.rows.sort_values("valid_ndcg_10", ascending=False)["label"]
         shown = [label for label in best_first if label in self.board.results]
         lists = {label: _plain(self.board.results[label].recommendations) for label in shown}
-        return [self._probe(user, lists) for user in chosen]
+        return [self._sample_user(user, lists) for user in chosen]
 
-    def _probe(self, user: str, lists: dict[str, pd.DataFrame]) -> Probe:
+    def _sample_user(self, user: str, lists: dict[str, pd.DataFrame]) -> SampleUser:
         own = {label: _first_items(table, user) for label, table in lists.items()}
         models = Counter(item for items in own.values() for item in items)
-        hidden = self.targets.loc[self.targets["user_id"] == user, "item_id"].tolist()
+        held_out = self.targets.loc[self.targets["user_id"] == user, "item_id"].tolist()
         history, order = self.history(user)
-        return Probe(
+        return SampleUser(
             user=user,
             history=history,
             order=order,
-            hidden=sorted(((self.name(item), models[item]) for item in hidden), key=lambda found: -found[1]),
+            held_out=sorted(((self.name(item), models[item]) for item in held_out), key=lambda found: -found[1]),
             lists={
-                label: [Recommended(item, self.name(item), models[item], item in hidden) for item in items]
+                label: [ListedItem(item, self.name(item), models[item], item in held_out) for item in items]
                 for label, items in own.items()
             },
         )
@@ -111,20 +106,20 @@ class People:
         return str(self.names.get(item, item))
 
     @cached_property
-    def _seen(self) -> TrainView:
+    def _train(self) -> TrainView:
         assert self.data is not None
         task = Task(self.data, self.board.protocol)
         return task.train_valid if self.board.part == "test" else task.train
 
     def history(self, user: str) -> tuple[list[str], str]:
-        """What the models saw of a person, by name, and in which order it is told."""
+        """The names of the items in a user's visible history, and how they are ordered."""
         if self.data is None:
             return [], ""
         given = load_split(self.data, self.board.protocol).given if "newcomer" in self.board.protocol else None
         if given is not None:
             mine = given[(given["user_id"] == user) & (given["position"] < max(N_GIVEN))].sort_values("position")
-            return [self.name(item) for item in mine["item_id"].astype(object)], "all that was given"
-        train = self._seen
+            return [self.name(item) for item in mine["item_id"].astype(object)], "all given items"
+        train = self._train
         code = np.flatnonzero(train.users["user_id"] == user)
         history = train.histories.take(code)
         items, order = history.items, "oldest first"
@@ -134,8 +129,8 @@ class People:
         return [self.name(item) for item in train.items["item_id"].iloc[items]], order
 
 
-def _data_at_hand(board: Board, data_dir: Path) -> Dataset | None:
-    """The prepared data of a board, if they and their split are those that the runs saw."""
+def _matching_data(board: Leaderboard, data_dir: Path) -> Dataset | None:
+    """The prepared data of a leaderboard, if they and their split are those of its runs."""
     folder = data_dir / board.dataset
     split = folder / "splits" / board.protocol / "split.json"
     if not split.exists() or not (folder / "manifest.json").exists():
@@ -157,12 +152,12 @@ def _first_items(table: pd.DataFrame, user: str) -> list[str]:
     return mine.sort_values("rank")["item_id"].tolist()
 
 
-def check_users(wanted: Sequence[str], everybody: Sequence[People]) -> None:
-    """Raise a UserError for the first person whom no data set and protocol has evaluated."""
-    known = dict.fromkeys(user for people in everybody for user in people.users)
-    for user in wanted:
+def check_users(named: Sequence[str], samples: Sequence[SampleUsers]) -> None:
+    """Raise a UserError for the first named user whom no data set and protocol has evaluated."""
+    known = dict.fromkeys(user for sample in samples for user in sample.users)
+    for user in named:
         if user not in known:
             near = difflib.get_close_matches(user, known, n=3) or list(known)[:3]
             raise UserError(
-                f"--users {user}: nobody of that id was evaluated; there are, for instance, {', '.join(near)}"
+                f"--users {user}: no evaluated user has that id; there are, for instance, {', '.join(near)}"
             )
