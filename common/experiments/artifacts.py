@@ -1,4 +1,4 @@
-"""What a run leaves in W&B for others to fetch: the model, and the lists it was judged by."""
+"""What a run leaves in W&B for others to fetch: the model, and the lists it was evaluated by."""
 
 import logging
 from collections.abc import Iterable

@@ -175,7 +175,7 @@ class Experiment(contextlib.AbstractContextManager):
         return self.args.output_dir / self.data.name / self.split
 
     def runs(self, *models: type[Recommender]) -> Iterator[tuple[Recommender, LiveRun]]:
-        """Each model that is asked for, new and unfitted, with the run that keeps what comes of it.
+        """Each chosen model, new and unfitted, with the run that keeps its results.
 
         Left out are models that `--models` does not name, those that need times where there are none, and with
         `--resume` those whose results are complete. With `--tune` the settings are searched first. A model made of

@@ -24,7 +24,7 @@ def runs_in(folder: Path, part: str | None = None) -> list[Run]:
 def collect(folder: Path, part: str, split_sha256: str) -> pd.DataFrame:
     """`metrics.json` of every run under a split's folder on `valid` or `test`, one row per run, with its `folder`.
 
-    Runs on another drawing of the split are left out, and said to be: their figures compare with nothing here.
+    Runs on another drawing of the split are left out with a warning: their metrics are not comparable.
     """
     results = [run.results(part) for run in runs_in(folder, part)]
     current = [of for of in results if of.metrics["split_sha256"] == split_sha256]

@@ -49,7 +49,7 @@ class ModelSettings(DataSettings):
     """Flags that every stage with models has."""
 
     protocol: str = "listen"
-    """listen, next, next-shuffled, newcomer or temporal: what is hidden and asked for."""
+    """listen, next, next-shuffled, newcomer or temporal: what is held out and predicted."""
     seed: int = 0
     """The model's own seed; it does not touch the split."""
     preset: str = "tuned"

@@ -19,14 +19,11 @@ import pytest
 from common.cli import benchmark as table
 from common.cli import rerank
 from common.experiments.run import Run
-from common.models.registry import MODELS
-from common.reporting.benchmark_plan import PROTOCOLS, RERANK, RERANKED, STAGES, TEXTBOOK, Job, jobs, seeds_of
+from common.reporting.benchmark_plan import RERANK, RERANKED, Job
 from common.reporting.results_json import _row
 from common.reranking.strength_search import METHODS
-from common.splits.protocols import PROTOCOLS as ALL_PROTOCOLS
 from common.utils.environment import hardware
 from common.utils.io import read_json, write_json
-from common.utils.settings import NoSettings
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
 
@@ -57,30 +54,6 @@ def ran(monkeypatch):
 
     monkeypatch.setattr(table, "run", run)
     return done
-
-
-def test_the_plan_knows_every_model_and_stage():
-    assert [name for names in STAGES.values() for name in names] == list(MODELS), "each once, in the stages' order"
-    assert [path.stem for path in sorted(ROOT.glob("[1-9]_*.py"))] == list(STAGES)
-    assert set(PROTOCOLS) == set(ALL_PROTOCOLS) - {"temporal"}
-    planned = list(jobs("listen", has_times=False))
-    rows = [(model, job.preset, job.seed) for job in planned for model in job.models]
-    assert len(rows) == len(set(rows))
-    assert [seed for model, preset, seed in rows if (model, preset) == ("als", "tuned")] == [0, 1, 2, 3, 4]
-    assert [seed for model, preset, seed in rows if (model, preset) == ("sasrec", "tuned")] == [0, 1, 2]
-    assert [seed for model, preset, seed in rows if model == "hybrid_listnet" and preset == "classic"] == [0]
-    assert "trending" not in {model for model, _, _ in rows}
-    assert "trending" in {model for job in jobs("next", has_times=True) for model in job.models}
-    assert all(MODELS[name].Settings is not NoSettings for name in TEXTBOOK)
-    assert seeds_of("popularity", "tuned", "listen") == 1
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_a_script_trains_the_models_that_the_plan_says(name):
-    script = sys.modules[stage(f"{name}.py").__module__]
-    [argument] = re.findall(r"in exp\.runs\(\*?(\w+)\)", inspect.getsource(script))
-    models = getattr(script, argument)
-    assert tuple(model.name for model in (models if isinstance(models, tuple) else (models,))) == STAGES[name]
 
 
 def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):

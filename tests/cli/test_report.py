@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 
 from common.cli.report import main
-from common.reporting.extra_tables import hybrid_ablation_table, play_groups_table, trade_off_table
-from common.reporting.markdown_blocks import fill
-from common.utils.io import read_json, write_parquet
+from common.utils.io import read_json
 from tests.stages import complaint, stage
 
 
@@ -88,11 +86,6 @@ def test_runs_on_another_split_are_left_out_and_said_to_be(ran, small_flags, cap
     assert "popularity" not in (ran / "leaderboard.md").read_text()
 
 
-def test_a_page_without_the_markers_stays_as_it_is():
-    assert fill("no markers", "listen", "new") == "no markers"
-    assert re.search("new", fill("<!-- leaderboard a next-s2 -->x<!-- end -->", "leaderboard a next-s2", "new"))
-
-
 def test_a_page_without_a_place_for_these_tables_is_refused(ran, small_flags, tmp_path, capsys):
     page = tmp_path / "README.md"
     page.write_text("no markers\n")
@@ -133,33 +126,3 @@ def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_fla
     mean, spread = np.mean(found), np.std(found, ddof=1)
     assert re.search(rf"\| random \| tuned \| 2 \| .*\| {mean:.4f} ± {spread:.4f} \|", text)
     assert "| ease | tuned | 1 |" not in text, "one seed has no spread"
-
-
-def test_the_hybrids_tables_show_what_the_stage_has_kept(small_data, tmp_path):
-    def of(table):
-        return table(tmp_path, small_data, "listen").markdown()
-
-    run = tmp_path / "listen" / "hybrid_listnet" / "tuned" / "seed0"
-    assert (
-        hybrid_ablation_table(tmp_path, small_data, "listen") is trade_off_table(tmp_path, small_data, "listen") is None
-    )
-    row = {"ndcg_10": 0.5, "loss": 0.25, "low": 0.125, "high": 0.375, "group": ""}
-    parts = [{"name": "all", **row, "plays_r2": 0.75}, {"name": "order alone", **row, "plays_r2": np.nan}]
-    write_parquet(run / "ablation.parquet", pd.DataFrame(parts))
-    assert of(hybrid_ablation_table).splitlines()[2:] == [
-        "| all | 0.5000 | +0.2500 | +0.1250 to +0.3750 | 0.7500 |",
-        "| order alone | 0.5000 | +0.2500 | +0.1250 to +0.3750 |  |",
-    ]
-    price = {"ils_weight": 0.5, "ndcg_10": 0.25, "low": 0.2, "high": 0.3, "ils_tag_10": 0.5, "coverage_10": 0.125}
-    write_parquet(run / "trade_off.parquet", pd.DataFrame([price]))
-    assert of(trade_off_table).splitlines()[::2] == [
-        "| ils_weight | val NDCG@10 | ILS tags@10 | Cover@10 |",
-        "| 0.5 | 0.2500 | 0.5000 | 0.1250 |",
-    ]
-    measured = {
-        f"{of}{key}": value for of, value in (("", 0.5), ("reference_", 0.25)) for key in ("rmse", "mae", "r2", "ndcg")
-    }
-    write_parquet(run / "plays.parquet", pd.DataFrame([{"group": "new users", "pairs": 1234, "users": 5, **measured}]))
-    cell = "0.5000 (0.2500)"
-    said = of(play_groups_table).splitlines()[-1]
-    assert said == f"| new users | 1,234 | {cell} | {cell} | {cell} | {cell} |"

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from common.reporting.results_json import HEADLINE, blocks, headline_table
+from common.reporting.results_json import HEADLINE, blocks, gather, headline_table
+from common.utils.io import read_json
 
 
 def row(model: str, preset: str = "tuned", **values: Any) -> dict[str, Any]:
@@ -29,3 +30,23 @@ def test_the_headline_names_eight_models():
 def test_every_protocol_has_a_headline_a_leaderboard_and_the_core_metrics():
     results = {"dataset": "toy", "protocols": {"listen": {"rows": [row("als")]}}, "tables": {}}
     assert list(blocks(results)) == ["metrics", "leaderboard toy listen", "headline toy listen", "nine toy listen"]
+
+
+def test_what_is_gathered_is_what_the_runs_wrote(ran, small_data):
+    results = gather(ran / small_data.name, small_data)
+    assert set(results["protocols"]) == {"listen", "newcomer"}
+    rows = {row["model"]: row for row in results["protocols"]["listen"]["rows"]}
+    assert set(rows) == {"random", "popularity", "item_knn"}
+    [run] = rows["item_knn"]["runs"]
+    record = read_json(ran / small_data.name / "listen/item_knn/tuned/seed0/test/metrics.json")
+    assert (run["config_sha256"], run["commit"]) == (record["config_sha256"], record["commit"])
+    assert [of["seed"] for of in rows["random"]["runs"]] == [0, 1]
+    assert set(results["protocols"]["listen"]["segments"]["rows"]) == {"popularity", "item_knn"}
+    assert "segments" not in results["protocols"]["newcomer"]
+    assert "seeds listen" in results["tables"]
+
+
+def test_only_named_rows_and_protocols_are_gathered(ran, small_data):
+    results = gather(ran / small_data.name, small_data, {"listen": {("popularity", "tuned")}})
+    assert [row["model"] for row in results["protocols"]["listen"]["rows"]] == ["popularity"]
+    assert list(results["protocols"]) == ["listen"]

@@ -1,4 +1,4 @@
-"""What stage 6's parts are worth, what unlike lists cost, and whether its chances are what they say; on validation."""
+"""Stage 6: ablation of its parts, trade-off of accuracy and similarity inside lists, calibration; on validation."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -25,11 +25,11 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 """Ablations: name -> settings that differ."""
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Prices of likeness on the curve of accuracy against likeness."""
+"""Trade-off weights on the curve of accuracy against similarity inside lists."""
 BINS = 15
-"""Groups of candidates, by their predicted chance, on the calibration curve."""
+"""Groups of candidates, by their predicted probability, on the calibration curve."""
 Fit = Callable[[HybridListNet], object]
-"""Fits a model on what `select` shows, judged on validation."""
+"""Fits a model on train, with validation."""
 BESIDE = ("ils_genre_10", "ils_tag_10", "ils_audio_10", "ils_tag_share_10", "coverage_10")
 
 
@@ -37,7 +37,7 @@ def ablation(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[d
     """The model as it is, then without one part at a time, learned anew on the same cross-fitted lists.
 
     Rows: name, ndcg_10, loss against the whole with its 95% interval (low, high), plays_r2 (NaN where not predicted).
-    Parts that the model does not have are left out. Without audio or tags, what is told of them is gone; the candidates
+    Parts that the model does not have are left out. Without audio or tags their features are gone; the candidates
     that they propose stay.
     """
     base, whole = None, None
@@ -55,7 +55,7 @@ def ablation(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[d
 
 
 def changed(settings: HybridListNetSettings, changes: dict[str, Any]) -> HybridListNetSettings:
-    """Settings with some others; what is left out is left out besides what was, and ids come back if nothing is."""
+    """Settings with some others; `without` adds to what is left out already; an empty one brings the ids back."""
     if "without" in changes:
         left = set(settings.without)
         left = left | set(changes["without"]) if changes["without"] else left - {"ids", "people"}
@@ -64,22 +64,22 @@ def changed(settings: HybridListNetSettings, changes: dict[str, Any]) -> HybridL
 
 
 def lacks(model: HybridListNet, changes: dict[str, Any]) -> bool:
-    """Whether a fitted model has nothing of what a change would take away: data without sound, without tags, ..."""
+    """Whether a fitted model lacks what a change would take away, as data without audio or tags do."""
     content = set(changes.get("without", ())) & {"audio", "tags"}
     no_content = bool(content) and not any(model.is_told(what) for what in content)
-    no_price = "ils_weight" in changes and not model.spaces
-    return no_content or no_price or ("task" in changes and not np.isfinite(model.mean_plays))
+    no_spaces = "ils_weight" in changes and not model.spaces
+    return no_content or no_spaces or ("task" in changes and not np.isfinite(model.mean_plays))
 
 
 def plays_r2(model: HybridListNet, evaluator: Evaluator) -> float:
-    """R2 of the log plays of hidden pairs, NaN where they are not predicted."""
+    """R2 of the log plays of held-out pairs, NaN where they are not predicted."""
     found = evaluator.evaluate(model).metrics
     return found.get("plays_r2", float("nan"))
 
 
 def trade_off(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[dict[str, Any]]:
-    """Accuracy and likeness of lists for each price in WEIGHTS: ils_weight, ndcg_10 with its 95% interval (low, high),
-    and the scorer's measures of likeness."""
+    """Accuracy and similarity inside lists for each of WEIGHTS: ils_weight, ndcg_10 with its 95% interval (low, high),
+    and the evaluator's metrics of similarity and coverage."""
     for weight in WEIGHTS:
         variant = HybridListNet(
             dataclasses.replace(model.settings, ils_weight=weight), seed=model.seed, device=model.device
@@ -93,29 +93,29 @@ def trade_off(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[
 
 
 def calibration(model: HybridListNet, evaluator: Evaluator) -> pd.DataFrame:
-    """Predicted and true share of wanted candidates in groups of rising chance: expected, found, candidates.
+    """Predicted and true share of relevant candidates in groups of rising probability: expected, found, candidates.
 
-    A person's n wanted candidates are expected to be n P(i), P the softmax of the scores over the person's candidates;
-    at most 1. Groups have equal sums of expectation, so that each says something of the lists' heads.
+    With n relevant candidates of a user, candidate i is expected to be relevant with min(1, n P(i)), P the softmax of
+    the scores over the user's candidates. All groups have the same sum of expectations, so the lists' heads count.
     """
     order = Order(model, evaluator)
-    pool, n_people = order.pool, len(order.pool.rest)
+    pool, n_users = order.pool, len(order.pool.rest)
     scores = model.order(pool) / model.settings.temperature
-    chances = softmax_of_rows(scores, pool.rows, n_people)
+    probabilities = softmax_of_rows(scores, pool.rows, n_users)
     keys = pool.rows * np.int64(pool.rest.shape[1]) + pool.items
-    owners, items = evaluator.targets_of(np.arange(n_people))
-    wanted = np.isin(keys, owners * np.int64(pool.rest.shape[1]) + items)
-    expected = np.minimum(1.0, chances * np.bincount(pool.rows, wanted, n_people)[pool.rows])
-    by_chance = np.argsort(expected, kind="stable")
-    total = np.cumsum(expected[by_chance])
+    owners, items = evaluator.targets_of(np.arange(n_users))
+    relevant = np.isin(keys, owners * np.int64(pool.rest.shape[1]) + items)
+    expected = np.minimum(1.0, probabilities * np.bincount(pool.rows, relevant, n_users)[pool.rows])
+    by_probability = np.argsort(expected, kind="stable")
+    total = np.cumsum(expected[by_probability])
     group = np.minimum(BINS - 1, (BINS * total / max(total[-1], 1e-12)).astype(int)) if len(total) else total
-    table = pd.DataFrame({"expected": expected[by_chance], "found": wanted[by_chance], "group": group})
+    table = pd.DataFrame({"expected": expected[by_probability], "found": relevant[by_probability], "group": group})
     means = table.groupby("group")[["expected", "found"]].mean()
     return means.assign(candidates=table.groupby("group").size()).reset_index(drop=True)
 
 
 def calibration_error(table: pd.DataFrame) -> float:
-    """Mean distance of expected and found shares, weighed by what is expected in each group (all alike)."""
+    """Mean distance of expected and found shares, weighed by what is expected in each group (all the same)."""
     return float((table["expected"] - table["found"]).abs().mean())
 
 

@@ -1,4 +1,4 @@
-"""What stage 3's candidates, features and forest are worth, all of it on validation."""
+"""Stage 3: recall of its candidates, importance of its features, and their ablation; on validation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,18 +13,18 @@ from common.models.two_stage.candidates import CandidateGenerator
 from common.models.two_stage.tree_ranker import TwoStage
 
 DEEPEST = 200
-"""The longest proposals of a source that are looked at."""
+"""The longest list of candidates of a source."""
 STRONGEST = 25
 """Features whose permutation is tried: those of the largest impurity importance."""
-PAIRS, PEOPLE = 800, (200, 500)
-"""Hidden pairs on which permutations are tried, and the least and the most people they may belong to."""
+PAIRS, USERS = 800, (200, 500)
+"""Held-out pairs on which permutations are tried, and the least and the most users that they belong to."""
 ROWS = 500
 """Candidates over which a partial dependence is averaged."""
 GRID = 30
 
 
 class Order:
-    """The candidates of everybody a scorer asks for, made once, to be put in order as often as wanted."""
+    """The candidates of all users of an evaluator, generated once, to be ranked by any scores."""
 
     def __init__(self, model: TwoStageRecommender, evaluator: Evaluator) -> None:
         self.evaluator, asked, stage = evaluator, evaluator.query, model.bench.stage
@@ -64,9 +64,9 @@ def compared(name: str, group: str, base: np.ndarray, other: np.ndarray) -> dict
 
 
 def candidate_ranks(stage: CandidateGenerator, evaluator: Evaluator) -> pd.DataFrame:
-    """Rank of every hidden pair under every source among the items the person does not have, 1 is best.
+    """Rank of every held-out pair under every source among the items that the user does not have, 1 is best.
 
-    A row per hidden pair, a column per source; equal scores are ordered by code, as when candidates are proposed.
+    A row per held-out pair, a column per source; equal scores are ordered by code, as when candidates are proposed.
     """
     asked, ranks = evaluator.query, []
     for rows in stage.blocks(asked):
@@ -86,19 +86,19 @@ def candidate_ranks(stage: CandidateGenerator, evaluator: Evaluator) -> pd.DataF
 
 
 def recall_by_length(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Share of the hidden pairs among the first n = 1..DEEPEST proposals of each source, and of `all` together.
+    """Share of the held-out pairs among the first n = 1..DEEPEST proposals of each source, and of `all` together.
 
     >>> recall_by_length(pd.DataFrame({"als": [1, 9], "ease": [4, 2]})).loc[[1, 2], ["als", "all"]].to_numpy().tolist()
     [[0.5, 0.5], [0.5, 1.0]]
     """
-    everybody = ranks.assign(all=ranks.min(axis=1))
+    with_all = ranks.assign(all=ranks.min(axis=1))
     lengths = np.arange(1, DEEPEST + 1)
-    shares = {name: (everybody[[name]].to_numpy() <= lengths).mean(axis=0) for name in everybody}
+    shares = {name: (with_all[[name]].to_numpy() <= lengths).mean(axis=0) for name in with_all}
     return pd.DataFrame(shares, index=pd.Index(lengths, name="n"))
 
 
 def recall_table(ranks: pd.DataFrame, top: int) -> pd.DataFrame:
-    """Per source the share of hidden pairs among its first `top`, and the share that it alone finds."""
+    """Per source the share of held-out pairs among its first `top`, and the share that it alone finds."""
     found = ranks.to_numpy() <= top
     alone = found & (found.sum(axis=1) == 1)[:, None]
     table = pd.DataFrame({"source": ranks.columns, "found": found.mean(axis=0), "alone": alone.mean(axis=0)})
@@ -110,10 +110,10 @@ def importances(model: TwoStage, evaluator: Evaluator, seed: int = 0) -> pd.Data
     """Importance of features by impurity, and by what permuting them costs in NDCG@10 on validation, with intervals.
 
     A row per feature: name, group, impurity (shares that sum to 1), and of the STRONGEST loss, low, high: the mean
-    loss over some people and its 95% interval. Rows `group` permute all features of a group together, since of two that
+    loss over some users and its 95% interval. Rows `group` permute all features of a group together, since of two that
     say the same each can stand in for the other.
     """
-    order = Order(model, evaluator.sample(enough_people(evaluator), seed))
+    order = Order(model, evaluator.sample(enough_users(evaluator), seed))
     ranker, features, columns = model.ranker, order.pool.features, model.bench.columns
     assert ranker is not None
     groups = {name: group for group, names in columns.items() for name in names}
@@ -135,10 +135,10 @@ def importances(model: TwoStage, evaluator: Evaluator, seed: int = 0) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def enough_people(evaluator: Evaluator) -> int:
-    """People with about PAIRS hidden pairs."""
+def enough_users(evaluator: Evaluator) -> int:
+    """Number of users with about PAIRS held-out pairs."""
     pairs_each = evaluator.n_targets / len(evaluator.query)
-    return int(np.clip(PAIRS / pairs_each, *PEOPLE))
+    return int(np.clip(PAIRS / pairs_each, *USERS))
 
 
 def with_permuted(features: np.ndarray, columns: list[int], rng: np.random.Generator) -> np.ndarray:
@@ -157,12 +157,12 @@ def partial_dependences(
 ) -> dict[str, np.ndarray]:
     """Mean score of validation candidates if a feature had another value, name -> float64 (2, grid): values, scores.
 
-    Averaged over ROWS candidates of which the feature is known (Friedman 2001), of a source's score those of which it
-    has something to say (below -1 it only orders by popularity). A feature that is the same for all is left out.
+    Averaged over ROWS candidates of which the feature is known (Friedman 2001), of a source's score those that it
+    scores (below -1 it only orders by popularity). A feature that is the same for all is left out.
     """
     from sklearn.inspection import partial_dependence
 
-    features = Order(model, evaluator.sample(PEOPLE[0], seed)).pool.features
+    features = Order(model, evaluator.sample(USERS[0], seed)).pool.features
     rng, found = np.random.default_rng(seed), dict[str, np.ndarray]()
     for name in names:
         column = model.bench.names.index(name)
@@ -185,13 +185,13 @@ def ablation(model: TwoStage, evaluator: Evaluator) -> Iterator[dict[str, Any]]:
     order, lessons, columns = Order(model, evaluator), model.lessons, model.bench.columns
     groups = np.array([group for group, names in columns.items() for _ in names])
 
-    def judged(kept: np.ndarray) -> np.ndarray:
+    def ndcg_with(kept: np.ndarray) -> np.ndarray:
         ranker = model.learn(lessons.features[:, kept], lessons.wanted)
         assert ranker is not None
         return order.ndcg(ranker.predict(order.pool.features[:, kept]))
 
-    base = judged(np.ones(len(groups), bool))
+    base = ndcg_with(np.ones(len(groups), bool))
     yield compared("all features", "", base, base)
     for group in columns:
-        yield compared(f"without {group}", group, base, judged(groups != group))
-    yield compared("sources alone", "sources", base, judged(groups == "sources"))
+        yield compared(f"without {group}", group, base, ndcg_with(groups != group))
+    yield compared("sources alone", "sources", base, ndcg_with(groups == "sources"))

@@ -1,6 +1,6 @@
-"""How well plays are predicted for whom: a hold-out of visible pairs, stratified, with new and cold users, new items.
+"""How well plays are predicted by group: a stratified holdout of visible pairs, with new and cold users, new items.
 
-The pairs are drawn from what a phase shows, so that no hidden pair is looked at; the model is fitted anew without them.
+The pairs are drawn from a train view, so no held-out pair of the split is used; the model is fitted without them.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from common.splits.train_view import TrainView
 
 SHARE = 0.1
 """Share of the pairs that are held out in each stratum."""
-APART = 0.03
+GROUP_SHARE = 0.03
 """Share of the users who become new, of those who become cold, and of the items that become new."""
 COLD = 5
 """Users with fewer interactions than this are cold."""
@@ -60,11 +60,11 @@ def plays_split(train: TrainView, seed: int = 0) -> PlaysSplit:
     COLD - 1 of some others (cold), and all pairs of some items."""
     rng, history = np.random.default_rng([seed, 8]), train.histories
     users, items = np.repeat(np.arange(train.n_users), history.lengths), history.items.astype(np.int64)
-    apart = max(1, round(APART * train.n_users))
+    n_group = max(1, round(GROUP_SHARE * train.n_users))
     drawn = rng.permutation(np.flatnonzero(history.lengths > 0))
-    new, cold = drawn[:apart], drawn[apart : 2 * apart]
-    heard = np.flatnonzero(train.counts > 0)
-    new_items = rng.permutation(heard)[: max(1, round(APART * len(heard)))]
+    new, cold = drawn[:n_group], drawn[n_group : 2 * n_group]
+    known = np.flatnonzero(train.counts > 0)
+    new_items = rng.permutation(known)[: max(1, round(GROUP_SHARE * len(known)))]
     place = np.empty(len(users), np.int64)
     mixed = np.lexsort((rng.random(len(users)), users))
     place[mixed] = np.arange(len(users)) - np.searchsorted(users, users)
@@ -93,7 +93,7 @@ def quarters(values: np.ndarray) -> np.ndarray:
 
 
 def predict(model: Recommender, split: PlaysSplit) -> pd.DataFrame:
-    """Held-out pairs with true and predicted log plays, and what the means say; empty where plays say nothing."""
+    """Held-out pairs with true and predicted log plays, and what the means say; empty where none are predicted."""
     predicted = model.predict_plays(split.users, split.items)
     if predicted is None:
         return pd.DataFrame()
@@ -122,9 +122,9 @@ def by_group(pairs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
         users, true = own["user"].to_numpy(), own["log_plays"].to_numpy()
         row: dict[str, Any] = {"group": name, "pairs": len(own), "users": own["user"].nunique()}
         for prefix, column in (("", "predicted"), ("reference_", "reference")):
-            said = own[column].to_numpy()
-            measured = plays_metrics(true, said)
+            predicted = own[column].to_numpy()
+            measured = plays_metrics(true, predicted)
             row |= {f"{prefix}{key}": measured[key] for key in ("rmse", "mae", "r2")}
-            row[f"{prefix}ndcg"] = order_ndcg(users, true, said)
+            row[f"{prefix}ndcg"] = order_ndcg(users, true, predicted)
         rows.append(row)
     return pd.DataFrame(rows)

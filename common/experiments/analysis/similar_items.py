@@ -1,4 +1,4 @@
-"""An index of similar items, from three points of view: the factors, who listens, and the content."""
+"""An index of similar items by three similarities: of factors, of listeners, and of content."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,14 @@ from common.models.knn.item_knn import ItemKNN
 from common.splits.train_view import TrainView
 
 log = logging.getLogger(__name__)
-
-
 KEPT = 10
-"""Similar items per item and point of view."""
-
-
+"""Similar items per item and similarity."""
 SPARE = 3
-"""So many times more are looked at, since versions of one track are dropped."""
+"""Candidates per kept item, since versions of one track are dropped."""
 
 
-def points_of_view(ensemble: Ensemble, neighbours: ItemKNN, keep: int = SPARE * KEPT) -> dict[str, sparse.csr_array]:
-    """Likeness of items, (n_items, n_items) each: by ALS factors, by common listeners, by tags, else by audio."""
+def similarities_of(ensemble: Ensemble, neighbours: ItemKNN, keep: int = SPARE * KEPT) -> dict[str, sparse.csr_array]:
+    """Similarity of items, (n_items, n_items) each: by ALS factors, by common listeners, by tags, else by audio."""
     tags, audio = (ensemble.content[name].similarity for name in ("tag_knn", "content_knn"))
     untagged = sparse.diags_array((np.diff(tags.indptr) == 0).astype(float), format="csr")
     return {
@@ -37,11 +33,11 @@ def points_of_view(ensemble: Ensemble, neighbours: ItemKNN, keep: int = SPARE * 
 
 def index_of(ensemble: Ensemble, neighbours: ItemKNN, train: TrainView) -> pd.DataFrame:
     """The index of a catalogue from the parts of a fitted ensemble, and item kNN; see `similar_items`."""
-    return similar_items(points_of_view(ensemble, neighbours), train)
+    return similar_items(similarities_of(ensemble, neighbours), train)
 
 
 def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: int = KEPT) -> pd.DataFrame:
-    """The index: item_id, by (the point of view), rank, similar_id, likeness; at most k rows per item and view.
+    """The index: item_id, by (which similarity), rank, similar_id, likeness; at most k rows per item and similarity.
 
     Of the versions of one track a list holds one at most, and none of the item's own track.
     """
@@ -70,7 +66,7 @@ def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: in
 
 
 def show_index(index: pd.DataFrame, train: TrainView, codes: Sequence[int], k: int = 5) -> None:
-    """Print the most similar items of a few, from every point of view."""
+    """Print the most similar items of a few, by every similarity."""
     names = train.names.set_axis(train.items["item_id"])
     top = index[index["rank"] <= k]
     for code in codes:
@@ -78,4 +74,4 @@ def show_index(index: pd.DataFrame, train: TrainView, codes: Sequence[int], k: i
         log.info("\nlike %s:", names[item])
         for view in index["by"].cat.categories:
             near = top[(top["item_id"] == item) & (top["by"] == view)]["similar_id"]
-            log.info("  by %-10s %s", view, ", ".join(str(names[i]) for i in near) or "(knows nothing of it)")
+            log.info("  by %-10s %s", view, ", ".join(str(names[i]) for i in near) or "(none)")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from common.experiments.analysis.similar_items import points_of_view, show_index, similar_items
+from common.experiments.analysis.similar_items import similarities_of, show_index, similar_items
 from common.features.work_versions import groups_of, one_per_group
 from common.models.ensemble import Ensemble, EnsembleSettings
 from common.models.knn.item_knn import ItemKNN
@@ -19,7 +19,7 @@ def train(small_data):
 @pytest.fixture(scope="module")
 def index(train) -> pd.DataFrame:
     ensemble = Ensemble(EnsembleSettings(als=ALSSettings(factors=8, regularisation=1.0))).fit(train)
-    return similar_items(points_of_view(ensemble, ItemKNN().fit(train)), train, k=5)
+    return similar_items(similarities_of(ensemble, ItemKNN().fit(train)), train, k=5)
 
 
 def test_the_index_holds_other_items_best_first(index, train):

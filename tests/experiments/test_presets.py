@@ -1,0 +1,99 @@
+"""Settings of a model by the name of a preset, from TOML files."""
+
+import pytest
+
+from common.experiments.presets import known_presets, preset_label, preset_values, read_toml
+from common.models import HybridKNN
+from common.models.knn.item_knn import ItemKNNSettings
+from common.utils.errors import UserError
+from common.utils.io import write_text
+
+
+def presets(folder, **files: str):
+    for name, text in files.items():
+        write_text(folder / f"{name}.toml", text)
+    return folder
+
+
+def values(folder, preset="tuned", dataset="music", protocol="listen") -> ItemKNNSettings:
+    return preset_values(preset, dataset, protocol, "item_knn", ItemKNNSettings, folder)
+
+
+def test_later_presets_win(tmp_path):
+    folder = presets(
+        tmp_path,
+        default="[tuned.item_knn]\nneighbours = 1\nshrinkage = 1.0\nasymmetry = 0.1\nweighting = 'log'",
+        music="[tuned.item_knn]\nshrinkage = 2.0\nasymmetry = 0.2\n"
+        "[tuned.item_knn.listen]\nasymmetry = 0.3\nvalidation = {ndcg_10 = 0.1}",
+    )
+    assert values(folder) == ItemKNNSettings(1, 2.0, 0.3, "log", "binary")
+    assert values(folder, protocol="temporal") == ItemKNNSettings(1, 2.0, 0.2, "log", "binary")
+    assert values(folder, dataset="other") == ItemKNNSettings(1, 1.0, 0.1, "log", "binary")
+    assert values(folder, "classic") == ItemKNNSettings(), "the class itself is the textbook"
+    assert values(tmp_path / "nothing here") == ItemKNNSettings()
+
+
+def test_next_shuffled_takes_what_next_has_unless_it_has_its_own(tmp_path):
+    folder = presets(tmp_path, music="[tuned.item_knn.next]\nneighbours = 7")
+    assert values(folder, protocol="next-shuffled").neighbours == 7
+    presets(tmp_path, music="[tuned.item_knn.next]\nneighbours = 7\n[tuned.item_knn.next-shuffled]\nneighbours = 8")
+    assert values(folder, protocol="next-shuffled").neighbours == 8
+    assert values(folder, protocol="newcomer").neighbours == 100
+
+
+def test_a_preset_of_ones_own_has_a_name(tmp_path):
+    folder = presets(tmp_path, music="[mine.item_knn]\nneighbours = 3")
+    assert values(folder, "mine").neighbours == 3
+    with pytest.raises(UserError, match=r"unknown preset 'mien': did you mean 'mine'"):
+        values(folder, "mien")
+
+
+def test_a_preset_may_start_from_another_parts_included(tmp_path):
+    based = "[mine.hybrid_knn]\nbase = 'tuned'\ntags = 0.9"
+    music = f"[tuned.item_knn]\nneighbours = 3\n[tuned.hybrid_knn]\npopularity = 0.2\n{based}"
+    folder = presets(tmp_path, default="[tuned.hybrid_knn]\ntags = 0.1\naudio = 0.3", music=music)
+    found = preset_values("mine", "music", "listen", "hybrid_knn", HybridKNN.Settings, folder)
+    assert (found.tags, found.audio, found.popularity, found.item_knn.neighbours) == (0.9, 0.3, 0.2, 3)
+    presets(tmp_path, music="[mine.item_knn]\nbase = 'mine'")
+    with pytest.raises(UserError, match=r"music\.toml: \[mine\.item_knn\] base = 'mine': name another preset"):
+        values(folder, "mine")
+    presets(tmp_path, music="[mine.item_knn]\nbase = 'yours'")
+    with pytest.raises(UserError, match="unknown preset 'yours'"):
+        values(folder, "mine")
+
+
+def test_an_unknown_key_is_refused(tmp_path):
+    folder = presets(tmp_path, music="[tuned.item_knn.listen]\nneigbours = 3")
+    with pytest.raises(UserError, match=r"music\.toml: \[tuned\.item_knn\] has no setting 'neigbours'.*neighbours"):
+        values(folder)
+
+
+def test_broken_toml_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"music\.toml is not readable TOML.*mend or delete"):
+        values(presets(tmp_path, music="[tuned"))
+    (tmp_path / "music.toml").write_bytes(b"\xff")
+    with pytest.raises(UserError, match="not readable TOML"):
+        read_toml(tmp_path / "music.toml")
+
+
+def test_changed_flags_change_the_label_and_the_same_ones_do_not():
+    preset, other = ItemKNNSettings(neighbours=5), ItemKNNSettings(neighbours=6)
+    assert preset_label("tuned", ItemKNNSettings(neighbours=5), preset) == "tuned"
+    labels = {preset_label("tuned", settings, preset) for settings in (other, ItemKNNSettings(shrinkage=1.0), preset)}
+    assert len(labels) == 3
+    assert preset_label("tuned", other, preset) == preset_label("tuned", ItemKNNSettings(neighbours=6), preset)
+    assert all(label == "tuned" or label.startswith("tuned-") for label in labels)
+
+
+def test_values_of_a_preset_have_the_type_of_their_setting(tmp_path):
+    presets(tmp_path, music="[tuned.item_knn]\nshrinkage = 3\n")
+    assert type(values(tmp_path).shrinkage) is float
+    presets(tmp_path, music='[tuned.item_knn]\nneighbours = "many"\n')
+    with pytest.raises(UserError, match=r"music.toml: \[tuned.item_knn\] neighbours = 'many'"):
+        values(tmp_path)
+
+
+def test_a_data_set_has_the_presets_of_its_own_file_and_of_the_default_one(tmp_path):
+    presets(tmp_path, default="[quick.item_knn]\nneighbours = 2", music="[mine.item_knn]\nneighbours = 3")
+    assert known_presets("music", tmp_path) == ["classic", "mine", "quick", "tuned"]
+    assert known_presets("other", tmp_path) == ["classic", "quick", "tuned"]

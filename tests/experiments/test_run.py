@@ -1,0 +1,119 @@
+"""The folder of a run: its key, its files, and that results are never a mixture of two runs."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from common.evaluation.recommendations import Evaluation
+from common.experiments import run as module
+from common.experiments.run import RESULTS, Run, RunKey, hash_config, row_name, run_config
+from common.models.knn.item_knn import ItemKNNSettings
+from common.utils.errors import UserError
+from common.utils.io import read_json, write_parquet
+
+KEY = RunKey("toy", "next-s2", "item_knn", "tuned", 3)
+CONFIG = run_config(KEY, "1_knn_baseline", "next", 2, ItemKNNSettings(), "data", "split")
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run.at(tmp_path / "out", KEY)
+
+
+def evaluation(part: str, value: float) -> Evaluation:
+    table = pd.DataFrame({"user_id": ["u"], "ndcg_10": [value]})
+    return Evaluation(part, table, table, table, {"ndcg_10": value}, {})
+
+
+def record(value: float) -> dict[str, Any]:
+    about = ("model", "preset", "dataset", "protocol", "split_seed", "seed", "split_sha256")
+    return {"ndcg_10": value, "config_sha256": hash_config(CONFIG)} | {name: CONFIG[name] for name in about}
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_folder_is_the_key_and_the_key_is_the_folder(run, tmp_path):
+    assert run.folder == tmp_path / "out/toy/next-s2/item_knn/tuned/seed3"
+    assert run.key == KEY
+    assert run.split_folder == (tmp_path / "out/toy/next-s2").resolve()
+    assert run.checkpoints("valid") == run.folder / "training" / "select"
+    assert run.checkpoints("test") == run.folder / "training" / "final"
+
+
+def test_results_are_four_files_and_the_core_metrics_of_every_part(run):
+    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+    assert run.parts == ["valid"]
+    assert files(run.folder / "valid") == set(RESULTS)
+    run.write_results("test", evaluation("test", 0.5), record(0.5))
+    assert run.parts == ["valid", "test"]
+    assert files(run.folder) == {"valid", "test", "measures.json"}
+    content = read_json(run.folder / "measures.json")
+    assert (content["valid"]["ndcg"], content["test"]["ndcg"]) == (0.25, 0.5)
+    assert run.results("test").metrics["ndcg_10"] == 0.5
+    assert run.results("test").split == "next-s2"
+    assert run.results("test").label == "item_knn seed 3"
+
+
+def test_results_that_cannot_be_written_leave_the_old_ones_whole(run, monkeypatch):
+    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+
+    def break_off(path: Path, content: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(module, "write_json", break_off)
+    with pytest.raises(OSError, match="disk is full"):
+        run.write_results("valid", evaluation("valid", 0.5), record(0.5))
+    assert run.results("valid").metrics["ndcg_10"] == 0.25
+    assert run.results("valid").per_user["ndcg_10"].tolist() == [0.25]
+    assert files(run.folder) == {"valid", "measures.json"}
+
+
+def test_a_run_is_complete_with_all_files_of_these_very_settings(run):
+    run.write_config(CONFIG)
+    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+    assert run.is_complete(CONFIG, ["valid"], [])
+    assert not run.is_complete(CONFIG, ["valid", "test"], [])
+    assert not run.is_complete(CONFIG, ["valid"], ["model.npz"])
+    assert not run.is_complete(CONFIG | {"seed": 4}, ["valid"], [])
+    assert run.results("valid").matches
+    run.write_config(CONFIG | {"seed": 4})
+    assert not run.results("valid").matches
+    (run.folder / "valid" / "targets.parquet").unlink()
+    assert not run.is_complete(CONFIG, ["valid"], [])
+
+
+def test_a_part_that_is_not_there_is_named(run):
+    with pytest.raises(UserError, match="has no results on test; run it so far, or compare with --part valid"):
+        run.results("test")
+
+
+def test_tables_and_curves_are_none_or_empty_where_they_were_not_kept(run):
+    assert run.table("ablation") is None
+    assert run.curves() == {}
+    run.write_curves({})
+    assert not run.folder.exists()
+    run.write_curves({"train/loss": [1.0]})
+    assert run.curves() == {"train/loss": [1.0]}
+    run.write_table("ablation", pd.DataFrame({"loss": [0.5]}))
+    table = run.table("ablation")
+    assert table is not None
+    assert table["loss"].tolist() == [0.5]
+
+
+def test_a_newcomer_counts_once_with_the_mean_over_given_items(run):
+    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+    per_user = pd.DataFrame({"user_id": ["u", "u", "v"], "given": [0, 5, 0], "ndcg_10": [0.0, 1.0, 0.25]})
+    write_parquet(run.folder / "valid" / "per_user.parquet", per_user)
+    assert run.results("valid").by_user["ndcg_10"].to_dict() == {"u": 0.5, "v": 0.25}
+
+
+def test_every_setting_counts_for_the_hash_and_their_order_does_not():
+    assert hash_config(CONFIG) == hash_config(dict(reversed(CONFIG.items())))
+    other = dataclasses.replace(ItemKNNSettings(), neighbours=7)
+    assert hash_config(CONFIG) != hash_config(run_config(KEY, "1_knn_baseline", "next", 2, other, "data", "split"))
+    assert row_name({"model": "als", "preset": "classic"}) == "als/classic"

@@ -1,0 +1,46 @@
+"""The cold-start curve and the coldness of held-out items that stage 5 shows."""
+
+import dataclasses
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from common.experiments.analysis.cold_start import WITH_FRIENDS
+from common.experiments.experiment import Experiment
+from common.models import TwoTower
+from common.reporting.stages import two_tower
+
+
+@pytest.fixture
+def exp(small_settings, ran, monkeypatch):
+    exp = Experiment(dataclasses.replace(small_settings, output_dir=ran, protocol="newcomer"), "5_two_tower")
+    monkeypatch.setattr(exp, "plot", lambda name, draw, *values, **named: (name, values, named))
+    return exp
+
+
+def test_the_curve_holds_the_models_that_have_run_and_the_log_names_the_others(exp, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    found = pd.DataFrame({"mean": [0.5], "low": [0.4], "high": [0.6]}, index=[0])
+    monkeypatch.setattr(two_tower, "evaluate_with_attributes", lambda *_: found)
+    model: Any = None
+    [(name, (curves,), named)] = two_tower.show_cold_start(exp, model)
+    assert (name, named) == ("ladder", {"part": "test", "bold": TwoTower.name, "single": WITH_FRIENDS})
+    assert list(curves) == ["popularity", WITH_FRIENDS]
+    assert "have not been run on newcomer: content_knn, tag_knn, als" in caplog.text
+
+
+def test_other_protocols_have_no_curve(exp, monkeypatch):
+    exp.args = dataclasses.replace(exp.args, protocol="listen")
+    model: Any = None
+    assert two_tower.show_cold_start(exp, model) == []
+
+
+def test_test_figures_are_not_shown_by_a_command_that_has_not_opened_test(exp, caplog):
+    caplog.set_level("INFO")
+    exp.args = dataclasses.replace(exp.args, protocol="listen", phase="select")
+    two_tower.show_coldness(exp)
+    assert "held-out pairs" not in caplog.text
+    exp.args = dataclasses.replace(exp.args, phase="final")
+    two_tower.show_coldness(exp)
+    assert "held-out pairs" in caplog.text

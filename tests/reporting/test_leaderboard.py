@@ -1,0 +1,72 @@
+"""One row per model and preset, as table, text, Markdown and files."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.reporting.leaderboard import finished_runs, leaderboard, markdown, text, write_leaderboard
+from common.utils.io import read_json, write_json
+
+
+@pytest.fixture
+def folder(ran, small_data, tmp_path):
+    """A copy of the folder of a split with four runs."""
+    return shutil.copytree(ran / small_data.name / "listen", tmp_path / "listen")
+
+
+@pytest.fixture
+def split(folder):
+    return read_json(folder / "popularity/tuned/seed0/valid/metrics.json")["split_sha256"]
+
+
+def test_a_row_is_the_mean_over_model_seeds(folder, split):
+    table = leaderboard(folder, split).set_index("model")
+    assert table["seeds"].to_dict() == {"random": 2, "popularity": 1, "item_knn": 1}
+    values = [read_json(path)["ndcg_10"] for path in sorted(folder.glob("random/tuned/*/test/metrics.json"))]
+    assert table.loc["random", "ndcg_10"] == pytest.approx(np.mean(values))
+    assert table.loc["random", "ndcg_10_std"] == pytest.approx(np.std(values, ddof=1))
+    assert list(table.index) == list(table["valid_ndcg_10"].sort_values().index), "one stage, by validation"
+
+
+def test_a_row_without_test_results_is_kept_and_has_none(folder, split):
+    shutil.rmtree(folder / "item_knn/tuned/seed0/test")
+    table = leaderboard(folder, split).set_index("model")
+    assert np.isnan(table.loc["item_knn", "ndcg_10"])
+    assert table.loc["item_knn", "valid_ndcg_10"] > 0
+    line = next(line for line in markdown(table.reset_index(), "toy", "listen").splitlines() if "item_knn" in line)
+    assert line.count(" - |") > 5
+
+
+def test_test_results_of_older_settings_are_left_out_with_a_warning(folder, split, caplog):
+    path = folder / "item_knn/tuned/seed0/valid/metrics.json"
+    write_json(path, read_json(path) | {"config_sha256": "0" * 64})
+    assert set(finished_runs(folder, split)["model"]) == {"random", "popularity"}
+    assert "1 test results of other settings" in caplog.text
+
+
+def test_only_named_rows_are_kept(folder, split):
+    assert leaderboard(folder, split, {("popularity", "tuned")})["model"].tolist() == ["popularity"]
+    assert leaderboard(folder, "another split").empty
+
+
+def test_files_hold_all_metrics_and_the_best_figure_is_bold(folder, split):
+    table = write_leaderboard(folder, "toy", "listen", split)
+    assert pd.read_csv(folder / "leaderboard.csv")["ndcg_10"].tolist() == pytest.approx(table["ndcg_10"].tolist())
+    content = json.loads((folder / "leaderboard.json").read_text())
+    assert (content["dataset"], content["split_sha256"], len(content["rows"])) == ("toy", split, 3)
+    page = (folder / "leaderboard.md").read_text()
+    assert f"**{table['ndcg_10'].max():.4f}**" in page
+    assert page.startswith("**toy, `listen`**\n")
+    assert markdown(table, "toy", "listen", note=False) == page.split("\nWhole catalogue")[0]
+
+
+def test_a_terminal_gets_a_line_per_row_and_newcomers_their_own_columns(folder, split, ran, small_data):
+    lines = text(leaderboard(folder, split), "toy", "listen").splitlines()
+    assert lines[0] == "toy / listen: leaderboard"
+    assert len(lines) == 8
+    newcomer = ran / small_data.name / "newcomer"
+    sha256 = read_json(newcomer / "popularity/tuned/seed0/valid/metrics.json")["split_sha256"]
+    assert "@20" in text(leaderboard(newcomer, sha256), "toy", "newcomer")
