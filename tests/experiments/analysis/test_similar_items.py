@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from common.experiments.analysis.similar_items import similarities_of, show_index, similar_items
+from common.experiments.analysis.similar_items import show_index, similar_items, similarities_of
 from common.features.work_versions import groups_of, one_per_group
 from common.models.ensemble import Ensemble, EnsembleSettings
 from common.models.knn.item_knn import ItemKNN
