@@ -19,7 +19,7 @@ GENRES = 8
 def activity(interactions: pd.DataFrame, dataset: str, path: Path) -> bool:
     """Items per user; plays per interaction, plain and on a logarithmic axis."""
     rows = interactions
-    with figure(path, "How much people listen", dataset, panels=3, width=5.6) as (left, middle, right):
+    with figure(path, "How much users listen", dataset, panels=3, width=5.6) as (left, middle, right):
         per_user = rows.groupby("user_id").size()
         left.hist(per_user, bins=np.arange(0.5, per_user.max() + 1.5, max(1, per_user.max() // 50)), color=PALETTE[0])
         left.set(xlabel="Items in the history", ylabel="Users (logarithmic)", yscale="log", title="History length")
@@ -56,7 +56,7 @@ def popularity(
         plain_log_axis(left.yaxis)
         for (label, curve), color in zip(lorenz.items(), PALETTE, strict=False):
             right.plot(*curve, label=label, color=color, linewidth=2.5)
-        right.plot([0, 1], [0, 1], color="grey", linestyle="--", label="all items alike")
+        right.plot([0, 1], [0, 1], color="grey", linestyle="--", label="all items equal")
         right.set(xlabel="Items, least popular first", ylabel="Share held", title=f"Lorenz curve, Gini {gini:.2f}")
         percent_axis(right.xaxis)
         percent_axis(right.yaxis)

@@ -29,7 +29,7 @@ def accuracy_against_diversity(measured: Mapping[str, Mapping[str, Any]], title:
     similarity = next((key for key in ("ils_tag_10", "ils_genre_10") if key in next(iter(measured.values()))), None)
     panels = {"coverage_10": "Coverage@10 (share of the catalogue shown to anybody)"}
     if similarity:
-        panels[similarity] = f"Likeness inside the top 10 (mean cosine of {similarity.split('_')[1]}s)"
+        panels[similarity] = f"Similarity inside the top 10 (mean cosine of {similarity.split('_')[1]}s)"
     with figure(path, "Accuracy against diversity", title, panels=len(panels)) as axes:
         for panel, (key, text) in zip(axes, panels.items(), strict=True):
             for place, (name, values) in enumerate(measured.items()):
@@ -87,7 +87,7 @@ def costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:
 
 def metric_agreement(agreement: pd.DataFrame, n_models: int, dataset: str, path: Path) -> None:
     """How any two metrics agree in the order of the models: a square table of rank correlations."""
-    with figure(path, "Which measures agree", f"{dataset}, {n_models} models", width=9, height=6.4) as (axes,):
+    with figure(path, "Which metrics agree", f"{dataset}, {n_models} models", width=9, height=6.4) as (axes,):
         label = "Rank correlation of the models' orders (Spearman)"
         look = {"vmin": -1, "vmax": 1, "cmap": "RdBu", "annot": True, "fmt": ".2f", "square": True}
         sns.heatmap(agreement, ax=axes, cbar_kws={"label": label}, **look)

@@ -1,4 +1,4 @@
-"""Figures of how well scores tell the hidden items from the others, and of what two settings of ALS do."""
+"""Precision against recall, the scores of held-out and other items, and the loss and settings of ALS."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ def precision_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
 
 def scores(values: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path: Path) -> None:
     """Histograms of the scores of held-out items and of all others outside the history, one panel per model."""
-    with figure(path, "Scores of hidden and of other items", title, panels=len(values), width=5) as axes:
+    with figure(path, "Scores of held-out and of other items", title, panels=len(values), width=5) as axes:
         for panel, (name, (held_out, others)) in zip(axes, values.items(), strict=True):
             sample = np.concatenate([held_out, others[:: max(1, len(others) // 10_000)]])
             low, high = np.quantile(sample, [0.001, 0.999])
             bins = np.linspace(low, max(high, low + 1e-6), 50)
-            for drawn, label, colour in ((others, "other items", PALETTE[7]), (held_out, "hidden items", PALETTE[1])):
+            for drawn, label, colour in ((others, "other items", PALETTE[7]), (held_out, "held-out items", PALETTE[1])):
                 shares = np.full(len(drawn), 1 / len(drawn))
                 panel.hist(np.clip(drawn, *bins[[0, -1]]), bins, weights=shares, label=label, color=colour, alpha=0.65)
             panel.set(xlabel=f"Score of {name}", ylabel="Share of the items", yscale="log")

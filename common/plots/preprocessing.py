@@ -103,14 +103,14 @@ def correlations(after: pd.DataFrame, columns: Sequence[str], dataset: str, path
     if n < 2:
         return False
     correlations = values.corr().iloc[1:, :-1].round(2) + 0.0  # no -0.00
-    hidden = np.triu(np.ones((n - 1, n - 1), bool), 1)
+    mask = np.triu(np.ones((n - 1, n - 1), bool), 1)
     side = 2.6 + 0.55 * n
     with figure(path, "Correlations of the preprocessed columns", dataset, width=max(8.0, side + 1.5), height=side) as (
         axes,
     ):
         sns.heatmap(
             correlations,
-            mask=hidden,
+            mask=mask,
             annot=n <= ANNOTATED,
             fmt=".2f",
             annot_kws={"fontsize": 9},

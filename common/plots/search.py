@@ -38,11 +38,11 @@ def ensemble_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, floa
     `table` has the columns als, content and one per length of history; `chosen` the weights of ALS and content.
     """
     with figure(path, "What the ensemble's weights do", title, panels=3, rows=2, width=5) as axes:
-        for panel, (rung, (als, content)) in zip(axes, chosen.items(), strict=False):
-            dots = panel.scatter(table["als"], table["content"], c=table[rung], cmap="viridis", s=90)
+        for panel, (n_given, (als, content)) in zip(axes, chosen.items(), strict=False):
+            dots = panel.scatter(table["als"], table["content"], c=table[n_given], cmap="viridis", s=90)
             panel.plot(als, content, marker="*", color=PALETTE[3], markersize=18, markeredgecolor="white")
             panel.set(
-                title=f"{rung} known item{'' if rung == '1' else 's'}",
+                title=f"{n_given} known item{'' if n_given == '1' else 's'}",
                 xlabel="Weight of ALS",
                 ylabel="Weight of content",
             )

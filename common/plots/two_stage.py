@@ -14,14 +14,14 @@ SHOWN = 20
 
 
 def candidate_recall(recall: pd.DataFrame, top: int, title: str, path: Path) -> None:
-    """Share of hidden pairs among the first n proposals, one line per source and one for all together."""
-    with figure(path, "How many hidden items are candidates", title, width=9) as (axes,):
+    """Share of held-out pairs among the first n proposals, one line per source and one for all together."""
+    with figure(path, "How many held-out items are candidates", title, width=9) as (axes,):
         for place, name in enumerate(recall):
             look = {"color": "black", "linewidth": 3} if name == "all" else style(place)
             label = "all sources together" if name == "all" else str(name)
             axes.plot(recall.index, recall[name], label=label, **look, markevery=[9, 49, 99, 199])
         axes.axvline(top, color="grey", linestyle="--", linewidth=1)
-        axes.set(xlabel="n, proposals of each source (dashed: the stage's choice)", ylabel="Hidden items found")
+        axes.set(xlabel="n, proposals of each source (dashed: the stage's choice)", ylabel="Held-out items found")
         axes.set(xlim=(0, None), ylim=(0, None))
         percent_axis(axes.yaxis)
         axes.figure.legend(loc="outside right center", frameon=False)
@@ -65,25 +65,21 @@ def ablation(
 
 
 def predicted_plays(targets: pd.DataFrame, r2: float, title: str, path: Path) -> None:
-    """Predicted against true log plays of hidden pairs, as a density, and the mean prediction."""
+    """Predicted against true log plays of held-out pairs, as a density, and the mean prediction."""
     known = targets.dropna(subset="predicted_log_plays")
     true, predicted = known["log_plays"].to_numpy(float), known["predicted_log_plays"].to_numpy(float)
-    with figure(path, f"Predicted plays of hidden items, R² {r2:.3f}", title, width=9, height=6) as (axes,):
+    with figure(path, f"Predicted plays of held-out items, R² {r2:.3f}", title, width=9, height=6) as (axes,):
         cells = axes.hexbin(true, predicted, gridsize=45, bins="log", cmap="viridis", mincnt=1)
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
         axes.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")
         axes.set(xlabel="True log(1 + plays)", ylabel="Predicted log(1 + plays)")
-        axes.figure.colorbar(cells, ax=axes, label="Hidden pairs")
+        axes.figure.colorbar(cells, ax=axes, label="Held-out pairs")
         axes.legend(loc="lower right")
 
 
 def _errors(rows: pd.DataFrame) -> np.ndarray:
     """Lengths of the error bars below and above each loss."""
     return np.abs(np.stack([rows["loss"] - rows["low"], rows["high"] - rows["loss"]]))
-
-
-NEIGHBOURS = ("als", "ease", "forest", "hist_gradient", "two_tower")
-"""Rows of other stages shown beside the curve of accuracy against likeness."""
 
 
 def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> None:
@@ -116,14 +112,16 @@ def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> No
 
 
 def trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: Path) -> None:
-    """NDCG@10 against the likeness of lists in each space, a point per price, beside rows of other stages.
+    """NDCG@10 against the similarity inside lists in each space, a point per `ils_weight`, beside rows of other stages.
 
-    others: model, ndcg_10 and the same measures of likeness.
+    others: model, ndcg_10 and the same metrics of similarity.
     """
     spaces = [name for name in ("ils_genre_10", "ils_tag_10", "ils_audio_10") if name in table]
-    with figure(path, "Accuracy against likeness of the lists", title, panels=len(spaces), width=6) as axes:
+    with figure(path, "Accuracy against similarity inside the lists", title, panels=len(spaces), width=6) as axes:
         for axis, space in zip(axes, spaces, strict=True):
-            axis.plot(table[space], table["ndcg_10"], marker="o", color=PALETTE[0], label="hybrid_listnet, by price")
+            axis.plot(
+                table[space], table["ndcg_10"], marker="o", color=PALETTE[0], label="hybrid_listnet, by ils_weight"
+            )
             for row in table.to_dict("records"):
                 label = f"{row['ils_weight']:g}"
                 axis.annotate(label, (row[space], row["ndcg_10"]), xytext=(4, 6), textcoords="offset points", size=9)
@@ -137,11 +135,11 @@ def trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: Path)
 
 
 def calibration(table: pd.DataFrame, error: float, title: str, path: Path) -> None:
-    """Expected against found shares of wanted candidates."""
+    """Expected against found shares of relevant candidates."""
     with figure(path, "Calibration", title, width=9, height=7) as (axes,):
         ends = [table["expected"].min() / 1.3, min(1.0, table["expected"].max() * 1.3)]
         axes.plot(ends, ends, color="grey", linestyle="--", label="exact")
         label = f"hybrid_listnet, mean distance {error:.3f}"
         axes.plot(table["expected"], table["found"], marker="o", color=PALETTE[0], label=label)
-        axes.set(xlabel="Expected share of wanted candidates", ylabel="Found share", xscale="log", yscale="log")
+        axes.set(xlabel="Expected share of relevant candidates", ylabel="Found share", xscale="log", yscale="log")
         axes.legend(loc="upper left")

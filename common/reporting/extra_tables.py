@@ -86,12 +86,7 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
 
     Only rows that every one of these splits has are shown; None without any.
     """
-    found = {}
-    for folder in sorted(path for path in results.glob(f"{protocol}-s[1-9]*") if path.is_dir()):
-        table = leaderboard(folder, load_split(data, folder.name).info["split_sha256"])
-        if not table.empty and "ndcg_10" in table:
-            found[folder.name.rsplit("-s", 1)[1]] = table.set_index(["model", "preset"])[list(SPLIT_METRICS)].dropna()
-    if not found:
+    if not (found := _by_split_seed(results, data, protocol)):
         return None
     joined: Any = pd.concat(found, axis=1, join="inner")
     if joined.empty or REFERENCE not in joined.index:
@@ -107,6 +102,16 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
             cells += [f"{mean[row]:.4f}", f"{mean[row] / mean[REFERENCE] - 1:+.1%}"]
         lines.append(cells)
     return Table(header, lines, texts=2)
+
+
+def _by_split_seed(results: Path, data: Dataset, protocol: str) -> dict[str, pd.DataFrame]:
+    """Test figures by model and preset on each split seed above 0 that has results."""
+    found = {}
+    for folder in sorted(path for path in results.glob(f"{protocol}-s[1-9]*") if path.is_dir()):
+        table = leaderboard(folder, load_split(data, folder.name).info["split_sha256"])
+        if not table.empty and "ndcg_10" in table:
+            found[folder.name.rsplit("-s", 1)[1]] = table.set_index(["model", "preset"])[list(SPLIT_METRICS)].dropna()
+    return found
 
 
 def seeds_table(results: Path, data: Dataset, protocol: str) -> Table | None:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from common.evaluation.registry import label
-from common.evaluation.sensitivity.agreement import kendall_tau
+from common.evaluation.sensitivity.agreement import Flip, kendall_tau
 from common.evaluation.sensitivity.tables import (
     CONSTANT,
     IN_WORDS,
     PanelResults,
+    Turn,
     answers,
     interval,
     mean,
@@ -22,11 +23,12 @@ from common.evaluation.sensitivity.tables import (
     variants_cells,
     words,
 )
-from common.evaluation.sensitivity.variants import OWN_RULE, K
+from common.evaluation.sensitivity.variants import OWN_RULE, K, Variant, VariantRanks
 from common.reporting.extra_tables import Table
 from common.utils.terminal import aligned
 
 WIDTH = 80
+SURE = {True: "sure", False: "within chance"}
 
 
 def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str:
@@ -37,22 +39,7 @@ def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str
         lines += _titled(f"{title} under each variant", variants_cells(panel, "ndcg", short))
         lines += _titled(f"{title} by the order of equal scores", ties_cells(panel, "all"))
     lines += _paragraph(LEGEND)
-    found = list(turns(panels))
-    for turn in found:
-        if turn.flips:
-            lines += ["", f"change places: {turn.first} -> {turn.second}"]
-            cells = [
-                [
-                    f"{flip.better} > {flip.worse}",
-                    f"{flip.first.mean:+.4f}",
-                    f"{flip.second.mean:+.4f}",
-                    "sure" if flip.sure else "within chance",
-                ]
-                for flip in turn.flips
-            ]
-            lines += [f"  {line}" for line in aligned(cells, texts=1)]
-    if not any(turn.flips for turn in found):
-        lines += ["", "No two models change places."]
+    lines += _changes(panels) or ["", "No two models change places."]
     for sentence in [*absent, *answers(panels)]:
         lines += ["", *_paragraph(sentence)]
     return "\n".join(lines)
@@ -63,6 +50,19 @@ LEGEND = (
     f"negatives; one: one held-out item of each user, the others taken out; tied: held-out items whose score another "
     f"item has too; {CONSTANT}: every score the same."
 )
+
+
+def _changes(panels: list[PanelResults]) -> list[str]:
+    """The pairs of models that change places between two variants, and whether that is beyond chance."""
+    lines = []
+    for turn in (turn for turn in turns(panels) if turn.flips):
+        lines += ["", f"change places: {turn.first} -> {turn.second}"]
+        cells = [
+            [f"{flip.better} > {flip.worse}", f"{flip.first.mean:+.4f}", f"{flip.second.mean:+.4f}", SURE[flip.sure]]
+            for flip in turn.flips
+        ]
+        lines += [f"  {line}" for line in aligned(cells, texts=1)]
+    return lines
 
 
 def _titled(title: str, cells: list[list[str]], texts: int = 1) -> list[str]:
@@ -147,31 +147,21 @@ BLOCKS = {
 def as_json(panels: list[PanelResults], dataset: str, absent: list[str]) -> dict[str, Any]:
     """Every figure, for programs."""
     values = [
-        {
-            "protocol": s.protocol,
-            "model": model,
-            "hidden": variant.held_out,
-            "candidates": variant.candidates,
-            "ties": variant.ties,
-            f"ndcg_{K}": mean(v.ndcg[variant]),
-            f"hr_{K}": mean(v.hr[variant]),
-            "tied": v.tied,
-        }
-        for s in panels
-        for model, v in {**s.models, CONSTANT: s.constant}.items()
-        for variant in v.ndcg
+        {"protocol": panel.protocol, "model": model} | _value_as_json(found, variant)
+        for panel in panels
+        for model, found in {**panel.models, CONSTANT: panel.constant}.items()
+        for variant in found.ndcg
     ]
-    changed = [
-        {
-            "better": flip.better,
-            "worse": flip.worse,
-            "first": turn.first,
-            "second": turn.second,
-            "sure": flip.sure,
-            "first_difference": vars(flip.first),
-            "second_difference": vars(flip.second),
-        }
-        for turn in turns(panels)
-        for flip in turn.flips
-    ]
+    changed = [_flip_as_json(turn, flip) for turn in turns(panels) for flip in turn.flips]
     return {"dataset": dataset, "values": values, "flips": changed, "absent": absent}
+
+
+def _value_as_json(found: VariantRanks, variant: Variant) -> dict[str, Any]:
+    settings = {"hidden": variant.held_out, "candidates": variant.candidates, "ties": variant.ties}
+    return settings | {f"ndcg_{K}": mean(found.ndcg[variant]), f"hr_{K}": mean(found.hr[variant]), "tied": found.tied}
+
+
+def _flip_as_json(turn: Turn, flip: Flip) -> dict[str, Any]:
+    models = {"better": flip.better, "worse": flip.worse, "first": turn.first, "second": turn.second}
+    differences = {"first_difference": vars(flip.first), "second_difference": vars(flip.second)}
+    return models | {"sure": flip.sure} | differences

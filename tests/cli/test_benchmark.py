@@ -16,14 +16,11 @@ from typing import Any
 
 import pytest
 
-from common.cli import benchmark as table
-from common.cli import rerank
-from common.experiments.run import Run
+from common.cli import benchmark, rerank
 from common.reporting.benchmark_plan import RERANK, RERANKED, Job
-from common.reporting.results_json import _row
 from common.reranking.strength_search import METHODS
 from common.utils.environment import hardware
-from common.utils.io import read_json, write_json
+from common.utils.io import read_json
 from tests.conftest import ROOT, SMALL
 from tests.stages import complaint, stage
 
@@ -47,19 +44,19 @@ def ran(monkeypatch):
     def run(job, settings, started):
         done.append(job)
         if job.stage == RERANK:
-            rerank.main([*job.words[3:], *table.data_flags(settings)])
+            rerank.main([*job.words[3:], *benchmark.data_flags(settings)])
         else:
-            stage(job.words[0])([*job.words[1:], *table.data_flags(settings)])
+            stage(job.words[0])([*job.words[1:], *benchmark.data_flags(settings)])
         return job, 0, 0.0, settings.output_dir
 
-    monkeypatch.setattr(table, "run", run)
+    monkeypatch.setattr(benchmark, "run", run)
     return done
 
 
 def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):
     page = tmp_path / "README.md"
     page.write_text(page.read_text().replace("synthetic-x", small_data.name))
-    table.main(flags)
+    benchmark.main(flags)
     assert [str(job) for job in ran] == [
         "listen popularity tuned seed 0",
         "listen ease tuned seed 0",
@@ -85,34 +82,34 @@ def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tm
     for name in ("metrics_by_k.png", "cost.png"):
         assert (tmp_path / "figures" / name).stat().st_size > 10_000
     ran.clear()
-    table.main([*flags, "--models", "popularity"])
+    benchmark.main([*flags, "--models", "popularity"])
     assert ran == [], "all of it is there"
     kept = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
     assert len(kept) == 3, "naming a model limits what is run, not what is shown"
     (folder / "ease" / "classic" / "seed0" / "test" / "metrics.json").unlink()
-    table.main([*flags, "--no-run"])
+    benchmark.main([*flags, "--no-run"])
     assert (
         "missing: python 2_als.py --protocol listen --preset classic --seed 0 --models ease --resume"
         in capsys.readouterr().out
     )
     assert ran == []
-    table.main(flags)
+    benchmark.main(flags)
     assert [str(job) for job in ran] == ["listen ease classic seed 0"]
 
 
 def test_published_rows_count_as_there_if_that_is_wished(flags, ran, small_data, tmp_path):
-    table.main(flags)
+    benchmark.main(flags)
     shutil.rmtree(tmp_path / "out" / small_data.name)
     path = tmp_path / "results" / f"{small_data.name}.json"
     published = read_json(path)
     ran.clear()
-    table.main([*flags, "--models", "popularity", "--no-published"])
+    benchmark.main([*flags, "--models", "popularity", "--no-published"])
     assert [str(job) for job in ran] == ["listen popularity tuned seed 0"], "what outputs/ lacks is run"
     ran.clear()
     shutil.rmtree(tmp_path / "out" / small_data.name)
     page = tmp_path / "README.md"
     page.write_text(f"<!-- leaderboard {small_data.name} listen -->\n<!-- end -->\n")
-    table.main([*flags, "--published"])
+    benchmark.main([*flags, "--published"])
     assert ran == []
     assert "| ease | tuned |" in page.read_text(), "pages are made of what is published"
     [row] = [row for row in published["protocols"]["listen"]["rows"] if row["preset"] == "classic"]
@@ -121,56 +118,48 @@ def test_published_rows_count_as_there_if_that_is_wished(flags, ran, small_data,
         rows = [of | change if of["preset"] == "classic" else of for of in published["protocols"]["listen"]["rows"]]
         listen = published["protocols"]["listen"] | {"rows": rows}
         path.write_text(json.dumps(published | {"protocols": {"listen": listen}}))
-        table.main([*flags, "--published"])
+        benchmark.main([*flags, "--published"])
         assert [str(job) for job in ran] == ["listen ease classic seed 0"]
         ran.clear()
         shutil.rmtree(tmp_path / "out" / small_data.name / "listen" / row["model"])
 
 
 def test_a_preset_that_only_other_data_have_is_not_planned(small_data, small_settings, tmp_path):
-    settings = table.Settings(synthetic=SMALL, data_dir=small_settings.data_dir, dataset="synthetic")
-    planned = {job.preset for job in table.planned_jobs(small_data, "listen", settings)}
+    settings = benchmark.Settings(synthetic=SMALL, data_dir=small_settings.data_dir, dataset="synthetic")
+    planned = {job.preset for job in benchmark.planned_jobs(small_data, "listen", settings)}
     assert planned == {"tuned", "classic"}
     assert "diverse" in {
-        job.preset for job in table.planned_jobs(replace(small_data, name="lastfm-2k"), "listen", settings)
+        job.preset for job in benchmark.planned_jobs(replace(small_data, name="lastfm-2k"), "listen", settings)
     }
 
 
 def test_other_settings_and_other_presets_do_not_pass_for_the_tables_own(flags, ran, small_flags, small_data, tmp_path):
     stage("2_als.py")([*small_flags, "--models", "ease", "--ease.regularisation", "7"])
-    table.main([*flags, "--models", "ease"])
+    benchmark.main([*flags, "--models", "ease"])
     assert len(ran) == 2
     results = read_json(tmp_path / "results" / f"{small_data.name}.json")
     assert {row["preset"] for row in results["protocols"]["listen"]["rows"]} == {"tuned", "classic"}
     path = tmp_path / "out" / small_data.name / "listen" / "ease" / "tuned" / "seed0" / "valid" / "metrics.json"
     path.write_text(json.dumps(read_json(path) | {"config_sha256": "0" * 64}))
     ran.clear()
-    table.main([*flags, "--models", "ease"])
+    benchmark.main([*flags, "--models", "ease"])
     assert [str(job) for job in ran] == ["listen ease tuned seed 0"]
-
-
-def test_a_run_that_did_not_record_its_machine_is_of_none(tmp_path):
-    record = {"seed": 3, "config_sha256": "c", "commit": "d", "dirty": False, "threads": 1}
-    write_json(tmp_path / "test" / "metrics.json", record)
-    write_json(tmp_path / "config.json", {"settings": {}})
-    [run] = _row({}, [Run(tmp_path).results("test")])["runs"]
-    assert (run["threads"], run["machine"]) == (1, None)
 
 
 def test_tables_measured_before_are_kept_unless_the_data_are_others(flags, ran, small_data, tmp_path):
     path = tmp_path / "results" / f"{small_data.name}.json"
-    table.main([*flags, "--models", "popularity"])
+    benchmark.main([*flags, "--models", "popularity"])
     results = read_json(path)
     parts = {"header": ["a"], "cells": [["1"]], "texts": 0}
     for sha256, kept in ((results["data_sha256"], True), ("0" * 64, False)):
         path.write_text(json.dumps(results | {"data_sha256": sha256, "tables": {"parts listen": parts}}))
-        table.main([*flags, "--models", "popularity"])
+        benchmark.main([*flags, "--models", "popularity"])
         assert ("parts listen" in read_json(path)["tables"]) == kept
 
 
 def test_a_failed_run_is_named_and_nothing_is_written(flags, small_data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(table, "data_flags", lambda settings: ["--no-such-flag"])
-    said = complaint(capsys, table.main, *flags, "--models", "popularity")
+    monkeypatch.setattr(benchmark, "data_flags", lambda settings: ["--no-such-flag"])
+    said = complaint(capsys, benchmark.main, *flags, "--models", "popularity")
     assert "1 runs failed" in said
     log = tmp_path / "out" / "table" / "listen-popularity-tuned-seed-0.log"
     assert "no-such-flag" in log.read_text()
@@ -187,9 +176,9 @@ def test_a_job_runs_with_one_thread_and_the_flags_of_the_data(small_settings, mo
         def wait(self):
             return 0
 
-    monkeypatch.setattr(table.subprocess, "Popen", Process)
-    settings = table.Settings(synthetic=replace(SMALL, noise=0.5), output_dir=tmp_path, dataset="synthetic")
-    _job, code, _, _ = table.run(Job("2_als", "next", "classic", 3, ("als", "ease")), settings, [])
+    monkeypatch.setattr(benchmark.subprocess, "Popen", Process)
+    settings = benchmark.Settings(synthetic=replace(SMALL, noise=0.5), output_dir=tmp_path, dataset="synthetic")
+    _job, code, _, _ = benchmark.run(Job("2_als", "next", "classic", 3, ("als", "ease")), settings, [])
     words = " ".join(train["words"])
     assert "2_als.py --protocol next --preset classic --seed 3 --models als ease --resume --dataset synthetic" in words
     assert "--synthetic.noise 0.5" in words
@@ -206,28 +195,28 @@ def test_a_job_runs_with_one_thread_and_the_flags_of_the_data(small_settings, mo
     ],
 )
 def test_mistakes_are_told_in_one_sentence(small_flags, capsys, wrong, said):
-    assert said in complaint(capsys, table.main, *small_flags, *wrong)
+    assert said in complaint(capsys, benchmark.main, *small_flags, *wrong)
 
 
 def test_without_results_and_without_running_there_is_nothing_to_write(flags, capsys):
-    assert "leave --no-run out" in complaint(capsys, table.main, *flags, "--no-run")
+    assert "leave --no-run out" in complaint(capsys, benchmark.main, *flags, "--no-run")
 
 
 def test_the_best_models_lists_are_reranked_for_rows_of_their_own(flags, ran, small_data, tmp_path, monkeypatch):
     monkeypatch.setitem(RERANKED, "listen", "ease")
-    monkeypatch.setattr(table, "METHODS", {"mmr": METHODS["mmr"], "novelty": METHODS["novelty"]})
+    monkeypatch.setattr(benchmark, "METHODS", {"mmr": METHODS["mmr"], "novelty": METHODS["novelty"]})
     words = [*flags, "--models", "popularity", "ease"]
-    table.main(words)
+    benchmark.main(words)
     assert [job.stage for job in ran].count(RERANK) == 1
     rows = read_json(tmp_path / "results" / f"{small_data.name}.json")["protocols"]["listen"]["rows"]
     assert {"ease+mmr", "ease+novelty"} < {row["model"] for row in rows}
     ran.clear()
-    table.main(words)
+    benchmark.main(words)
     assert ran == []
     config = tmp_path / "out" / small_data.name / "listen" / "ease+mmr" / "tuned" / "seed0" / "config.json"
     config.write_text(json.dumps(read_json(config) | {"lists_of": "0" * 64}))
-    table.main([*words, "--no-run"])
-    table.main(words)
+    benchmark.main([*words, "--no-run"])
+    benchmark.main(words)
     assert [job.stage for job in ran] == [RERANK]
 
 

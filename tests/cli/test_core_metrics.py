@@ -1,10 +1,10 @@
-"""The command that prints the nine measures of runs and writes their files."""
+"""The command that prints the core metrics of runs and writes their files."""
 
 import json
 
 import pytest
 
-from common.cli import core_metrics as core_metrics
+from common.cli import core_metrics
 from common.data.sources.registry import SYNTHETIC
 from common.evaluation.registry import CORE
 from common.experiments.settings import ModelSettings
@@ -26,7 +26,7 @@ def ran(small_data_dir, small_data, tmp_path):
     return tmp_path / small_data.name / "listen"
 
 
-def test_a_run_leaves_its_nine_and_the_command_prints_them(ran, capsys):
+def test_a_run_leaves_its_core_metrics_and_the_command_prints_them(ran, capsys):
     record = read_json(ran / "item_knn" / "tuned" / "seed0" / "test" / "metrics.json")
     left = read_json(ran / "item_knn" / "tuned" / "seed0" / "measures.json")
     assert left["test"]["ndcg"] == record["ndcg_10"]
@@ -47,7 +47,7 @@ def test_without_names_it_is_all_runs_on_the_part_that_all_have(ran, capsys):
     assert all(name in said for name in ("popularity", "item_knn", "ease"))
 
 
-def test_what_is_odd_is_judged_beside_all_runs_of_the_split(ran, capsys):
+def test_what_is_odd_is_found_beside_all_runs_of_the_split(ran, capsys):
     path = ran / "item_knn" / "tuned" / "seed0" / "test" / "metrics.json"
     path.write_text(json.dumps(read_json(path) | {"ndcg_10": 0.9, "serendipity_10": 0.0}))
     core_metrics.main(["item_knn", "--output-dir", str(ran.parents[1])])
@@ -69,7 +69,7 @@ def test_mistakes_are_said_in_a_sentence(ran, capsys, words, message):
     assert message in complaint(capsys, core_metrics.main, *words, "--output-dir", str(ran.parents[1]))
 
 
-def test_the_page_explains_each_of_the_nine():
+def test_the_page_explains_each_core_metric():
     page = (ROOT / "docs" / "core-metrics.md").read_text(encoding="utf-8")
     for name in CORE:
         [_, section] = page.lower().split(f"\n### {name.replace('_', ' ')}\n")

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from common.reporting.results_json import HEADLINE, blocks, gather, headline_table
-from common.utils.io import read_json
+from common.experiments.run import Run
+from common.reporting.results_json import HEADLINE, _row, blocks, gather, headline_table
+from common.utils.io import read_json, write_json
 
 
 def row(model: str, preset: str = "tuned", **values: Any) -> dict[str, Any]:
@@ -50,3 +51,11 @@ def test_only_named_rows_and_protocols_are_gathered(ran, small_data):
     results = gather(ran / small_data.name, small_data, {"listen": {("popularity", "tuned")}})
     assert [row["model"] for row in results["protocols"]["listen"]["rows"]] == ["popularity"]
     assert list(results["protocols"]) == ["listen"]
+
+
+def test_a_run_that_did_not_record_its_machine_is_of_none(tmp_path):
+    record = {"seed": 3, "config_sha256": "c", "commit": "d", "dirty": False, "threads": 1}
+    write_json(tmp_path / "test" / "metrics.json", record)
+    write_json(tmp_path / "config.json", {"settings": {}})
+    [run] = _row({}, [Run(tmp_path).results("test")])["runs"]
+    assert (run["threads"], run["machine"]) == (1, None)

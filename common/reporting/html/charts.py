@@ -138,16 +138,20 @@ def training(board: Leaderboard, rows: pd.DataFrame, styles: Styles) -> list[go.
         kept = found[row["label"]]
         _curve(validated, row, kept.get("val/ndcg_10"), styles, "epoch %{x}: %{y:.4f}")
         for name, text in (("train/loss", "train"), ("refit/loss", "refit on train + validation")):
-            loss = np.array(kept.get(name, []), float)
-            unit = loss[np.isfinite(loss)][:1]
-            if len(unit) and unit[0]:
-                hover = f"{text}, epoch %{{x}}: loss %{{customdata:.5g}}"
-                _curve(losses, row, loss / unit[0], styles, hover, loss, "dot" if name == "refit/loss" else None)
+            hover = f"{text}, epoch %{{x}}: loss %{{customdata:.5g}}"
+            _loss(losses, row, kept.get(name, []), styles, hover, "dot" if name == "refit/loss" else None)
     figures = [figure for figure in (validated, losses) if figure.data]
     for figure in figures:
         if max(max(trace.x) for trace in figure.data) <= 12:
             figure.update_xaxes(dtick=1)
     return figures
+
+
+def _loss(figure: go.Figure, row: pd.Series, values: Any, styles: Styles, hover: str, dash: str | None) -> None:
+    loss = np.array(values, float)
+    first = loss[np.isfinite(loss)][:1]
+    if len(first) and first[0]:
+        _curve(figure, row, loss / first[0], styles, hover, loss, dash)
 
 
 def _curve(
@@ -195,28 +199,29 @@ def _safe(row: Mapping[str, Any] | pd.Series) -> str:
     return html.escape(str(row["label"]), quote=False)
 
 
+AXIS: dict[str, Any] = {"gridcolor": "#e6e6e2", "zeroline": False, "linecolor": "#999", "automargin": True}
+LAYOUT: dict[str, Any] = {
+    "template": None,
+    "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
+    "margin": {"l": 56, "r": 18, "t": 28, "b": 52},
+    "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#bbb", "activecolor": "#0b6e69"},
+    "showlegend": False,
+    "hovermode": "closest",
+    "hoverlabel": {"bgcolor": "white", "font": {"color": "#222"}},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "height": 340,
+}
+"""What all charts have in common."""
+
+
 def _figure(x: str, y: str, log: bool = False) -> go.Figure:
-    axis: dict[str, Any] = {"gridcolor": "#e6e6e2", "zeroline": False, "linecolor": "#999", "automargin": True}
-    horizontal = axis | {"title": _title(x)}
+    horizontal = AXIS | {"title": _title(x)}
     if log:
         ticks = [1, 2, 5, 10, 20, 50, 100]
         horizontal |= {"type": "log", "tickvals": ticks, "ticktext": [str(tick) for tick in ticks]}
-    return go.Figure(
-        layout={
-            "template": None,
-            "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
-            "xaxis": horizontal,
-            "yaxis": axis | {"title": _title(y), "rangemode": "tozero" if log else "normal"},
-            "margin": {"l": 56, "r": 18, "t": 28, "b": 52},
-            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#bbb", "activecolor": "#0b6e69"},
-            "showlegend": False,
-            "hovermode": "closest",
-            "hoverlabel": {"bgcolor": "white", "font": {"color": "#222"}},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "height": 340,
-        }
-    )
+    vertical = AXIS | {"title": _title(y), "rangemode": "tozero" if log else "normal"}
+    return go.Figure(layout=LAYOUT | {"xaxis": horizontal, "yaxis": vertical})
 
 
 def _title(text: str) -> dict[str, Any]:
