@@ -1,8 +1,6 @@
 """The published table: what it consists of, running what is missing, and writing pages."""
 
-import inspect
 import json
-import re
 import shutil
 import signal
 import subprocess
