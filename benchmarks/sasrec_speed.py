@@ -145,13 +145,13 @@ class Worker:
 
 def write_events(path: Path, dataset: str) -> str:
     """Events of protocol `next` as a model sees them in `select`; returns what they are."""
-    from common import api
+    from common import load_dataset, split
 
-    music = api.load(dataset, protocol="next")
-    known = music.train.histories
+    data = load_dataset(dataset)
+    known = split(data, "next").train.histories
     users = np.repeat(np.arange(len(known)), known.lengths)
     np.savez(path, allow_pickle=False, users=users, items=known.items.astype(np.int64), n_items=known.n_items)
-    return f"{music.data.name}, next: {len(known):,} users, {known.n_items:,} items, {len(users):,} events"
+    return f"{data.name}, next: {len(known):,} users, {known.n_items:,} items, {len(users):,} events"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""How good is a model? Fitted on what the select phase shows, measured on validation; test stays closed.
+"""How good is a model? Fitted on train, evaluated on validation; test stays closed.
 
 python -m examples.evaluate [data set] [model ...]
 """
@@ -6,16 +6,21 @@ python -m examples.evaluate [data set] [model ...]
 import sys
 from collections.abc import Sequence
 
-from common.api import Music, load
+from common import evaluate, load_dataset, split
+from common.data.dataset import Dataset
+from common.experiments.presets import preset_values
+from common.models.registry import MODELS
 
 
-def main(music: Music, models: Sequence[str] = ()) -> None:
-    """Print NDCG@10, recall@20 and coverage@10 of some models."""
-    for model in models or ("popularity", "item_knn", "als", "ensemble"):
-        measured = music.fit(model).evaluate()
-        shown = ("ndcg_10", "recall_20", "coverage_10")
-        print(f"{model:<12}", "  ".join(f"{key} {measured[key]:.4f}" for key in shown))
+def main(data: Dataset, models: Sequence[str] = ()) -> None:
+    """Print NDCG@10, recall@20 and coverage@10 of some models with tuned settings."""
+    task = split(data, "listen")
+    for name in models or ("popularity", "item_knn", "als", "ensemble"):
+        kind = MODELS[name]
+        tuned = preset_values("tuned", data.presets, "listen", name, kind.Settings)
+        metrics = evaluate(kind(tuned).fit(task.train, validation=task.valid), task.valid).metrics
+        print(f"{name:<12}", "  ".join(f"{key} {metrics[key]:.4f}" for key in ("ndcg_10", "recall_20", "coverage_10")))
 
 
 if __name__ == "__main__":
-    main(load(*sys.argv[1:2]), sys.argv[2:])
+    main(load_dataset((sys.argv[1:] or ["auto"])[0]), sys.argv[2:])

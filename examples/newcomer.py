@@ -1,4 +1,4 @@
-"""Somebody new comes in: first we know nothing of them, then they name what they like.
+"""A new user: first nothing is known, then one liked item after another.
 
 python -m examples.newcomer [data set] [liked item ...]
 """
@@ -6,18 +6,19 @@ python -m examples.newcomer [data set] [liked item ...]
 import sys
 from collections.abc import Sequence
 
-from common.api import Music, load
+from common import load_dataset, split
+from common.data.dataset import Dataset
+from common.models import Ensemble
 
 
-def main(music: Music, liked: Sequence[str] = ()) -> None:
+def main(data: Dataset, liked: Sequence[str] = ()) -> None:
     """Print five recommendations without a history, and after each of the liked items."""
-    music.fit("ensemble")
-    liked = liked or music.recommend_for([])["item_id"].iloc[[2, 4]].tolist()
-    for known in range(len(liked) + 1):
-        print(f"\nknown: {', '.join(music.names[music.code(item)] for item in liked[:known]) or 'nothing'}")
-        for _, row in music.recommend_for(liked[:known], k=5).iterrows():
-            print(f"  {row['name']}" + (f"  because of {row['because']}" if row["because"] else ""))
+    model = Ensemble(seed=0).fit(split(data, "listen").train)
+    liked = liked or model.recommend(histories=[[]])["item_id"].iloc[[2, 4]].tolist()
+    for n in range(len(liked) + 1):
+        print(f"\nknown: {', '.join(liked[:n]) or 'nothing'}")
+        print(model.recommend(histories=[liked[:n]], k=5)[["rank", "name", "score"]].to_string(index=False))
 
 
 if __name__ == "__main__":
-    main(load(*sys.argv[1:2]), sys.argv[2:])
+    main(load_dataset((sys.argv[1:] or ["auto"])[0]), sys.argv[2:])

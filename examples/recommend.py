@@ -5,19 +5,26 @@ python -m examples.recommend [data set] [user id]
 
 import sys
 
-from common.api import Music, load
+import numpy as np
+
+from common import load_dataset, rerank, split
+from common.data.dataset import Dataset
+from common.models import Ensemble
 
 
-def main(music: Music, user_id: str = "") -> None:
-    """Print the history and ten recommendations with their reasons."""
-    music.fit("ensemble")
-    user_id = user_id or music.users[0]
-    history = music.train.histories[music.users.index(user_id)]
-    print(f"user {user_id} listens to", ", ".join(music.names[history[:10]]), "...")
-    for _, row in music.recommend(user_id).iterrows():
-        parts = ", ".join(f"{part} {row[part]:.2f}" for part in ("als", "tag_knn", "content_knn", "popularity"))
-        print(f"{row['score']:.2f}  {row['name']}  [{parts}]  because of {row['because']}")
+def main(data: Dataset, user_id: str = "") -> None:
+    """Print ten recommendations, one version of each track, with the items of the history that speak for them."""
+    train = split(data, "listen").train
+    model = Ensemble(seed=0).fit(train)
+    user = train.user_code(user_id or train.users["user_id"].iloc[0])
+    table = rerank(model.recommend([train.users["user_id"].iloc[user]], k=100), train, 10, one_version=True)
+    items = [train.item_code(item) for item in table["item_id"]]
+    explained = model.explain_list(train.histories.take(np.array([user])), items, user)
+    for name, why in zip(table["name"], explained, strict=True):
+        parts = ", ".join(f"{part} {value:.2f}" for part, value in why.parts.items())
+        reasons = ", ".join(f"{train.names[item]} {value:+.3f}" for item, value in why.strongest(3))
+        print(f"{why.score:.2f}  {name}  [{parts}]  because of {reasons}")
 
 
 if __name__ == "__main__":
-    main(load(*sys.argv[1:2]), *sys.argv[2:3])
+    main(load_dataset((sys.argv[1:] or ["auto"])[0]), *sys.argv[2:3])

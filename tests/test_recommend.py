@@ -10,7 +10,9 @@ import pexpect
 import pytest
 from wcwidth import wcswidth
 
+from common import load_dataset, split
 from common.data.sources.registry import SYNTHETIC
+from common.models import ALS
 from common.utils.terminal import cell
 from tests.conftest import SMALL
 from tests.serving.saved_models import NAMES, save_models, write_own_folder
@@ -99,13 +101,13 @@ def test_a_user_of_the_data_gets_new_items_only(ask, model_store):
 
 
 def test_the_answers_are_the_models_own(ask, model_store):
-    from common.api import load
-
     flags, folder = model_store
-    music = load(flags[1], "listen", "final", Path(flags[3])).open("als", folder / "listen/als/tuned/seed0/model")
-    assert answer(ask("--user", "u03", "--model", "als", "--json")) == music.recommend("u03")["name"].tolist()
-    assert answer(ask("--like", "Muse", "--model", "als", "--json")) == music.recommend_for(["Muse"])["name"].tolist()
-    assert answer(ask("--similar", "Muse", "--model", "als", "--json")) == music.similar("Muse")["name"].tolist()
+    train = split(load_dataset(flags[1], flags[3])).train_valid
+    als = ALS.load(folder / "listen/als/tuned/seed0/model", train)
+    assert answer(ask("--user", "u03", "--model", "als", "--json")) == als.recommend(["u03"])["name"].tolist()
+    of_muse = als.recommend(histories=[["Muse"]])["name"].tolist()
+    assert answer(ask("--like", "Muse", "--model", "als", "--json")) == of_muse
+    assert answer(ask("--similar", "Muse", "--model", "als", "--json")) == als.similar_items("Muse")["name"].tolist()
 
 
 def test_all_models_stand_side_by_side_with_what_they_have_in_common(ask):

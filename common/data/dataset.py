@@ -57,14 +57,14 @@ class Dataset:
 
 
 def load_dataset(
-    name: str = "auto", data_dir: Path = ROOT / "data", synthetic: SyntheticSettings | None = None
+    name: str = "auto", data_dir: Path | str = ROOT / "data", synthetic: SyntheticSettings | None = None
 ) -> Dataset:
     """The prepared data set, made first where it is missing or where its source has changed.
 
     name: `lastfm-2k`, `synthetic`, a folder of one's own, or `auto`: `lastfm-2k` where its files are, else `synthetic`.
     synthetic: size and seed of the generated data. Raises UserError naming what is wrong with the source.
     """
-    synthetic = synthetic or SyntheticSettings()
+    synthetic, data_dir = synthetic or SyntheticSettings(), Path(data_dir)
     kind = choose_dataset(name, data_dir) if name == "auto" else name
     name = resolve_name(kind, data_dir, synthetic)
     folder = data_dir / name

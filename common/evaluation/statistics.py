@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -103,6 +103,47 @@ def paired_differences(models: Sequence[np.ndarray]) -> list[dict[str, float]]:
         mean = float(differences.mean())
         found.append({"difference": mean, "low": low, "high": high, "p": float(p), "p_holm": float(adjusted)})
     return found
+
+
+class Measured(NamedTuple):
+    """A metric of one model: its value, and that of each user by id; None where it is of all lists together only."""
+
+    label: str
+    value: float
+    by_user: pd.Series | None
+
+
+def paired_table(rows: Sequence[Measured]) -> pd.DataFrame:
+    """One row per model: model, value; and of every one but the first, the reference, its paired difference.
+
+    difference: the mean over the users whom both have a value for (users); low, high: its 95% bootstrap interval;
+    p, p_holm: two-sided, by itself and after Holm's correction over the compared models; excludes_zero, significant:
+    whether the interval excludes zero, and whether p_holm < 0.05, too; higher, lower: users whose value is so. NaN
+    where a metric exists for all lists together only, like coverage.
+    """
+    table: list[dict[str, Any]] = [{"model": row.label, "value": row.value} for row in rows]
+    tested: dict[int, np.ndarray] = {}
+    for place, row in enumerate(rows[1:], start=1):
+        if row.by_user is None or rows[0].by_user is None:
+            table[place]["difference"] = row.value - rows[0].value
+            continue
+        values = (row.by_user - rows[0].by_user).dropna().to_numpy(float)
+        if len(values):
+            tested[place] = values
+    for (place, values), found in zip(tested.items(), paired_differences(list(tested.values())), strict=True):
+        counts = {"users": len(values), "higher": int((values > 0).sum()), "lower": int((values < 0).sum())}
+        table[place] |= found | counts
+    columns = ["model", "value", "difference", "users", "low", "high", "p", "higher", "lower"]
+    frame = pd.DataFrame(table).reindex(columns=[*columns, "p_holm"])
+    frame["excludes_zero"] = (frame["low"] > 0) | (frame["high"] < 0)
+    frame["significant"] = frame["excludes_zero"] & (frame["p_holm"] < LEVEL)
+    return frame[[*columns, "excludes_zero", "significant", "p_holm"]]
+
+
+def by_user(per_user: pd.DataFrame) -> pd.DataFrame:
+    """Metrics by user id; of a newcomer the mean over the numbers of given items."""
+    table = per_user.drop(columns="given", errors="ignore")
+    return table.assign(user_id=table["user_id"].astype(object)).groupby("user_id").mean()
 
 
 REFERENCE = ("als", "tuned")

@@ -18,6 +18,7 @@ import pandas as pd
 
 from common.evaluation.core_metrics import FILE, summary
 from common.evaluation.recommendations import Evaluation
+from common.evaluation.statistics import by_user
 from common.models.base import Recommender
 from common.utils.errors import UserError
 from common.utils.io import display, read_json, read_parquet, write_json, write_parquet
@@ -198,8 +199,7 @@ class PartResults:
     @cached_property
     def by_user(self) -> pd.DataFrame:
         """Metrics by user id; of a newcomer the mean over the numbers of given items."""
-        table = self.per_user.drop(columns="given", errors="ignore")
-        return table.assign(user_id=table["user_id"].astype(object)).groupby("user_id").mean()
+        return by_user(self.per_user)
 
     @cached_property
     def targets(self) -> pd.DataFrame:

@@ -1,23 +1,24 @@
 """The contract of every model, and saving without pickle."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, final
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from common.models.explanation import Explanation
-from common.models.external_ids import checked_count, item_table, to_query
+from common.models.external_ids import NamedHistories, checked_view, item_table, to_query
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, unknown_name, whole_number
 from common.utils.io import atomic, read_json, write_json
 from common.utils.settings import NoSettings, build_settings, check_ranges
 
@@ -46,10 +47,15 @@ class Recommender(ABC):
     def __init__(self, settings: Any = None, *, seed: int = 0, device: str = "cpu", **changes: Any) -> None:
         """A model to be fitted. `changes` are fields of `Settings`, by which those given or the defaults are changed.
 
-        Raises a UserError for a field that the model does not have or a value out of its range.
+        device: cpu, cuda, cuda:1, ..., or auto, the best that the model runs on here. Raises a UserError for a field
+        that the model does not have, a value out of its range, and another device.
         """
+        if settings is not None and not isinstance(settings, self.Settings):
+            raise UserError(f"settings = {settings!r}: give {self.Settings.__name__}, or its fields by keyword")
         self.settings = self._changed(self.Settings() if settings is None else settings, changes)
-        self.seed, self.device = seed, device
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(device)):
+            raise unknown_name("device", device, ["auto", "cpu", "cuda"])
+        self.seed, self.device = whole_number("seed", seed, 0), self.best_device() if device == "auto" else device
         self.inference_only = False
         """Whether the model was loaded to serve single lists; see `load`."""
         self.curves: dict[str, list[float]] = {}
@@ -62,6 +68,11 @@ class Recommender(ABC):
         self.train_view: TrainView | None = None
         """What the model was fitted on, or what `load` was given."""
 
+    @classmethod
+    def best_device(cls) -> str:
+        """The device that `auto` means for this model."""
+        return "cpu"
+
     def _changed(self, settings: Any, changes: dict[str, Any]) -> Any:
         known = [field.name for field in fields(self.Settings)]
         for unknown in changes.keys() - set(known):
@@ -69,6 +80,8 @@ class Recommender(ABC):
         if changes:
             settings = replace(settings, **changes)
             check_ranges(self.name, settings)
+            if hasattr(settings, "check"):
+                settings.check()
         return settings
 
     def fit(self, train: TrainView, validation: "Validation | None" = None, context: FitContext = NO_CONTEXT) -> Self:
@@ -76,7 +89,11 @@ class Recommender(ABC):
 
         A model that is trained in epochs stops by `validation` and keeps the best epoch; without it, it goes through
         all epochs of its settings.
+
+        Raises a UserError for what is no train view or no validation, and where the data lack what the model needs.
         """
+        if validation is not None and not callable(validation):
+            raise UserError(f"validation: {validation!r} is no evaluator; give task.valid")
         return self._timed(train, lambda: self._fit(train, validation, context))
 
     def refit(self, train: TrainView, context: FitContext = NO_CONTEXT) -> Self:
@@ -84,8 +101,8 @@ class Recommender(ABC):
         return self._timed(train, lambda: self._refit(train, context))
 
     def _timed(self, train: TrainView, learn: Callable[[], None]) -> Self:
-        start = Seconds.now()
-        self.inference_only, self.train_view, self.catalogue_sha256 = False, train, train.catalogue_sha256
+        start, self.catalogue_sha256 = Seconds.now(), checked_view(train).catalogue_sha256
+        self.inference_only, self.train_view = False, train
         self.curves, self.costs, self.shared_seconds = {}, {}, Seconds()
         learn()
         spent = Seconds.now() - start + self.shared_seconds
@@ -134,18 +151,20 @@ class Recommender(ABC):
         self,
         users: Sequence[str] | None = None,
         k: int = 10,
-        histories: Histories | Sequence[Sequence[str]] | None = None,
+        histories: NamedHistories | None = None,
         exclude_seen: bool = True,
     ) -> pd.DataFrame:
-        """The k best items of known users (ids; all of them by default) or of new histories (ids or names of items).
+        """The k best items of known users (ids; all of them by default) or of new histories.
 
+        A history is a list of item ids or names, or a mapping from them to plays; it may be empty.
         Columns: user_id (of a history: its number, from 0), rank int32 from 1, item_id, name where items have names,
         score float32; fewer than k rows where the catalogue ends. `exclude_seen` leaves out what is in the history.
 
-        Raises a UserError for an unknown id or name, with the nearest known ones, and for a k below 1.
+        Raises a UserError for an unknown id or name, with the nearest known ones, for plays that are not above 0, for
+        one id in place of a list, and for a k below 1.
         """
-        train = self._view()
-        places, k = tie_places(train.items["item_id"]), min(checked_count(k), train.n_items)
+        train, k = self._view(), whole_number("k", k)
+        places, k = tie_places(train.items["item_id"]), min(k, train.n_items)
         ids, query = to_query(train, users, histories)
         seen = query.given if exclude_seen else Histories.from_lists([[]] * len(query), train.n_items)
         starts = range(0, max(1, len(query)), USERS_AT_ONCE)
@@ -163,7 +182,7 @@ class Recommender(ABC):
 
         Raises a UserError for an unknown id or name, with the nearest known ones, and for a k below 1.
         """
-        items, similarity = self.similar(self._view().item_code(item), checked_count(k))
+        items, similarity = self.similar(self._view().item_code(item), whole_number("k", k))
         return item_table(self._view(), np.array([""]), items[None], similarity[None]).drop(columns="user_id")
 
     def _view(self) -> TrainView:
@@ -183,8 +202,15 @@ class Recommender(ABC):
         """Bytes of everything learned."""
         return sum(array.nbytes for array in self.arrays().values())
 
-    def save(self, folder: Path) -> None:
-        """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays, no pickle)."""
+    @final
+    def save(self, folder: Path | str) -> None:
+        """Write the model into a folder, without pickle. Raises a UserError for a model that is not fitted."""
+        if not self.catalogue_sha256:
+            raise UserError(f"{self.name} is not fitted, so there is nothing to save; call fit first")
+        self.write(Path(folder))
+
+    def write(self, folder: Path) -> None:
+        """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays): all that `save` does."""
         with atomic(folder / "model.npz") as temporary, temporary.open("wb") as handle:
             np.savez(handle, allow_pickle=False, **self.arrays())
         about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
@@ -193,7 +219,7 @@ class Recommender(ABC):
     @classmethod
     def load(
         cls,
-        folder: Path,
+        folder: Path | str,
         train: TrainView | None = None,
         *,
         catalogue_sha256: str | None = None,
@@ -208,7 +234,7 @@ class Recommender(ABC):
         """
         folder = Path(folder)
         model, catalogue = cls._described(folder, device)
-        wanted = catalogue_sha256 if train is None else train.catalogue_sha256
+        wanted = catalogue_sha256 if train is None else checked_view(train).catalogue_sha256
         if wanted not in (None, catalogue):
             raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
         model.catalogue_sha256, model.train_view, model.inference_only = catalogue, train, inference_only

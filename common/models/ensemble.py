@@ -105,6 +105,11 @@ class Ensemble(Recommender):
     name = "ensemble"
     Settings = EnsembleSettings
 
+    @classmethod
+    def best_device(cls) -> str:
+        """That of ALS."""
+        return ALS.best_device()
+
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Fit the three models."""
         self.histories = train.histories

@@ -1,7 +1,9 @@
 """From ids and names to the codes that models compute with, and from top lists of codes back to tables."""
 
-from collections.abc import Sequence
-from numbers import Integral
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,36 +13,65 @@ from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.utils.errors import UserError
 
+NamedHistories = Histories | Sequence[Sequence[str] | Mapping[str, float]]
+"""Histories as users give them: of each a list of item ids or names, or such ids or names with plays."""
 
-def checked_count(k: Any) -> int:
-    """k itself; a UserError where it is no whole number of at least 1."""
-    if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
-        raise UserError(f"k = {k!r}: give a whole number of at least 1")
-    return int(k)
+
+def checked_view(train: Any) -> TrainView:
+    """The train view itself; a UserError for anything else."""
+    if not isinstance(train, TrainView):
+        raise UserError(f"train: {type(train).__name__} is no train view; give task.train or task.train_valid")
+    return train
 
 
 def to_query(
-    train: TrainView, users: Sequence[str] | str | None, histories: Histories | Sequence[Sequence[str]] | None
+    train: TrainView, users: Sequence[str] | None, histories: NamedHistories | None
 ) -> tuple[np.ndarray, Query]:
     """Ids, object (n,), and codes and histories: of known users (None: all), or of new ones, numbered from 0.
 
-    Histories are lists of item ids or names, every weight 1, or `Histories`. Raises a UserError for an unknown id or
-    name, for users and histories together, and for one history in place of a list of them.
+    Raises a UserError for an unknown id or name, for users and histories together, and for what `to_histories` refuses.
     """
     if users is not None and histories is not None:
         raise UserError("recommend takes users or histories, not both; call it once for each")
     if histories is None:
         known = train.users["user_id"].to_numpy(object)
-        chosen = known if users is None else [users] if isinstance(users, str) else users
+        chosen = known if users is None else _listed("users", users)
         codes = np.array([train.user_code(user) for user in chosen], np.int64)
         return known[codes], Query(codes, train.histories.take(codes))
-    if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
+    new = to_histories(train, histories)
+    ids = np.array([str(row) for row in range(len(new))], object)
+    return ids, Query(np.full(len(new), -1), new)
+
+
+def to_histories(train: TrainView, histories: NamedHistories) -> Histories:
+    """Histories of codes; every weight is 1 where no plays are given.
+
+    Raises a UserError for an unknown id or name, for plays that are not finite or not above 0, and for one history in
+    place of a list of them.
+    """
+    if isinstance(histories, Histories):
+        return histories
+    if isinstance(histories, str | Mapping) or not isinstance(histories, Iterable):
         raise UserError("histories: give a list of histories, each a list of item ids or names")
-    if not isinstance(histories, Histories):
-        codes_of = [[train.item_code(item) for item in history] for history in histories]
-        histories = Histories.from_lists(codes_of, train.n_items)
-    ids = np.array([str(row) for row in range(len(histories))], object)
-    return ids, Query(np.full(len(histories), -1), histories)
+    rows = list(histories)
+    if any(isinstance(row, str) or not isinstance(row, Iterable) for row in rows):
+        raise UserError("histories: give a list of histories, each a list of item ids or names")
+    coded = Histories.from_lists([[train.item_code(item) for item in row] for row in rows], train.n_items)
+    weights = [_plays(row, item) for row in rows for item in row]
+    return replace(coded, weights=np.array(weights, np.float32))
+
+
+def _plays(history: Sequence[str] | Mapping[str, float], item: str) -> float:
+    plays = history[item] if isinstance(history, Mapping) else 1.0
+    if not isinstance(plays, Real) or not math.isfinite(plays) or plays <= 0:
+        raise UserError(f"plays of {item!r} = {plays!r}: give a finite number above 0")
+    return float(plays)
+
+
+def _listed(argument: str, ids: Any) -> Sequence[str]:
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise UserError(f"{argument} = {ids!r}: give a list of ids, such as {argument}=[{ids!r}]")
+    return list(ids)
 
 
 def item_table(train: TrainView, ids: np.ndarray, items: np.ndarray, scores: np.ndarray) -> pd.DataFrame:

@@ -17,11 +17,12 @@ from scipy import sparse
 
 from common.data.ids import codes_of
 from common.features.content_vectors import mix_of, shares
+from common.models.external_ids import NamedHistories, checked_view, to_histories
 from common.reranking.item_facts import ItemFacts, Reranking, item_facts
 from common.reranking.objectives import Calibration, Cap, Dissimilarity, Objective, Quota, Rule, choose
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, unknown_name, whole_number
 
 USERS_AT_ONCE = 128
 ITEMS_AT_ONCE = 3_200
@@ -37,7 +38,7 @@ def rerank(
     k: int | None = None,
     *,
     mmr: float = 0.0,
-    histories: Histories | None = None,
+    histories: NamedHistories | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
     """A table of recommendations in another order: user_id, rank 1.., item_id, [name], score; at most k rows per user.
@@ -45,18 +46,23 @@ def rerank(
     mmr: weight of dissimilarity to the items above (Carbonell & Goldstein 1998), which is the setting `diversity`;
     settings: further fields of `Reranking`, such as calibration, novelty, per_artist=2, one_version=True. Without k all
     candidates that no filter leaves out come back. Scores stay those of the model.
-    The histories are those of the view's users; of users that it lacks give `histories`, one for each user in the
-    table's order, else theirs count as empty. Raises UserError for an unknown setting or item, or a lacking feature.
+    The histories, which calibration, balance and the recent_ settings need, are those of the view's users; of new ones
+    give what `recommend` was given, one for each user in the table's order, else theirs count as empty.
+    Raises UserError for an unknown setting or item, a weight out of range, a k below 1, a lacking column or feature.
     """
+    if lacking := [name for name in ("user_id", "item_id", "score") if name not in recommendations]:
+        raise UserError(f"recommendations lack {' and '.join(lacking)}; give a table as recommend returns it")
     for name in settings.keys() - {field.name for field in fields(Reranking)}:
         raise unknown_name("setting of rerank", name, ["mmr", *(field.name for field in fields(Reranking))])
     if recommendations.empty:
         return recommendations.copy()
-    items, scores, source = _candidates(recommendations, train)
+    items, scores, source = _candidates(recommendations, checked_view(train))
     if histories is None:
-        histories = _histories_of(recommendations["user_id"].astype(object).unique(), train)
-    wishes, k = Reranking(**({"diversity": mmr} | settings)), items.shape[1] if k is None else k
-    found, _ = rerank_candidates(items, scores, histories, item_facts(train), wishes, k)
+        of_users = _histories_of(recommendations["user_id"].astype(object).unique(), train)
+    elif len(of_users := to_histories(train, histories)) != len(items):
+        raise UserError(f"histories: {len(of_users)} for {len(items)} users; give one for each user of the table")
+    wishes, k = Reranking(**({"diversity": mmr} | settings)), items.shape[1] if k is None else whole_number("k", k)
+    found, _ = rerank_candidates(items, scores, of_users, item_facts(train), wishes, k)
     users, places = np.nonzero(found >= 0)
     chosen = (items[users] == found[users, places, None]).argmax(axis=1)
     table = recommendations.iloc[source[users, chosen]].reset_index(drop=True)

@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 
 class UserError(Exception):
@@ -19,6 +21,17 @@ class DivergedError(UserError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not among the known ones, with the nearest of them suggested."""
     known = list(known)
-    near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(str(name).lower(), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     return UserError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """The value itself; a UserError where it is no whole number of at least `least`.
+
+    >>> whole_number("seed", 0, least=0)
+    0
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise UserError(f"{name} = {value!r}: give a whole number of at least {least}")
+    return int(value)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 from dataclasses import dataclass, fields, is_dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from common.utils.errors import UserError
@@ -68,15 +69,18 @@ def search_ranges(kind: type) -> dict[str, SearchRange]:
 
 def check_ranges(model: str, settings: Any) -> None:
     """Raise a UserError for the first setting of a model that lies outside what makes sense."""
-    for name, hint in typing.get_type_hints(type(settings)).items():
+    hints = typing.get_type_hints(type(settings))
+    for name, hint in hints.items():
         value, choices = getattr(settings, name), typing.get_args(hint)
         if typing.get_origin(hint) is typing.Literal and value not in choices:
             flag = f"--{model}.{name}".replace("_", "-")
             raise UserError(f"{flag} {value!r}: give {' or '.join(map(str, choices))}")
     for name, allowed in search_ranges(type(settings)).items():
-        value = getattr(settings, name)
+        value: Any = getattr(settings, name)
+        flag = f"--{model}.{name}".replace("_", "-")
+        if not isinstance(value, Integral if hints[name] is int else Real):
+            raise UserError(f"{flag} {value!r}: give a {'whole ' * (hints[name] is int)}number")
         if not allowed.allows(value):
-            flag = f"--{model}.{name}".replace("_", "-")
             upper = f" to {allowed.most:g}" if math.isfinite(allowed.most) else " or more"
             raise UserError(f"{flag} {value}: give {allowed.smallest:g}{upper}")
 

@@ -231,5 +231,5 @@ def test_mistakes_in_a_table_are_one_sentence(table):
         rerank(recommendations, train, divers=0.3)
     with pytest.raises(UserError, match="item 'none' of the recommendations is not in the train view"):
         rerank(recommendations.assign(item_id="none"), train, mmr=0.3)
-    with pytest.raises(UserError, match="k is 0"):
+    with pytest.raises(UserError, match="k = 0: give a whole number"):
         rerank(recommendations, train, k=0, mmr=0.3)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common import split
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.play_counts import plays_metrics
 from common.evaluation.statistics import bootstrap_interval
@@ -183,17 +184,14 @@ def test_an_interval_holds_the_mean_and_shrinks_with_the_users():
     assert bootstrap_interval(few) == bootstrap_interval(few)
 
 
-def test_models_of_this_stage_answer_from_python(small_data_dir, monkeypatch):
-    from common import api
-    from common.data.sources.registry import SYNTHETIC
-    from tests.conftest import SMALL
-
-    music = api.load(SYNTHETIC, data_dir=small_data_dir, synthetic=SMALL)
-    quick = {field.name: getattr(SETTINGS, field.name) for field in dataclasses.fields(SETTINGS)}
-    table = music.fit("forest", **quick).recommend(music.users[3], k=5)
-    assert list(table) == ["item_id", "name", "score", "because"]
-    assert table["because"].str.contains(r"[a-z_]+ [+-]\d\.\d{3}, ").all()
-    assert len(music.recommend_for([music.names.iloc[0]], k=5)) == 5
+def test_from_python_a_forest_recommends_and_explains(small_data):
+    train = split(small_data).train
+    forest = Forest(SETTINGS).fit(train)
+    table = forest.recommend([train.users["user_id"].iloc[3]], k=5)
+    explained = forest.explain_list(train.histories.take([3]), [train.item_code(i) for i in table["item_id"]], 3)
+    np.testing.assert_allclose([why.score for why in explained], table["score"], rtol=1e-4)
+    assert all(len(why.strongest_parts(3)) == 3 for why in explained)
+    assert len(forest.recommend(histories=[[train.names.iloc[0]]], k=5)) == 5
 
 
 def test_boosting_runs_beside_the_forest_on_the_same_features(experiment, model):

@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import api
-from common.data.sources.registry import SYNTHETIC
+from common import evaluate, split
 from common.evaluation.segments import by_length, length_edges
 from common.experiments import tracking, tuning
 from common.models.neural.sasrec.model import SASRec
 from common.plots.training_curves import draw_training
 from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
-from tests.conftest import ROOT, SMALL
+from tests.conftest import ROOT
 from tests.stages import complaint, stage
 
 FLAGS = (
@@ -190,8 +189,8 @@ def test_killed_in_either_phase_and_resumed_it_ends_as_if_undisturbed(small_flag
 
 
 @pytest.mark.parametrize("phase", ["select", "final"])
-def test_from_python_a_network_stops_where_validation_says(small_data_dir, phase):
-    music = api.load(SYNTHETIC, "next", phase, small_data_dir, SMALL)
+def test_from_python_a_network_stops_where_validation_says(small_data, phase):
+    task = split(small_data, "next")
     settings: dict[str, Any] = {
         "width": 16,
         "heads": 2,
@@ -201,14 +200,16 @@ def test_from_python_a_network_stops_where_validation_says(small_data_dir, phase
         "learning_rate": 0.02,
         "seed": 1,
     }
-    model = music.fit("sasrec", **settings).model
-    assert isinstance(model, SASRec)
+    model = SASRec(**settings).fit(task.train, validation=task.valid)
+    if phase == "final":
+        model.refit(task.train_valid)
     assert model.refit_schedule is not None
     assert 1 <= model.refit_schedule.epochs < 8
     assert ("val/ndcg_10" in model.curves) == (phase == "select")
-    assert len(music.recommend(music.users[0], k=5)) == 5
+    assert len(model.recommend(task.train.users["user_id"].tolist()[:1], k=5)) == 5
     if phase == "select":
-        assert music.evaluate()["ndcg_10"] == pytest.approx(np.nanmax(model.refit_schedule.curves["val/ndcg_10"]))
+        best = np.nanmax(model.refit_schedule.curves["val/ndcg_10"])
+        assert evaluate(model, task.valid).metrics["ndcg_10"] == pytest.approx(best)
 
 
 # Figures

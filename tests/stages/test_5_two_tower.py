@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import api
-from common.data.sources.registry import SYNTHETIC
+from common import split
 from common.evaluation.segments import apart, by_n_given
 from common.experiments import tuning
 from common.features.user_attributes import user_attributes
@@ -18,7 +17,6 @@ from common.reporting.extra_tables import COLUMNS, cold_start_text
 from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.splits.train_view import load_train_view
 from common.utils.io import read_json, read_parquet
-from tests.conftest import SMALL
 from tests.stages import complaint, stage
 
 QUICK = (
@@ -149,11 +147,11 @@ def test_stage_5_tells_mistakes_in_a_sentence(small_flags, capsys):
     assert "use --device cpu or auto" in complaint(capsys, main, *flags, "--device", "cuda")
 
 
-def test_from_python_towers_recommend(small_data_dir):
-    music = api.load(SYNTHETIC, "listen", "select", small_data_dir, SMALL)
-    model = music.fit("two_tower", width=16, hidden=16, epochs=4, batch=32, negatives=64).model
-    assert isinstance(model, TwoTower)
-    assert len(music.recommend(music.users[0], k=5)) == 5
+def test_from_python_towers_recommend(small_data):
+    task = split(small_data)
+    quick = TwoTower(width=16, hidden=16, epochs=4, batch=32, negatives=64)
+    model = quick.fit(task.train, validation=task.valid)
+    assert len(model.recommend(task.train.users["user_id"].tolist()[:1], k=5)) == 5
 
 
 # Figures and tables

@@ -88,6 +88,11 @@ class ALS(Recommender):
     histories: Histories
     _user_factors: np.ndarray | None
 
+    @classmethod
+    def best_device(cls) -> str:
+        """cuda where `implicit` was built for it."""
+        return devices()[0]
+
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Train the item factors."""
         self.popularity = train.popularity
@@ -201,7 +206,8 @@ class ALS(Recommender):
 
         The contributions of the history's distinct items add up to the predicted preference of `item`.
         """
-        row = self.confidences(as_histories(history, len(self.item_factors)))[[0]]
+        history = as_histories(history, len(self.item_factors))
+        row = self.confidences(history)[[0]]
         own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
         system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
         towards = projected @ self.item_factors[list(items)].astype(np.float64).T

@@ -19,6 +19,7 @@ from common.models.base import Recommender, Validation
 from common.models.inference.numpy_layers import Weights
 from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
+from common.utils.device import choose_torch_device
 from common.utils.io import read_checked, read_json, write_checked, write_json
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Neural(Recommender):
     """A torch module, or its twin in numpy (`inference_only`)."""
     refit_schedule: RefitSchedule | None = None
     """What the last validated `fit` chose."""
+
+    @classmethod
+    def best_device(cls) -> str:
+        """A GPU where torch finds one."""
+        return choose_torch_device("auto").name
 
     @abstractmethod
     def set_state(self, train: TrainView) -> None:
@@ -71,6 +77,8 @@ class Neural(Recommender):
         from common.training.trainer import train_network
 
         self.set_state(train)
+        if self.device == "cuda":
+            self.device = choose_torch_device("cuda").name
         with seeded(self.seed, self.device):
             self.network, chosen = self.build().to(self.device), RefitSchedule(0, [])
             if (batches := self.batches(train)) is not None:
@@ -175,7 +183,7 @@ class Neural(Recommender):
             raise ValueError(str(error)) from error
         return network.to(self.device).eval()
 
-    def save(self, folder: Path) -> None:
+    def write(self, folder: Path) -> None:
         """Write `model.safetensors`, then `model.json` with its hash."""
         from safetensors.numpy import save
 

@@ -98,15 +98,15 @@ class TwoStage(TwoStageRecommender):
         """Log plays by the trees that learned them, float32 (pairs,)."""
         return None if self.plays is None else self.plays.predict(features)
 
-    def save(self, folder: Path) -> None:
+    def write(self, folder: Path) -> None:
         """Write the trees with skops, one file each, beside what every model writes."""
         for name, trees in ((RANKER, self.ranker), (PLAYS, self.plays)):
             with atomic(folder / name) as temporary:
                 temporary.write_bytes(as_bytes(trees))
-        super().save(folder)
+        super().write(folder)
 
     @classmethod
-    def load(cls, folder: Path, train: TrainView | None = None, **how: Any) -> Self:
+    def load(cls, folder: Path | str, train: TrainView | None = None, **how: Any) -> Self:
         """Read a saved model; of the trees' files only the arrays are read."""
         model = super().load(folder, train, **how)
         for name in (RANKER, PLAYS):

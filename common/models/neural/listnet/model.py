@@ -266,19 +266,19 @@ class HybridListNet(TwoStageRecommender, Neural):
         """Take back what `arrays` gave."""
         Neural.restore(self, arrays)
 
-    def save(self, folder: Path) -> None:
+    def write(self, folder: Path) -> None:
         """Write the sources, then the preprocessor, then the network and `model.json`."""
         with atomic(folder / SOURCES) as temporary, temporary.open("wb") as handle:
             np.savez(handle, allow_pickle=False, **self.state())
         self.preprocessor.save_preprocessors(folder)
-        Neural.save(self, folder)
+        Neural.write(self, folder)
 
     @classmethod
-    def load(cls, folder: Path, train: TrainView | None = None, **how: Any) -> Self:
+    def load(cls, folder: Path | str, train: TrainView | None = None, **how: Any) -> Self:
         """Read a saved model and, unless it is for inference only, its preprocessor, which scoring does without."""
         model = super().load(folder, train, **how)
         if not model.inference_only:
-            model.preprocessor = MusicPreprocessor.load_preprocessors(folder)
+            model.preprocessor = MusicPreprocessor.load_preprocessors(Path(folder))
         return model
 
     def written(self) -> dict[str, np.ndarray]:
