@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from common.experiments import tuning
+from common.experiments.experiment import Experiment
 from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
 from tests.stages import stage
@@ -73,7 +73,7 @@ def test_stage_1_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
 
 
 def test_stage_1_tunes_on_validation_alone(small_flags, small_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     stage("1_knn_baseline.py")([*small_flags, "--models", "item_knn", "--tune", "2", "--phase", "select"])
     [preset] = (tmp_path / "presets").glob("*.toml")
     assert "[tuned.item_knn.listen]" in preset.read_text()

@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 
 from common.evaluation.evaluator import Evaluator
-from common.experiments import ensemble_weights as blending
-from common.experiments import tuning
-from common.experiments.ensemble_weights import choose_weights, simplex, tune_weights
+from common.experiments import ensemble_weights, tracking
+from common.experiments.ensemble_weights import choose_weights, simplex
 from common.experiments.experiment import Experiment
 from common.experiments.presets import preset_values
 from common.models import ALS, Ensemble
 from common.models.ensemble import N_GIVEN, EnsembleSettings
 from common.models.linear.als import ALSSettings
 from common.splits.protocols import PROTOCOLS
+from common.utils.errors import UserError
 from common.utils.io import read_json
+from tests.runs import run_through
 from tests.stages import complaint, stage
 
 SMALL_ALS = ("--als.factors", "8", "--als.regularisation", "1")
@@ -47,7 +48,7 @@ def test_stage_2_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
 
 
 def test_the_settings_are_drawn_from_a_grid_or_from_the_study(small_flags, small_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     flags = [*small_flags, "--models", "als", "--phase", "select", "--als.factors", "16", "--als.iterations", "5"]
     folder = tmp_path / "out" / small_data.name / "listen"
     stage("2_als.py")(flags)
@@ -83,7 +84,7 @@ def experiment(small_settings) -> Experiment:
 
 
 def test_weights_are_learned_and_written(experiment, tmp_path):
-    best = tune_weights(experiment, Ensemble, START, 6, tmp_path)
+    best = experiment.tune(Ensemble, START, 6, tmp_path)
     assert best.als == START.als
     np.testing.assert_allclose(best.voices().sum(axis=1), 1)
     written = tomllib.loads((tmp_path / f"{experiment.data.presets}.toml").read_text())["tuned"]["ensemble"]["listen"]
@@ -92,8 +93,8 @@ def test_weights_are_learned_and_written(experiment, tmp_path):
     assert dataclasses.replace(read, als=best.als) == best
     table = pd.read_parquet(experiment.folder / "ensemble" / "weights.parquet")
     assert len(table) == 6
-    assert table[[str(rung) for rung in N_GIVEN]].to_numpy().max() < 1
-    assert best == tune_weights(experiment, Ensemble, START, 6, tmp_path)
+    assert table[[str(n) for n in N_GIVEN]].to_numpy().max() < 1
+    assert best == experiment.tune(Ensemble, START, 6, tmp_path)
 
 
 def test_only_newcomers_of_validation_are_looked_at(experiment, tmp_path, monkeypatch):
@@ -105,24 +106,24 @@ def test_only_newcomers_of_validation_are_looked_at(experiment, tmp_path, monkey
         return rank_scores(self, score)
 
     monkeypatch.setattr(Evaluator, "rank_scores", noted)
-    tune_weights(experiment, Ensemble, START, 3, tmp_path)
+    experiment.tune(Ensemble, START, 3, tmp_path)
     assert set(asked) == {("newcomer", "select")}
 
 
 def test_scores_that_do_not_fit_into_memory_are_made_anew(experiment, tmp_path, monkeypatch):
-    kept = tune_weights(experiment, Ensemble, START, 3, tmp_path)
-    monkeypatch.setattr(blending, "MOST_BYTES", 0)
-    assert tune_weights(experiment, Ensemble, START, 3, tmp_path) == kept
+    kept = experiment.tune(Ensemble, START, 3, tmp_path)
+    monkeypatch.setattr(ensemble_weights, "MOST_BYTES", 0)
+    assert experiment.tune(Ensemble, START, 3, tmp_path) == kept
 
 
-def test_the_best_mixture_of_every_rung_wins():
+def test_the_best_mixture_at_every_history_length_wins():
     mixtures = simplex(3)
-    rung_of_row = np.repeat(np.arange(len(N_GIVEN)), 4)
-    values = np.zeros((3, len(rung_of_row)))
-    values[2, rung_of_row == 0] = 9.0  # ALS cannot win where there is no history
-    for rung, winner in enumerate([0, 1, 2, 2, 1]):
-        values[winner, rung_of_row == rung] += 1.0
-    chosen = choose_weights(START, mixtures, values, rung_of_row).voices()
+    length_of_row = np.repeat(np.arange(len(N_GIVEN)), 4)
+    values = np.zeros((3, len(length_of_row)))
+    values[2, length_of_row == 0] = 9.0  # ALS cannot win where there is no history
+    for place, winner in enumerate([0, 1, 2, 2, 1]):
+        values[winner, length_of_row == place] += 1.0
+    chosen = choose_weights(START, mixtures, values, length_of_row).voices()
     np.testing.assert_array_equal(chosen, mixtures[[0, 1, 2, 2, 1]])
 
 
@@ -136,28 +137,23 @@ def test_where_chance_decides_the_weights_lie_between():
 
 
 def test_data_without_newcomers_keep_their_weights(experiment, tmp_path, monkeypatch, caplog):
-    from common.utils.errors import UserError
-
     def impossible(*_: object) -> None:
         raise UserError("no newcomers here")
 
-    monkeypatch.setattr(blending, "visible", impossible)
-    assert tune_weights(experiment, Ensemble, START, 3, tmp_path) == START
+    monkeypatch.setattr(ensemble_weights, "Task", impossible)
+    assert experiment.tune(Ensemble, START, 3, tmp_path) == START
     assert "keeps its weights" in caplog.text
     assert not list(Path(tmp_path).glob("*.toml"))
 
 
 def test_stage_2_learns_weights_by_its_flag(small_flags, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
-    monkeypatch.setattr(blending.tune_weights, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     stage("2_als.py")([*small_flags, "--models", "ensemble", "--tune", "3", "--phase", "select", *SMALL_ALS])
     [preset] = (tmp_path / "presets").glob("*.toml")
     assert "[tuned.ensemble.listen]" in preset.read_text()
 
 
 def test_curves_are_tracked(experiment, monkeypatch):
-    from common.experiments import tracking
-
     logged: list[tuple[int, dict[str, float]]] = []
 
     class Tracker(tracking.NullTracker):
@@ -165,6 +161,7 @@ def test_curves_are_tracked(experiment, monkeypatch):
             logged.append((epoch, values))
 
     monkeypatch.setattr(tracking, "start", lambda *_: Tracker())
-    experiment.run(ALS, ALSSettings(factors=8, iterations=4))
+    experiment.settings[ALS.name] = ALSSettings(factors=8, iterations=4)
+    run_through(experiment, ALS)
     assert [epoch for epoch, _ in logged] == [1, 2, 3, 4]
     assert all(set(values) == {"train/loss"} for _, values in logged)

@@ -11,7 +11,6 @@ from common import split
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.play_counts import plays_metrics
 from common.evaluation.statistics import bootstrap_interval
-from common.experiments import tuning
 from common.experiments.analysis import feature_importance as forest_study
 from common.experiments.experiment import Experiment
 from common.models import Forest, HistGradient
@@ -32,7 +31,7 @@ def experiment(small_settings) -> Experiment:
 
 @pytest.fixture
 def model(experiment) -> Forest:
-    return Forest(SETTINGS, seed=0).fit(experiment.select)
+    return Forest(SETTINGS, seed=0).fit(experiment.train, context=experiment.context())
 
 
 @pytest.mark.parametrize("protocol", ["listen", "next", "newcomer", "temporal"])
@@ -82,7 +81,7 @@ def test_the_ablation_names_every_group(small_flags, small_data, tmp_path, capsy
 
 
 def test_stage_3_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     flags = [*small_flags, "--models", "hist_gradient", "--tune", "2", "--phase", "select"]
     stage("3_random_forest_rank.py")([*flags, "--hist-gradient.top", "20", "--hist-gradient.iterations", "50"])
     [preset] = (tmp_path / "presets").glob("*.toml")
@@ -113,7 +112,7 @@ def test_data_without_tags_audio_and_friends_run_and_the_log_says_what_is_left_o
 
 
 def test_the_study_orders_as_the_model_does(experiment, model):
-    evaluator = experiment.evaluators["select"]
+    evaluator = experiment.valid
     order = forest_study.Order(model, evaluator)
     of_candidates = model.order(order.pool)
     np.testing.assert_array_equal(order.ndcg(of_candidates), evaluator.ndcg_per_row(evaluator.rank(model)))
@@ -121,7 +120,7 @@ def test_the_study_orders_as_the_model_does(experiment, model):
 
 
 def test_a_sample_of_a_scorer_judges_its_people_as_the_whole_does(experiment, model):
-    evaluator = experiment.evaluators["select"]
+    evaluator = experiment.valid
     whole, part = evaluator.ndcg_per_row(evaluator.rank(model)), evaluator.sample(20, seed=1)
     assert len(part.query) == 20
     rows = np.searchsorted(evaluator.holdout.users.astype(str), part.holdout.users.astype(str))
@@ -130,7 +129,7 @@ def test_a_sample_of_a_scorer_judges_its_people_as_the_whole_does(experiment, mo
 
 
 def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
-    evaluator: Evaluator = experiment.evaluators["select"]
+    evaluator: Evaluator = experiment.valid
     ranks = forest_study.candidate_ranks(model.bench.stage, evaluator)
     assert len(ranks) == len(evaluator.holdout.target_rows)
     full = evaluator.rank(model.bench.stage.sources["ease"]).target_ranks
@@ -153,14 +152,14 @@ def test_importance_finds_the_feature_that_decides(experiment, model):
     lessons = model.lessons
     told = lessons.features[:, column] > np.nanmedian(lessons.features[:, column])
     model.ranker = model.learn(lessons.features, told)
-    table: Any = forest_study.importances(model, experiment.evaluators["select"]).set_index("name")
+    table: Any = forest_study.importances(model, experiment.valid).set_index("name")
     singles = table[table["group"] != "group"]
     assert singles["impurity"].idxmax() == "ease_score"
     assert singles["impurity"].sum() == pytest.approx(1)
     assert table.loc["sources", "loss"] > table.loc["people", "loss"]
     assert table.loc["sources", "low"] <= table.loc["sources", "loss"] <= table.loc["sources", "high"]
     assert singles["loss"].notna().sum() == forest_study.STRONGEST
-    drawn = forest_study.partial_dependences(model, experiment.evaluators["select"], ["ease_score"])
+    drawn = forest_study.partial_dependences(model, experiment.valid, ["ease_score"])
     values, scores = drawn["ease_score"]
     assert (np.diff(values) > 0).all()
     assert scores[-1] > scores[0] + 0.3
@@ -195,13 +194,13 @@ def test_from_python_a_forest_recommends_and_explains(small_data):
 
 
 def test_boosting_runs_beside_the_forest_on_the_same_features(experiment, model):
-    beside = HistGradient(HistGradient.Settings(top=20, iterations=10, als=SETTINGS.als), seed=0).fit(experiment.select)
+    beside = HistGradient(HistGradient.Settings(top=20, iterations=10, als=SETTINGS.als), seed=0).fit(experiment.train, context=experiment.context())
     assert beside.lessons is model.lessons
     assert beside.shared_seconds.cpu > 0
 
 
 def test_targets_keep_what_plays_are_measured_from(experiment, model, tmp_path):
-    evaluator = experiment.evaluators["select"]
+    evaluator = experiment.valid
     evaluation = evaluator.evaluate(model)
     write_parquet(tmp_path / "targets.parquet", evaluation.targets)
     targets = pd.read_parquet(tmp_path / "targets.parquet")

@@ -14,9 +14,10 @@ import pytest
 
 from common import evaluate, split
 from common.evaluation.segments import by_length, length_edges
-from common.experiments import tracking, tuning
+from common.experiments import tracking
+from common.experiments.experiment import Experiment
 from common.models.neural.sasrec.model import SASRec
-from common.plots.training_curves import draw_training
+from common.plots.training_curves import training_curves
 from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
 from tests.conftest import ROOT
@@ -57,7 +58,8 @@ def test_stage_4_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     assert {"sasrec_training.png", "sasrec_by_length.png", "sasrec_attention.png", "metrics_by_k.png"} <= {
         path.name for path in (folder / "figures").iterdir()
     }
-    assert "float32, order of events: kept" in said
+    assert " | cpu (" in said
+    assert "), float32" in said
     assert "for user u03, who has" in said
     [run] = folder.glob("sasrec/*/seed0")
     curves = read_json(run / "curves.json")
@@ -108,11 +110,11 @@ def test_every_epoch_is_tracked_those_before_a_stop_included(small_flags, monkey
 def test_after_select_a_final_model_is_not_shown(small_flags, capsys):
     stage("4_sasrec.py")([*small_flags, *QUICK])
     stage("4_sasrec.py")([*small_flags, *QUICK, "--phase", "select"])
-    assert "no lists are shown" in capsys.readouterr().out
+    assert "knows validation; not shown" in capsys.readouterr().out
 
 
 def test_stage_4_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     stage("4_sasrec.py")([*small_flags, *QUICK, "--tune", "2", "--phase", "select"])
     [preset] = (tmp_path / "presets").glob("*.toml")
     written = preset.read_text()
@@ -231,6 +233,6 @@ def test_users_are_grouped_by_the_length_of_their_history():
 
 
 def test_training_without_validation_is_drawn(tmp_path):
-    draw_training({"train/loss": [3.0, 2.0], "refit/loss": [2.5]}, "toy", tmp_path / "one.png")
-    draw_training({"train/loss": [3.0, 2.0], "val/ndcg_10": [None, 0.2]}, "toy", tmp_path / "two.png")
+    training_curves({"train/loss": [3.0, 2.0], "refit/loss": [2.5]}, "toy", tmp_path / "one.png")
+    training_curves({"train/loss": [3.0, 2.0], "val/ndcg_10": [None, 0.2]}, "toy", tmp_path / "two.png")
     assert (tmp_path / "two.png").stat().st_size > (tmp_path / "one.png").stat().st_size > 10_000

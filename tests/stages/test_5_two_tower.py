@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from common import split
-from common.evaluation.segments import apart, by_n_given
-from common.experiments import tuning
+from common.evaluation.segments import by_item_coldness, by_n_given
+from common.experiments.analysis.embedding import themes
+from common.experiments.experiment import Experiment
 from common.features.user_attributes import user_attributes
 from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import Index
-from common.plots.embedding_map import themes
-from common.reporting.extra_tables import COLUMNS, cold_start_text
+from common.reporting.cold_start import COLDNESS, cold_start_text
 from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.splits.train_view import load_train_view
 from common.utils.io import read_json, read_parquet
@@ -103,9 +103,9 @@ def test_pairs_apart_are_those_of_the_metrics(small_flags, small_data, tmp_path)
     stage("5_two_tower.py")([*small_flags, *QUICK])
     [run] = (tmp_path / "out" / small_data.name / "listen").glob("two_tower/*/seed0")
     metrics = read_json(run / "test" / "metrics.json")
-    found = apart(run / "test", load_train_view(small_data, "listen", "final"))
+    found = by_item_coldness(read_parquet(run / "test" / "targets.parquet"), load_train_view(small_data, "listen", "final"))
     assert found["recall_100"] == pytest.approx(metrics["recall_100"])
-    for key in COLUMNS:
+    for key in COLDNESS:
         if key in found and key not in ("recall_100", "hr_5_sampled99"):
             assert found[key] == pytest.approx(metrics[key])
     targets = read_parquet(run / "test" / "targets.parquet")
@@ -123,11 +123,11 @@ def test_the_kind_of_index_is_chosen_by_a_flag(small_flags, small_data, tmp_path
 def test_after_select_a_final_model_is_not_shown(small_flags, capsys):
     stage("5_two_tower.py")([*small_flags, *QUICK])
     stage("5_two_tower.py")([*small_flags, *QUICK, "--phase", "select"])
-    assert "it is not shown" in capsys.readouterr().out
+    assert "knows validation; not shown" in capsys.readouterr().out
 
 
 def test_stage_5_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     stage("5_two_tower.py")([*small_flags, *QUICK, "--tune", "2", "--phase", "select"])
     [preset] = (tmp_path / "presets").glob("*.toml")
     written = preset.read_text()

@@ -1,10 +1,9 @@
 """Stage 6 from its flags to its files: lists, plays, studies, and mistakes."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,13 @@ from common.data.tables import AUDIO_FEATURES
 from common.evaluation.play_counts import mean_plays
 from common.evaluation.task import Task
 from common.experiments import presets as command_line
-from common.experiments import tuning
 from common.experiments.analysis import ablation as hybrid_study
 from common.experiments.analysis import play_count_holdout as plays_study
+from common.experiments.experiment import Experiment
 from common.models.neural.listnet.inputs import make_inputs
 from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
 from common.models.two_stage import training_data as crossfit
+from common.reporting.stages.listnet import show_calibration
 from common.splits.protocols import PROTOCOLS
 from common.splits.train_view import TrainView, load_train_view
 from common.training import trainer as loop
@@ -123,7 +123,7 @@ def missing_flags(train: TrainView) -> list[str]:
 
 
 def test_data_of_nothing_but_interactions_go_through_every_study(small_data, small_flags, tmp_path, capsys):
-    """Nothing to price is said before anything is fitted for it; no stratum is too small for the plays."""
+    """Nothing to weigh is said before anything is fitted for it; no stratum is too small for the plays."""
     folder = tmp_path / "own"
     folder.mkdir()
     shown = small_data.tables.interactions[["user_id", "item_id", "weight"]]
@@ -132,7 +132,7 @@ def test_data_of_nothing_but_interactions_go_through_every_study(small_data, sma
     asked = ["--dataset", str(folder), "--preset", "smoke", "--phase", "select", "--trade-off", "--plays"]
     stage("6_hybrid_listnet.py")([*place, *asked, "--hybrid-listnet.epochs", "2"])
     said = capsys.readouterr().out
-    assert "nothing to price" in said
+    assert "nothing to weigh" in said
     assert "log(1 + plays) of held-out visible pairs" in said
     assert not list((tmp_path / "out").rglob("trade_off.parquet"))
 
@@ -208,13 +208,11 @@ def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags
 
 
 def test_a_calibration_without_anything_found_is_not_drawn(monkeypatch, caplog):
-    stage("6_hybrid_listnet.py")
     nothing = pd.DataFrame({"expected": [0.1, 0.2], "found": [0.0, 0.0], "candidates": [5, 5]})
     monkeypatch.setattr(hybrid_study, "calibration", lambda model, evaluator: nothing)
-    show: Any = sys.modules["stage_6_hybrid_listnet"].show_calibration
     with caplog.at_level("INFO"):
-        assert show(SimpleNamespace(evaluators={"final": None}), HybridListNet(), "final") == []
-    assert "no hidden item is among the candidates" in caplog.text
+        assert show_calibration(cast("Experiment", SimpleNamespace(evaluator=None)), HybridListNet()) == []
+    assert "no held-out item is among the candidates" in caplog.text
 
 
 def test_people_whom_no_lesson_knew_are_strangers(small_data):
@@ -315,7 +313,7 @@ def test_a_training_that_was_stopped_ends_where_it_would_have(small_data, tmp_pa
 
 
 def test_stage_6_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning.tune, "__defaults__", (tmp_path / "presets",))
+    monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--tune", "2", "--phase", "select"])
     [preset] = (tmp_path / "presets").glob("*.toml")
     written = preset.read_text()
