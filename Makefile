@@ -1,5 +1,6 @@
 # run: the whole pipeline on the real data, or on generated data if they are not available
-# smoke: the same on a small generated data set      test, lint: what every change must pass
+# smoke: the same on a small generated data set      test, lint: what every change must pass, without any service
+# test-all: test, and what needs a browser
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B
 # audit: check a split for leakage                   xray: the same models under other evaluation protocols
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test lint report table page dashboard xray audit ask clean
+.PHONY: run smoke test test-all lint report table page dashboard xray audit ask clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -54,6 +55,9 @@ ask: $(VENV)/.ready
 	$(BIN)/python recommend.py
 
 test: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
+
+test-all: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready-dev

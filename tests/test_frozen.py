@@ -103,7 +103,7 @@ def of_file(path: Path) -> dict[str, Any]:
     if path.suffix == ".json":
         content = json.loads(path.read_text(encoding="utf-8"))
         told = {k: content[k] for k in ("config_sha256", "ndcg_10") if path.name == "metrics.json"}
-        return told | {path.name: digest(json.dumps(lasting(content)).encode())}
+        return told | {path.name: digest(json.dumps(lasting(content), sort_keys=True).encode())}
     if path.suffix in (".npz", ".safetensors", ".skops"):
         arrays = sorted(of_arrays(path).items())
         shapes = [(name, str(array.dtype), array.shape) for name, array in arrays]
