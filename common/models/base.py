@@ -213,8 +213,12 @@ class Recommender(ABC):
         """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays): all that `save` does."""
         with atomic(folder / "model.npz") as temporary, temporary.open("wb") as handle:
             np.savez(handle, allow_pickle=False, **self.arrays())
+        write_json(folder / "model.json", self.description())
+
+    def description(self) -> dict[str, Any]:
+        """What `model.json` says of the model, and `load` needs."""
         about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
-        write_json(folder / "model.json", {**about, "catalogue_sha256": self.catalogue_sha256})
+        return about | {"catalogue_sha256": self.catalogue_sha256}
 
     @classmethod
     def load(

@@ -14,7 +14,7 @@ from common.models.neural.listnet.inputs import FAR, Side
 
 
 class NumpySASRec:
-    """`sasrec_network.SASRecNetwork`."""
+    """`sasrec.network.SASRecNetwork`."""
 
     def __init__(self, weights: Weights, side: np.ndarray, settings: Any) -> None:
         self.weights, self.side, self.settings = weights, side, settings
@@ -72,7 +72,7 @@ class NumpySASRec:
 
 
 class NumpyItemTower:
-    """`towers.ItemTower`."""
+    """`two_tower.network.ItemTower`."""
 
     def __init__(self, weights: Weights, features: np.ndarray, heard: np.ndarray) -> None:
         self.weights, self.features, self.heard = weights, features, heard[:, None].astype(np.float32)
@@ -87,7 +87,7 @@ class NumpyItemTower:
 
 
 class NumpyTowers:
-    """`towers.Towers`."""
+    """`two_tower.network.Towers`."""
 
     def __init__(self, weights: Weights, features: np.ndarray, heard: np.ndarray, settings: Any) -> None:
         self.items = NumpyItemTower(weights.below("items"), features, heard)
@@ -122,17 +122,17 @@ class NumpyTowers:
 
 
 class NumpyHybrid:
-    """`hybrid_network.HybridNetwork`."""
+    """`listnet.network.HybridNetwork`."""
 
     def __init__(self, weights: Weights, scale: np.ndarray, items: Side, users: Side, residual: bool) -> None:
         self.weights, self.scale, self.residual = weights, scale, residual
         self.gaps, self.sides = np.flatnonzero(scale[2]), {"items": items, "users": users}
         self.n_layers = sum(name.startswith("layers.") and name.endswith(".made.0.weight") for name in weights.arrays)
 
-    def judge(
+    def predict(
         self, features: np.ndarray, users: np.ndarray, items: np.ndarray, expected: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Ranking scores and log plays of pairs, (n,) each. users: codes, -1 for somebody unknown; expected: log plays
+        """Ranking scores and log plays of pairs, (n,) each. users: codes, -1 for an unknown one; expected: log plays
         by the means alone."""
         w = self.weights
         centred = (features - self.scale[0]) / self.scale[1]
@@ -166,7 +166,7 @@ class NumpyHybrid:
         return self.weights.linear(project, vectors)[back], None if ids is None else ids[back]
 
     def _known(self, side: Side, w: Weights, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """`hybrid_network.SideNetwork`: vectors (n, outputs) of rows of a side, and the embeddings of their ids."""
+        """`listnet.network.SideNetwork`: vectors (n, outputs) of rows of a side, and the embeddings of their ids."""
         codes = {"id": side.ids, **side.categories}
         parts = {name: w[f"tables.{name}.weight"][codes[name][places]] for name in codes if f"tables.{name}" in w}
         made = [block(w.below(f"blocks.{name}"), rows[places]) for name, rows in side.blocks.items()]
@@ -174,5 +174,5 @@ class NumpyHybrid:
 
 
 def block(w: Weights, rows: np.ndarray) -> np.ndarray:
-    """`hybrid_network.block`: linear, batch norm, ReLU."""
+    """`listnet.network.block`: linear, batch norm, ReLU."""
     return relu(w.batch_norm("1", w.linear("0", rows)))

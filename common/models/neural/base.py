@@ -6,8 +6,8 @@ takes longer than all else: its forward pass is that of `inference/numpy_network
 
 import hashlib
 import json
-from abc import abstractmethod
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 
 
-class Neural(Recommender):
-    """A model whose `fit` trains a network.
+class NetworkOwner(ABC):
+    """What builds, trains and runs a torch network: a model, or the ranker of one."""
 
-    With validation, training stops when it no longer rises, and `refit_schedule` keeps the epochs and learning rates,
-    which `refit` replays. Without it, or where nothing was chosen, training goes through all epochs of the settings.
-    """
-
-    files: ClassVar[tuple[str, ...]] = ("model.json", WEIGHTS)
+    name: ClassVar[str]
+    settings: Any
+    seed: int
+    device: str
+    inference_only: bool
     network: Any
     """A torch module, or its twin in numpy (`inference_only`)."""
     refit_schedule: RefitSchedule | None = None
-    """What the last validated `fit` chose."""
+    """What the last training with validation chose."""
 
     @classmethod
     def best_device(cls) -> str:
@@ -47,12 +47,8 @@ class Neural(Recommender):
         return choose_torch_device("auto").name
 
     @abstractmethod
-    def set_state(self, train: TrainView) -> None:
-        """Keep what scoring needs beside the network."""
-
-    @abstractmethod
     def build(self) -> Any:
-        """A new network, with its random start, for that state."""
+        """A new network, with its random start."""
 
     @abstractmethod
     def as_numpy(self, weights: Weights) -> Any:
@@ -62,39 +58,36 @@ class Neural(Recommender):
     def batches(self, train: TrainView) -> "Batches | None":
         """What the network is trained on; None where there is nothing to learn, and the network stays as built."""
 
-    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        chosen = self._train(train, validation, context, None)
-        if validation is not None:
-            self.refit_schedule = chosen
-
-    def _refit(self, train: TrainView, context: FitContext) -> None:
-        self._train(train, None, context, self.refit_schedule)
-
-    def _train(
-        self, train: TrainView, validation: Validation | None, context: FitContext, schedule: RefitSchedule | None
+    def train_on(
+        self,
+        train: TrainView,
+        validate: Callable[[], float] | None,
+        context: FitContext,
+        schedule: RefitSchedule | None = None,
     ) -> RefitSchedule:
-        """Train a new network, by a schedule if there is one; returns what came of it."""
+        """Train a new network, with validation or by a schedule if there is one; returns what came of it."""
         from common.training.trainer import train_network
 
-        self.set_state(train)
         if self.device == "cuda":
             self.device = choose_torch_device("cuda").name
+        chosen = RefitSchedule(0, [])
         with seeded(self.seed, self.device):
-            self.network, chosen = self.build().to(self.device), RefitSchedule(0, [])
+            self.network = self.build().to(self.device)
             if (batches := self.batches(train)) is not None:
                 chosen = train_network(
                     self.network,
                     batches,
                     self.settings,
                     context=context,
-                    validate=None if validation is None else lambda: validation(self),
+                    validate=validate,
                     schedule=schedule if schedule and schedule.epochs else None,
                     device=self.device,
                     identity=self._identity(train, context, schedule),
                     title=f"{self.name} {train.phase}",
                 )
-        self.curves, self.costs = chosen.curves, chosen.costs
         self.network.eval()
+        if validate is not None:
+            self.refit_schedule = chosen
         return chosen
 
     def _identity(self, train: TrainView, context: FitContext, schedule: RefitSchedule | None) -> dict[str, Any]:
@@ -149,26 +142,12 @@ class Neural(Recommender):
         """What the network made, float32."""
         return made if self.inference_only else made.float().cpu().numpy()
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The network's weights, `network/<name>`, and the state beside it."""
-        weights = {f"network/{name}": t.detach().cpu().numpy() for name, t in self.network.state_dict().items()}
-        return weights | self.state()
+    def weights(self) -> dict[str, np.ndarray]:
+        """The network's weights, `network/<name>`."""
+        return {f"network/{name}": t.detach().cpu().numpy() for name, t in self.network.state_dict().items()}
 
-    @abstractmethod
-    def state(self) -> dict[str, np.ndarray]:
-        """What `set_state` keeps, as arrays."""
-
-    @abstractmethod
-    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `state` gave."""
-
-    def written(self) -> dict[str, np.ndarray]:
-        """What goes into `model.safetensors`."""
-        return self.arrays()
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `arrays` gave."""
-        self.load_state(arrays)
+    def load_weights(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `weights` gave, from arrays with more in them. Raises ValueError for another network's."""
         weights = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
         self.network = self.as_numpy(Weights(weights)) if self.inference_only else self._rebuilt(weights)
 
@@ -183,25 +162,77 @@ class Neural(Recommender):
             raise ValueError(str(error)) from error
         return network.to(self.device).eval()
 
+
+class Neural(NetworkOwner, Recommender):
+    """A model whose `fit` trains a network.
+
+    With validation, training stops when it no longer rises, and `refit_schedule` keeps the epochs and learning rates,
+    which `refit` replays. Without it, or where nothing was chosen, training goes through all epochs of the settings.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ("model.json", WEIGHTS)
+
+    @abstractmethod
+    def set_state(self, train: TrainView) -> None:
+        """Keep what scoring needs beside the network."""
+
+    @abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """What `set_state` keeps, as arrays."""
+
+    @abstractmethod
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `state` gave."""
+
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
+        self.set_state(train)
+        self._record(self.train_on(train, None if validation is None else lambda: validation(self), context))
+
+    def _refit(self, train: TrainView, context: FitContext) -> None:
+        self.set_state(train)
+        self._record(self.train_on(train, None, context, self.refit_schedule))
+
+    def _record(self, chosen: RefitSchedule) -> None:
+        self.curves, self.costs = chosen.curves, chosen.costs
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The network's weights, `network/<name>`, and the state beside it."""
+        return self.weights() | self.state()
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
+        self.load_state(arrays)
+        self.load_weights(arrays)
+
     def write(self, folder: Path) -> None:
         """Write `model.safetensors`, then `model.json` with its hash."""
-        from safetensors.numpy import save
-
-        content = save({name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in self.written().items()})
-        sha256 = write_checked(folder / WEIGHTS, content)
-        about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
-        write_json(folder / "model.json", {**about, "catalogue_sha256": self.catalogue_sha256, "sha256": sha256})
+        sha256 = write_arrays(folder / WEIGHTS, self.arrays())
+        write_json(folder / "model.json", self.description() | {"sha256": sha256})
 
     @classmethod
     def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
         """The arrays that `save` wrote."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
+        return read_weights(folder)
 
-        try:
-            return load(read_checked(folder / WEIGHTS, str(read_json(folder / "model.json").get("sha256"))))
-        except SafetensorError as error:
-            raise ValueError(str(error)) from error
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """Write arrays as safetensors; returns the SHA-256 of the file."""
+    from safetensors.numpy import save
+
+    return write_checked(
+        path, save({name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in arrays.items()})
+    )
+
+
+def read_weights(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays of `model.safetensors`; ValueError where they are not those of which `model.json` has the hash."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return load(read_checked(folder / WEIGHTS, str(read_json(folder / "model.json").get("sha256"))))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 @contextmanager

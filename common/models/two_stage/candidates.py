@@ -29,15 +29,15 @@ from common.utils.settings import SearchRange
 KINDS: dict[str, type[Recommender]] = {
     kind.name: kind for kind in (ALS, EASE, ItemKNN, UserKNN, TagKNN, ContentKNN, Friends, Popularity)
 }
-"""The sources; those that the data say nothing for are left out."""
+"""The sources; those for which the data have nothing are left out."""
 OF_THE_REST = ("als", "tag_knn")
-"""The sources that order the items which nobody proposes: who listens, and, of items hardly anybody has, what it is."""
+"""The sources that order the items that no source proposes: by listeners and, for items with few, by tags."""
 SAMPLE = 200
-"""People whose best scores say what one unit of a source is."""
+"""Users whose best scores say what one unit of a source is."""
 STRIDE = 16
 """Every so many-th score is looked at to guess which are the largest."""
 FEW = 8
-"""Fewer people than this are asked for one source after the other: threads would cost more than they save."""
+"""Fewer users than this are scored by one source after the other: threads would cost more than they save."""
 BLOCK_BYTES = 128 * 2**20
 """Memory that the sources' scores of one block of users may take."""
 
@@ -58,10 +58,10 @@ class CandidateSettings:
 
 @dataclass(frozen=True)
 class Proposals:
-    """What the sources say of some people.
+    """What the sources say of a query.
 
     names: the sources. rows, items: the candidates int64 (pairs,), sorted by row, then item. scores: of every source,
-    float32 (sources, rows, n_items). best: each source's best score among the items the person does not have, 1 where
+    float32 (sources, rows, n_items). best: each source's best score among the items the user does not have, 1 where
     it is not above 0, float32 (sources, rows).
     """
 
@@ -76,27 +76,27 @@ class Proposals:
         return self.scores[:, rows, items].T
 
     def ranks(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """How many of the person's candidates a source puts before each pair, float32 (pairs, sources); rows sorted."""
+        """How many of the user's candidates a source puts before each pair, float32 (pairs, sources); rows sorted."""
         ranks = np.zeros((len(rows), len(self.scores)), np.float32)
-        people = np.arange(self.scores.shape[1] + 1)
-        asked, candidates = np.searchsorted(rows, people), np.searchsorted(self.rows, people)
-        for person in np.flatnonzero(np.diff(asked)):
-            pairs = slice(asked[person], asked[person + 1])
-            own = self.items[candidates[person] : candidates[person + 1]]
-            for source, scores in enumerate(self.scores[:, person]):
+        users = np.arange(self.scores.shape[1] + 1)
+        queried, candidates = np.searchsorted(rows, users), np.searchsorted(self.rows, users)
+        for user in np.flatnonzero(np.diff(queried)):
+            pairs = slice(queried[user], queried[user + 1])
+            own = self.items[candidates[user] : candidates[user + 1]]
+            for source, scores in enumerate(self.scores[:, user]):
                 ascending = np.sort(scores[own])
                 ranks[pairs, source] = len(own) - np.searchsorted(ascending, scores[items[pairs]], side="right")
         return ranks
 
     def order_of_the_rest(self) -> np.ndarray:
-        """First-stage score of every item: the mean of what OF_THE_REST say in units of their best, (rows, n_items).
+        """First-stage score of every item: the mean of OF_THE_REST in units of their best, (rows, n_items).
 
-        It stands in [-1, 0]: below every candidate, whose score is a share of wanted items.
+        It stands in [-1, 0]: below every candidate, whose score is at least 0.
         """
-        voices = [place for place, name in enumerate(self.names) if name in OF_THE_REST]
+        sources = [place for place, name in enumerate(self.names) if name in OF_THE_REST]
         total = np.zeros(self.scores.shape[1:], np.float32)
-        for place in voices:
-            total += np.clip(self.scores[place] / self.best[place][:, None], -1, 1) / len(voices)
+        for place in sources:
+            total += np.clip(self.scores[place] / self.best[place][:, None], -1, 1) / len(sources)
         return (total - 1) / 2
 
 
@@ -111,16 +111,16 @@ class CandidateGenerator:
         self.sources = {name: self._new(name) for name in available(train)}
         if ALS.name in self.sources:  # it holds all of BLAS to one thread while it trains, so it trains alone
             self.sources[ALS.name].fit(train)
-        with ThreadPoolExecutor(threads()) as pool:
-            list(pool.map(lambda source: source.fit(train), [s for n, s in self.sources.items() if n != ALS.name]))
+        with ThreadPoolExecutor(threads()) as executor:
+            list(executor.map(lambda source: source.fit(train), [s for n, s in self.sources.items() if n != ALS.name]))
         self.n_items = train.n_items
         self.scales = self._scales(train)
         return self
 
     def _scales(self, train: TrainView) -> np.ndarray:
-        """The mean over some people of each source's best score, float32 (sources,): what one unit of it is."""
-        people = np.flatnonzero(train.histories.lengths > 0)
-        sample = people[np.unique(np.linspace(0, len(people) - 1, min(SAMPLE, len(people))).astype(int))]
+        """The mean over some users of each source's best score, float32 (sources,): what one unit of it is."""
+        users = np.flatnonzero(train.histories.lengths > 0)
+        sample = users[np.unique(np.linspace(0, len(users) - 1, min(SAMPLE, len(users))).astype(int))]
         if not len(sample):
             return np.ones(len(self.sources), np.float32)
         return self.propose(Query(sample, train.histories.take(sample))).best.mean(axis=1)
@@ -129,31 +129,31 @@ class CandidateGenerator:
         settings: Any = getattr(self.settings, name, None)
         return KINDS[name](settings, seed=self.seed, device=self.device)
 
-    def blocks(self, asked: Query) -> Iterator[np.ndarray]:
-        """The rows of `asked`, in blocks whose scores fit into BLOCK_BYTES."""
+    def blocks(self, query: Query) -> Iterator[np.ndarray]:
+        """The rows of `query`, in blocks whose scores fit into BLOCK_BYTES."""
         step = max(1, BLOCK_BYTES // (4 * self.n_items * len(self.sources)))
-        yield from (np.arange(start, min(start + step, len(asked))) for start in range(0, len(asked), step))
+        yield from (np.arange(start, min(start + step, len(query))) for start in range(0, len(query), step))
 
-    def propose(self, asked: Query) -> Proposals:
-        """Candidates and scores of some people; ties at the last place of a proposal go by code."""
-        shape = (len(self.sources), len(asked), self.n_items)
+    def propose(self, query: Query) -> Proposals:
+        """Candidates and scores of a query; ties at the last place of a proposal go by code."""
+        shape = (len(self.sources), len(query), self.n_items)
         scores, best = np.empty(shape, np.float32), np.empty(shape[:2], np.float32)
         chosen = np.empty(shape, bool)
-        history = np.repeat(np.arange(len(asked)), asked.given.lengths), asked.given.items
+        history = np.repeat(np.arange(len(query)), query.given.lengths), query.given.items
 
-        def ask(place: int, source: Recommender) -> None:
-            own = score_query(source, asked)
+        def fill(place: int, source: Recommender) -> None:
+            own = score_query(source, query)
             scores[place] = own
             own[history] = -np.inf
             best[place] = own.max(axis=1, initial=-np.inf)
             chosen[place] = largest(own, self.settings.top)
-            chosen[place][history] = False  # where somebody has so much that too little is left
+            chosen[place][history] = False  # where a user has so much that too little is left
 
-        if len(asked) < FEW:
-            list(map(ask, range(len(self.sources)), self.sources.values()))
+        if len(query) < FEW:
+            list(map(fill, range(len(self.sources)), self.sources.values()))
         else:
-            with ThreadPoolExecutor(threads()) as pool:
-                list(pool.map(ask, range(len(self.sources)), self.sources.values()))
+            with ThreadPoolExecutor(threads()) as executor:
+                list(executor.map(fill, range(len(self.sources)), self.sources.values()))
         rows, items = np.nonzero(chosen.any(axis=0))
         best = np.where(best > 0, best, np.float32(1))
         return Proposals(list(self.sources), rows, items, scores, best)
@@ -181,19 +181,19 @@ def available(train: TrainView) -> list[str]:
     return [name for name in KINDS if not lacking.get(name, False)]
 
 
-def score_query(source: Recommender, asked: Query) -> np.ndarray:
-    """Scores of known people by code and of the others by their history, float32 (rows, n_items), free to change."""
-    known = asked.users >= 0
+def score_query(source: Recommender, query: Query) -> np.ndarray:
+    """Scores of known users by code and of the others by their history, float32 (rows, n_items), free to change."""
+    known = query.users >= 0
     if known.all():
-        return source.score(asked.users).astype(np.float32, copy=False)
-    scores = source.fold_in(asked.given).astype(np.float32, copy=False)
+        return source.score(query.users).astype(np.float32, copy=False)
+    scores = source.fold_in(query.given).astype(np.float32, copy=False)
     if known.any():
-        scores[known] = source.score(asked.users[known])
+        scores[known] = source.score(query.users[known])
     return scores
 
 
 def largest(scores: np.ndarray, k: int) -> np.ndarray:
-    """Which entries are among the k largest of their row, ties by column, bool alike.
+    """Which entries are among the k largest of their row, ties by column, bool of the same shape.
 
     >>> largest(np.array([[1.0, 3.0, 2.0, 2.0]]), 2)
     array([[False,  True,  True, False]])

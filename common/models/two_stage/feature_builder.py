@@ -23,9 +23,9 @@ from common.splits.histories import Query
 
 @dataclass(frozen=True)
 class FeatureBuilder:
-    """The fitted sources and the tables of one state of the visible data: proposals and features come from here."""
+    """The fitted sources and the tables of one train view: proposals and features come from here."""
 
-    stage: CandidateGenerator
+    generator: CandidateGenerator
     tables: FeatureTables
     columns: dict[str, list[str]]
     """The features that these data feed: group -> names."""
@@ -35,14 +35,14 @@ class FeatureBuilder:
         """The name of each feature, in order."""
         return [name for names in self.columns.values() for name in names]
 
-    def describe(self, asked: Query, rows: np.ndarray, items: np.ndarray, proposals: Proposals) -> np.ndarray:
-        """Features of pairs (row of `asked`, item), sorted by row, float32 (pairs, columns)."""
-        made = make_features(self.tables, self.stage, asked, rows, items, proposals)
+    def build(self, query: Query, rows: np.ndarray, items: np.ndarray, proposals: Proposals) -> np.ndarray:
+        """Features of pairs (row of `query`, item), sorted by row, float32 (pairs, columns)."""
+        made = make_features(self.tables, self.generator, query, rows, items, proposals)
         return aligned(made, self.columns, len(rows))
 
 
 def aligned(made: dict[str, Columns], columns: dict[str, list[str]], n: int) -> np.ndarray:
-    """Columns in the order asked for, float32 (n, columns); NaN for one that these data cannot feed."""
+    """Columns in the given order, float32 (n, columns); NaN for one that these data cannot feed."""
     values = np.full((n, sum(map(len, columns.values()))), np.nan, np.float32)
     for place, (group, name) in enumerate((group, name) for group, names in columns.items() for name in names):
         if (column := made.get(group, {}).get(name)) is not None:
@@ -52,14 +52,14 @@ def aligned(made: dict[str, Columns], columns: dict[str, list[str]], n: int) -> 
 
 def make_features(
     tables: FeatureTables,
-    stage: CandidateGenerator,
-    asked: Query,
+    generator: CandidateGenerator,
+    query: Query,
     rows: np.ndarray,
     items: np.ndarray,
     proposals: Proposals,
 ) -> dict[str, Columns]:
-    """Features of pairs (row of `asked`, item) sorted by row: group -> name -> float (pairs,)."""
-    pairs = Pairs(tables, stage, asked, rows, items)
+    """Features of pairs (row of `query`, item) sorted by row: group -> name -> float (pairs,)."""
+    pairs = Pairs(tables, generator, query, rows, items)
     made = {"user": user_features(pairs), "item": item_features(pairs)}
     if tables.has_plays:
         made["plays"] = play_features(pairs)

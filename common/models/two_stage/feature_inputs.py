@@ -1,4 +1,4 @@
-"""What features are made from: the visible tables as arrays, and what is derived from them once."""
+"""What features are made from: the tables of a train view as arrays, and what is derived from them once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -120,7 +120,7 @@ class FeatureTables:
         return self._once(f"known {name}", lambda: _known(self.arrays[name]))
 
     def _once(self, what: str, make: Callable[[], Any]) -> Any:
-        """What is made from the tables when it is first asked for."""
+        """What is made from the tables, once."""
         if what not in self._made:
             self._made[what] = make()
         return self._made[what]
@@ -131,7 +131,7 @@ class FeatureTables:
 
 
 def feature_tables(train: TrainView) -> FeatureTables:
-    """The tables of visible data."""
+    """The tables of a train view."""
     arrays = {
         "popularity": train.popularity,
         "spoken_of": train.counts > train.count_floor,

@@ -1,10 +1,10 @@
-"""The features that the second stage knows of a (person, item) pair: names and meanings. `features.py` makes them.
+"""The features of a (user, item) pair: names and meanings. `feature_builder.py` makes them.
 
-A feature is made from what the phase shows and from what is known of the person, never from the pair itself. What
+A feature is made from the train view and from what is known of the user, never from the pair itself. What
 cannot be known is NaN, and groups of features for which the data have no table are left out. Items of so few visible
 listeners that they must have hidden ones (`TrainView.count_floor`) share one popularity, and nothing is said of their
 listeners. What collaborative models say of an item with one listener is NaN, as it is of one with none: else a score of
-exactly nothing would betray an item whose listeners are all hidden. Whether the person has tagged the item without
+exactly nothing would betray an item whose listeners are all hidden. Whether the user has tagged the item without
 listening is no feature: the tags of hidden pairs are hidden too, so that a visible tag would only betray what is not.
 """
 
@@ -31,12 +31,12 @@ FEATURES: dict[str, dict[str, str]] = {
         "item_log_plays": "mean log(1 + plays) of the listeners",
         "item_intensity": "item_log_plays - mean of the listeners' user_log_plays",
         "relative_activity": "user_log_plays - mean of the listeners' user_log_plays",
-        "interaction_strength": "mean log(1 + plays) of the history, weighed by likeness to the item (item kNN)",
+        "interaction_strength": "mean log(1 + plays) of the history, weighed by similarity to the item (item kNN)",
     },
     "sources": {
         "<source>_rank": "candidates that the source puts before the item",
-        "<source>_score": "the source's score in units of the person's best",
-        "<source>_strength": "the source's score in units of the mean of all people's best",
+        "<source>_score": "the source's score in units of the user's best",
+        "<source>_strength": "the source's score in units of the mean of all users' best",
         "votes": "sources that propose the item",
     },
     "content": {
@@ -62,21 +62,21 @@ FEATURES: dict[str, dict[str, str]] = {
     },
     "order": {
         "tag_last_<n>": "mean cosine of TF-IDF tags with the last n = 1, 5, 15 items",
-        "listening_last_<n>": "mean likeness (item kNN) to the last n = 1, 5, 15 items",
+        "listening_last_<n>": "mean similarity (item kNN) to the last n = 1, 5, 15 items",
     },
     "time": {
-        "days_since_last": "days from the person's last event to the newest of all",
-        "events_of_last_day": "log(1 + the person's events on their last day)",
-        "item_time_gap": "days from the person's last event to the item's mean event",
-        "item_newest_gap": "days from the person's last event to the item's newest event",
-        "item_now_share": "share of the item's events within a month of the person's last event",
-        "item_later_share": "share of the item's events more than a day after the person's last event",
+        "days_since_last": "days from the user's last event to the newest of all",
+        "events_of_last_day": "log(1 + the user's events on their last day)",
+        "item_time_gap": "days from the user's last event to the item's mean event",
+        "item_newest_gap": "days from the user's last event to the item's newest event",
+        "item_now_share": "share of the item's events within a month of the user's last event",
+        "item_later_share": "share of the item's events more than a day after the user's last event",
     },
     "people": {
         "user_age": "age in years",
         "age_gap": "age - mean age of the item's listeners",
-        "gender_share": "share of the listeners that have the person's gender",
-        "country_share": "share of the listeners that have the person's country",
+        "gender_share": "share of the listeners that have the user's gender",
+        "country_share": "share of the listeners that have the user's country",
     },
 }
 """Group -> feature -> what it is. <source> and <n> stand for several columns."""

@@ -1,4 +1,4 @@
-"""Stage 3's second stages: random forests (Breiman 2001), and gradient boosting over histograms beside them."""
+"""Random forests (Breiman 2001) and gradient boosting over histograms as rankers of candidates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import numpy as np
 from common.models.explanation import Explanation
 from common.models.inference.trees import Trees
 from common.models.two_stage.base import Candidates
-from common.models.two_stage.tree_ranker import TwoStage, TwoStageSettings
+from common.models.two_stage.tree_ranker import TreeRecommender, TreeSettings
 from common.splits.histories import Histories, Query
 from common.utils.environment import threads
 from common.utils.settings import SearchRange
 
 
 @dataclass(frozen=True)
-class ForestSettings(TwoStageSettings):
+class ForestSettings(TreeSettings):
     """The defaults are the textbook's: 100 trees, each on a bootstrap sample, leaves of 5, sqrt(features) a split."""
 
     trees: Annotated[int, SearchRange(50, 500, log=True, least=1, search=False)] = 100
@@ -29,17 +29,17 @@ class ForestSettings(TwoStageSettings):
     """Size of a tree's bootstrap sample, as a share of the training rows."""
 
 
-class Forest(TwoStage):
-    """A forest on labels 0 and 1: the mean over trees of the share of wanted candidates in the leaf."""
+class Forest(TreeRecommender):
+    """A forest on labels 0 and 1: the mean over trees of the share of positive candidates in the leaf."""
 
     name = "forest"
     Settings = ForestSettings
 
-    def new_ranker(self) -> Any:
+    def new_trees(self) -> Any:
         """A regression forest, whose squared error on 0 and 1 is half the Gini impurity of a classifying one."""
         return self._forest(self.settings.leaf, self.settings.features)
 
-    def new_plays(self) -> Any:
+    def new_plays_trees(self) -> Any:
         """The textbook's regression forest: a third of the features at every split."""
         return self._forest(5, 1 / 3)
 
@@ -58,20 +58,21 @@ class Forest(TwoStage):
     def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """Which features moved a candidate's score, and by how much: Saabas 2014, the steps of the paths added up.
 
-        `parts` start with `average`, the share of wanted training candidates, and sum to the score. An item that no
+        `parts` start with `average`, the share of positive training candidates, and sum to the score. An item that no
         source proposes has the part `first_stage` alone. `user` is the code of a known user.
         """
-        pool = self.pool(Query(np.array([user]), history.take(np.array([0]))))
-        return [self._explain(pool, item) for item in items]
+        candidates = self.candidates(Query(np.array([user]), history.take(np.array([0]))))
+        return [self._explain(candidates, item) for item in items]
 
-    def _explain(self, pool: Candidates, item: int) -> Explanation:
+    def _explain(self, candidates: Candidates, item: int) -> Explanation:
         nothing = np.array([], np.int32), np.array([])
-        place = np.flatnonzero(pool.items == item)
-        if not len(place) or self.ranker is None:
-            return Explanation({"first_stage": float(pool.scores(self.order(pool))[0, item])}, *nothing)
-        average, steps = contributions(self.ranker, pool.features[place])
+        place = np.flatnonzero(candidates.items == item)
+        if not len(place) or self.ranker.trees is None:
+            scores = candidates.scores(self.ranker.order(candidates))
+            return Explanation({"first_stage": float(scores[0, item])}, *nothing)
+        average, steps = contributions(self.ranker.trees, candidates.features[place])
         by_size = np.argsort(-np.abs(steps[0]), kind="stable")
-        names = self.bench.names
+        names = self.feature_builder.names
         return Explanation({"average": average} | {names[f]: float(steps[0, f]) for f in by_size}, *nothing)
 
 
@@ -90,7 +91,7 @@ def contributions(forest: Trees, features: np.ndarray) -> tuple[float, np.ndarra
 
 
 @dataclass(frozen=True)
-class HistGradientSettings(TwoStageSettings):
+class HistGradientSettings(TreeSettings):
     """The defaults are scikit-learn's."""
 
     iterations: Annotated[int, SearchRange(50, 400, log=True, least=1)] = 100
@@ -105,19 +106,19 @@ class HistGradientSettings(TwoStageSettings):
     """Regularisation of the leaves' values."""
 
 
-class HistGradient(TwoStage):
+class HistGradient(TreeRecommender):
     """scikit-learn's gradient boosting over histograms, with the logistic loss."""
 
     name = "hist_gradient"
     Settings = HistGradientSettings
 
-    def new_ranker(self) -> Any:
-        """A boosted classifier of wanted candidates."""
+    def new_trees(self) -> Any:
+        """A boosted classifier of positive candidates."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return HistGradientBoostingClassifier(**self._options())
 
-    def new_plays(self) -> Any:
+    def new_plays_trees(self) -> Any:
         """A boosted regressor of log plays."""
         from sklearn.ensemble import HistGradientBoostingRegressor
 

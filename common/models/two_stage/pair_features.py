@@ -23,48 +23,48 @@ RECENT = (1, 5, 15)
 
 
 MONTH = 31
-"""Days around somebody's last event that count as the same time."""
+"""Days around the user's last event that count as the same time."""
 
 
 class Pairs:
-    """Pairs (row of `asked`, item), sorted by row, and what the features of several groups need of them."""
+    """Pairs (row of `query`, item), sorted by row, and what the features of several groups need of them."""
 
     def __init__(
-        self, tables: FeatureTables, stage: CandidateGenerator, asked: Query, rows: np.ndarray, items: np.ndarray
+        self, tables: FeatureTables, generator: CandidateGenerator, query: Query, rows: np.ndarray, items: np.ndarray
     ) -> None:
-        self.tables, self.stage, self.asked, self.rows, self.items = tables, stage, asked, rows, items
-        self.plays = asked.given.matrix()
+        self.tables, self.generator, self.query, self.rows, self.items = tables, generator, query, rows, items
+        self.plays = query.given.matrix()
         self.has = weigh(self.plays, "binary")
         self.lengths = np.asarray(self.has.sum(axis=1)).ravel()
-        self.starts = np.searchsorted(rows, np.arange(len(asked) + 1))
+        self.starts = np.searchsorted(rows, np.arange(len(query) + 1))
         self.user_mainstream = ratio(self.has @ tables.log_listeners, self.lengths)
         self.user_log_plays = ratio(weigh(self.plays, "log").sum(axis=1), self.lengths)
 
     @property
     def heard(self) -> np.ndarray:
-        """Whether each pair's item has more than one visible listener, bool (pairs,)."""
+        """Whether each pair's item has more than one listener, bool (pairs,)."""
         return self.tables.arrays["heard"][self.items]
 
     @property
     def similarity(self) -> sparse.csr_array:
-        """Likeness of items by common listeners, (n_items, n_items)."""
-        neighbours = self.stage.sources[ItemKNN.name]
-        assert isinstance(neighbours, ItemKNN)
-        return neighbours.similarity
+        """Similarity of items by common listeners, (n_items, n_items)."""
+        item_knn = self.generator.sources[ItemKNN.name]
+        assert isinstance(item_knn, ItemKNN)
+        return item_knn.similarity
 
-    def by_person(self, column: Callable[[np.ndarray, np.ndarray], Columns], names: list[str]) -> Columns:
-        """Columns made person by person from their items and their history, float32 (pairs,), NaN where none are."""
+    def by_user(self, column: Callable[[np.ndarray, np.ndarray], Columns], names: list[str]) -> Columns:
+        """Columns made user by user from their items and their history, float32 (pairs,), NaN where none are."""
         made = {name: np.full(len(self.rows), np.nan, np.float32) for name in names}
-        for person in np.flatnonzero(np.diff(self.starts)):
-            own = slice(self.starts[person], self.starts[person + 1])
-            history = self.asked.given[int(person)]
+        for user in np.flatnonzero(np.diff(self.starts)):
+            own = slice(self.starts[user], self.starts[user + 1])
+            history = self.query.given[int(user)]
             for name, values in column(self.items[own], history).items() if len(history) else ():
                 made[name][own] = values
         return made
 
 
 def play_features(pairs: Pairs) -> Columns:
-    """How much somebody plays, how much an item is played, and what both say together."""
+    """How much the user plays, how much an item is played, and both together."""
     tables, rows, items = pairs.tables, pairs.rows, pairs.items
     total = np.asarray(pairs.plays.sum(axis=1), float).ravel()
     largest = pairs.plays.max(axis=1).toarray().ravel() if pairs.plays.shape[0] else total
@@ -92,13 +92,13 @@ def source_features(pairs: Pairs, proposals: Proposals) -> Columns:
     for place, name in enumerate(proposals.names):
         made[f"{name}_rank"] = ranks[:, place]
         made[f"{name}_score"] = scores[:, place] / proposals.best[place][rows]
-        made[f"{name}_strength"] = scores[:, place] / pairs.stage.scales[place]
-    made["votes"] = (ranks < pairs.stage.settings.top).sum(axis=1) if len(rows) else np.zeros(0)
+        made[f"{name}_strength"] = scores[:, place] / pairs.generator.scales[place]
+    made["votes"] = (ranks < pairs.generator.settings.top).sum(axis=1) if len(rows) else np.zeros(0)
     return made
 
 
 def content_features(pairs: Pairs) -> Columns:
-    """Similarity in genres and sound, distance from the history's mean sound and year."""
+    """Similarity in genres and sound, distance from the history's mean audio and year."""
     made: Columns = {}
     for space, name in (("genre", "genres"), ("audio", "audio_vectors")):
         if name in pairs.tables:
@@ -126,7 +126,7 @@ def _similarity(pairs: Pairs, name: str, space: str) -> Columns:
         cosine[~has_vector[items]] = np.nan
         return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
 
-    return pairs.by_person(compare, [f"{space}_max", f"{space}_mean"])
+    return pairs.by_user(compare, [f"{space}_max", f"{space}_mean"])
 
 
 def tag_features(pairs: Pairs) -> Columns:
@@ -148,18 +148,18 @@ def tag_features(pairs: Pairs) -> Columns:
 
     return {
         **_similarity(pairs, "tag_vectors", "tag"),
-        **pairs.by_person(overlap, ["tag_overlap"]),
+        **pairs.by_user(overlap, ["tag_overlap"]),
         "user_tag_entropy": entropy(profile)[pairs.rows],
         "user_tag_diversity": np.log1p(distinct)[pairs.rows],
     }
 
 
 def friend_features(pairs: Pairs) -> Columns:
-    """NaN for people who are unknown."""
+    """NaN for users who are unknown."""
     if "friends" not in pairs.tables:
         return {}
-    friends, known = pairs.tables.matrices["friends"], pairs.asked.users >= 0
-    own = friends[np.where(known, pairs.asked.users, 0)]
+    friends, known = pairs.tables.matrices["friends"], pairs.query.users >= 0
+    own = friends[np.where(known, pairs.query.users, 0)]
     listening = entries(own @ pairs.tables.has, pairs.rows, pairs.items)
     number = np.asarray(own.sum(axis=1)).ravel()
     known_pair = known[pairs.rows]
@@ -190,12 +190,12 @@ def order_features(pairs: Pairs) -> Columns:
             made |= {f"{space}_last_{n}": near[:n].mean(axis=0) for n in RECENT}
         return made
 
-    return pairs.by_person(recent, [f"{space}_last_{n}" for space in spaces for n in RECENT])
+    return pairs.by_user(recent, [f"{space}_last_{n}" for space in spaces for n in RECENT])
 
 
 def time_features(pairs: Pairs) -> Columns:
     """Times relative to the last event of the history; NaN where that has no times."""
-    given, arrays = pairs.asked.given, pairs.tables.arrays
+    given, arrays = pairs.query.given, pairs.tables.arrays
     if "event_days" not in pairs.tables or given.timestamps is None:
         return {}
     days, items, n_items = arrays["event_days"], arrays["event_items"], len(arrays["popularity"])
@@ -229,14 +229,14 @@ def time_features(pairs: Pairs) -> Columns:
     }
 
 
-def _count_before(items: np.ndarray, days: np.ndarray, asked: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """How many events (sorted by item, then day) of each asked item lie before a day, int64 (len(asked),)."""
+def _count_before(items: np.ndarray, days: np.ndarray, queried: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """How many events (sorted by item, then day) of each queried item lie before a day, int64 (len(queried),)."""
     if not len(days):
-        return np.zeros(len(asked), np.int64)
+        return np.zeros(len(queried), np.int64)
     low, width = days.min() - 1, days.max() - days.min() + 3
     keys = items * width + (days - low)
     limit = np.clip(np.nan_to_num(day, nan=low), low, low + width - 0.5)
-    return np.searchsorted(keys, asked * width + (limit - low)) - np.searchsorted(items, asked)
+    return np.searchsorted(keys, queried * width + (limit - low)) - np.searchsorted(items, queried)
 
 
 def _known_mean(pairs: Pairs, name: str) -> np.ndarray:

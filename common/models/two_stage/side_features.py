@@ -10,7 +10,7 @@ MAINSTREAM = 0.01
 
 
 def user_features(pairs: Pairs) -> Columns:
-    """Length and mainstream taste of the history."""
+    """Length and popularity of the history."""
     head = pairs.tables.popularity_rank < MAINSTREAM
     share = ratio(pairs.has @ head.astype(float), pairs.lengths)
     own = {
@@ -35,8 +35,8 @@ def item_features(pairs: Pairs) -> Columns:
 
 
 def demographic_features(pairs: Pairs) -> Columns:
-    """NaN for people who are unknown, or of whom the data do not say."""
-    tables, users, made = pairs.tables, pairs.asked.users, dict[str, np.ndarray]()
+    """NaN for users who are unknown, or of whom the data do not say."""
+    tables, users, made = pairs.tables, pairs.query.users, dict[str, np.ndarray]()
     for column in ("age", "gender", "country"):
         if (values := tables.arrays.get(f"user_{column}")) is None:
             continue

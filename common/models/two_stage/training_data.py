@@ -1,13 +1,15 @@
-"""What a second stage learns from: labelled candidates of cross-fitted sources, shared by all that learn from them.
+"""What a ranker learns from: labelled candidates of cross-fitted sources.
 
-The sources are fitted once on everything visible, for use, and once per fold without the fold's pairs (see
-`common/data/folds.py`), for learning: what is held out and proposed is a wanted candidate, every other proposed item
-is not. All wanted candidates are kept and, since they are few, `negatives` times as many of the others, drawn evenly.
+The sources are fitted once on the whole train view, for use, and once per fold without the fold's pairs (see
+`common/splits/cross_fitting.py`), for learning: what is held out and proposed is a positive candidate, every other
+proposed item is a negative. All positives are kept and, since they are few, `negatives` times as many of the others,
+drawn evenly.
 """
 
 import logging
 import sys
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,95 +28,94 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What there is to learn: pairs that are candidates or held out or both, sorted by list.
+class TrainingData:
+    """Pairs (user, item) that are candidates or held out or both, sorted by list, and what they were made from.
 
-    described: float32 (pairs, columns), their features. lists: int64 (pairs,), which asked person of which fold each
-    belongs to. users: int64 (pairs,), the person's code, -1 for somebody unknown. items: int64 (pairs,). candidate:
-    bool (pairs,), False for one that is held out but not proposed. target: bool (pairs,), held out and asked for.
-    plays: float32 (pairs,), log plays of targets, NaN of others and where every interaction weighs the same.
+    features: float32 (pairs, columns). lists: int64 (pairs,), which query of which fold each belongs to. users: int64
+    (pairs,), the user's code, -1 for an unknown one. items: int64 (pairs,). candidate: bool (pairs,), False for a pair
+    that is held out but not proposed. target: bool (pairs,), held out and to be found. log_plays: float32 (pairs,),
+    log(1 + plays) of targets, NaN of others and where every interaction weighs the same.
     """
 
-    described: np.ndarray
+    train: TrainView
+    columns: dict[str, list[str]]
+    """The features: group -> names, in order."""
+    features: np.ndarray
     lists: np.ndarray
     users: np.ndarray
     items: np.ndarray
     candidate: np.ndarray
     target: np.ndarray
-    plays: np.ndarray
+    log_plays: np.ndarray
 
     @property
-    def features(self) -> np.ndarray:
+    def candidate_features(self) -> np.ndarray:
         """Features of candidates, float32 (n, columns)."""
-        return self.described[self.candidate]
+        return self.features[self.candidate]
 
     @property
-    def wanted(self) -> np.ndarray:
+    def labels(self) -> np.ndarray:
         """Which candidates are targets, bool (n,)."""
         return self.target[self.candidate]
 
     @property
-    def pair_features(self) -> np.ndarray:
-        """Features of pairs whose plays are known, float32 (m, columns)."""
-        return self.described[~np.isnan(self.plays)]
-
-    @property
-    def log_plays(self) -> np.ndarray:
-        """log(1 + plays) of these, float32 (m,); m = 0 where every interaction weighs the same."""
-        return self.plays[~np.isnan(self.plays)]
+    def has_plays(self) -> np.ndarray:
+        """Of which pairs the plays are known, bool (pairs,); of none where every interaction weighs the same."""
+        return ~np.isnan(self.log_plays)
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Everything before the learning itself, and the seconds that sources and features took."""
+class CrossFitted:
+    """The fitted sources and features, the training data, and the seconds that both took."""
 
-    bench: FeatureBuilder
-    lessons: Lessons
+    feature_builder: FeatureBuilder
+    data: TrainingData
     source_seconds: Seconds
     feature_seconds: Seconds
-    trees: dict[str, tuple[Any, Any, Seconds]] = field(default_factory=dict)
-    """Trees learned from the lessons before, and the seconds that took, by what they were learned with."""
+    trees: dict[Hashable, tuple[Any, Any, Seconds]] = field(default_factory=dict)
+    """Trees that were learned from the data, and the seconds that took, by what they were learned with."""
 
 
-KEPT = 2
-"""Preparations that are kept for the next model that learns from the same: those of both phases of a run."""
+def cross_fit(
+    train: TrainView,
+    settings: CandidateSettings,
+    negatives: int,
+    seed: int,
+    device: str,
+    shared: dict[Any, Any] | None = None,
+) -> tuple[CrossFitted, bool]:
+    """Sources, features and training data of a train view, and whether an earlier fit has left them in `shared`.
+
+    negatives: how many negatives per positive are kept.
+    """
+    key = ("cross-fitted", id(train), settings, negatives, seed, device)  # the data keep the view, and so its id
+    shared = {} if shared is None else shared
+    known = key in shared
+    if not known:
+        shared[key] = _cross_fit(train, settings, negatives, seed, device)
+    return shared[key], known
 
 
-_kept: list[tuple[tuple, Prepared]] = []
-
-
-def prepare(
-    train: TrainView, settings: CandidateSettings, negatives: int, seed: int, device: str
-) -> tuple[Prepared, bool]:
-    """The preparation for some visible data, and whether a model before this one has left it behind."""
-    asked_for = (settings, negatives, seed, device)
-    for (whose, *key), kept in _kept:
-        if whose is train and tuple(key) == asked_for:
-            return kept, True
-    prepared = _prepare(train, settings, negatives, seed, device)
-    _kept.append(((train, *asked_for), prepared))
-    del _kept[: len(_kept) - KEPT]
-    return prepared, False
-
-
-def _prepare(train: TrainView, settings: CandidateSettings, negatives: int, seed: int, device: str) -> Prepared:
+def _cross_fit(train: TrainView, settings: CandidateSettings, negatives: int, seed: int, device: str) -> CrossFitted:
     clock = Clock()
-    bench = set_up(train, settings, seed, device, clock)
+    builder = fit_sources(train, settings, seed, device, clock)
     rng = np.random.default_rng([seed, negatives])
     parts, first = [], 0
     for fold in tqdm(folds(train, seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
-        of_fold = set_up(fold.train, settings, seed, device, clock, bench.columns)
-        for rows in of_fold.stage.blocks(fold.query):
-            parts.append(lessons(of_fold, fold, rows, first, negatives, rng, clock))
+        of_fold = fit_sources(fold.train, settings, seed, device, clock, builder.columns)
+        for rows in of_fold.generator.blocks(fold.query):
+            parts.append(labelled_pairs(of_fold, fold, rows, first, negatives, rng, clock))
         first += len(fold.query)
-    bench, learned = without_unknown(bench, join(parts))
-    if missing := [*(KINDS.keys() - bench.stage.sources.keys()), *(FEATURES.keys() - bench.columns.keys())]:
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    builder, data = without_unknown(builder, TrainingData(train, builder.columns, **joined))
+    sources, groups = builder.generator.sources.keys(), builder.columns.keys()
+    if missing := [*(KINDS.keys() - sources), *(FEATURES.keys() - groups)]:
         nothing = "left out, since %s of data set %r has nothing for them: %s"
         log.info(nothing, train.protocol, train.dataset, ", ".join(sorted(missing)))
-    return Prepared(bench, learned, clock.seconds["sources"], clock.seconds["features"])
+    return CrossFitted(builder, data, clock.seconds["sources"], clock.seconds["features"])
 
 
-def set_up(
+def fit_sources(
     train: TrainView,
     settings: CandidateSettings,
     seed: int,
@@ -123,71 +124,66 @@ def set_up(
     columns: dict[str, list[str]] | None = None,
 ) -> FeatureBuilder:
     """Fit the sources and gather the tables; `columns` are those of the whole data, for a fold of it."""
-    stage = CandidateGenerator(settings, seed, device).fit(train)
+    generator = CandidateGenerator(settings, seed, device).fit(train)
     clock.lap("sources")
     tables = feature_tables(train)
     if columns is None:
-        anybody = Query(np.array([0]), train.histories.take(np.array([0])))
-        pair = np.array([0])
-        made = make_features(tables, stage, anybody, pair, pair, stage.propose(anybody))
+        first = np.array([0])
+        anybody = Query(first, train.histories.take(first))
+        made = make_features(tables, generator, anybody, first, first, generator.propose(anybody))
         columns = {group: list(names) for group, names in made.items()}
     clock.lap("features")
-    return FeatureBuilder(stage, tables, columns)
+    return FeatureBuilder(generator, tables, columns)
 
 
-def lessons(
-    bench: FeatureBuilder,
+def labelled_pairs(
+    builder: FeatureBuilder,
     fold: Fold,
     rows: np.ndarray,
     first: int,
     negatives: int,
     rng: np.random.Generator,
     clock: "Clock",
-) -> Lessons:
-    """The lessons of some consecutive rows of a fold, whose lists are numbered from `first`."""
-    asked, n_items = fold.query.take(rows), bench.stage.n_items
-    proposals = bench.stage.propose(asked)
+) -> dict[str, np.ndarray]:
+    """The arrays of `TrainingData` of consecutive rows of a fold's query, whose lists are numbered from `first`."""
+    query, n_items = fold.query.take(rows), builder.generator.n_items
+    proposals = builder.generator.propose(query)
     clock.lap("sources")
     mine = slice(*np.searchsorted(fold.rows, [rows[0], rows[-1] + 1]))
-    held, wanted_held = (fold.rows[mine] - rows[0]) * n_items + fold.items[mine], fold.labels[mine]
-    keys = proposals.rows * n_items + proposals.items
-    wanted, others = np.isin(keys, held[wanted_held]), ~np.isin(keys, held)
-    share = negatives * wanted.sum() / max(1, others.sum())
-    chosen = np.flatnonzero(wanted | (others & (rng.random(len(keys)) < share)))
-    pairs = held[wanted_held] if bench.tables.has_plays else held[:0]
-    described = np.union1d(keys[chosen], pairs)
-    owners, items = described // n_items, described % n_items
-    features = bench.describe(asked, owners, items, proposals)
+    held_out, labels = (fold.rows[mine] - rows[0]) * n_items + fold.items[mine], fold.labels[mine]
+    proposed = proposals.rows * n_items + proposals.items
+    positive, negative = np.isin(proposed, held_out[labels]), ~np.isin(proposed, held_out)
+    share = negatives * positive.sum() / max(1, negative.sum())
+    chosen = proposed[positive | (negative & (rng.random(len(proposed)) < share))]
+    with_plays = held_out[labels] if builder.tables.has_plays else held_out[:0]
+    pairs = np.union1d(chosen, with_plays)
+    owners, items = pairs // n_items, pairs % n_items
+    features = builder.build(query, owners, items, proposals)
     clock.lap("features")
-    plays = np.full(len(described), np.nan, np.float32)
-    plays[np.searchsorted(described, pairs)] = fold.log_weights[mine][wanted_held][: len(pairs)]
-    return Lessons(
-        described=features,
-        lists=first + rows[0] + owners,
-        users=asked.users[owners],
-        items=items,
-        candidate=np.isin(described, keys[chosen]),
-        target=np.isin(described, held[wanted_held]),
-        plays=plays,
-    )
+    log_plays = np.full(len(pairs), np.nan, np.float32)
+    log_plays[np.searchsorted(pairs, with_plays)] = fold.log_weights[mine][labels][: len(with_plays)]
+    return {
+        "features": features,
+        "lists": first + rows[0] + owners,
+        "users": query.users[owners],
+        "items": items,
+        "candidate": np.isin(pairs, chosen),
+        "target": np.isin(pairs, held_out[labels]),
+        "log_plays": log_plays,
+    }
 
 
-def join(parts: list[Lessons]) -> Lessons:
-    """The lessons of all parts."""
-    return Lessons(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Lessons)})
-
-
-def without_unknown(bench: FeatureBuilder, learned: Lessons) -> tuple[FeatureBuilder, Lessons]:
-    """Both without the columns of which nothing was ever known in training: friends of people who are all strangers."""
-    if not learned.candidate.any():
-        return bench, learned
-    known = ~np.isnan(learned.features).all(axis=0)
-    if len(learned.log_plays):
-        known &= ~np.isnan(learned.pair_features).all(axis=0)
-    names = {name for name, kept in zip(bench.names, known, strict=True) if kept}
-    columns = {group: [name for name in own if name in names] for group, own in bench.columns.items()}
+def without_unknown(builder: FeatureBuilder, data: TrainingData) -> tuple[FeatureBuilder, TrainingData]:
+    """Both without the columns of which nothing was ever known in training: friends where all users are unknown."""
+    if not data.candidate.any():
+        return builder, data
+    known = ~np.isnan(data.candidate_features).all(axis=0)
+    if data.has_plays.any():
+        known &= ~np.isnan(data.features[data.has_plays]).all(axis=0)
+    names = {name for name, kept in zip(builder.names, known, strict=True) if kept}
+    columns = {group: [name for name in own if name in names] for group, own in builder.columns.items()}
     columns = {group: own for group, own in columns.items() if own}
-    return replace(bench, columns=columns), replace(learned, described=learned.described[:, known])
+    return replace(builder, columns=columns), replace(data, columns=columns, features=data.features[:, known])
 
 
 class Clock:

@@ -1,10 +1,11 @@
-"""Two-stage recommenders: candidates from cheap sources, features of each, and trees that put them in order.
+"""Trees as the ranker of a two-stage recommender.
 
-The order is learned pointwise: a candidate's score is the share of wanted ones among training candidates like it, as
-in the second stage of Covington et al. 2016. What no source proposes keeps the order of the first stage, below.
+The order is learned pointwise: a candidate's score is the share of positives among training candidates like it, as in
+the second stage of Covington et al. 2016.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -16,9 +17,9 @@ from common.models.base import Recommender, Validation
 from common.models.inference.trees import Trees, as_bytes, read_trees
 from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
-from common.models.two_stage.training_data import Lessons
+from common.models.two_stage.training_data import TrainingData
 from common.splits.train_view import TrainView
-from common.training.context import FitContext
+from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError
 from common.utils.io import atomic
@@ -28,79 +29,98 @@ RANKER, PLAYS = "ranker.skops", "plays.skops"
 
 
 @dataclass(frozen=True)
-class TwoStageSettings(CandidateSettings):
-    """What all two-stage models learn from."""
+class TreeSettings(CandidateSettings):
+    """What all trees learn from."""
 
     negatives: Annotated[int, SearchRange(1, 100, log=True, least=1, search=False)] = 5
-    """Candidates that are not wanted, per wanted one, in training."""
+    """Negative candidates per positive one in training."""
     weighting: Literal["none", "balanced"] = "none"
-    """Whether wanted candidates weigh as much in all as the others."""
+    """Whether positive candidates weigh as much in all as the negative ones."""
 
 
-class TwoStage(TwoStageRecommender):
-    """Candidates, features, trees. A subclass makes the two estimators."""
+class TreeRanker:
+    """Trees that score candidates, and trees that predict log plays. The functions make unfitted estimators."""
 
-    Settings = TwoStageSettings
+    def __init__(self, new_trees: Callable[[], Any], new_plays_trees: Callable[[], Any], balanced: bool) -> None:
+        self.new_trees, self.new_plays_trees, self.balanced = new_trees, new_plays_trees, balanced
+        self.trees: Trees | None = None
+        """What orders candidates; None where nothing could be learned."""
+        self.plays_trees: Trees | None = None
+        """What predicts log plays; None where there are none."""
+
+    def fit(
+        self, data: TrainingData, validate: Callable[[], float] | None = None, context: FitContext = NO_CONTEXT
+    ) -> None:
+        """Learn to order candidates, and to predict log plays where there are any; trees need no validation."""
+        self.trees = self.learn(data.candidate_features, data.labels)
+        self.plays_trees = self.learn_plays(data.features[data.has_plays], data.log_plays[data.has_plays])
+
+    def refit(self, data: TrainingData, context: FitContext = NO_CONTEXT) -> None:
+        """The same as `fit`."""
+        self.fit(data)
+
+    def learn(self, features: np.ndarray, labels: np.ndarray) -> Trees | None:
+        """Trees fitted to labelled candidates; None where no candidate is positive, or every one is."""
+        if labels.all() or not labels.any():
+            return None
+        weights = np.where(labels, (~labels).sum() / labels.sum(), 1.0) if self.balanced else None
+        return fit_trees(self.new_trees(), features, labels.astype(np.float64), weights)
+
+    def learn_plays(self, features: np.ndarray, log_plays: np.ndarray) -> Trees | None:
+        """Trees fitted to log plays; None where there is nothing to learn."""
+        return (
+            fit_trees(self.new_plays_trees(), features, log_plays.astype(np.float64), None) if len(features) else None
+        )
+
+    def order(self, candidates: Candidates) -> np.ndarray:
+        """Scores of the candidates in [0, 1], float32 (pairs,); the first stage's own where nothing was learned."""
+        if self.trees is None:
+            return 1 + candidates.rest[candidates.rows, candidates.items]
+        return self.trees.predict(candidates.features)
+
+    def predict_plays(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> np.ndarray | None:
+        """log(1 + plays) by the trees that learned them, float32 (pairs,)."""
+        return None if self.plays_trees is None else self.plays_trees.predict(features)
+
+
+class TreeRecommender(TwoStageRecommender):
+    """A two-stage recommender whose ranker is trees. A subclass makes the two estimators."""
+
+    Settings = TreeSettings
     files: ClassVar[tuple[str, ...]] = (*Recommender.files, RANKER, PLAYS)
-
-    ranker: Trees | None
-    """What orders candidates; None where nothing could be learned."""
-    plays: Trees | None
-    """What predicts log plays; None where there are none."""
-    lessons: Lessons
+    ranker: TreeRanker
+    training_data: TrainingData
     """What `fit` learned from; a loaded model has none."""
 
-    @abstractmethod
-    def new_ranker(self) -> Any:
-        """An unfitted scikit-learn regressor or classifier of wanted (1) and other (0) candidates."""
+    def __init__(self, settings: Any = None, **how: Any) -> None:
+        super().__init__(settings, **how)
+        self.ranker = TreeRanker(self.new_trees, self.new_plays_trees, self.settings.weighting == "balanced")
 
     @abstractmethod
-    def new_plays(self) -> Any:
+    def new_trees(self) -> Any:
+        """An unfitted scikit-learn regressor or classifier of positive (1) and negative (0) candidates."""
+
+    @abstractmethod
+    def new_plays_trees(self) -> Any:
         """An unfitted scikit-learn regressor of log plays."""
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        """Cross-fit the sources, learn to order their candidates, and learn log plays where there are any."""
-        prepared = self.cross_fit(train, self.settings.negatives)
-        self.lessons = prepared.lessons
-        start = Seconds.now()
-        if learned := prepared.trees.get(self._recipe):
-            self.ranker, self.plays, seconds = learned
+        fitted, ranker, start = self.cross_fit(train, context), self.ranker, Seconds.now()
+        self.training_data = fitted.data
+        recipe = (self.name, self.seed, self.settings)  # the same data and recipe lead to the same trees
+        if recipe in fitted.trees:
+            ranker.trees, ranker.plays_trees, seconds = fitted.trees[recipe]
             self.shared_seconds += seconds
-            return
-        self.ranker = self.learn(self.lessons.features, self.lessons.wanted)
-        self.plays = self.learn_plays(self.lessons.pair_features, self.lessons.log_plays)
-        prepared.trees[self._recipe] = self.ranker, self.plays, Seconds.now() - start
+        else:
+            ranker.fit(fitted.data)
+            fitted.trees[recipe] = ranker.trees, ranker.plays_trees, Seconds.now() - start
 
-    @property
-    def _recipe(self) -> str:
-        """What decides which trees the same lessons lead to."""
-        return f"{self.name} {self.seed} {self.settings}"
-
-    def learn(self, features: np.ndarray, wanted: np.ndarray) -> Trees | None:
-        """A ranker fitted to labelled candidates; None where no candidate is wanted, or every one is."""
-        if wanted.all() or not wanted.any():
-            return None
-        balanced = self.settings.weighting == "balanced"
-        weights = np.where(wanted, (~wanted).sum() / wanted.sum(), 1.0) if balanced else None
-        return fit_trees(self.new_ranker(), features, wanted.astype(np.float64), weights)
-
-    def learn_plays(self, features: np.ndarray, log_plays: np.ndarray) -> Trees | None:
-        """A regressor of log plays; None where there is nothing to learn."""
-        return fit_trees(self.new_plays(), features, log_plays.astype(np.float64), None) if len(log_plays) else None
-
-    def order(self, pool: Candidates) -> np.ndarray:
-        """Scores of the candidates in [0, 1], float32 (pairs,); the first stage's own where nothing was learned."""
-        if self.ranker is None:
-            return 1 + pool.rest[pool.rows, pool.items]
-        return self.ranker.predict(pool.features)
-
-    def plays_of(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> np.ndarray | None:
-        """Log plays by the trees that learned them, float32 (pairs,)."""
-        return None if self.plays is None else self.plays.predict(features)
+    def _refit(self, train: TrainView, context: FitContext) -> None:
+        self._fit(train, None, context)
 
     def write(self, folder: Path) -> None:
         """Write the trees with skops, one file each, beside what every model writes."""
-        for name, trees in ((RANKER, self.ranker), (PLAYS, self.plays)):
+        for name, trees in ((RANKER, self.ranker.trees), (PLAYS, self.ranker.plays_trees)):
             with atomic(folder / name) as temporary:
                 temporary.write_bytes(as_bytes(trees))
         super().write(folder)
@@ -109,17 +129,21 @@ class TwoStage(TwoStageRecommender):
     def load(cls, folder: Path | str, train: TrainView | None = None, **how: Any) -> Self:
         """Read a saved model; of the trees' files only the arrays are read."""
         model = super().load(folder, train, **how)
-        for name in (RANKER, PLAYS):
-            try:
-                trees = read_trees(folder / name)
-            except Exception as error:  # whatever a broken archive leads to
-                raise UserError(f"{folder / name} is missing or damaged; train {cls.name} again") from error
-            setattr(model, name.removesuffix(".skops"), trees)
+        model.ranker.trees, model.ranker.plays_trees = (
+            cls._read_trees(Path(folder) / name) for name in (RANKER, PLAYS)
+        )
         return model
+
+    @classmethod
+    def _read_trees(cls, path: Path) -> Trees | None:
+        try:
+            return read_trees(path)
+        except Exception as error:  # whatever a broken archive leads to
+            raise UserError(f"{path} is missing or damaged; train {cls.name} again") from error
 
     def nbytes(self) -> int:
         """Bytes of the sources, the tables and the trees."""
-        return super().nbytes() + sum(len(as_bytes(trees)) for trees in (self.ranker, self.plays))
+        return super().nbytes() + sum(len(as_bytes(trees)) for trees in (self.ranker.trees, self.ranker.plays_trees))
 
 
 def fit_trees(estimator: Any, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> Trees:

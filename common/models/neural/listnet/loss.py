@@ -32,14 +32,14 @@ def log_softmax_of_lists(scores: torch.Tensor, lists: torch.Tensor, n_lists: int
 def target_distribution(relevance: torch.Tensor, lists: torch.Tensor, n_lists: int, temperature: float) -> torch.Tensor:
     """What ListNet wants: exp(y_i / temperature) over the sum of the list's, float32 (n,).
 
-    With labels 0 and 1 and a temperature of 0 (its limit) all wanted candidates share alike and the others have
+    With labels 0 and 1 and a temperature of 0 (its limit) all positive candidates have the same share and the others
     nothing.
     """
     if temperature > 0:
         return log_softmax_of_lists(relevance / temperature, lists, n_lists).exp()
     best = relevance.new_full((n_lists,), -torch.inf).scatter_reduce(0, lists, relevance, "amax")
-    wanted = (relevance == best[lists]).to(relevance.dtype)
-    return wanted / wanted.new_zeros(n_lists).index_add(0, lists, wanted)[lists]
+    target = (relevance == best[lists]).to(relevance.dtype)
+    return target / target.new_zeros(n_lists).index_add(0, lists, target)[lists]
 
 
 def expected_similarity(
@@ -95,8 +95,8 @@ class EnhancedListNetLoss(nn.Module):
     ) -> torch.Tensor:
         """The loss, a float32 scalar. scores, relevance: (n,); spaces: vectors (n, width) of the candidates."""
         predicted = log_softmax_of_lists(scores / self.temperature, lists, n_lists)
-        wanted = target_distribution(full(relevance), lists, n_lists, self.target_temperature)
-        loss = -(wanted * predicted).sum()
+        target = target_distribution(full(relevance), lists, n_lists, self.target_temperature)
+        loss = -(target * predicted).sum()
         if self.ils_weight and len(spaces):
             flatter = self.temperature * self.ils_temperature
             chances = log_softmax_of_lists(scores / flatter, lists, n_lists).exp()

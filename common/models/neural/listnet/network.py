@@ -1,11 +1,11 @@
-"""The hybrid network: what is known of a pair, of its item and of its person meet in a residual MLP with two heads.
+"""The hybrid network: what is known of a pair, of its item and of its user meet in a residual MLP with two heads.
 
     h = W_p [numeric block, binary block] + W_i item + W_u user + W_x (e_u * e_i)
     h = h + Linear(Dropout(ReLU(LayerNorm(h))))                                     per layer (He et al. 2016)
-    ranking score = w_r . h,   log plays = what the means of person and item say + w_p . h
+    ranking score = w_r . h,   log plays = the mean of user and item + w_p . h
 
 An item is the embeddings of its id, artist, genres and release year, its numeric and binary features, and what fully
-connected blocks make of its sound, its words and its tags; a person the embeddings of id, gender, age group and
+connected blocks make of its sound, its words and its tags; a user the embeddings of id, gender, age group and
 country, and numbers. Whatever the data lack is not built.
 """
 
@@ -54,7 +54,7 @@ def embedding(n: int, width: int) -> nn.Embedding:
 
 
 class SideNetwork(nn.Module):
-    """What is known of an item or of a person as one vector, `outputs` long."""
+    """What is known of an item or of a user as one vector, `outputs` long."""
 
     def __init__(self, side: Side, width: int, dropout: float, drop_ids: float) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class HybridNetwork(CachedModule):
         settings: Any,
     ) -> None:
         """scale: float32 (3, columns), mean, spread and whether it may be unknown, of each feature of a pair;
-        spaces: unit vectors of items, float32 (n_items, width) each, by which lists are alike."""
+        spaces: unit vectors of items, float32 (n_items, width) each, by which intra-list similarity is measured."""
         super().__init__()
         s, self.settings = settings, settings
         first, gaps = s.hidden[0], int(scale[2].sum())
@@ -146,21 +146,21 @@ class HybridNetwork(CachedModule):
     ) -> torch.Tensor:
         """The summed loss of a batch: ListNet's over the candidates, and the squared error of log plays."""
         s, ranked, n_lists = self.settings, batch["ranked"], batch["n_lists"]
-        scores, plays = self.judge(features, users, items, batch["expected"])
+        scores, plays = self.predict(features, users, items, batch["expected"])
         loss = scores.new_zeros((), dtype=torch.float32) + 0.0 * (scores.sum() + plays.sum()).float()
         if s.task != "plays":
             codes = items[ranked]
             spaces = [getattr(self, f"space_{n}")[codes] for n in range(self.n_spaces)] if s.ils_weight else []
-            loss = loss + self.listnet(scores[ranked], batch["wanted"], lists[ranked], n_lists, spaces)
+            loss = loss + self.listnet(scores[ranked], batch["labels"], lists[ranked], n_lists, spaces)
         if s.task != "rank":
             weight = 1.0 if s.task == "plays" else s.plays_weight
             loss = loss + weight * squared_errors(plays, batch["plays"], lists, n_lists)
         return loss
 
-    def judge(
+    def predict(
         self, features: torch.Tensor, users: torch.Tensor, items: torch.Tensor, expected: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ranking scores and log plays of pairs, (n,) each. users: codes, -1 for somebody unknown; expected: log plays
+        """Ranking scores and log plays of pairs, (n,) each. users: codes, -1 for an unknown one; expected: log plays
         by the means alone."""
         centred = (features - self.scale[0]) / self.scale[1]
         parts = [self.numeric(torch.nan_to_num(centred.clamp(-FAR, FAR)))]
