@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if Forest.name in args.models:
             forest = Forest(exp.settings_of(Forest), seed=args.seed).fit(exp.train, context=exp.context())
             figures += [show_candidates(exp, forest), *show_plays(exp)]
-            if args.importance and forest.ranker:
+            if args.importance and forest.ranker.trees:
                 figures += study_features(exp, forest)
-            if args.ablation and forest.ranker:
+            if args.ablation and forest.ranker.trees:
                 figures += [study_groups(exp, forest)]
             show_recommendations(forest if args.phase == "select" else exp.load(Forest), users)
         summarise(exp, figures)

@@ -233,8 +233,9 @@ class ContractTests:
     def test_settings_are_honoured(self, fitted, train, tmp_path):
         if not self.other_settings:
             assert not dataclasses.fields(self.kind.Settings), "name settings that change the scores in other_settings"
+        context = FitContext(shared={})  # what does not depend on the setting need not be made anew
         for name, value in self.other_settings.items():
-            other = self.make(**{name: value}).fit(train)
+            other = self.make(**{name: value}).fit(train, context=context)
             assert not np.array_equal(other.score(self.everybody), fitted.score(self.everybody)), name
             if WEIGHTS in self.kind.files:  # a network, whose twin in numpy reads the settings, too
                 self.inference_only_is_the_same(other, tmp_path / name)

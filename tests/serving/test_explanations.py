@@ -106,7 +106,7 @@ def test_shares_of_the_parts_sum_to_one(model, train):
 @pytest.mark.parametrize("model", ["forest"], indirect=True)
 def test_a_forest_names_its_features(model, train):
     told = explain(model, history(train, 0, 1, 2), [4], most=5)
-    assert {name for name, _ in told.each[0].parts} <= {*model.bench.names, "first_stage"}
+    assert {name for name, _ in told.each[0].parts} <= {*model.feature_builder.names, "first_stage"}
 
 
 @pytest.mark.parametrize("model", ["sasrec"], indirect=True)

@@ -114,7 +114,7 @@ def test_data_without_tags_audio_and_friends_run_and_the_log_says_what_is_left_o
 def test_the_study_orders_as_the_model_does(experiment, model):
     evaluator = experiment.valid
     order = forest_study.Order(model, evaluator)
-    of_candidates = model.order(order.pool)
+    of_candidates = model.ranker.order(order.pool)
     np.testing.assert_array_equal(order.ndcg(of_candidates), evaluator.ndcg_per_row(evaluator.rank(model)))
     assert order.ndcg(-of_candidates).mean() < order.ndcg(of_candidates).mean()
 
@@ -130,9 +130,9 @@ def test_a_sample_of_a_scorer_judges_its_people_as_the_whole_does(experiment, mo
 
 def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     evaluator: Evaluator = experiment.valid
-    ranks = forest_study.candidate_ranks(model.bench.stage, evaluator)
+    ranks = forest_study.candidate_ranks(model.feature_builder.generator, evaluator)
     assert len(ranks) == len(evaluator.holdout.target_rows)
-    full = evaluator.rank(model.bench.stage.sources["ease"]).target_ranks
+    full = evaluator.rank(model.feature_builder.generator.sources["ease"]).target_ranks
     np.testing.assert_allclose(ranks["ease"], full, atol=6)  # the scorer orders equal scores by a hash
     assert (ranks["ease"] == full).mean() > 0.9
     recall = forest_study.recall_by_length(ranks)
@@ -141,17 +141,17 @@ def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     table: Any = forest_study.recall_table(ranks, 20).set_index("source")
     assert table.loc["all", "found"] == pytest.approx(recall.loc[20, "all"])
     pool = forest_study.Order(model, evaluator).pool
-    n_items = model.bench.stage.n_items
+    n_items = model.feature_builder.generator.n_items
     hidden = evaluator.holdout.target_rows * n_items + evaluator.holdout.target_items
     found = np.isin(hidden, pool.rows * n_items + pool.items).mean()
     assert table.loc["all", "found"] == pytest.approx(found)
 
 
 def test_importance_finds_the_feature_that_decides(experiment, model):
-    column = model.bench.names.index("ease_score")
-    lessons = model.lessons
-    told = lessons.features[:, column] > np.nanmedian(lessons.features[:, column])
-    model.ranker = model.learn(lessons.features, told)
+    column = model.feature_builder.names.index("ease_score")
+    data = model.training_data
+    told = data.candidate_features[:, column] > np.nanmedian(data.candidate_features[:, column])
+    model.ranker.trees = model.ranker.learn(data.candidate_features, told)
     table: Any = forest_study.importances(model, experiment.valid).set_index("name")
     singles = table[table["group"] != "group"]
     assert singles["impurity"].idxmax() == "ease_score"
@@ -194,8 +194,9 @@ def test_from_python_a_forest_recommends_and_explains(small_data):
 
 
 def test_boosting_runs_beside_the_forest_on_the_same_features(experiment, model):
-    beside = HistGradient(HistGradient.Settings(top=20, iterations=10, als=SETTINGS.als), seed=0).fit(experiment.train, context=experiment.context())
-    assert beside.lessons is model.lessons
+    beside = HistGradient(HistGradient.Settings(top=20, iterations=10, als=SETTINGS.als), seed=0)
+    beside.fit(experiment.train, context=experiment.context())
+    assert beside.training_data is model.training_data
     assert beside.shared_seconds.cpu > 0
 
 

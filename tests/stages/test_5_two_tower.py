@@ -103,7 +103,9 @@ def test_pairs_apart_are_those_of_the_metrics(small_flags, small_data, tmp_path)
     stage("5_two_tower.py")([*small_flags, *QUICK])
     [run] = (tmp_path / "out" / small_data.name / "listen").glob("two_tower/*/seed0")
     metrics = read_json(run / "test" / "metrics.json")
-    found = by_item_coldness(read_parquet(run / "test" / "targets.parquet"), load_train_view(small_data, "listen", "final"))
+    found = by_item_coldness(
+        read_parquet(run / "test" / "targets.parquet"), load_train_view(small_data, "listen", "final")
+    )
     assert found["recall_100"] == pytest.approx(metrics["recall_100"])
     for key in COLDNESS:
         if key in found and key not in ("recall_100", "hr_5_sampled99"):

@@ -18,7 +18,6 @@ from common.experiments.analysis import play_count_holdout as plays_study
 from common.experiments.experiment import Experiment
 from common.models.neural.listnet.inputs import make_inputs
 from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
-from common.models.two_stage import training_data as crossfit
 from common.reporting.stages.listnet import show_calibration
 from common.splits.protocols import PROTOCOLS
 from common.splits.train_view import TrainView, load_train_view
@@ -31,12 +30,6 @@ QUICK = (
     *("--preset", "smoke", "--hybrid-listnet.epochs", "3", "--hybrid-listnet.batch", "32"),
     *("--hybrid-listnet.validate-every", "1"),
 )
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    """No preparation of another test is at hand."""
-    crossfit._kept.clear()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -55,8 +48,8 @@ def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, t
     model: Any = HybridListNet.load(run / "model")
     train = load_train_view(small_data, protocol, "final")
     assert model.score(np.array([0])).shape == (1, train.n_items)
-    assert {"age_group", "country", "gender"} <= set(model.users.categories)
-    assert {"artist", "year"} <= set(model.items.categories)
+    assert {"age_group", "country", "gender"} <= set(model.ranker.users.categories)
+    assert {"artist", "year"} <= set(model.ranker.items.categories)
 
 
 def test_the_studies_write_tables_and_draw(small_flags, small_data, tmp_path, capsys, monkeypatch):
@@ -215,17 +208,17 @@ def test_a_calibration_without_anything_found_is_not_drawn(monkeypatch, caplog):
     assert "no held-out item is among the candidates" in caplog.text
 
 
-def test_people_whom_no_lesson_knew_are_strangers(small_data):
-    """Among newcomers all lessons are strangers': what a known person's own rows hold was never learned."""
+def test_users_who_were_unknown_in_all_training_data_are_unknown(small_data):
+    """Among newcomers all training users are unknown: the rows of known users were never learned."""
     train = load_train_view(small_data, "newcomer", "select")
     model: Any = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(train)
     before = model.score(np.array([3]))
-    model.network.train()  # forgets what it has made of all rows
-    for table in model.network.users.tables.values():
+    model.ranker.network.train()  # forgets what it has made of all rows
+    for table in model.ranker.network.users.tables.values():
         table.weight.data[1:] += 5.0
     np.testing.assert_array_equal(model.score(np.array([3])), before)
     taught = load_train_view(small_data, "listen", "select")
-    assert HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(taught).knows_people
+    assert HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(taught).ranker.knows_users
 
 
 def test_figures_of_groups_by_hand():
@@ -257,7 +250,7 @@ def test_new_users_are_predicted_by_what_is_known_of_items(small_data):
     pairs = plays_study.predict(model.fit(split.left), split)
     assert np.isfinite(pairs["predicted"]).all()
     np.testing.assert_allclose(pairs["reference"], mean_plays(split.left, split.users, split.items))
-    assert not model.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"
+    assert not model.ranker.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"
 
 
 # Calibration
@@ -268,7 +261,7 @@ def test_calibration_compares_chances_with_what_happened(small_data):
     train = load_train_view(small_data, "listen", "select")
     evaluator = Task(small_data, "listen").valid
     model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(train)
-    model.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
+    model.ranker.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
     table = hybrid_study.calibration(model, evaluator)
     n = table["candidates"]
     assert (table["expected"] * n).sum() / n.sum() == pytest.approx((table["found"] * n).sum() / n.sum(), rel=1e-6)
@@ -278,11 +271,11 @@ def test_calibration_compares_chances_with_what_happened(small_data):
     def knows(pool):
         return np.array([50.0 * ((r, i) in truth) for r, i in zip(pool.rows, pool.items, strict=True)])
 
-    model.order = knows  # type: ignore[method-assign]
+    model.ranker.order = knows  # type: ignore[method-assign]
     exact = hybrid_study.calibration(model, evaluator)
     assert hybrid_study.calibration_error(exact) < 0.02
     assert exact["expected"].iloc[-1] > 0.98
-    model.order = lambda pool: -knows(pool)  # type: ignore[method-assign]
+    model.ranker.order = lambda pool: -knows(pool)  # type: ignore[method-assign]
     assert hybrid_study.calibration_error(hybrid_study.calibration(model, evaluator)) > 0.01
 
 
@@ -308,8 +301,8 @@ def test_a_training_that_was_stopped_ends_where_it_would_have(small_data, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         trained(3, False, tmp_path / "stopped")
     resumed = trained(9, True, tmp_path / "stopped")
-    for name, array in whole.written().items():
-        np.testing.assert_array_equal(array, resumed.written()[name], err_msg=name)
+    for name, array in whole.ranker.weights().items():
+        np.testing.assert_array_equal(array, resumed.ranker.weights()[name], err_msg=name)
 
 
 def test_stage_6_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):

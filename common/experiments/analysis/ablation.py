@@ -66,9 +66,9 @@ def changed(settings: HybridListNetSettings, changes: dict[str, Any]) -> HybridL
 def lacks(model: HybridListNet, changes: dict[str, Any]) -> bool:
     """Whether a fitted model lacks what a change would take away, as data without audio or tags do."""
     content = set(changes.get("without", ())) & {"audio", "tags"}
-    no_content = bool(content) and not any(model.is_told(what) for what in content)
-    no_spaces = "ils_weight" in changes and not model.spaces
-    return no_content or no_spaces or ("task" in changes and not np.isfinite(model.mean_plays))
+    no_content = bool(content) and not any(model.ranker.uses(what) for what in content)
+    no_spaces = "ils_weight" in changes and not model.ranker.spaces
+    return no_content or no_spaces or ("task" in changes and not np.isfinite(model.ranker.mean_plays))
 
 
 def plays_r2(model: HybridListNet, evaluator: Evaluator) -> float:
@@ -100,7 +100,7 @@ def calibration(model: HybridListNet, evaluator: Evaluator) -> pd.DataFrame:
     """
     order = Order(model, evaluator)
     pool, n_users = order.pool, len(order.pool.rest)
-    scores = model.order(pool) / model.settings.temperature
+    scores = model.ranker.order(pool) / model.settings.temperature
     probabilities = softmax_of_rows(scores, pool.rows, n_users)
     keys = pool.rows * np.int64(pool.rest.shape[1]) + pool.items
     owners, items = evaluator.targets_of(np.arange(n_users))

@@ -10,7 +10,7 @@ from common.evaluation.evaluator import Evaluator
 from common.evaluation.statistics import bootstrap_interval
 from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateGenerator
-from common.models.two_stage.tree_ranker import TwoStage
+from common.models.two_stage.tree_ranker import TreeRecommender
 
 DEEPEST = 200
 """The longest list of candidates of a source."""
@@ -27,10 +27,10 @@ class Order:
     """The candidates of all users of an evaluator, generated once, to be ranked by any scores."""
 
     def __init__(self, model: TwoStageRecommender, evaluator: Evaluator) -> None:
-        self.evaluator, asked, stage = evaluator, evaluator.query, model.bench.stage
-        pools = [(rows[0], model.pool(asked.take(rows))) for rows in stage.blocks(asked)]
+        self.evaluator, asked, stage = evaluator, evaluator.query, model.feature_builder.generator
+        pools = [(rows[0], model.candidates(asked.take(rows))) for rows in stage.blocks(asked)]
         self.pool = Candidates(
-            people=asked.users,
+            users=asked.users,
             rows=np.concatenate([start + pool.rows for start, pool in pools]),
             items=np.concatenate([pool.items for _, pool in pools]),
             features=np.concatenate([pool.features for _, pool in pools]),
@@ -106,7 +106,7 @@ def recall_table(ranks: pd.DataFrame, top: int) -> pd.DataFrame:
     return pd.concat([table.sort_values("found", ascending=False), union], ignore_index=True)
 
 
-def importances(model: TwoStage, evaluator: Evaluator, seed: int = 0) -> pd.DataFrame:
+def importances(model: TreeRecommender, evaluator: Evaluator, seed: int = 0) -> pd.DataFrame:
     """Importance of features by impurity, and by what permuting them costs in NDCG@10 on validation, with intervals.
 
     A row per feature: name, group, impurity (shares that sum to 1), and of the STRONGEST loss, low, high: the mean
@@ -114,23 +114,23 @@ def importances(model: TwoStage, evaluator: Evaluator, seed: int = 0) -> pd.Data
     say the same each can stand in for the other.
     """
     order = Order(model, evaluator.sample(enough_users(evaluator), seed))
-    ranker, features, columns = model.ranker, order.pool.features, model.bench.columns
-    assert ranker is not None
+    trees, features, columns = model.ranker.trees, order.pool.features, model.feature_builder.columns
+    assert trees is not None
     groups = {name: group for group, names in columns.items() for name in names}
     place = {name: column for column, name in enumerate(groups)}
-    base = order.ndcg(ranker.predict(features))
-    impurity = pd.Series(ranker.estimator.feature_importances_, index=list(groups)).sort_values(ascending=False)
+    base = order.ndcg(trees.predict(features))
+    impurity = pd.Series(trees.estimator.feature_importances_, index=list(groups)).sort_values(ascending=False)
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for name, share in impurity.items():
         row = {"name": name, "group": groups[str(name)], "impurity": share}
         if len(rows) < STRONGEST:
             permuted = with_permuted(features, [place[str(name)]], rng)
-            row |= compared(str(name), row["group"], base, order.ndcg(ranker.predict(permuted)))
+            row |= compared(str(name), row["group"], base, order.ndcg(trees.predict(permuted)))
         rows.append(row)
     for group, names in columns.items():
         permuted = with_permuted(features, [place[name] for name in names], rng)
-        row = compared(group, "group", base, order.ndcg(ranker.predict(permuted)))
+        row = compared(group, "group", base, order.ndcg(trees.predict(permuted)))
         rows.append(row | {"impurity": float(impurity[names].sum())})
     return pd.DataFrame(rows)
 
@@ -153,7 +153,7 @@ def with_permuted(features: np.ndarray, columns: list[int], rng: np.random.Gener
 
 
 def partial_dependences(
-    model: TwoStage, evaluator: Evaluator, names: list[str], seed: int = 0
+    model: TreeRecommender, evaluator: Evaluator, names: list[str], seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Mean score of validation candidates if a feature had another value, name -> float64 (2, grid): values, scores.
 
@@ -165,30 +165,30 @@ def partial_dependences(
     features = Order(model, evaluator.sample(USERS[0], seed)).pool.features
     rng, found = np.random.default_rng(seed), dict[str, np.ndarray]()
     for name in names:
-        column = model.bench.names.index(name)
-        lowest = -1 if name in model.bench.columns["sources"] else -np.inf
+        column = model.feature_builder.names.index(name)
+        lowest = -1 if name in model.feature_builder.columns["sources"] else -np.inf
         known = features[features[:, column] >= lowest]
         sample = known[np.sort(rng.permutation(len(known))[:ROWS])]
         if not len(sample) or np.ptp(sample[:, column]) == 0:
             continue
-        estimator = model.ranker.estimator if model.ranker else None
+        estimator = model.ranker.trees.estimator if model.ranker.trees else None
         got = partial_dependence(estimator, sample, [column], method="brute", kind="average", grid_resolution=GRID)
         found[name] = np.stack([got["grid_values"][0], got["average"][0]])
     return found
 
 
-def ablation(model: TwoStage, evaluator: Evaluator) -> Iterator[dict[str, Any]]:
+def ablation(model: TreeRecommender, evaluator: Evaluator) -> Iterator[dict[str, Any]]:
     """NDCG@10 on validation with all features, without each group, and with the sources alone; learned anew each time.
 
     Rows as of `compared`; `loss` is against all features.
     """
-    order, lessons, columns = Order(model, evaluator), model.lessons, model.bench.columns
+    order, data, columns = Order(model, evaluator), model.training_data, model.feature_builder.columns
     groups = np.array([group for group, names in columns.items() for _ in names])
 
     def ndcg_with(kept: np.ndarray) -> np.ndarray:
-        ranker = model.learn(lessons.features[:, kept], lessons.wanted)
-        assert ranker is not None
-        return order.ndcg(ranker.predict(order.pool.features[:, kept]))
+        trees = model.ranker.learn(data.candidate_features[:, kept], data.labels)
+        assert trees is not None
+        return order.ndcg(trees.predict(order.pool.features[:, kept]))
 
     base = ndcg_with(np.ones(len(groups), bool))
     yield compared("all features", "", base, base)

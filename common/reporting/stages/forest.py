@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 def show_candidates(exp: Experiment, model: Forest) -> Path:
     """Print what the sources find, since it bounds everything after it, and draw it against the length."""
     top = model.settings.top
-    ranks = study.candidate_ranks(model.bench.stage, exp.valid)
+    ranks = study.candidate_ranks(model.feature_builder.generator, exp.valid)
     log.info("\ncandidates: held-out items of validation among the first %d candidates of a source", top)
     for row in study.recall_table(ranks, top).itertuples():
         alone = "" if np.isnan(row.alone) else f"{row.alone:8.2%} found by it alone"
         log.info("  %-12s %7.2f%%  %s", row.source, 100 * row.found, alone)
-    labels = model.lessons.wanted
+    labels = model.training_data.labels
     log.info("learned from %s candidates, %.1f%% of them relevant", f"{len(labels):,}", 100 * labels.mean())
-    costs = (model.source_seconds.wall, len(model.bench.names), model.feature_seconds.wall)
+    costs = (model.source_seconds.wall, len(model.feature_builder.names), model.feature_seconds.wall)
     log.info("sources took %.0f s, %d features %.0f s", *costs)
     return exp.plot("forest_candidates", plots.candidate_recall, study.recall_by_length(ranks), top, part="valid")
 
@@ -63,7 +63,7 @@ def study_features(exp: Experiment, model: Forest) -> list[Path]:
 
 def study_groups(exp: Experiment, model: Forest) -> Path:
     """The ablation by feature group: printed, kept as a table and drawn."""
-    n = len(model.bench.columns) + 2
+    n = len(model.feature_builder.columns) + 2
     rows = tqdm(study.ablation(model, exp.valid), "ablation", n, disable=not sys.stderr.isatty())
     table = pd.DataFrame(list(rows))
     exp.run_of(Forest).write_table("ablation", table)

@@ -10,10 +10,10 @@ from sklearn.ensemble import RandomForestRegressor
 from common.models.inference.trees import Trees, read_trees
 from common.models.linear.als import ALSSettings
 from common.models.linear.ease import EASESettings
-from common.models.two_stage import training_data as crossfit
 from common.models.two_stage.forest import Forest, HistGradient, contributions
 from common.models.two_stage.tree_ranker import PLAYS, RANKER
 from common.splits.histories import Query
+from common.training.context import FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests, block_visible
@@ -27,29 +27,23 @@ QUICK["hist_gradient"] = {**SOURCES, "top": 8, "iterations": 20}
 
 
 def said_by(estimator: Any, rows: np.ndarray) -> np.ndarray:
-    """What scikit-learn predicts, of wanted ones the share."""
+    """What scikit-learn predicts, of positive ones the share."""
     return estimator.predict_proba(rows)[:, 1] if hasattr(estimator, "predict_proba") else estimator.predict(rows)
 
 
 class TwoStageTests(ContractTests):
-    @pytest.fixture(autouse=True)
-    def nothing_kept(self, monkeypatch):
-        """Every fit starts from the beginning, so that equal results are not the same result twice."""
-        monkeypatch.setattr(crossfit, "KEPT", 0)
-        crossfit._kept.clear()
-
     def test_the_score_of_a_candidate_is_a_share_and_all_others_stand_below(self, fitted):
         scores = fitted.score(self.everybody)
-        pool = fitted.pool(fitted.known(self.everybody))
-        candidates = np.zeros(scores.shape, bool)
-        candidates[pool.rows, pool.items] = True
-        assert ((scores[candidates] >= 0) & (scores[candidates] <= 1)).all()
-        assert (scores[~candidates] <= 0).all()
-        assert 0 < candidates.mean() < 0.9
+        candidates = fitted.candidates(fitted.query(self.everybody))
+        proposed = np.zeros(scores.shape, bool)
+        proposed[candidates.rows, candidates.items] = True
+        assert ((scores[proposed] >= 0) & (scores[proposed] <= 1)).all()
+        assert (scores[~proposed] <= 0).all()
+        assert 0 < proposed.mean() < 0.9
 
     def test_nobody_is_proposed_what_they_have(self, fitted, train):
-        pool = fitted.pool(fitted.known(self.everybody))
-        assert not train.histories.matrix()[pool.rows, pool.items].sum()
+        candidates = fitted.candidates(fitted.query(self.everybody))
+        assert not train.histories.matrix()[candidates.rows, candidates.items].sum()
 
     def test_somebody_without_candidates_gets_no_new_items_and_no_error(self, fitted):
         scores = fitted.fold_in([list(range(N_ITEMS)), [3]])
@@ -69,35 +63,41 @@ class TwoStageTests(ContractTests):
         flat = dataclasses.replace(train, interactions=train.interactions.assign(weight=1.0))
         model: Any = self.make().fit(flat)
         assert model.predict_plays(np.array([0]), np.array([0])) is None
-        assert "plays" not in model.bench.columns
+        assert "plays" not in model.feature_builder.columns
 
     def test_where_nothing_can_be_learned_the_first_stage_decides(self, train):
         single = train.interactions.drop_duplicates("user")  # nothing is left of anybody in their fold
         model = self.make().fit(dataclasses.replace(train, interactions=single.reset_index(drop=True)))
-        assert model.ranker is None
+        assert model.ranker.trees is None
         scores = model.score(self.everybody)
         assert np.isfinite(scores).all()
-        pool = model.pool(model.known(self.everybody))
-        assert scores[pool.rows, pool.items].min() >= 0
-        order = np.argsort(-pool.rest[pool.rows, pool.items][pool.rows == 0])
-        by_score = np.argsort(-scores[pool.rows, pool.items][pool.rows == 0])
+        candidates = model.candidates(model.query(self.everybody))
+        assert scores[candidates.rows, candidates.items].min() >= 0
+        order = np.argsort(-candidates.rest[candidates.rows, candidates.items][candidates.rows == 0])
+        by_score = np.argsort(-scores[candidates.rows, candidates.items][candidates.rows == 0])
         np.testing.assert_array_equal(order, by_score)
 
-    def test_one_preparation_serves_both_models_and_its_time_is_counted(self, train, monkeypatch):
-        monkeypatch.setattr(crossfit, "KEPT", 2)
-        first = self.make().fit(train)
+    def test_cross_fitted_data_serve_all_fits_that_share_and_their_time_is_counted(self, train):
+        sharing = FitContext(shared={})
+        first = self.make().fit(train, context=sharing)
         assert first.shared_seconds == Seconds()
-        again = self.make().fit(train)
-        assert again.bench is first.bench
-        assert again.ranker is first.ranker
+        again = self.make().fit(train, context=sharing)
+        assert again.training_data is first.training_data
+        assert again.ranker.trees is first.ranker.trees
         assert again.shared_seconds.wall > (first.source_seconds + first.feature_seconds).wall
-        reseeded = self.make(weighting="balanced").fit(train)
-        assert reseeded.bench is first.bench
-        assert reseeded.ranker is not first.ranker
-        assert reseeded.shared_seconds == first.source_seconds + first.feature_seconds
-        other = self.make(negatives=3).fit(train)
-        assert other.bench is not first.bench
+        assert again.costs["fit_seconds"] > again.shared_seconds.wall
+        balanced = self.make(weighting="balanced").fit(train, context=sharing)
+        assert balanced.training_data is first.training_data
+        assert balanced.ranker.trees is not first.ranker.trees
+        assert balanced.shared_seconds == first.source_seconds + first.feature_seconds
+        other = self.make(negatives=3).fit(train, context=sharing)
+        assert other.training_data is not first.training_data
         assert other.shared_seconds == Seconds()
+
+    def test_without_a_place_to_share_every_fit_starts_from_the_beginning(self, fitted, train):
+        again = self.make().fit(train)
+        assert again.training_data is not fitted.training_data
+        assert again.shared_seconds == Seconds()
 
     def test_only_trusted_types_are_built_from_a_file(self, fitted, tmp_path):
         fitted.save(tmp_path)
@@ -124,10 +124,10 @@ class TwoStageTests(ContractTests):
 
     def test_the_trees_say_bit_for_bit_what_scikit_learn_says_fitted_and_read(self, fitted, tmp_path, monkeypatch):
         fitted.save(tmp_path)
-        rows = fitted.pool(fitted.known(self.everybody)).features
+        rows = fitted.candidates(fitted.query(self.everybody)).features
         rows = np.concatenate([rows, np.full_like(rows[:1], np.nan)])
         assert np.isnan(rows[:-1]).any()
-        for trees, name in ((fitted.ranker, RANKER), (fitted.plays, PLAYS)):
+        for trees, name in ((fitted.ranker.trees, RANKER), (fitted.ranker.plays_trees, PLAYS)):
             theirs = said_by(trees.estimator, rows)
             read: Any = read_trees(tmp_path / name)
             for ours in (trees, read):
@@ -140,7 +140,7 @@ class TwoStageTests(ContractTests):
 
     def test_few_rows_are_answered_without_scikit_learn_and_many_with_it(self, fitted, tmp_path, monkeypatch):
         fitted.save(tmp_path)
-        rows = fitted.pool(fitted.known(self.everybody)).features
+        rows = fitted.candidates(fitted.query(self.everybody)).features
         read: Any = read_trees(tmp_path / RANKER)
         monkeypatch.setattr("common.models.inference.trees.MANY", len(rows))
         read.predict(rows[1:])
@@ -167,24 +167,28 @@ class TestForest(TwoStageTests):
         for user in (0, 21):
             history = train.histories.take(np.array([user]))
             scores = fitted.score(np.array([user]))[0]
-            pool = fitted.pool(fitted.known(np.array([user])))
-            for item in (pool.items[0], pool.items[-1], np.setdiff1d(np.arange(N_ITEMS), pool.items)[0]):
+            candidates = fitted.candidates(fitted.query(np.array([user])))
+            for item in (
+                candidates.items[0],
+                candidates.items[-1],
+                np.setdiff1d(np.arange(N_ITEMS), candidates.items)[0],
+            ):
                 why = fitted.explain(history, int(item), user)
                 assert why.score == pytest.approx(scores[item], abs=1e-6)
-                assert ("first_stage" in why.parts) == (item not in pool.items)
+                assert ("first_stage" in why.parts) == (item not in candidates.items)
 
     def test_somebody_unknown_gets_reasons_too(self, fitted):
         history = fitted.histories.take(np.array([5]))
-        item = int(fitted.pool(Query(np.array([-1]), history)).items[0])
+        item = int(fitted.candidates(Query(np.array([-1]), history)).items[0])
         why = fitted.explain(history, item)
         assert why.score == pytest.approx(fitted.fold_in(history)[0, item], abs=1e-6)
 
     def test_the_trees_are_in_the_trees_file(self, fitted, tmp_path):
         fitted.save(tmp_path)
-        ranker = Forest.load(tmp_path).ranker
-        assert ranker is not None
-        assert isinstance(ranker.estimator, RandomForestRegressor)
-        assert len(ranker.nodes.roots) == len(ranker.estimator.estimators_) == 20
+        trees = Forest.load(tmp_path).ranker.trees
+        assert trees is not None
+        assert isinstance(trees.estimator, RandomForestRegressor)
+        assert len(trees.nodes.roots) == len(trees.estimator.estimators_) == 20
 
 
 class TestHistGradient(TwoStageTests):
@@ -198,9 +202,9 @@ class TestHistGradient(TwoStageTests):
 def test_contributions_by_hand():
     """One tree, one split: the root's mean is the start, the rest belongs to the feature of the split."""
     features = np.array([[0.0, 5.0], [0.0, 6.0], [1.0, 5.0], [1.0, 6.0]], np.float32)
-    wanted = np.array([0.0, 0.0, 1.0, 1.0])
+    labels = np.array([0.0, 0.0, 1.0, 1.0])
     forest = RandomForestRegressor(1, bootstrap=False, max_depth=1, max_features=None, random_state=0)
-    average, steps = contributions(Trees.of(forest.fit(features, wanted)), features)
+    average, steps = contributions(Trees.of(forest.fit(features, labels)), features)
     assert average == 0.5
     np.testing.assert_allclose(steps, [[-0.5, 0], [-0.5, 0], [0.5, 0], [0.5, 0]])
 
@@ -209,8 +213,8 @@ def test_contributions_follow_missing_values_and_add_up():
     rng = np.random.default_rng(0)
     features = rng.random((300, 6)).astype(np.float32)
     features[rng.random(features.shape) < 0.2] = np.nan
-    wanted = (np.nan_to_num(features[:, 0], nan=0.3) + features[:, 1:2].ravel() > 1).astype(float)
-    forest = RandomForestRegressor(10, min_samples_leaf=3, random_state=0).fit(features, wanted)
+    labels = (np.nan_to_num(features[:, 0], nan=0.3) + features[:, 1:2].ravel() > 1).astype(float)
+    forest = RandomForestRegressor(10, min_samples_leaf=3, random_state=0).fit(features, labels)
     average, steps = contributions(Trees.of(forest), features)
     np.testing.assert_allclose(average + steps.sum(axis=1), forest.predict(features), atol=1e-6)
 
@@ -221,8 +225,8 @@ def test_constant_and_unknown_features_do_no_harm(tmp_path):
     items = train.items.assign(energy=1.0, genres="one genre", release_year=np.nan)
     poor = dataclasses.replace(train, items=items, social=train.social.iloc[:0], user_item_tags=None, item_tags=None)
     model = Forest(Forest.Settings(**QUICK["forest"]), seed=0).fit(poor)
-    assert "tags" not in model.bench.columns
-    assert "friends" not in model.bench.columns
-    assert "tag_knn" not in model.bench.stage.sources
+    assert "tags" not in model.feature_builder.columns
+    assert "friends" not in model.feature_builder.columns
+    assert "tag_knn" not in model.feature_builder.generator.sources
     top = model.score(np.arange(N_USERS)).argmax(axis=1)
     assert (top // BLOCK == np.arange(N_USERS) % 4).mean() > 0.9

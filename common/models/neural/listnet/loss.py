@@ -30,7 +30,7 @@ def log_softmax_of_lists(scores: torch.Tensor, lists: torch.Tensor, n_lists: int
 
 
 def target_distribution(relevance: torch.Tensor, lists: torch.Tensor, n_lists: int, temperature: float) -> torch.Tensor:
-    """What ListNet wants: exp(y_i / temperature) over the sum of the list's, float32 (n,).
+    """The target distribution of ListNet: exp(y_i / temperature) over the sum of the list's, float32 (n,).
 
     With labels 0 and 1 and a temperature of 0 (its limit) all positive candidates have the same share and the others
     nothing.
@@ -100,8 +100,8 @@ class EnhancedListNetLoss(nn.Module):
         if self.ils_weight and len(spaces):
             flatter = self.temperature * self.ils_temperature
             chances = log_softmax_of_lists(scores / flatter, lists, n_lists).exp()
-            alike = [expected_similarity(chances, vectors, lists, n_lists) for vectors in spaces]
-            loss = loss + self.ils_weight * torch.stack(alike).mean(0).sum()
+            similarity = [expected_similarity(chances, vectors, lists, n_lists) for vectors in spaces]
+            loss = loss + self.ils_weight * torch.stack(similarity).mean(0).sum()
         return loss
 
 

@@ -14,10 +14,13 @@ from common.models.neural.listnet.batches import ListBatches
 from common.models.neural.listnet.inputs import Side, alike_spaces, listening_hours, make_inputs, shared
 from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
 from common.models.neural.listnet.network import Layer, Norm
-from common.models.two_stage import training_data as crossfit
+from common.models.neural.listnet.ranker import ListNetRanker
 from common.models.two_stage.candidates import CandidateGenerator
+from common.models.two_stage.training_data import TrainingData
 from common.splits.histories import Query
+from common.splits.train_view import TrainView
 from common.training.batches import to_device
+from common.training.context import NO_CONTEXT
 from common.utils.errors import UserError
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests, block_visible
 
@@ -35,14 +38,6 @@ SMALL: dict[str, Any] = {
     "dropout": 0.0,
 }
 QUICK["hybrid_listnet"] = {**SMALL, "epochs": 2}
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch, request):
-    """Every fit starts from the beginning, so that equal results are not the same result twice."""
-    crossfit._kept.clear()
-    if "settings" not in request.node.name:  # which must differ, and do not have to be fitted anew throughout
-        monkeypatch.setattr(crossfit, "KEPT", 0)
 
 
 class TestHybridListNet(ContractTests):
@@ -87,18 +82,18 @@ class TestHybridListNet(ContractTests):
 
     def test_candidates_stand_above_all_others(self, fitted):
         scores = fitted.score(self.everybody)
-        pool = fitted.pool(fitted.known(self.everybody))
-        candidates = np.zeros(scores.shape, bool)
-        candidates[pool.rows, pool.items] = True
-        assert (scores[candidates] >= 0).all()
-        assert (scores[~candidates] <= 0).all()
+        candidates = fitted.candidates(fitted.query(self.everybody))
+        proposed = np.zeros(scores.shape, bool)
+        proposed[candidates.rows, candidates.items] = True
+        assert (scores[proposed] >= 0).all()
+        assert (scores[~proposed] <= 0).all()
 
     @pytest.mark.parametrize("without", ["audio", "tags"])
     def test_what_is_left_out_changes_the_scores(self, fitted, train, without):
         """What the words name is not among the columns, and the scores change."""
         other = self.make(without=(without,)).fit(train)
-        names = np.array(other.bench.names)[other.columns]
-        gone = set(fitted.bench.names) - set(names)
+        names = np.array(other.ranker.feature_names)[other.ranker.used]
+        gone = set(fitted.ranker.feature_names) - set(names)
         assert gone
         assert all(without.rstrip("s") in name or "content_knn" in name for name in gone)
         assert not np.array_equal(other.score(self.everybody), fitted.score(self.everybody))
@@ -106,6 +101,12 @@ class TestHybridListNet(ContractTests):
 
 def make(**changed: Any) -> HybridListNet:
     return HybridListNet(HybridListNetSettings(**SMALL | changed), seed=0)
+
+
+def set_up(model: HybridListNet, train: TrainView) -> ListNetRanker:
+    """The ranker of an unfitted model, ready to be trained."""
+    model.ranker.set_state(model.cross_fit(train, NO_CONTEXT).data)
+    return model.ranker
 
 
 @pytest.fixture(scope="module")
@@ -116,21 +117,25 @@ def train(tmp_path_factory):
 # Lists
 
 
-def lessons_by_hand() -> crossfit.Lessons:
-    """List 0 has a wanted and two other candidates and a target that was not proposed; 1 nothing wanted; 2 only
-    wanted ones; 3 one of each."""
+def data_by_hand(copies: int = 1) -> TrainingData:
+    """List 0 has a positive and two negative candidates and a target that was not proposed; 1 no positive; 2 only
+    positives; 3 one of each. And so on for each copy."""
     lists = np.array([0, 0, 0, 0, 1, 1, 2, 3, 3])
     candidate = np.array([True, True, True, False, True, True, True, True, True])
     target = np.array([True, False, False, True, False, False, True, False, True])
     plays = np.where(target, np.arange(9.0), np.nan).astype(np.float32)
-    described = np.arange(18, dtype=np.float32).reshape(9, 2)
-    return crossfit.Lessons(described, lists, 10 + lists, 100 + np.arange(9), candidate, target, plays)
+    features = np.arange(18, dtype=np.float32).reshape(9, 2)
+    arrays = [features, lists, 10 + lists, 100 + np.arange(9), candidate, target, plays]
+    arrays = [np.concatenate([array] * copies) for array in arrays]
+    arrays[1] += 4 * np.repeat(np.arange(copies), len(lists))
+    train: Any = None
+    return TrainingData(train, {"user": ["a", "b"]}, *arrays)
 
 
 def test_a_batch_holds_whole_lists():
-    lessons = ListBatches.of(lessons_by_hand(), np.arange(9.0, dtype=np.float32), size=5, seed=0)
-    assert lessons.usable.tolist() == [0, 3], "those with something wanted and something else"
-    epoch = lessons.epoch(1)
+    batches = ListBatches.of(data_by_hand(), np.arange(9.0, dtype=np.float32), size=5, seed=0)
+    assert batches.usable.tolist() == [0, 3], "those with a positive and a negative"
+    epoch = batches.epoch(1)
     assert (epoch.n_batches, epoch.n_examples, epoch.weight(0)) == (1, 2, 2.0)
     batch = epoch.batch(0, 0, 1)
     assert batch["n_lists"] == 2
@@ -138,7 +143,7 @@ def test_a_batch_holds_whole_lists():
     own = batch["lists"] == batch["lists"][batch["items"] == 103]
     assert set(batch["items"][own]) == {100, 101, 102, 103}
     assert 103 not in batch["items"][batch["ranked"]], "not proposed, so in no list"
-    assert batch["wanted"].sum() == 2
+    assert batch["labels"].sum() == 2
     assert batch["plays"][batch["items"] == 103] == 3.0
     np.testing.assert_array_equal(batch["expected"], batch["items"] - 100)
     assert np.isnan(batch["plays"][batch["items"] == 101])
@@ -147,23 +152,21 @@ def test_a_batch_holds_whole_lists():
 
 
 def test_processes_share_the_lists_and_epochs_shuffle_them():
-    many = crossfit.join(
-        [dataclasses.replace(lessons_by_hand(), lists=lessons_by_hand().lists + 4 * n) for n in range(9)]
-    )
-    lessons = ListBatches.of(many, np.zeros(len(many.lists), np.float32), size=7, seed=0)
-    epoch = lessons.epoch(1)
+    many = data_by_hand(copies=9)
+    batches = ListBatches.of(many, np.zeros(len(many.lists), np.float32), size=7, seed=0)
+    epoch = batches.epoch(1)
     assert epoch.n_batches == 3
     whole, parts = epoch.batch(1, 0, 1), [epoch.batch(1, rank, 2) for rank in range(2)]
     assert whole["n_lists"] == 7 == sum(part["n_lists"] for part in parts)
     assert sorted(whole["items"]) == sorted(np.concatenate([part["items"] for part in parts]))
-    assert not np.array_equal(lessons.epoch(2).order, epoch.order)
-    np.testing.assert_array_equal(lessons.epoch(1).order, epoch.order)
+    assert not np.array_equal(batches.epoch(2).order, epoch.order)
+    np.testing.assert_array_equal(batches.epoch(1).order, epoch.order)
 
 
 def test_the_parts_of_a_batch_have_the_loss_of_the_whole(train):
     model = make(without=("ids",), ils_weight=0.7)
-    model.set_state(train)
-    network, epoch = model.build().eval(), model.taught.epoch(1)
+    ranker = set_up(model, train)
+    network, epoch = ranker.build().eval(), ranker.lists.epoch(1)
 
     def loss(rank: int, world: int) -> float:
         return float(network(**to_device(epoch.batch(0, rank, world), "cpu")).detach())
@@ -172,18 +175,18 @@ def test_the_parts_of_a_batch_have_the_loss_of_the_whole(train):
 
 
 def test_nobody_else_moves_the_loss_of_a_list(train):
-    """The softmax is over a list: another person's scores do not change its gradient."""
+    """The softmax is over a list: another user's scores do not change its gradient."""
     model = make(task="rank", without=("ids",))
-    model.set_state(train)
-    network = model.build().eval()
-    batch = to_device(model.taught.epoch(1).batch(0, 0, 1), "cpu")
+    ranker = set_up(model, train)
+    network = ranker.build().eval()
+    batch = to_device(ranker.lists.epoch(1).batch(0, 0, 1), "cpu")
     pairs = (batch[name] for name in ("features", "users", "items", "expected"))
-    scores = network.judge(*pairs)[0].detach()[batch["ranked"]]
+    scores = network.predict(*pairs)[0].detach()[batch["ranked"]]
     lists = batch["lists"][batch["ranked"]]
 
     def gradient(scores: torch.Tensor) -> torch.Tensor:
         scores = scores.clone().requires_grad_()
-        network.listnet(scores, batch["wanted"], lists, batch["n_lists"]).backward()
+        network.listnet(scores, batch["labels"], lists, batch["n_lists"]).backward()
         assert scores.grad is not None
         return scores.grad[lists == 0]
 
@@ -269,7 +272,7 @@ def test_hours_are_a_mean_on_the_clock(train):
 
 def test_scores_of_sources_are_no_input_where_content_alone_is_asked_for(train):
     model = make(inputs="content", epochs=1).fit(train)
-    names = np.array(model.bench.names)[model.columns]
+    names = np.array(model.ranker.feature_names)[model.ranker.used]
     assert len(names)
     assert not any(name.endswith(("_score", "_strength", "_rank")) and "popularity" not in name for name in names)
     assert "interaction_strength" not in names
@@ -301,11 +304,10 @@ def test_a_layer_keeps_what_comes_in():
 def test_one_task_alone_leaves_the_other_head_as_it_was(train):
     for task, kept in (("rank", "plays"), ("plays", "ranks")):
         model = make(task=task, epochs=2, weight_decay=0.0).fit(train)
-        start = make(task=task)
-        start.set_state(train)
+        start = set_up(make(task=task), train)
         torch.manual_seed(0)
         np.testing.assert_array_equal(
-            getattr(model.network, kept).weight.detach(), getattr(start.build(), kept).weight.detach()
+            getattr(model.ranker.network, kept).weight.detach(), getattr(start.build(), kept).weight.detach()
         )
     assert make(task="rank", epochs=1).fit(train).predict_plays(np.array([0]), np.array([1])) is None
 
@@ -341,7 +343,7 @@ def test_a_higher_price_makes_lists_less_alike(train):
 
 
 def test_nobody_with_candidates_teaches_nothing_and_harms_nothing(train):
-    """A single user: there are no lists with something wanted."""
+    """A single user: there are no lists with a positive."""
     alone = dataclasses.replace(train, interactions=train.interactions[train.interactions["user"] == 0])
     model = make(epochs=1)
     assert np.isfinite(model.fit(alone, lambda _: 0.5).score(np.arange(N_USERS))).all()
@@ -362,7 +364,7 @@ def test_candidates_of_validation_users_are_made_once(train, monkeypatch):
     assert model.kept is None
     model.score(np.arange(5))
     assert made.count(5) == 2
-    unknown = model.pool(Query(np.array([-1]), train.histories.take(np.array([3]))))
+    unknown = model.candidates(Query(np.array([-1]), train.histories.take(np.array([3]))))
     assert (unknown.users == -1).all()
 
 
@@ -390,4 +392,4 @@ def test_infinite_and_empty_columns_do_no_harm(train):
     )
     model = make(epochs=1).fit(dataclasses.replace(train, items=items))
     assert np.isfinite(model.score(np.arange(N_USERS))).all()
-    assert "no value in any row" in model.preprocessor.columns_left_out["loudness"]
+    assert "no value in any row" in model.ranker.preprocessor.columns_left_out["loudness"]
