@@ -19,7 +19,7 @@ from tqdm import tqdm
 from common.data.dataset import Dataset
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.task import Task
-from common.models.ensemble import N_GIVEN, VOICES, Ensemble, EnsembleSettings
+from common.models.ensemble import N_GIVEN, PARTS, Ensemble, EnsembleSettings
 from common.splits.store import folder_name
 from common.utils.errors import UserError
 
@@ -41,7 +41,7 @@ class FoundWeights(NamedTuple):
     @property
     def by_length(self) -> dict[str, tuple[float, float]]:
         """The chosen weights of ALS and content at each history length."""
-        voices = self.settings.voices()
+        voices = self.settings.part_weights()
         return {str(n): (voices[place, 0], voices[place, 1]) for place, n in enumerate(N_GIVEN)}
 
 
@@ -63,9 +63,9 @@ def tune_weights(
     mixtures = simplex(trials)
     values = np.stack([trial(weights) for weights in tqdm(mixtures, "mixtures", disable=not sys.stderr.isatty())])
     by_length = {str(n): values[:, trial.length_of_row == place].mean(axis=1) for place, n in enumerate(N_GIVEN)}
-    table = pd.concat([pd.DataFrame(mixtures, columns=list(VOICES)), pd.DataFrame(by_length)], axis=1)
+    table = pd.concat([pd.DataFrame(mixtures, columns=list(PARTS)), pd.DataFrame(by_length)], axis=1)
     best = choose_weights(start, mixtures, values, trial.length_of_row)
-    value = float(trial(best.voices()).mean())
+    value = float(trial(best.part_weights()).mean())
     log.info("ensemble: validation NDCG@10 of newcomers %.4f with %s", value, best)
     return FoundWeights(best, value, len(mixtures), table)
 
@@ -99,7 +99,7 @@ def choose_weights(
         rows = values[spoken_for][:, length_of_row == place]
         drawn = rng.multinomial(rows.shape[1], np.full(rows.shape[1], 1 / rows.shape[1]), size=BOOTSTRAPS)
         mixture = mixtures[spoken_for][(rows @ drawn.T).argmax(axis=0)].mean(axis=0)
-        own = {v: float(w) for v, w in zip(VOICES, mixture, strict=True) if hasattr(start, f"{v}_{n_given}")}
+        own = {v: float(w) for v, w in zip(PARTS, mixture, strict=True) if hasattr(start, f"{v}_{n_given}")}
         chosen |= {f"{voice}_{n_given}": round(weight / sum(own.values()), 4) for voice, weight in own.items()}
     return dataclasses.replace(start, **chosen)
 
@@ -121,7 +121,7 @@ class Trials:
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """NDCG@10 of each row, float64 (rows,), for weights of ALS, content and popularity: (3,) or (lengths, 3)."""
         audio = self.model.settings.audio
-        als, content, popularity = np.broadcast_to(weights, (len(N_GIVEN), len(VOICES))).T
+        als, content, popularity = np.broadcast_to(weights, (len(N_GIVEN), len(PARTS))).T
         of_parts = np.stack([als, (1 - audio) * content, audio * content, popularity], axis=1).astype(np.float32)
 
         def score(rows: np.ndarray) -> np.ndarray:

@@ -216,7 +216,7 @@ class Recommender(ABC):
         write_json(folder / "model.json", self.description())
 
     def description(self) -> dict[str, Any]:
-        """What `model.json` says of the model, and `load` needs."""
+        """The content of `model.json`, from which `load` builds the model."""
         about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
         return about | {"catalogue_sha256": self.catalogue_sha256}
 
@@ -238,8 +238,8 @@ class Recommender(ABC):
         """
         folder = Path(folder)
         model, catalogue = cls._described(folder, device)
-        wanted = catalogue_sha256 if train is None else checked_view(train).catalogue_sha256
-        if wanted not in (None, catalogue):
+        expected = catalogue_sha256 if train is None else checked_view(train).catalogue_sha256
+        if expected not in (None, catalogue):
             raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
         model.catalogue_sha256, model.train_view, model.inference_only = catalogue, train, inference_only
         try:

@@ -1,4 +1,4 @@
-"""Two lists that know nobody: chance and popularity. Every model has to beat them."""
+"""Lists that are not personal: chance, popularity, recent popularity. Every model has to beat them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from common.utils.settings import SearchRange
 
 
 class Popularity(Recommender):
-    """The most listened-to items, the same for everybody (each user's own history is masked in the list)."""
+    """The most listened-to items, the same for all users (each user's own history is masked in the list)."""
 
     name = "popularity"
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        """Count the visible listeners of each item."""
+        """Count the listeners of each item."""
         self.popularity = train.popularity
 
     def score(self, users: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ class Popularity(Recommender):
         return self.score(np.arange(len(as_histories(histories, len(self.popularity)))))
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The most popular other items: this model knows no likeness."""
+        """The most popular other items: this model has no similarity."""
         return best(self.popularity, k, leave_out=item)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -55,7 +55,7 @@ class TrendingSettings:
 class Trending(Popularity):
     """Popularity with time decay: an interaction of age a days, seen from the newest one, counts 2^(-a / half life).
 
-    Items of so few visible listeners that they must have hidden ones (`TrainView.count_floor`) share the lowest score.
+    Items of so few listeners that they must have hidden ones (`TrainView.count_floor`) share the lowest score.
     """
 
     name = "trending"

@@ -3,13 +3,13 @@
     score(u, i) = sum over parts m of  w_m(length of u's history) * s_m(u, i) / scale_m(u)
 
 `scale_m(u)` is part m's best score among the items that u does not have yet. So every part's best candidate is worth
-1 before it is weighed, and a weight says what it seems to say: without the scale, the sums of neighbours (tens), the
-predicted preferences of ALS (below 1) and the popularity would mix in proportions that nobody chose, different for
-every user. A scale and no offset, because then the score stays a sum of what the single items of the history say.
+1 before it is weighed, and a weight means what it seems to mean: without the scale, the sums of neighbours (tens), the
+predicted preferences of ALS (below 1) and the popularity would mix in arbitrary proportions, different for
+every user. A scale and no offset, because then the score stays a sum of what the single items of the history add.
 
-Content is the neighbours by tags and by audio, mixed in the same way, without their lean to the popular. Nobody's
-history is taken for everybody's: content then prefers what lies close to all that people listen to, each item weighed
-by its listeners. Popularity is the logarithm of the listeners.
+Content is the neighbours by tags and by audio, mixed in the same way, without their popularity factor. An
+empty history is replaced by the whole catalogue, each item weighed by its listeners: content then prefers what is
+similar to popular items. Popularity is the logarithm of the listeners.
 """
 
 from collections.abc import Sequence
@@ -30,23 +30,23 @@ from common.utils.errors import UserError
 from common.utils.settings import SearchRange
 
 N_GIVEN = (0, 1, 5, 10, 20)
-"""Least length of a history on each rung: 0, 1-4, 5-9, 10-19, 20 and more."""
-VOICES = ("als", "content", "popularity")
-"""What is weighed on each rung."""
+"""Least length of a history in each range: 0, 1-4, 5-9, 10-19, 20 and more."""
+PARTS = ("als", "content", "popularity")
+"""What is weighed in each range of lengths."""
 Weight = Annotated[float, SearchRange(0.0, 1.0)]
 
 
 @dataclass(frozen=True)
 class EnsembleSettings:
-    """Weights by length of the history; those of a rung are divided by their sum.
+    """Weights by length of the history; those of a range are divided by their sum.
 
     The defaults are a rule of thumb. The parts' own settings are those of the models of the same names.
     """
 
     content_0: Weight = 0.7
-    """Weight of content for people without a history."""
+    """Weight of content for users without a history."""
     popularity_0: Weight = 0.3
-    """Weight of popularity for people without a history."""
+    """Weight of popularity for users without a history."""
     als_1: Weight = 0.5
     """Weight of ALS for histories of 1 to 4."""
     content_1: Weight = 0.5
@@ -81,21 +81,21 @@ class EnsembleSettings:
         """Refuse weights that mean nothing."""
         weights = self._raw_weights()
         if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights.sum(axis=1) > 0).all():
-            raise UserError("weights of the ensemble must be finite, not negative, and not all 0 on a rung; mend them")
+            raise UserError("weights of the ensemble must be finite, not negative, and in no range all 0; mend them")
         if not 0 <= self.audio <= 1:
             raise UserError(f"audio = {self.audio} of the ensemble must be a share between 0 and 1; mend it")
 
     def _raw_weights(self) -> np.ndarray:
-        return np.array([[getattr(self, f"{voice}_{rung}", 0.0) for voice in VOICES] for rung in N_GIVEN])
+        return np.array([[getattr(self, f"{part}_{least}", 0.0) for part in PARTS] for least in N_GIVEN])
 
-    def voices(self) -> np.ndarray:
-        """Weights float64 (rungs, [als, content, popularity]); every rung sums to 1."""
+    def part_weights(self) -> np.ndarray:
+        """Weights float64 (ranges, [als, content, popularity]); every range sums to 1."""
         raw = self._raw_weights()
         return raw / raw.sum(axis=1, keepdims=True)
 
     def weights(self) -> np.ndarray:
-        """Weights of the parts, float64 (rungs, [als, tags, audio, popularity]); every rung sums to 1."""
-        als, content, popularity = self.voices().T
+        """Weights of the parts, float64 (ranges, [als, tags, audio, popularity]); every range sums to 1."""
+        als, content, popularity = self.part_weights().T
         return np.stack([als, (1 - self.audio) * content, self.audio * content, popularity], axis=1)
 
 
@@ -130,9 +130,9 @@ class Ensemble(Recommender):
         self.parts: dict[str, Recommender] = {"als": self.als, **self.content}
 
     def _prepare(self) -> None:
-        """What is the same for everybody: log popularity, and content's word on the crowd's taste."""
+        """What is the same for all users: log popularity, and content's scores for an empty history."""
         self.log_popularity = np.log(self.popularity) / max(float(np.log(self.popularity.max())), 1e-12)
-        self.crowd = {name: self.popularity @ part.similarity for name, part in self.content.items()}
+        self.no_history = {name: self.popularity @ part.similarity for name, part in self.content.items()}
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Scores from the histories seen in `fit`."""
@@ -161,11 +161,11 @@ class Ensemble(Recommender):
         return parts
 
     def _parts_in_own_units(self, histories: Histories) -> dict[str, np.ndarray]:
-        """Scores of each part, 0 where it has nothing to say."""
+        """Scores of each part, 0 where it has none."""
         empty = histories.lengths == 0
         scores = {name: np.maximum(part.fold_in(histories), 0) for name, part in self.content.items()}
         for name, of_content in scores.items():
-            of_content[empty] = self.crowd[name]
+            of_content[empty] = self.no_history[name]
         als = self.als.fold_in(histories)
         als[empty] = 0
         popularity = np.tile(self.log_popularity.astype(np.float32), (len(histories), 1))
@@ -174,30 +174,28 @@ class Ensemble(Recommender):
     def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """Why one history, of a known user or not, gets its score of an item: by part and by item of the history.
 
-        What the items of the history say adds up to the share of ALS and content; the rest is popularity. Without a
-        history nobody speaks.
+        What the items of the history add sums to the share of ALS and content; the rest is popularity.
         """
         history = as_histories(history, len(self.popularity)).take(np.array([0]))
         scaled = self.scaled_parts(history)
         parts = [{name: float(scores[0, item]) for name, scores in scaled} for item in items]
         if not history.lengths[0]:
             return [Explanation(of_item, np.array([], np.int32), np.array([])) for of_item in parts]
-        voices = {"als": self.als.explain_list(history, items)}
-        voices |= {name: part.explain_list(history, items) for name, part in self.content.items()}
-        each = [{name: said[place] for name, said in voices.items()} for place in range(len(items))]
-        return [self._mixed(of_item, said) for of_item, said in zip(parts, each, strict=True)]
+        explained = {name: part.explain_list(history, items) or [] for name, part in self.parts.items()}
+        each = [{name: whys[place] for name, whys in explained.items()} for place in range(len(items))]
+        return [self._mixed(of_item, whys) for of_item, whys in zip(parts, each, strict=True)]
 
     @staticmethod
-    def _mixed(parts: dict[str, float], voices: dict[str, Explanation]) -> Explanation:
-        """What the items of the history say through the parts, each scaled to its share in the score."""
-        said = {name: why.contributions for name, why in voices.items()}
-        shares = {name: parts[name] / by.sum() if by.sum() else 0.0 for name, by in said.items()}
-        total = np.sum([shares[name] * by for name, by in said.items()], axis=0)
-        return Explanation(parts, voices["als"].items, total)
+    def _mixed(parts: dict[str, float], explained: dict[str, Explanation]) -> Explanation:
+        """What the items of the history add through the parts, each scaled to its share in the score."""
+        added = {name: why.contributions for name, why in explained.items()}
+        shares = {name: parts[name] / by.sum() if by.sum() else 0.0 for name, by in added.items()}
+        total = np.sum([shares[name] * by for name, by in added.items()], axis=0)
+        return Explanation(parts, explained["als"].items, total)
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Items like this one, each part's likeness in units of its largest, weighed as for long histories."""
-        of_models = self.settings.weights()[-1, : len(self.parts)]  # popularity, the last weight, likes nothing
+        """Items like this one, each part's similarity in units of its largest, weighed as for long histories."""
+        of_models = self.settings.weights()[-1, : len(self.parts)]  # popularity, the last weight, knows no similarity
         weighed = zip(self.parts.values(), of_models, strict=True)
         return similar_by_parts(weighed, item, k, len(self.popularity))
 

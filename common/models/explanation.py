@@ -23,7 +23,7 @@ class Explanation:
         return sum(self.parts.values())
 
     def strongest(self, k: int) -> list[tuple[int, float]]:
-        """The k items of the history that speak most for the recommendation, with what they add, most first.
+        """The k items of the history that add most to the score, with what they add, most first.
 
         >>> Explanation({"als": 0.5}, np.array([7, 8, 9]), np.array([0.1, 0.4, -0.2])).strongest(2)
         [(8, 0.4), (7, 0.1)]
@@ -34,8 +34,8 @@ class Explanation:
     def strongest_parts(self, k: int) -> list[tuple[str, float]]:
         """The k parts that move the score most, up or down, but for the `average` that every score starts from.
 
-        >>> nobody = np.array([], np.int32), np.array([])
-        >>> Explanation({"average": 0.1, "votes": 0.01, "tag_max": -0.05}, *nobody).strongest_parts(1)
+        >>> nothing = np.array([], np.int32), np.array([])
+        >>> Explanation({"average": 0.1, "votes": 0.01, "tag_max": -0.05}, *nothing).strongest_parts(1)
         [('tag_max', -0.05)]
         """
         moving = [(name, by) for name, by in self.parts.items() if name != "average"]

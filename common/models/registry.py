@@ -1,4 +1,4 @@
-"""All models: a line for each, in the order of the stages. Nothing is imported before a model is asked for."""
+"""All models: a line for each, in the order of the stages. Nothing is imported before a model is looked up."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -41,7 +41,7 @@ ENTRIES = (
 
 
 class Models(Mapping[str, type[Recommender]]):
-    """Model classes by name, each imported when it is asked for."""
+    """Model classes by name, each imported when it is looked up."""
 
     def __init__(self, entries: tuple[Entry, ...]) -> None:
         self._entries = {entry.name: entry for entry in entries}

@@ -42,9 +42,9 @@ def sort_keys(scores: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def check_scores(scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Scores as float32 of the right shape; a model that returns anything else is broken, and says so here."""
+    """Scores as float32 of the right shape; a model that returns anything else is broken, and is refused here."""
     if scores.shape != shape:
-        raise ValueError(f"scores of shape {scores.shape} where {shape} was asked for")
+        raise ValueError(f"scores of shape {scores.shape} where {shape} is needed")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
         scores = np.ascontiguousarray(scores, np.float32)
     if not np.isfinite(scores).all():

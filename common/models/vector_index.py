@@ -117,7 +117,7 @@ class Index:
     def search_new(self, queries: np.ndarray, histories: Histories, k: int) -> tuple[np.ndarray, np.ndarray]:
         """`search` without what each query's history holds: query r goes with history r.
 
-        Shapes (m, min(k, n)): where the catalogue has fewer new items for somebody, the rest are -1 and -inf. Queries
+        Shapes (m, min(k, n)): where the catalogue has fewer new items for a user, the rest are -1 and -inf. Queries
         with histories of like length are searched together, at most ENTRIES results at once.
         """
         width = min(k, self.n)

@@ -24,7 +24,7 @@ class Epoch(Protocol):
         """By what the summed loss of a whole batch is divided: its tokens, over all processes."""
 
     def describe(self, step: int) -> str:
-        """What is in a batch, for a person."""
+        """What is in a batch, for a message."""
 
 
 class Batches(Protocol):

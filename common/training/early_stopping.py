@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class EarlyStopping:
-    """What validation has said so far, and whether training goes on.
+    """The best validation so far, and whether training goes on.
 
     >>> stopping = EarlyStopping(patience=2, validate_every=1)
     >>> [(stopping.improves(value, epoch), stopping.is_over) for epoch, value in enumerate([0.2, 0.3, 0.1, 0.3], 1)]

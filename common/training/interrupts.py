@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Interrupts:
-    """Whether somebody has pressed Ctrl-C."""
+    """Whether Ctrl-C was pressed."""
 
     def __init__(self) -> None:
         self.came = False

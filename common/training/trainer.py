@@ -185,7 +185,7 @@ class _Trainer:
         return self.interrupts.came
 
     def _check_weights(self, epoch: Epoch, step: int) -> None:
-        """The weights after a step that no loss tells of."""
+        """Check the weights after the last step, of which no loss is known yet."""
         largest = torch.stack([weight.detach().abs().max() for weight in self.network.parameters()])
         if not bool((largest < LARGEST).all()):
             self._diverged(epoch, step - 1)

@@ -1,4 +1,4 @@
-"""What all item-neighbour models share: a sparse item x item likeness, and scores summed over the history."""
+"""What all item-neighbour models share: a sparse item x item similarity, and scores summed over the history."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ from common.utils.arrays import keep_largest, pack_csr, sums_of_rows, unpack_csr
 
 
 class ItemSimilarityKNN(Recommender):
-    """A user's score of item j is the sum over the history of w_i s(i, j), s a sparse likeness of items.
+    """A user's score of item j is the sum over the history of w_i s(i, j), s a sparse similarity of items.
 
-    Items that nothing in the history speaks for keep an order below all others: that of their popularity, so that an
+    Items similar to nothing in the history keep an order below all others: that of their popularity, so that an
     empty history gets the popular list. A subclass finds `similarity` in `fit` and has a setting `history`.
     """
 
@@ -39,15 +39,16 @@ class ItemSimilarityKNN(Recommender):
     def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """What each item of one history adds to the score of an item, w_i s(i, j); they sum to it where it is above 0.
 
-        An item that nothing speaks for has the part `popularity`, by which it is ordered.
+        An item similar to nothing in the history has the part `popularity`, by which it is ordered.
         """
         row = weigh(as_histories(history, self.similarity.shape[0]).matrix(), self.settings.history)[[0]]
         similarity = self.similarity[row.indices][:, list(items)].toarray()
-        said = similarity * row.data[:, None]
-        return [spoken(self.name, row.indices, said[:, n], self.popularity, item) for n, item in enumerate(items)]
+        added = similarity * row.data[:, None]
+        columns = zip(added.T, items, strict=True)
+        return [explanation(self.name, row.indices, column, self.popularity, item) for column, item in columns]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Nearest items by this model's likeness; beyond the kept neighbours the score is 0."""
+        """Nearest items by this model's similarity; beyond the kept neighbours the score is 0."""
         return best(self.similarity[[item]].toarray()[0], k, leave_out=item)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -70,17 +71,17 @@ def order_rest_by_popularity(scores: np.ndarray, popularity: np.ndarray) -> np.n
     return np.where(scores > 0, scores, popularity / popularity.max() - 1)
 
 
-def spoken(name: str, items: np.ndarray, said: np.ndarray, popularity: np.ndarray, item: int) -> Explanation:
-    """What the items of a history say for an item, and its place by popularity where they say nothing."""
-    total = float(said.sum())
+def explanation(name: str, items: np.ndarray, added: np.ndarray, popularity: np.ndarray, item: int) -> Explanation:
+    """What each item of a history adds to the score of an item; where that is nothing, its popularity."""
+    total = float(added.sum())
     parts = {name: total} if total > 0 else {"popularity": float(popularity[item] / popularity.max() - 1)}
-    return Explanation(parts, items, said)
+    return Explanation(parts, items, added)
 
 
 def shrunk_cosines(
     matrix: sparse.csr_array, keep: int, shrinkage: float = 0.0, asymmetry: float = 0.5, block: int = 2048
 ) -> sparse.csr_array:
-    """Likeness of the columns of a matrix: the `keep` largest of each, row i holding those nearest to i, zero diagonal.
+    """Similarity of a matrix's columns: the `keep` largest of each, row i holding those nearest to i, zero diagonal.
 
         s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    a = asymmetry
 

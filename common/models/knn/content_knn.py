@@ -1,4 +1,4 @@
-"""Content neighbours: items that sound alike, or are tagged alike, whoever listens to them."""
+"""Content neighbours: items with similar audio or similar tags, whoever listens to them."""
 
 import re
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class ContentSimilarityKNN(ItemSimilarityKNN):
     """Neighbours by vectors of content; an item without content has no neighbours and is ordered by popularity."""
 
     def set_cosines(self, train: TrainView, cosines: sparse.csr_array) -> None:
-        """Sharpen the cosines and lean them to the popular, as the settings say."""
+        """Set the similarity: cosines to a power, times the item's popularity to a power."""
         self.set_state(train)
         lean = self.popularity**self.settings.popularity
         cosines.data = cosines.data**self.settings.power * lean[cosines.indices]
@@ -50,7 +50,7 @@ class ContentKNN(ContentSimilarityKNN):
     Settings = ContentKNNSettings
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        """Find every item's nearest items by sound. Data without audio leave everybody the popular list."""
+        """Find every item's nearest items by audio. Without audio every list is the popular one."""
         vectors = item_vectors(train, "audio")
         if vectors is None:
             vectors = sparse.csr_array((train.n_items, 1))
@@ -72,7 +72,7 @@ class TagKNN(ContentSimilarityKNN):
     Settings = TagKNNSettings
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        """Find every item's nearest items by tags. Data without tags leave everybody the popular list."""
+        """Find every item's nearest items by tags. Without tags every list is the popular one."""
         counts = tag_counts(train)
         if counts is None:
             counts = sparse.csr_array((train.n_items, 1))

@@ -1,4 +1,4 @@
-"""Friends' artists: what the people somebody is friends with listen to."""
+"""Friends' items: what a user's friends listen to."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from common.utils.arrays import pack_csr, unpack_csr, weigh
 class Friends(Popularity):
     """Score of item i for user u: the number of u's friends who have i; where there are none, popularity below.
 
-    A source of candidates rather than a model of the leaderboard: of somebody unknown it knows no friends.
+    A source of candidates rather than a model of the leaderboard: an unknown user has no known friends.
     """
 
     name = "friends"
@@ -35,7 +35,7 @@ class Friends(Popularity):
         return order_rest_by_popularity(listening, self.popularity)
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
-        """Popularity: a history tells no friends."""
+        """Popularity: nothing is known of the friends."""
         empty = np.zeros((len(as_histories(histories, len(self.popularity))), len(self.popularity)), np.float32)
         return order_rest_by_popularity(empty, self.popularity)
 
@@ -52,7 +52,7 @@ class Friends(Popularity):
 
 
 def friend_matrix(social: pd.DataFrame | None, n_users: int) -> sparse.csr_array:
-    """Who is whose friend, 1 or 0, float64 (n_users, n_users); nobody has friends where the data know none."""
+    """Who is whose friend, 1 or 0, float64 (n_users, n_users); no friends where the data have none."""
     if social is None:
         return sparse.csr_array((n_users, n_users))
     pairs = social[["user", "friend"]].drop_duplicates()

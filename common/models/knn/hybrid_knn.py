@@ -4,7 +4,7 @@
 
 `scale_m` is the mean over users of part m's best score, one number per part. It makes the weights comparable, and it
 is not taken per user on purpose: a part's scores are sums over a history, so that with a short history the neighbours
-have little to say and popularity leads, as it should.
+weigh little and popularity leads, as it should.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class HybridKNNSettings:
 
 
 class HybridKNN(Recommender):
-    """The weighted sum of the module's formula; items that no part speaks for are ordered by popularity."""
+    """The weighted sum of the module's formula; items without a score of any part are ordered by popularity."""
 
     name = "hybrid_knn"
     Settings = HybridKNNSettings
@@ -97,18 +97,18 @@ class HybridKNN(Recommender):
         history, weights = as_histories(history, len(self.popularity)), self.settings.weights()
         own, popularity = np.unique(history.take(np.array([0])).items), np.log(self.popularity)
         parts: list[dict[str, float]] = [{} for _ in items]
-        said = np.zeros((len(items), len(own)))
+        added = np.zeros((len(items), len(own)))
         for name, part in self.parts.items():
             factor = weights[name] / self.scales[name]
             for place, why in enumerate(part.explain_list(history, items, user) or []):
-                said[place] += factor * why.contributions
+                added[place] += factor * why.contributions
                 parts[place][name] = factor * float(why.contributions.sum())
         for shares, item in zip(parts, items, strict=True):
             shares["popularity"] = self.settings.popularity * float(popularity[item]) / max(float(popularity.max()), 1)
-        return [Explanation(shares, own, by) for shares, by in zip(parts, said, strict=True)]
+        return [Explanation(shares, own, by) for shares, by in zip(parts, added, strict=True)]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Items whose likeness, part by part in units of the part's largest and weighed like the parts, is highest."""
+        """Items by the parts' similarities, each in units of its largest and weighed like the parts."""
         weights = self.settings.weights()
         weighed = [(part, weights[name]) for name, part in self.parts.items()]
         return similar_by_parts(weighed, item, k, len(self.popularity))
@@ -126,6 +126,6 @@ class HybridKNN(Recommender):
 
 
 def _mean_best(part: Recommender, users: np.ndarray) -> float:
-    """Mean over users of the best score; 1 for a part that has nothing to say to anybody."""
+    """Mean over users of the best score; 1 for a part without a score for any user."""
     largest = np.concatenate([part.score(rows).max(axis=1) for rows in np.array_split(users, 4)])
     return float(np.maximum(largest, 0).mean()) or 1.0

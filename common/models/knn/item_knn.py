@@ -1,6 +1,6 @@
-"""Item kNN: an item is scored by its likeness to the items of the history.
+"""Item kNN: an item is scored by its similarity to the items of the history.
 
-Likeness is the shrunk cosine of two items' columns in the user x item matrix X (Deshpande & Karypis 2004, with the
+Similarity is the shrunk cosine of two items' columns in the user x item matrix X (Deshpande & Karypis 2004, with the
 shrinkage of Bell & Koren 2007 and an asymmetric norm as in Aiolli 2013):
 
     s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    0 where j is not among the k nearest of i

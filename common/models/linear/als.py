@@ -10,7 +10,7 @@ the same history are the same:
     x_u = (Y'Y + l I + Y_u' D Y_u)^-1 Y_u' c_u,      D = diag(c_u) - I,  Y_u: the n rows of Y in the history
         = G^-1 Y_u' (I + D Y_u G^-1 Y_u')^-1 c_u,    G = Y'Y + l I
 
-The second line solves n x n instead of factors x factors. The first says which item of the history speaks for item i
+The second line solves n x n instead of factors x factors. The first gives what each item of the history adds to item i
 (section 5 of the paper): the score y_i . x_u is the sum over the history of  c_uj  y_i' (G + Y_u' D Y_u)^-1 y_j.
 
 Of `implicit` only the training is used. Its `recommend` returns items that are already liked, with a score of -inf,
@@ -110,7 +110,7 @@ class ALS(Recommender):
     def _train(self, confidences: sparse.csr_matrix, context: FitContext) -> np.ndarray:
         """Item factors float32 (n_items, factors); the loss of every iteration goes to `curves` and is reported.
 
-        It is the loss of the first LOSS_USERS users, in one thread: everybody's would take a fifth of the time again,
+        It is the loss of the first LOSS_USERS users, in one thread: all users' would take a fifth of the time again,
         and several threads add up in another order each time.
         """
         losses: list[float] = []
@@ -176,8 +176,8 @@ class ALS(Recommender):
     def _of_equal_length(self, confidences: sparse.csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Rows (b,) whose histories have n items, with the items (b, n) and their confidences float64 (b, n).
 
-        Users of one length are solved together, which is fast, and without padding, so that nobody's result depends
-        on the company.
+        Users of one length are solved together, which is fast, and without padding, so that no user's result
+        depends on the others.
         """
         lengths = np.diff(confidences.indptr)
         for n in np.unique(lengths[lengths > 0]):
@@ -202,7 +202,7 @@ class ALS(Recommender):
         return scores
 
     def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
-        """Which items of one user's history speak for an item, and by how much: section 5 of the paper.
+        """What each item of one user's history adds to the score of an item: section 5 of the paper.
 
         The contributions of the history's distinct items add up to the predicted preference of `item`.
         """
@@ -211,13 +211,13 @@ class ALS(Recommender):
         own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
         system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
         towards = projected @ self.item_factors[list(items)].astype(np.float64).T
-        said = np.linalg.solve(system.T, towards) * row.data[:, None]
+        added = np.linalg.solve(system.T, towards) * row.data[:, None]
         if own.any():
-            return [Explanation({"als": float(part.sum())}, row.indices, part) for part in said.T]
-        scores = self._predict(self.solve(history))[0]  # the factors say nothing of this history: the popular list
+            return [Explanation({"als": float(part.sum())}, row.indices, part) for part in added.T]
+        scores = self._predict(self.solve(history))[0]  # no factors for this history: the popular list
         return [
             Explanation({"popularity": float(scores[item])}, row.indices, part)
-            for item, part in zip(items, said.T, strict=True)
+            for item, part in zip(items, added.T, strict=True)
         ]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -144,8 +144,8 @@ class EASE(Recommender):
             through_p = (own - of_users) / self.settings.regularisation
         else:
             through_p = self.inverse[row.indices[:, None], list(items)]
-        said = row.data[:, None] * (own - through_p / self.diagonal[list(items)])
-        return [Explanation({"ease": float(part.sum())}, row.indices, part) for part in said.T]
+        added = row.data[:, None] * (own - through_p / self.diagonal[list(items)])
+        return [Explanation({"ease": float(part.sum())}, row.indices, part) for part in added.T]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items for which this one speaks most: row `item` of B."""

@@ -1,4 +1,4 @@
-"""A network that keeps what its weights make of all people or items."""
+"""A network that keeps what its weights make of all users or items."""
 
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ class CachedModule(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.made: dict[str, Any] = {}
-        """What the weights as they are make of all people or items, for whoever scores."""
+        """What the weights as they are make of all users or items, for scoring."""
 
     def train(self, mode: bool = True) -> Self:
         """As in torch; what was made with the weights is forgotten before they change."""

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Side:
-    """Items or people as arrays, a row each; row r of people is code r - 1, row 0 somebody unknown.
+    """Items or people as arrays, a row each; row r of people is code r - 1, row 0 an unknown user.
 
     ids: int64 (rows,), 0 for those who have none of their own. categories: codes int64 (rows,) by column, 0 for
     unknown; sizes: how many codes. blocks: float32 (rows, width) by name.
@@ -72,12 +72,12 @@ class Inputs:
 def make_inputs(train: TrainView, without: tuple[str, ...], outliers: str, tags: int, words: int) -> Inputs:
     """The inputs that the data feed, less those named in `without` (audio, tags, ids).
 
-    Tags and words are reduced to `tags` and `words` dimensions. Only items with more visible listeners than a hidden
+    Tags and words are reduced to `tags` and `words` dimensions. Only items with more listeners than a hidden
     one may have (`TrainView.count_floor`) have an id of their own: what nobody has could only be learned to be nothing.
     """
     preprocessor = MusicPreprocessor(handle_outliers=outliers, text_dimensions=max(1, words))
     n = max(train.n_items, train.n_users)
-    log.info("%s rows without plays join the visible interactions, so that every item and person is there:", f"{n:,}")
+    log.info("%s rows without plays join the interactions, so that every item and person is there:", f"{n:,}")
     preprocessor.fit_transform(joined(with_everything(train), train.items, train.users))
     return Inputs(
         _items(train, preprocessor, without, tags, words),
@@ -88,9 +88,9 @@ def make_inputs(train: TrainView, without: tuple[str, ...], outliers: str, tags:
 
 
 def with_everything(train: TrainView) -> pd.DataFrame:
-    """The visible interactions, and a row without plays for each item and each user of the catalogue.
+    """The interactions, and a row without plays for each item and each user of the catalogue.
 
-    A word or a category that only items without visible listeners have would else be unknown, and an unknown one would
+    A word or a category that only items without listeners have would else be unknown, and an unknown one would
     tell these items, whose listeners are all hidden, from those with a single visible one.
     """
     n = max(train.n_items, train.n_users)

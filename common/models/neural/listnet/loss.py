@@ -1,7 +1,7 @@
 """ListNet (Cao et al. 2007) with a price on lists that are all alike.
 
 A list is one person's own candidates. Its scores s make a distribution, P(i) = exp(s_i / T) / sum over the same list
-of exp(s_j / T): nobody's candidates compete with somebody else's. Lists of a batch stand one after the other in flat
+of exp(s_j / T): nobody's candidates compete with a user else's. Lists of a batch stand one after the other in flat
 arrays; `lists` int64 (n,), rising, says which list each candidate belongs to.
 """
 
@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 ALIKE = 1e-6
-"""Least chance of drawing two different items that have features, below which a list says nothing of likeness."""
+"""Least chance of drawing two different items that have features, below which a list says nothing of similarity."""
 
 
 def full(values: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ The towers stand in `towers.py`, what they are told besides in `tower_features.p
 softmax with log-q correction plus negatives from the whole catalogue. As both sides are plain vectors, the best items
 of a catalogue of any size are found by `common.models.vector_index`.
 
-Nobody's history: the average of the users' vectors, moved towards the averages of the groups that somebody is known to
+Nobody's history: the average of the users' vectors, moved towards the averages of the groups that a user is known to
 belong to (friends, age group, gender, country). A new item: what the tower makes of its content.
 """
 
@@ -76,7 +76,7 @@ class TwoTowerSettings(TrainingSettings):
     names: Annotated[int, SearchRange(0, 256, least=0, search=False)] = 0
     """Dimensions to which the letters of names are reduced; 0 leaves them out."""
     start: Annotated[Literal["random", "als"], NOT_SEARCHED] = "random"
-    """Where id embeddings start: at random, or from the item factors of ALS on the same visible data."""
+    """Where id embeddings start: at random, or from the item factors of ALS on the same the train view."""
     groups: Annotated[float, SearchRange(1.0, 100.0, log=True, least=0.0, search=False)] = 10.0
     """Members of a group that count as much as everybody else, in the average for people without a history."""
     als: ALSSettings = field(default_factory=ALSSettings)

@@ -15,7 +15,7 @@ class ItemTower(nn.Module):
     """v_i = e_i + MLP(f_i): an embedding of the id and what a network makes of the content.
 
     In training some ids are dropped, so that content learns to speak for an item alone. Items that nobody has in the
-    visible data have no embedding: there is nothing to learn it from but that they are never asked for.
+    the train view have no embedding: there is nothing to learn it from but that they are never asked for.
     """
 
     def __init__(self, features: np.ndarray, heard: np.ndarray, width: int, hidden: int, dropout: float) -> None:
