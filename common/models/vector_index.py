@@ -32,7 +32,7 @@ EXACT_BELOW = 100_000
 GOAL = 0.99
 """Recall@100 that an approximate index has to meet."""
 MARGIN = 0.004
-"""What is asked for beyond that on sample queries, since others fare a little worse."""
+"""Recall required beyond that on sample queries, since other queries have a little less."""
 DEPTH = 100
 """Length of the lists by which recall is measured."""
 SAMPLE = 1_000
@@ -46,7 +46,7 @@ ENTRIES = 2**23
 BLOCK = 2**16
 """Vectors that are compared at once with those of an index."""
 ROUNDING = 0.01
-"""How far two machines may be apart in a vector that the same weights give, as a share of the longest one's length."""
+"""How far vectors of the same weights may differ between two machines, as a share of the longest one's length."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ class Index:
         scores = np.full((len(queries), width), -np.inf, np.float32)
         depths = np.minimum(self.n, k + 2 ** np.ceil(np.log2(histories.lengths + 1)).astype(np.int64) - 1)
         for depth in np.unique(depths):
-            alike = np.flatnonzero(depths == depth)
-            for rows in np.array_split(alike, -(-len(alike) * int(depth) // ENTRIES)):
+            equal = np.flatnonzero(depths == depth)
+            for rows in np.array_split(equal, -(-len(equal) * int(depth) // ENTRIES)):
                 codes[rows], scores[rows] = self._new(queries[rows], histories.take(rows), int(depth), width)
         return codes, scores
 
@@ -145,9 +145,9 @@ class Index:
         """Recall@100 and time per query, beside an exact index of the same vectors."""
         queries = checked(queries, "queries", self.width)
         depth = min(DEPTH, self.n)
-        (wanted, exact_seconds), (found, seconds) = (_timed(index, queries, depth) for index in (exact, self))
+        (expected, exact_seconds), (found, seconds) = (_timed(index, queries, depth) for index in (exact, self))
         per_query = 1000 / max(1, len(queries))
-        recall = overlap(wanted, found)
+        recall = overlap(expected, found)
         return Search(self.kind, self.visited, recall, seconds * per_query, exact_seconds * per_query)
 
     def save(self, folder: Path) -> None:
@@ -206,11 +206,11 @@ class Index:
         queries = checked(queries, "queries", self.width)[:SAMPLE]
         depth = min(DEPTH, self.n)
         with one_pool() as faiss:
-            wanted = make_index(faiss, "flat", vectors).search(queries, depth)[1]
+            expected = make_index(faiss, "flat", vectors).search(queries, depth)[1]
             most, padded = self._most, np.pad(queries, ((0, 0), (0, 1)))
 
             def meets(visited: int) -> bool:
-                return overlap(wanted, self._visit(padded, depth, visited)[1]) >= GOAL + MARGIN
+                return overlap(expected, self._visit(padded, depth, visited)[1]) >= GOAL + MARGIN
 
             high = 1 if self.kind == "ivf" else depth
             while high < most and not meets(high):
@@ -281,16 +281,16 @@ def lifted(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([vectors, rest[:, None]], axis=1).astype(np.float32)
 
 
-def overlap(wanted: np.ndarray, found: np.ndarray) -> float:
-    """Share of the wanted codes that are found, mean over rows; 1 where none are wanted.
+def overlap(expected: np.ndarray, found: np.ndarray) -> float:
+    """Share of the expected codes that are found, mean over rows; 1 where none are expected.
 
     >>> overlap(np.array([[1, 2], [3, 4]]), np.array([[2, 9], [4, 3]]))
     0.75
     """
-    if not wanted.size:
+    if not expected.size:
         return 1.0
-    shared = [len(np.intersect1d(one, other)) for one, other in zip(wanted, found, strict=True)]
-    return float(np.mean(shared) / wanted.shape[1])
+    shared = [len(np.intersect1d(one, other)) for one, other in zip(expected, found, strict=True)]
+    return float(np.mean(shared) / expected.shape[1])
 
 
 def checked(vectors: np.ndarray, what: str, width: int | None = None) -> np.ndarray:

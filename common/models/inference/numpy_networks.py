@@ -95,16 +95,16 @@ class NumpyTowers:
         self.made: dict[str, Any] = {}
 
     def of_histories(
-        self, vectors: np.ndarray, items: np.ndarray, rows: np.ndarray, ages: np.ndarray, person: np.ndarray
+        self, vectors: np.ndarray, items: np.ndarray, rows: np.ndarray, ages: np.ndarray, attributes: np.ndarray
     ) -> np.ndarray:
         """Vectors of users from their histories' vectors, codes, rows and ages, ready for the dot product."""
         half_life = self.settings.half_life
         weights = (np.exp2(-ages / half_life) if half_life else np.ones(len(ages))).astype(np.float32)[:, None]
-        size = np.sqrt(np.maximum(pooled(weights**2, rows, len(person)), np.float32(1e-9)))
-        gathered = pooled(vectors * weights, rows, len(person)) / size
-        profile, measures = self._about(self.items.features[items], rows, len(person))
+        size = np.sqrt(np.maximum(pooled(weights**2, rows, len(attributes)), np.float32(1e-9)))
+        gathered = pooled(vectors * weights, rows, len(attributes)) / size
+        profile, measures = self._about(self.items.features[items], rows, len(attributes))
         centre, spread = self.users["scale"]
-        known = np.concatenate([gathered, profile, (measures - centre) / spread, person], axis=1)
+        known = np.concatenate([gathered, profile, (measures - centre) / spread, attributes], axis=1)
         return self.scaled(self.users.linear("straight", gathered) + self.users.mlp("mixed", known))
 
     def _about(self, features: np.ndarray, rows: np.ndarray, n_rows: int) -> tuple[np.ndarray, np.ndarray]:

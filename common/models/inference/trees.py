@@ -1,7 +1,7 @@
-"""Fitted trees: kept on disk by skops, read back as arrays without it, and asked without scikit-learn.
+"""Fitted trees: kept on disk by skops, read back as arrays without it, and evaluated without scikit-learn.
 
 Importing scikit-learn's trees takes longer than everything else that a first answer needs, and skops, which looks
-through all of scikit-learn and torch, takes longer still. The candidates of one person are a few hundred rows, which
+through all of scikit-learn and torch, takes longer still. The candidates of one user are a few hundred rows, which
 numpy walks down the trees in some milliseconds. So the trees are taken out of a saved file as what they are, arrays.
 Many rows are put to scikit-learn's compiled trees, since an evaluation has time to import them; either way the answer
 is the one of scikit-learn's estimator, bit for bit.
@@ -40,16 +40,16 @@ MANY = 2048
 
 
 class Rule(Protocol):
-    """How scikit-learn makes one prediction out of what the trees of an estimator say."""
+    """How scikit-learn makes one prediction out of the predictions of an estimator's trees."""
 
     precision: ClassVar[type[np.floating]]
     """In which features are compared with thresholds."""
 
-    def combine(self, said: Iterable[np.ndarray]) -> np.ndarray:
-        """The prediction, float64 (rows,), from what each tree says, added up in their order."""
+    def combine(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
+        """The prediction, float64 (rows,), from each tree's prediction, added up in their order."""
 
-    def ask(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """What each of an estimator's compiled trees says, float64 (rows,)."""
+    def each(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """The prediction of each of an estimator's compiled trees, float64 (rows,)."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Mean:
     """How many there are."""
     precision: ClassVar[type[np.floating]] = np.float32
 
-    def combine(self, said: Iterable[np.ndarray]) -> np.ndarray:
+    def combine(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
         """The mean."""
-        return sum(said) / self.trees  # type: ignore[return-value]
+        return sum(predictions) / self.trees  # type: ignore[return-value]
 
-    def ask(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    def each(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
         """The values of the leaves."""
         return (one.tree_.predict(rows)[:, 0] for one in estimator.estimators_)
 
@@ -79,14 +79,14 @@ class BoostedSum:
     """Whether the sum is a logit, to be turned into a share."""
     precision: ClassVar[type[np.floating]] = np.float64
 
-    def combine(self, said: Iterable[np.ndarray]) -> np.ndarray:
+    def combine(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
         """The sum."""
         from scipy.special import expit
 
-        total = sum(said, start=self.start)
+        total = sum(predictions, start=self.start)
         return expit(total) if self.shares else total  # type: ignore[return-value]
 
-    def ask(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    def each(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
         """The values of the leaves."""
         no_categories = np.zeros((0, 8), np.uint32), np.zeros(rows.shape[1], np.uint32)
         return (tree.predict(rows, *no_categories, n_threads=1) for (tree,) in estimator._predictors)
@@ -121,11 +121,11 @@ class Trees:
         rows = np.ascontiguousarray(features, self.rule.precision)
         if len(rows) < MANY:
             return self.walk(rows).astype(np.float32)
-        estimator = self.estimator  # built here, before several threads ask for it
+        estimator = self.estimator  # built here, before several threads need it
         parts = np.array_split(rows, min(threads(), len(rows) // MANY))
-        with ThreadPoolExecutor(len(parts)) as pool:
-            said = pool.map(lambda part: self.rule.combine(self.rule.ask(estimator, part)), parts)
-            return np.concatenate(list(said)).astype(np.float32)
+        with ThreadPoolExecutor(len(parts)) as executor:
+            parts_predicted = executor.map(lambda part: self.rule.combine(self.rule.each(estimator, part)), parts)
+            return np.concatenate(list(parts_predicted)).astype(np.float32)
 
     def walk(self, features: np.ndarray) -> np.ndarray:
         """The same by numpy, float64 (rows,)."""

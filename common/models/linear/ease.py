@@ -148,7 +148,7 @@ class EASE(Recommender):
         return [Explanation({"ease": float(part.sum())}, row.indices, part) for part in added.T]
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Items for which this one speaks most: row `item` of B."""
+        """Items whose scores this one adds most to: row `item` of B."""
         row = sparse.csr_array(([1.0], ([0], [item])), shape=(1, self.histories.n_items))
         return best(self._through_b(row)[0], k, leave_out=item)
 

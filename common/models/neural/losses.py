@@ -40,13 +40,13 @@ class _FullSoftmax(torch.autograd.Function):
             of_tokens, of_items = torch.empty_like(tokens, dtype=sloped), torch.zeros_like(vectors)
             space = tokens.new_empty((min(rows, len(tokens)), len(items)))
             for start in range(0, len(tokens), rows):
-                chunk, wanted = tokens[start : start + rows], targets[start : start + rows, None]
+                chunk, target = tokens[start : start + rows], targets[start : start + rows, None]
                 logits = torch.mm(chunk, items.T, out=space[: len(chunk)]).float()
-                own = logits.gather(1, wanted)
+                own = logits.gather(1, target)
                 largest = logits.amax(1, keepdim=True)
                 total = logits.sub_(largest).exp_().sum(1, keepdim=True)
                 loss += (total.log() + largest - own).sum()
-                logits.div_(total).scatter_add_(1, wanted, -torch.ones_like(own))
+                logits.div_(total).scatter_add_(1, target, -torch.ones_like(own))
                 slopes = logits.to(sloped)
                 torch.mm(slopes, items.to(sloped), out=of_tokens[start : start + rows])
                 if sloped == of_items.dtype:

@@ -1,4 +1,4 @@
-"""What the hybrid network is told of items and people, beside the features of their pairs."""
+"""Inputs of the hybrid network: what is known of items and users, beside the features of their pairs."""
 
 import logging
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Side:
-    """Items or people as arrays, a row each; row r of people is code r - 1, row 0 an unknown user.
+    """Items or users as arrays, a row each; row r of users is code r - 1, row 0 an unknown user.
 
     ids: int64 (rows,), 0 for those who have none of their own. categories: codes int64 (rows,) by column, 0 for
     unknown; sizes: how many codes. blocks: float32 (rows, width) by name.
@@ -61,7 +61,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Both sides, the spaces by which lists are alike, and how raw tables become all this."""
+    """Both sides, the spaces in which intra-list similarity is measured, and how raw tables become all this."""
 
     items: Side
     users: Side
@@ -72,12 +72,12 @@ class Inputs:
 def make_inputs(train: TrainView, without: tuple[str, ...], outliers: str, tags: int, words: int) -> Inputs:
     """The inputs that the data feed, less those named in `without` (audio, tags, ids).
 
-    Tags and words are reduced to `tags` and `words` dimensions. Only items with more listeners than a hidden
-    one may have (`TrainView.count_floor`) have an id of their own: what nobody has could only be learned to be nothing.
+    Tags and words are reduced to `tags` and `words` dimensions. Only items with more listeners than a
+    held-out one may have (`TrainView.count_floor`) have an id of their own: for the others there is nothing to learn.
     """
     preprocessor = MusicPreprocessor(handle_outliers=outliers, text_dimensions=max(1, words))
     n = max(train.n_items, train.n_users)
-    log.info("%s rows without plays join the interactions, so that every item and person is there:", f"{n:,}")
+    log.info("%s rows without plays join the interactions, so that every item and user is there:", f"{n:,}")
     preprocessor.fit_transform(joined(with_everything(train), train.items, train.users))
     return Inputs(
         _items(train, preprocessor, without, tags, words),

@@ -1,7 +1,7 @@
-"""ListNet (Cao et al. 2007) with a price on lists that are all alike.
+"""ListNet (Cao et al. 2007) with a price on intra-list similarity.
 
-A list is one person's own candidates. Its scores s make a distribution, P(i) = exp(s_i / T) / sum over the same list
-of exp(s_j / T): nobody's candidates compete with a user else's. Lists of a batch stand one after the other in flat
+A list is one user's own candidates. Its scores s make a distribution, P(i) = exp(s_i / T) / sum over the same list
+of exp(s_j / T): candidates of different users do not compete. Lists of a batch stand one after the other in flat
 arrays; `lists` int64 (n,), rising, says which list each candidate belongs to.
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-ALIKE = 1e-6
+LEAST = 1e-6
 """Least chance of drawing two different items that have features, below which a list says nothing of similarity."""
 
 
@@ -62,8 +62,8 @@ def expected_similarity(
 
     together = (of_lists(chances[:, None] * vectors) ** 2).sum(1) - of_lists(chances**2 * lengths)
     pairs = of_lists(chances * has) ** 2 - of_lists(chances**2 * has)
-    told = pairs > ALIKE
-    return torch.where(told, together / torch.where(told, pairs, 1.0), 0.0)
+    known = pairs > LEAST
+    return torch.where(known, together / torch.where(known, pairs, 1.0), 0.0)
 
 
 class EnhancedListNetLoss(nn.Module):

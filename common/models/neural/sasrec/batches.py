@@ -128,7 +128,7 @@ class SequenceEpoch:
 
 @dataclass(frozen=True)
 class SequenceBatches:
-    """Windows of histories, drawn anew each epoch; see `common.training.batches.Lessons`."""
+    """Windows of histories, drawn anew each epoch; see `common.training.batches.Batches`."""
 
     histories: Histories
     length: int

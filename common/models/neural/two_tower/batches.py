@@ -1,4 +1,4 @@
-"""Lessons for towers: parts of a history foretell the rest of it, among a pool of negatives that a batch shares."""
+"""Batches for towers: part of a history predicts the rest of it, among a pool of negatives that a batch shares."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,11 +29,11 @@ class PooledBatches:
     seed: int
 
     def epoch(self, number: int) -> "PooledEpoch":
-        """The lessons of an epoch, which depend on the seed and its number alone."""
+        """The histories of an epoch, drawn by the seed and its number alone."""
         rng = np.random.default_rng([self.seed, number])
-        shown, asked = self._split(rng)
+        shown, targets = self._split(rng)
         owners = np.repeat(np.arange(len(self.histories)), self.histories.lengths)
-        return PooledEpoch(self, number, rng.permutation(np.unique(owners[asked])), shown, asked)
+        return PooledEpoch(self, number, rng.permutation(np.unique(owners[targets])), shown, targets)
 
     def _split(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Which events are shown and which are to be found, bool (events,) each."""
@@ -48,16 +48,16 @@ class PooledBatches:
 
     @cached_property
     def chances(self) -> np.ndarray:
-        """How likely a target is each item, float64 (n_items,): its share of all events, each as likely as it is asked.
+        """How likely a target is each item, float64 (n_items,): its share of all events, weighed by use as a target.
 
-        In `complete` all events of all histories are asked for alike; in `continue` that of place p = 0, 1, ... in a
+        In `complete` all events of all histories are equally likely; in `continue` that of place p = 0, 1, ... in a
         history of n is in min(p + 1, ahead) of n cases.
         """
-        asked = np.ones(len(self.histories.items))
+        targets = np.ones(len(self.histories.items))
         if self.task == "continue":
             lengths = np.repeat(self.histories.lengths, self.histories.lengths)
-            asked = np.minimum(self._places() + 1, self.ahead) / lengths
-        counts = np.bincount(self.histories.items, asked, self.histories.n_items)
+            targets = np.minimum(self._places() + 1, self.ahead) / lengths
+        counts = np.bincount(self.histories.items, targets, self.histories.n_items)
         return counts / max(1e-9, counts.sum())
 
     def _places(self) -> np.ndarray:
@@ -69,11 +69,11 @@ class PooledBatches:
 class PooledEpoch:
     """One epoch of `PooledBatches`; see `common.training.batches.Epoch`. An example is a history."""
 
-    lessons: PooledBatches
+    batches: PooledBatches
     number: int
     users: np.ndarray
     shown: np.ndarray
-    asked: np.ndarray
+    targets: np.ndarray
 
     @property
     def n_examples(self) -> int:
@@ -83,14 +83,14 @@ class PooledEpoch:
     @property
     def n_batches(self) -> int:
         """Steps of the epoch."""
-        return -(-self.n_examples // self.lessons.size)
+        return -(-self.n_examples // self.batches.size)
 
     def _users(self, step: int) -> np.ndarray:
-        return self.users[step * self.lessons.size : (step + 1) * self.lessons.size]
+        return self.users[step * self.batches.size : (step + 1) * self.batches.size]
 
     def _events(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows 0..len(users) and places in the flat arrays of all events of some users, int64 each."""
-        histories = self.lessons.histories
+        histories = self.batches.histories
         sizes = histories.lengths[users]
         rows = np.repeat(np.arange(len(users)), sizes)
         start = np.repeat(histories.indptr[users] - (np.cumsum(sizes) - sizes), sizes)
@@ -98,7 +98,7 @@ class PooledEpoch:
 
     def weight(self, step: int) -> float:
         """Targets of a batch."""
-        return float(self.asked[self._events(self._users(step))[1]].sum())
+        return float(self.targets[self._events(self._users(step))[1]].sum())
 
     def describe(self, step: int) -> str:
         """How many histories, and how much is to be found."""
@@ -108,29 +108,29 @@ class PooledEpoch:
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
         """One process's histories (every `world`-th) and the pool, which all of them share.
 
-        people: int64 (b,), user codes; items: distinct codes of all items of the batch, int64; shown: int64 (events,),
+        users: int64 (b,), user codes; items: distinct codes of all items of the batch, int64; shown: int64 (events,),
         places in `items` of what is shown; shown_rows: whose they are, rising; ages: float32, how many events of a
         row came after; pool: int64 (p,), places in `items` of the pool; rows, places, known_rows, known_places,
         log_share: as `common.models.neural.losses.mixed_softmax` takes them.
         """
-        histories = self.lessons.histories
-        everybody = self._users(step)
-        events = self._events(everybody)[1]
-        pool, log_share = self._pool(histories.items[events[self.asked[events]]], step)
-        people = everybody[rank::world]
-        rows, events = self._events(people)
-        codes, shown, asked = histories.items[events].astype(np.int64), self.shown[events], self.asked[events]
+        histories = self.batches.histories
+        of_batch = self._users(step)
+        events = self._events(of_batch)[1]
+        pool, log_share = self._pool(histories.items[events[self.targets[events]]], step)
+        users = of_batch[rank::world]
+        rows, events = self._events(users)
+        codes, shown, targets = histories.items[events].astype(np.int64), self.shown[events], self.targets[events]
         place = places_in(pool, codes)
         items = np.union1d(pool, codes[shown])
         return {
-            "people": people,
+            "users": users,
             "items": items,
             "shown": np.searchsorted(items, codes[shown]),
             "shown_rows": rows[shown],
             "ages": ages(rows[shown]),
             "pool": np.searchsorted(items, pool),
-            "rows": rows[asked],
-            "places": place[asked],
+            "rows": rows[targets],
+            "places": place[targets],
             "known_rows": rows[place >= 0],
             "known_places": place[place >= 0],
             "log_share": log_share,
@@ -138,11 +138,11 @@ class PooledEpoch:
 
     def _pool(self, targets: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Distinct items of a batch's targets and of uniform draws, and log(times it is there / times expected)."""
-        lessons, n_items = self.lessons, self.lessons.histories.n_items
-        rng = np.random.default_rng([lessons.seed, self.number, step])
-        drawn = rng.integers(0, n_items, lessons.uniform)
+        batches, n_items = self.batches, self.batches.histories.n_items
+        rng = np.random.default_rng([batches.seed, self.number, step])
+        drawn = rng.integers(0, n_items, batches.uniform)
         pool, times = np.unique(np.concatenate([targets, drawn]), return_counts=True)
-        expected = len(targets) * lessons.chances[pool] + lessons.uniform / n_items
+        expected = len(targets) * batches.chances[pool] + batches.uniform / n_items
         return pool.astype(np.int64), np.log(times / expected).astype(np.float32)
 
 

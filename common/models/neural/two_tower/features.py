@@ -1,4 +1,4 @@
-"""What towers are told of items and people beside who they are: content, popularity, friends, demographics.
+"""Features of items and users beside their ids: content, popularity, friends, demographics.
 
 Every number is of order 1 and 0 where nothing is known: heavy-tailed ones are log-scaled, all are standardised on what
 is visible. A feature that is the same everywhere says nothing and becomes 0.
@@ -28,8 +28,8 @@ def item_features(train: TrainView, tags: int, names: int) -> np.ndarray:
     """Features of all items, float32 (n_items, features): tags, genres, names, audio, popularity, release year.
 
     Tags are a weighted bag (TF-IDF of visible assignments) in `tags` dimensions (latent semantic analysis, Deerwester
-    et al. 1990), names a bag of 1 to 4 letters in `names` dimensions: they tell scripts, languages and scenes. Counts
-    of listeners that only say "few" are alike (`TrainView.count_floor`).
+    et al. 1990), names a bag of 1 to 4 letters in `names` dimensions: they tell scripts and languages apart. Counts of
+    listeners that only mean "few" share one value (`TrainView.count_floor`).
     """
     parts = [np.log(train.popularity)[:, None]]
     counts = tag_counts(train) if tags else None
@@ -46,8 +46,8 @@ def item_features(train: TrainView, tags: int, names: int) -> np.ndarray:
     return np.concatenate([*standing, evened(known(parts))], axis=1).astype(np.float32)
 
 
-def people_features(train: TrainView, items: np.ndarray) -> np.ndarray:
-    """Features of all users that no history tells, float32 (n_users, features), perhaps none.
+def user_features(train: TrainView, items: np.ndarray) -> np.ndarray:
+    """Features of all users beside their histories, float32 (n_users, features), perhaps none.
 
     The mean features of what their friends listen to, the number of friends (log), and their age group (decades),
     gender and country, one column per value.
@@ -58,14 +58,14 @@ def people_features(train: TrainView, items: np.ndarray) -> np.ndarray:
         profiles = mean_rows(weigh(train.histories.matrix(), "binary")) @ items
         n_friends = np.asarray(friends.sum(axis=1), float).ravel()
         parts += [mean_rows(friends) @ profiles, standardised(np.log1p(n_friends)[:, None])]
-    parts += [one_hot(values) for values in groups_of_people(train.users).values()]
+    parts += [one_hot(values) for values in groups_of_users(train.users).values()]
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def groups_of_people(users: pd.DataFrame, most: int | None = COUNTRIES) -> dict[str, pd.Series]:
-    """Age group, gender and country of people, as far as the data have them: strings, missing where unknown.
+def groups_of_users(users: pd.DataFrame, most: int | None = COUNTRIES) -> dict[str, pd.Series]:
+    """Age group, gender and country of users, as far as the data have them: strings, missing where unknown.
 
-    Of genders and countries only the `most` frequent are told, None: all of them.
+    Of genders and countries only the `most` frequent are kept, None: all of them.
     """
     groups = {}
     if "age" in users and users["age"].notna().any():
@@ -123,7 +123,7 @@ def standardised(columns: np.ndarray) -> np.ndarray:
 
 
 def evened(rows: np.ndarray) -> np.ndarray:
-    """Rows scaled, all alike, so that the mean square of their values is 1; 0 where a value is not finite and in
+    """Rows times one number, so that the mean square of their values is 1; 0 where a value is not finite and in
     columns that are the same everywhere."""
     rows = np.where(np.isfinite(rows), rows, 0.0)
     rows = rows * (np.ptp(rows, axis=0) > 0) if len(rows) else rows

@@ -1,12 +1,12 @@
-"""Two towers that meet in a dot product (Yi et al. 2019), for people and items that training has not seen, too.
+"""Two towers that meet in a dot product (Yi et al. 2019), for users and items that training has not seen, too.
 
-    score(u, i) = user(history, person) . item(id, content)
+    score(u, i) = user(history, attributes) . item(id, content)
 
-The towers stand in `towers.py`, what they are told besides in `tower_features.py`, the loss in `losses.py`: in-batch
+The towers are in `network.py`, their features in `features.py`, the loss in `losses.py`: in-batch
 softmax with log-q correction plus negatives from the whole catalogue. As both sides are plain vectors, the best items
 of a catalogue of any size are found by `common.models.vector_index`.
 
-Nobody's history: the average of the users' vectors, moved towards the averages of the groups that a user is known to
+An empty history: the average of the users' vectors, moved towards the averages of the groups that a user is known to
 belong to (friends, age group, gender, country). A new item: what the tower makes of its content.
 """
 
@@ -24,7 +24,7 @@ from common.models.inference.numpy_networks import NumpyTowers
 from common.models.linear.als import ALS, ALSSettings
 from common.models.neural.base import Neural
 from common.models.neural.two_tower.batches import PooledBatches, ages
-from common.models.neural.two_tower.features import groups_of_people, item_features, people_features
+from common.models.neural.two_tower.features import groups_of_users, item_features, user_features
 from common.models.vector_index import Index, Kind
 from common.splits.histories import Histories, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
@@ -70,7 +70,7 @@ class TwoTowerSettings(TrainingSettings):
     ahead: Annotated[int, SearchRange(1, 20, log=True, least=1)] = 5
     """continue: how many of the next events are to be found."""
     half_life: Annotated[float, SearchRange(0.0, 50.0, least=0.0)] = 0.0
-    """Events after which an item of the history counts for half; 0: all count alike."""
+    """Events after which an item of the history counts for half; 0: all count the same."""
     tags: Annotated[int, SearchRange(0, 512, least=0, search=False)] = 64
     """Dimensions to which the tags of items are reduced; 0 leaves them out."""
     names: Annotated[int, SearchRange(0, 256, least=0, search=False)] = 0
@@ -78,7 +78,7 @@ class TwoTowerSettings(TrainingSettings):
     start: Annotated[Literal["random", "als"], NOT_SEARCHED] = "random"
     """Where id embeddings start: at random, or from the item factors of ALS on the same the train view."""
     groups: Annotated[float, SearchRange(1.0, 100.0, log=True, least=0.0, search=False)] = 10.0
-    """Members of a group that count as much as everybody else, in the average for people without a history."""
+    """Members of a group that count as much as all users, in the average for users without a history."""
     als: ALSSettings = field(default_factory=ALSSettings)
     """The ALS of `start`."""
 
@@ -95,13 +95,13 @@ class TwoTower(Neural):
     Settings = TwoTowerSettings
 
     def set_state(self, train: TrainView) -> None:
-        """Keep the histories, the features, the groups of people, and where ids start from."""
+        """Keep the histories, the features, the groups of users, and where ids start from."""
         s = self.settings
         s.check()
         self.histories, self.heard = train.histories, train.counts > 0
         self.items = item_features(train, s.tags, s.names)
-        self.people = people_features(train, self.items)
-        groups = groups_of_people(train.users)
+        self.attributes = user_features(train, self.items)
+        groups = groups_of_users(train.users)
         self.groups = {
             f"{kind}: {value}": (column == value).to_numpy()
             for kind, column in groups.items()
@@ -127,7 +127,7 @@ class TwoTower(Neural):
 
         from common.models.neural.two_tower.network import Towers
 
-        towers = Towers(self.items, self.heard, self.people, self.settings)
+        towers = Towers(self.items, self.heard, self.attributes, self.settings)
         if self.started is not None:
             with torch.no_grad():
                 towers.items.ids.copy_(torch.from_numpy(self.started))
@@ -153,56 +153,50 @@ class TwoTower(Neural):
     # Vectors
 
     def item_vectors(self) -> np.ndarray:
-        """What items are found by, float32 (n_items, width); those that nobody has come from their content alone."""
+        """What items are found by, float32 (n_items, width); those that no user has come from their content alone."""
         with self.running(), self.exactly():
             return self._cached("items", lambda: self.array(self.network.scaled(self.tensor(self._shown_vectors()))))
 
-    def new_item_vectors(self, features: np.ndarray) -> np.ndarray:
-        """Vectors of items outside the catalogue from their features, columns as in `item_features`, (n, width)."""
-        with self.running(), self.exactly():
-            content = self.network.items.content(self.tensor(features.astype(np.float32)))
-            return self.array(self.network.scaled(content))
-
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """What users known from `fit` look for, float32 (len(users), width)."""
-        return self._vectors(self.histories.take(users), self.people[users])
+        return self._vectors(self.histories.take(users), self.attributes[users])
 
     def vectors(
         self, histories: Histories | Sequence[Sequence[int]], known: UserAttributes | None = None
     ) -> np.ndarray:
-        """What people look for whom `fit` has not seen, float32 (len(histories), width).
+        """Vectors of users whom `fit` has not seen, float32 (len(histories), width).
 
         With an empty history that is the average of what is `known` of them, see `averages`.
         """
         histories = as_histories(histories, len(self.items))
-        vectors = self._vectors(histories, np.zeros((len(histories), self.people.shape[1]), np.float32))
+        vectors = self._vectors(histories, np.zeros((len(histories), self.attributes.shape[1]), np.float32))
         empty = np.flatnonzero(histories.lengths == 0)
         if len(empty):
             vectors[empty] = self.averages(len(empty), None if known is None else known.take(empty))
         return vectors
 
     def averages(self, n: int, known: UserAttributes | None = None) -> np.ndarray:
-        """The vectors of n people of whom no history is known, float32 (n, width).
+        """The vectors of n users without a history, float32 (n, width).
 
-        The mean m of all users' vectors, moved by |g| / (|g| + groups) (m_g - m) for every group g that the person is
+        The mean m of all users' vectors, moved by |g| / (|g| + groups) (m_g - m) for every group g that the user is
         known to belong to, m_g the mean of its members: friends, age group, gender, country.
         """
-        everybody, sample = self._cached("users", self._everybody), self._sample()
-        mean = everybody.mean(axis=0)
+        vectors, sample = self._cached("users", self._sample_vectors), self._sample()
+        mean = vectors.mean(axis=0)
         averages = np.tile(mean, (n, 1))
         if known is None:
             return averages
-        labels = groups_of_people(known.users, most=None)
-        of_group = {name: everybody[members[sample]] for name, members in self.groups.items()}
+        labels = groups_of_users(known.users, most=None)
+        of_group = {name: vectors[members[sample]] for name, members in self.groups.items()}
         for row in range(n):
             names = [f"{kind}: {column.iloc[row]}" for kind, column in labels.items()]
             groups = [of_group[name] for name in names if name in of_group]
-            for own in [*groups, everybody[np.isin(sample, known.friends[row])]]:
+            for own in [*groups, vectors[np.isin(sample, known.friends[row])]]:
                 if len(own):
                     averages[row] += len(own) / (len(own) + self.settings.groups) * (own.mean(axis=0) - mean)
         return averages
 
-    def _everybody(self) -> np.ndarray:
+    def _sample_vectors(self) -> np.ndarray:
         return self.user_vectors(self._sample())
 
     def _sample(self) -> np.ndarray:
@@ -210,7 +204,7 @@ class TwoTower(Neural):
         n = len(self.histories)
         return np.arange(n) if n <= AVERAGED else np.sort(np.random.default_rng(0).permutation(n)[:AVERAGED])
 
-    def _vectors(self, histories: Histories, person: np.ndarray) -> np.ndarray:
+    def _vectors(self, histories: Histories, attributes: np.ndarray) -> np.ndarray:
         table = self._shown_vectors()
         made = [np.zeros((0, self.settings.width), np.float32)]
         with self.running(), self.exactly():
@@ -223,7 +217,7 @@ class TwoTower(Neural):
                     self.tensor(codes),
                     self.tensor(rows),
                     self.tensor(ages(rows)),
-                    self.tensor(person[start : start + AT_ONCE]),
+                    self.tensor(attributes[start : start + AT_ONCE]),
                 )
                 made.append(self.array(users))
         return np.concatenate(made)
@@ -253,7 +247,7 @@ class TwoTower(Neural):
     def fold_in(
         self, histories: Histories | Sequence[Sequence[int]], known: UserAttributes | None = None
     ) -> np.ndarray:
-        """Products of people whom `fit` has not seen with all items."""
+        """Products of users whom `fit` has not seen with all items."""
         return self.vectors(histories, known) @ self.item_vectors().T
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -264,16 +258,7 @@ class TwoTower(Neural):
 
     def index(self, kind: Kind = "auto") -> Index:
         """An index of the item vectors, set on vectors of users."""
-        return Index(self.item_vectors(), kind, self._cached("users", self._everybody))
-
-    def retrieve(
-        self, index: Index, histories: Histories | Sequence[Sequence[int]], k: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The k best new items for any histories through an index: codes int64 and scores, (len(histories), k), at most
-        n_items columns, -1 where the catalogue has no more. An index of other vectors is refused."""
-        index.belongs_to(self.item_vectors())
-        histories = as_histories(histories, len(self.items))
-        return index.search_new(self.vectors(histories), histories, k)
+        return Index(self.item_vectors(), kind, self._cached("users", self._sample_vectors))
 
     # What is kept
 
@@ -281,7 +266,7 @@ class TwoTower(Neural):
         """Histories, features, and who belongs to which group."""
         names = np.frombuffer(json.dumps(list(self.groups)).encode(), np.uint8)
         members = np.stack(list(self.groups.values())) if self.groups else np.zeros((0, len(self.histories)), bool)
-        kept = {"items": self.items, "heard": self.heard, "people": self.people}
+        kept = {"items": self.items, "heard": self.heard, "people": self.attributes}
         return {**kept, "groups": names, "members": members, **pack_histories(self.histories)}
 
     def load_state(self, arrays: dict[str, np.ndarray]) -> None:
@@ -289,7 +274,7 @@ class TwoTower(Neural):
         self.items, self.heard = arrays["items"], arrays["heard"]
         self.histories = unpack_histories(arrays, len(self.items))
         n_users = len(self.histories)
-        self.people = arrays["people"].reshape(n_users, -1)
+        self.attributes = arrays["people"].reshape(n_users, -1)
         names = json.loads(arrays["groups"].tobytes())
         self.groups = dict(zip(names, arrays["members"].reshape(len(names), n_users), strict=True))
         self.started = None

@@ -14,8 +14,8 @@ from common.models.neural.losses import mixed_softmax
 class ItemTower(nn.Module):
     """v_i = e_i + MLP(f_i): an embedding of the id and what a network makes of the content.
 
-    In training some ids are dropped, so that content learns to speak for an item alone. Items that nobody has in the
-    the train view have no embedding: there is nothing to learn it from but that they are never asked for.
+    In training some ids are dropped, so that content alone is enough. Items that no user has in the train view
+    have no embedding: they are never a target, and nothing else could be learned of them.
     """
 
     def __init__(self, features: np.ndarray, heard: np.ndarray, width: int, hidden: int, dropout: float) -> None:
@@ -37,36 +37,36 @@ class ItemTower(nn.Module):
 
 
 class UserTower(nn.Module):
-    """u = A z + MLP(z, profile, activity, diversity, person), z the pooled vectors of the history.
+    """u = A z + MLP(z, profile, activity, diversity, attributes), z the pooled vectors of the history.
 
     z = sum of w_j v_j / sqrt(sum of w_j^2) over the items j of the history, w_j = 2^(-events since / half life).
     profile: the mean of the items' features; activity: log of the number of items; diversity: log of how many items
     that have nothing in common would be as diverse, 1 / |mean of the unit features|^2; both standardised.
     """
 
-    def __init__(self, width: int, n_features: int, people: np.ndarray, hidden: int, dropout: float) -> None:
+    def __init__(self, width: int, n_features: int, attributes: np.ndarray, hidden: int, dropout: float) -> None:
         super().__init__()
         self.straight = nn.Linear(width, width, bias=False)
         nn.init.eye_(self.straight.weight)
-        self.mixed = mlp(width + n_features + 2 + people.shape[1], hidden, width, dropout)
-        self.people: torch.Tensor
+        self.mixed = mlp(width + n_features + 2 + attributes.shape[1], hidden, width, dropout)
+        self.attributes: torch.Tensor
         self.scale: torch.Tensor
-        self.register_buffer("people", torch.from_numpy(people), persistent=False)
+        self.register_buffer("attributes", torch.from_numpy(attributes), persistent=False)
         self.register_buffer("scale", torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
 
     def forward(
-        self, vectors: torch.Tensor, features: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, person: Any
+        self, vectors: torch.Tensor, features: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, attributes: Any
     ) -> torch.Tensor:
         """Vectors of users, (b, width).
 
         vectors (events, width), features (events, n_features), weights (events,): what is in the histories; rows
-        (events,): whose it is; person (b, person features): what is known besides, 0 where nothing is.
+        (events,): whose it is; attributes (b, columns): what is known besides, 0 where nothing is.
         """
-        size = pooled(weights[:, None] ** 2, rows, len(person)).clamp(min=1e-9).sqrt()
-        gathered = pooled(vectors * weights[:, None], rows, len(person)) / size
-        profile, measures = self.about(features, rows, len(person))
+        size = pooled(weights[:, None] ** 2, rows, len(attributes)).clamp(min=1e-9).sqrt()
+        gathered = pooled(vectors * weights[:, None], rows, len(attributes)) / size
+        profile, measures = self.about(features, rows, len(attributes))
         measures = (measures - self.scale[0]) / self.scale[1]
-        return self.straight(gathered) + self.mixed(torch.cat([gathered, profile, measures, person], 1))
+        return self.straight(gathered) + self.mixed(torch.cat([gathered, profile, measures, attributes], 1))
 
     def about(self, features: torch.Tensor, rows: torch.Tensor, n_rows: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Profiles of histories (n_rows, n_features), and their log activity and diversity (n_rows, 2)."""
@@ -81,35 +81,40 @@ class UserTower(nn.Module):
 class Towers(CachedModule):
     """Both towers and their loss. Arguments named as `common.models.neural.two_tower.batches` names them."""
 
-    def __init__(self, items: np.ndarray, heard: np.ndarray, people: np.ndarray, settings: Any) -> None:
+    def __init__(self, items: np.ndarray, heard: np.ndarray, attributes: np.ndarray, settings: Any) -> None:
         super().__init__()
         s, self.settings = settings, settings
         self.items = ItemTower(items, heard, s.width, s.hidden, s.dropout)
-        self.users = UserTower(s.width, items.shape[1], people, s.hidden, s.dropout)
+        self.users = UserTower(s.width, items.shape[1], attributes, s.hidden, s.dropout)
 
     def forward(self, items: torch.Tensor, shown: torch.Tensor, pool: torch.Tensor, **batch: Any) -> torch.Tensor:
         """The summed loss of a batch."""
         s = self.settings
         vectors = self.items(items, s.id_dropout if self.training else 0.0)
         users = self.of_histories(
-            vectors[shown], items[shown], batch["shown_rows"], batch["ages"], self.person(batch["people"])
+            vectors[shown], items[shown], batch["shown_rows"], batch["ages"], self.attributes(batch["users"])
         )
         own = {name: batch[name] for name in ("rows", "places", "known_rows", "known_places", "log_share")}
         return mixed_softmax(users / s.temperature, self.scaled(vectors[pool]), **own)
 
     def of_histories(
-        self, vectors: torch.Tensor, items: torch.Tensor, rows: torch.Tensor, ages: torch.Tensor, person: torch.Tensor
+        self,
+        vectors: torch.Tensor,
+        items: torch.Tensor,
+        rows: torch.Tensor,
+        ages: torch.Tensor,
+        attributes: torch.Tensor,
     ) -> torch.Tensor:
         """Vectors of users from their histories' vectors, codes, rows and ages, ready for the dot product."""
         half_life = self.settings.half_life
         weights = torch.exp2(-ages / half_life) if half_life else torch.ones_like(ages)
-        return self.scaled(self.users(vectors, self.items.features[items], rows, weights, person))
+        return self.scaled(self.users(vectors, self.items.features[items], rows, weights, attributes))
 
-    def person(self, people: torch.Tensor) -> torch.Tensor:
+    def attributes(self, codes: torch.Tensor) -> torch.Tensor:
         """What is known of users besides their history; in training of some, at random, nothing."""
-        known = self.users.people[people]
+        known = self.users.attributes[codes]
         if self.training:
-            known = known * (torch.rand(len(people), 1, device=known.device) >= self.settings.person_dropout)
+            known = known * (torch.rand(len(codes), 1, device=known.device) >= self.settings.person_dropout)
         return known
 
     def scaled(self, vectors: torch.Tensor) -> torch.Tensor:

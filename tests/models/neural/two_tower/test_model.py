@@ -20,9 +20,9 @@ from common.models.neural.two_tower.features import (
     item_features,
     ngrams,
     one_hot,
-    people_features,
     reduced,
     standardised,
+    user_features,
 )
 from common.models.neural.two_tower.model import TwoTower, TwoTowerSettings
 from common.models.neural.two_tower.network import ItemTower, UserTower
@@ -109,13 +109,13 @@ HISTORIES = Histories.from_lists([[0, 4, 2, 7, 1, 3], [5, 2], [], [9], [1, 2, 3,
 def test_what_is_shown_and_what_is_to_be_found_never_overlap(task):
     for number in range(1, 40):
         epoch = batches(HISTORIES, task=task).epoch(number)
-        assert not (epoch.shown & epoch.asked).any()
+        assert not (epoch.shown & epoch.targets).any()
         assert set(epoch.users) <= {0, 1, 3, 4}
         assert len(set(epoch.users)) == len(epoch.users)
         for step in range(epoch.n_batches):
             batch = epoch.batch(step, 0, 1)
             assert epoch.weight(step) == len(batch["rows"]) > 0
-            for row, user in enumerate(batch["people"]):
+            for row, user in enumerate(batch["users"]):
                 shown = batch["items"][batch["shown"][batch["shown_rows"] == row]]
                 asked = batch["items"][batch["pool"][batch["places"][batch["rows"] == row]]]
                 assert not set(shown) & set(asked)
@@ -128,7 +128,7 @@ def test_a_history_is_continued_by_what_came_next():
     for number in range(1, 40):
         epoch = batches(HISTORIES, task="continue", ahead=2, size=9).epoch(number)
         batch = epoch.batch(0, 0, 1)
-        for row, user in enumerate(batch["people"]):
+        for row, user in enumerate(batch["users"]):
             shown = batch["items"][batch["shown"][batch["shown_rows"] == row]].tolist()
             asked = batch["items"][batch["pool"][batch["places"][batch["rows"] == row]]].tolist()
             assert HISTORIES[user].tolist()[: len(shown) + 2] == shown + asked
@@ -138,7 +138,7 @@ def test_everything_is_to_be_found_at_some_time():
     for task in ("complete", "continue"):
         found = np.zeros(len(HISTORIES.items), bool)
         for number in range(1, 60):
-            found |= batches(HISTORIES, task=task).epoch(number).asked
+            found |= batches(HISTORIES, task=task).epoch(number).targets
         assert found.all()
 
 
@@ -148,7 +148,7 @@ def test_the_pool_holds_targets_and_draws_once_each_and_what_people_have_is_mark
     pool = batch["items"][batch["pool"]]
     assert len(set(pool)) == len(pool) > 10
     known = set(zip(batch["known_rows"], batch["known_places"], strict=True))
-    for row, user in enumerate(batch["people"]):
+    for row, user in enumerate(batch["users"]):
         for place, item in enumerate(pool):
             assert ((row, place) in known) == (item in HISTORIES[user])
 
@@ -171,14 +171,14 @@ def test_a_target_is_each_item_as_often_as_said(task):
     uneven = Histories.from_lists([[0, 1], [2, 3, 4, 5, 6, 7, 8, 9], [1, 0, 9]], 10)
     made, counts = batches(uneven, task=task, least=0.0, ahead=2, size=3), np.zeros(10)
     for number in range(4000):
-        np.add.at(counts, uneven.items[made.epoch(number).asked], 1)
+        np.add.at(counts, uneven.items[made.epoch(number).targets], 1)
     np.testing.assert_allclose(counts / counts.sum(), made.chances, atol=0.006)
 
 
 def test_two_processes_share_the_pool_and_the_histories():
     epoch = batches(HISTORIES, size=4).epoch(3)
     whole, parts = epoch.batch(0, 0, 1), [epoch.batch(0, rank, 2) for rank in range(2)]
-    assert sorted(np.concatenate([part["people"] for part in parts])) == sorted(whole["people"])
+    assert sorted(np.concatenate([part["users"] for part in parts])) == sorted(whole["users"])
     pools = [batch["items"][batch["pool"]].tolist() for batch in (whole, *parts)]
     assert pools[0] == pools[1] == pools[2]
     assert sum(len(part["rows"]) for part in parts) == len(whole["rows"]) == epoch.weight(0)
@@ -210,8 +210,8 @@ def test_the_parts_of_a_batch_have_the_loss_and_the_gradients_of_the_whole(train
 def test_epochs_depend_on_the_seed_and_their_number_alone():
     one, again, other = (batches(HISTORIES, seed=seed).epoch(2) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.batch(0, 0, 1)["items"], again.batch(0, 0, 1)["items"])
-    assert not np.array_equal(one.asked, other.asked)
-    assert not np.array_equal(one.asked, batches(HISTORIES).epoch(3).asked)
+    assert not np.array_equal(one.targets, other.targets)
+    assert not np.array_equal(one.targets, batches(HISTORIES).epoch(3).targets)
 
 
 def test_ages_count_from_the_end_of_each_history():
@@ -356,7 +356,7 @@ def test_features_of_people_by_hand(train):
     users = train.users.assign(age=[31.0, 39.0, np.nan, *[20.0] * (N_USERS - 3)], country=["x", "y"] * (N_USERS // 2))
     pairs = pd.DataFrame({"user": [0, 5], "friend": [5, 0]}, dtype=np.int32)
     items = np.random.default_rng(0).normal(size=(N_ITEMS, 3)).astype(np.float32)
-    found = people_features(dataclasses.replace(train, users=users, social=pairs), items)
+    found = user_features(dataclasses.replace(train, users=users, social=pairs), items)
     np.testing.assert_allclose(found[0, :3], items[train.histories[5]].mean(axis=0), rtol=1e-5)
     assert not found[1, :3].any()
     assert found[:, 4:].shape == (N_USERS, 2 + 2)
@@ -406,21 +406,14 @@ def test_names_of_groups_survive_whatever_stands_in_them(train, tmp_path):
     assert TwoTower.load(tmp_path).groups.keys() == model.groups.keys()
 
 
-def test_friends_of_one_block_bring_its_items_to_somebody_unknown(fitted):
+def test_friends_of_one_block_bring_its_items_to_an_unknown_user(fitted):
     friends = np.arange(N_USERS)[np.arange(N_USERS) % BLOCKS == 2]
     known = UserAttributes(pd.DataFrame(index=[0]), [friends])
     top = np.argsort(-fitted.fold_in([[]], known)[0])[:HEARD]
     assert (top // BLOCK == 2).all()
 
 
-def test_a_new_item_of_a_block_lands_among_the_items_of_the_block(fitted):
-    """Content alone, without an id: the features of item 30 as those of an item outside the catalogue."""
-    new = fitted.new_item_vectors(fitted.items[[30]])[0]
-    near = np.argsort(-(fitted.item_vectors() @ new))[: BLOCK - 1]
-    assert (near // BLOCK == 30 // BLOCK).mean() > 0.8
-
-
-def test_an_item_that_nobody_has_is_served_from_its_content(train):
+def test_an_item_without_listeners_is_scored_by_its_content(train):
     """Item 5 loses all its listeners and keeps its tags: it still comes before the items of other blocks."""
     rows = train.interactions[train.interactions["item"] != 5].reset_index(drop=True)
     model = make().fit(dataclasses.replace(train, interactions=rows))
@@ -435,18 +428,20 @@ def test_an_index_finds_what_the_scores_say(fitted):
     histories = Histories.from_lists([[0, 3, 5], [40], []], N_ITEMS)
     scores = fitted.fold_in(histories)
     scores[0, [0, 3, 5]] = scores[1, 40] = -np.inf
-    codes, values = fitted.retrieve(fitted.index(), histories, 6)
+    index, vectors = fitted.index(), fitted.vectors(histories)
+    codes, values = index.search_new(vectors, histories, 6)
     np.testing.assert_allclose(values, np.sort(scores, axis=1)[:, ::-1][:, :6], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(np.take_along_axis(scores, codes, axis=1), values, rtol=1e-4, atol=1e-5)
-    assert (fitted.retrieve(fitted.index(), histories, 2 * N_ITEMS)[0][0] >= 0).sum() == N_ITEMS - 3
+    assert (index.search_new(vectors, histories, 2 * N_ITEMS)[0][0] >= 0).sum() == N_ITEMS - 3
 
 
 def test_another_models_index_is_refused(fitted, train):
     other = make(epochs=2).fit(train)
     with pytest.raises(UserError, match="another model"):
-        fitted.retrieve(other.index(), [[0]], 3)
+        other.index().belongs_to(fitted.item_vectors())
     with pytest.raises(UserError, match="another model"):
-        fitted.retrieve(Index(np.eye(9, 8, dtype=np.float32)), [[0]], 3)
+        Index(np.eye(9, 8, dtype=np.float32)).belongs_to(fitted.item_vectors())
+    fitted.index().belongs_to(fitted.item_vectors())
 
 
 def test_what_was_scored_during_training_is_not_kept(train):
