@@ -93,6 +93,7 @@ class _Trainer:
             "factor": 1.0,
             "factors": [],
             "curves": {},
+            **self.stopping.state(),
             "seconds": 0.0,
             "seconds_to_best": 0.0,
             "examples": 0,
