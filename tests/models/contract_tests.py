@@ -272,8 +272,9 @@ class ContractTests:
 
     def test_a_setting_out_of_range_is_refused(self):
         for name, found in search_ranges(self.kind.Settings).items():
+            changed: Any = {name: type(found.smallest)(found.smallest - 1)}
             with pytest.raises(UserError, match=f"{name.replace('_', '-')}|{self.kind.name}"):
-                self.kind(**{name: type(found.smallest)(found.smallest - 1)})
+                self.kind(**changed)
 
     def test_refit_without_validation_equals_fit(self, fitted, train):
         model = self.make()
