@@ -16,8 +16,6 @@ from common.models.neural.base import seeded
 from common.training import trainer as loop
 from common.training.batches import to_device
 from common.training.context import FitContext, RefitSchedule
-from common.training.precision import precision_of
-from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 from common.training.trainer import train_network
 from common.utils.errors import UserError
@@ -167,15 +165,6 @@ def test_a_plan_is_replayed_to_the_same_weights():
     assert not same(other, again)
 
 
-def test_the_learning_rate_follows_the_schedule():
-    for schedule in ("constant", "cosine"):
-        settings = TrainingSettings(epochs=4, batch=BATCH, schedule=schedule, warmup=1.5)
-        _, chosen = run(settings=settings)
-        expected = [learning_rate(settings, epoch) for epoch in (1, 2, 3, 4)]
-        assert chosen.curves["train/learning_rate"] == pytest.approx(expected)
-    assert expected[-1] == 0
-
-
 def test_gradients_are_clipped(monkeypatch):
     norms = []
     step = torch.optim.Adam.step
@@ -199,29 +188,6 @@ def test_biases_do_not_decay():
     groups = loop.make_optimiser(network, settings).param_groups
     assert [(group["weight_decay"], len(group["params"])) for group in groups] == [(0.3, 1), (0.0, 1)]
     assert groups[1]["params"][0] is network.linear.bias
-
-
-@pytest.mark.parametrize("stop", [(1, 2), (3, 0), (3, 3), (4, 4), (7, 4)])
-def test_ctrl_c_keeps_everything_and_a_resumed_training_ends_alike(tmp_path, stop):
-    def interrupt(epoch: int, step: int) -> None:
-        if (epoch, step) == stop:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    values = [0.1, 0.2, 0.3, 0.4, 0.35, 0.3, 0.2]
-    undisturbed, chosen = run(values=values)
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        run(Batches(on_batch=interrupt), **kept_in(tmp_path), values=values)
-    assert signal.getsignal(signal.SIGINT) is handler
-    state = json.loads((tmp_path / "last.json").read_text())
-    last_step = stop[1] == ROWS // BATCH - 1
-    assert (state["epoch"], state["step"]) == ((stop[0], 0) if last_step else (stop[0] - 1, stop[1] + 1))
-    reports: list[int] = []
-    kept = kept_in(tmp_path, resume=True, report=lambda of_epoch, epoch: reports.append(epoch))
-    resumed, again = run(values=values[state["epoch"] :] or [9.0], **kept)
-    assert same(resumed, undisturbed)
-    assert (again.epochs, again.factors, again.curves) == (chosen.epochs, chosen.factors, chosen.curves)
-    assert reports == list(range(1, 8)), "epochs before the interruption are reported, too"
 
 
 def test_killed_between_the_two_checkpoints_of_an_epoch_it_still_ends_alike(tmp_path, monkeypatch):
@@ -302,63 +268,10 @@ def test_looks_at_the_losses_may_be_rare(tmp_path, monkeypatch):
     assert looks[:3] == [3, 5, 3]
 
 
-@pytest.mark.parametrize(
-    ("damage", "complaint"),
-    [
-        (lambda folder: (folder / "last.json").write_text("{"), r"last\.json is not valid JSON"),
-        (
-            lambda folder: (folder / "last.json").write_text("[1]"),
-            r"last\.json is not a checkpoint; leave out --resume",
-        ),
-        (lambda folder: flip(next(folder.glob("last-*"))), r"safetensors is missing or damaged .*; leave out --resume"),
-        (lambda folder: next(folder.glob("last-*")).unlink(), r"safetensors is missing or damaged .*; leave out --res"),
-        (lambda folder: next(folder.glob("best-*")).write_bytes(b""), r"best-.*missing or damaged .*; leave out"),
-    ],
-)
-def test_a_damaged_checkpoint_is_refused(tmp_path, damage, complaint):
-    run(**kept_in(tmp_path), values=[0.1, 0.3, 0.2, 0.2, 0.2])
-    damage(tmp_path)
-    with pytest.raises(UserError, match=complaint):
-        run(**kept_in(tmp_path, resume=True), values=[0.1])
-
-
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(bytes(content))
-
-
-def test_the_checkpoint_of_something_else_is_refused(tmp_path):
-    run(**kept_in(tmp_path))
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(UserError, match=r"last\.json belongs to another data set \('one', not 'two'\); leave out"):
-        run(**kept_in(tmp_path, resume=True, data="two"))
-    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
-
-def test_a_write_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
-    run(**kept_in(tmp_path), settings=TrainingSettings(epochs=2, batch=BATCH))
-    from common.training import checkpoint
-
-    def full(path: Path, content: Any) -> None:
-        raise UserError("no space")
-
-    monkeypatch.setattr(checkpoint, "write_json", full)
-    with pytest.raises(UserError, match="no space"):
-        run(**kept_in(tmp_path, resume=False), settings=TrainingSettings(epochs=3, batch=BATCH))
-    monkeypatch.undo()
-    state, _ = checkpoint.read_checkpoint(tmp_path, "last", {"model": "regression"})
-    assert state["epoch"] == 2
-
-
-def test_the_precision_follows_the_card(monkeypatch):
-    assert precision_of("cpu") == "float32"
-    with pytest.raises(UserError, match="bfloat16 is for CUDA"):
-        precision_of("cpu", "bfloat16")
-    for able, expected in ((True, "bfloat16"), (False, "float16")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, able=able: able)
-        assert precision_of("cuda:0") == expected
-    assert precision_of("cuda:0", "float32") == "float32"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

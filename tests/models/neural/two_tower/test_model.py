@@ -9,28 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import sparse
 
 from common.features.user_attributes import UserAttributes
 from common.models.linear.als import ALS
 from common.models.neural import losses
-from common.models.neural.two_tower.batches import PooledBatches, ages
-from common.models.neural.two_tower.features import (
-    evened,
-    item_features,
-    ngrams,
-    one_hot,
-    reduced,
-    standardised,
-    user_features,
-)
 from common.models.neural.two_tower.model import TwoTower, TwoTowerSettings
-from common.models.neural.two_tower.network import ItemTower, UserTower
+from common.models.neural.two_tower.network import ItemTower
 from common.models.vector_index import Index
 from common.splits.histories import Histories
 from common.training.batches import to_device
 from common.utils.errors import UserError
-from tests.models.contract_tests import BLOCK, BLOCKS, HEARD, N_ITEMS, N_USERS, QUICK, ContractTests, block_visible
+from tests.models.contract_tests import BLOCK, BLOCKS, HEARD, N_ITEMS, N_USERS, QUICK, ContractTests
 
 SMALL: dict[str, Any] = {
     "width": 8,
@@ -73,115 +62,14 @@ class TestTwoTower(ContractTests):
     }
 
 
-@pytest.fixture(scope="module")
-def train(tmp_path_factory):
-    return block_visible(tmp_path_factory.mktemp("blocks"))
-
-
-@pytest.fixture(scope="module")
-def fitted(train):
-    return make().fit(train)
-
-
 def make(**changed: Any) -> TwoTower:
     return TwoTower(TwoTowerSettings(**SMALL | changed), seed=0)
-
-
-def batches(histories: Histories, **changed: Any) -> PooledBatches:
-    wanted: dict[str, Any] = {
-        "task": "complete",
-        "least": 0.5,
-        "ahead": 2,
-        "size": 3,
-        "uniform": 6,
-        "seed": 0,
-    } | changed
-    return PooledBatches(histories, **wanted | changed)
 
 
 HISTORIES = Histories.from_lists([[0, 4, 2, 7, 1, 3], [5, 2], [], [9], [1, 2, 3, 4, 5, 6, 7, 8]], 30)
 
 
 # Batches
-
-
-@pytest.mark.parametrize("task", ["complete", "continue"])
-def test_what_is_shown_and_what_is_to_be_found_never_overlap(task):
-    for number in range(1, 40):
-        epoch = batches(HISTORIES, task=task).epoch(number)
-        assert not (epoch.shown & epoch.targets).any()
-        assert set(epoch.users) <= {0, 1, 3, 4}
-        assert len(set(epoch.users)) == len(epoch.users)
-        for step in range(epoch.n_batches):
-            batch = epoch.batch(step, 0, 1)
-            assert epoch.weight(step) == len(batch["rows"]) > 0
-            for row, user in enumerate(batch["users"]):
-                shown = batch["items"][batch["shown"][batch["shown_rows"] == row]]
-                asked = batch["items"][batch["pool"][batch["places"][batch["rows"] == row]]]
-                assert not set(shown) & set(asked)
-                assert set(shown) | set(asked) <= set(HISTORIES[user])
-                if task == "complete":
-                    assert sorted([*shown, *asked]) == sorted(HISTORIES[user])
-
-
-def test_a_history_is_continued_by_what_came_next():
-    for number in range(1, 40):
-        epoch = batches(HISTORIES, task="continue", ahead=2, size=9).epoch(number)
-        batch = epoch.batch(0, 0, 1)
-        for row, user in enumerate(batch["users"]):
-            shown = batch["items"][batch["shown"][batch["shown_rows"] == row]].tolist()
-            asked = batch["items"][batch["pool"][batch["places"][batch["rows"] == row]]].tolist()
-            assert HISTORIES[user].tolist()[: len(shown) + 2] == shown + asked
-
-
-def test_everything_is_to_be_found_at_some_time():
-    for task in ("complete", "continue"):
-        found = np.zeros(len(HISTORIES.items), bool)
-        for number in range(1, 60):
-            found |= batches(HISTORIES, task=task).epoch(number).targets
-        assert found.all()
-
-
-def test_the_pool_holds_targets_and_draws_once_each_and_what_people_have_is_marked():
-    epoch = batches(HISTORIES, size=5, uniform=40).epoch(1)
-    batch = epoch.batch(0, 0, 1)
-    pool = batch["items"][batch["pool"]]
-    assert len(set(pool)) == len(pool) > 10
-    known = set(zip(batch["known_rows"], batch["known_places"], strict=True))
-    for row, user in enumerate(batch["users"]):
-        for place, item in enumerate(pool):
-            assert ((row, place) in known) == (item in HISTORIES[user])
-
-
-def test_the_share_of_an_item_in_the_pool_is_right_on_average():
-    """Averaged over epochs, exp(log_share) of an item, counted 0 where it is not there, is 1 for every item: the sum
-    over the pool estimates that over the catalogue without a bias (Yi et al. 2019). Asked for are 5 of 10 items."""
-    alike = Histories.from_lists([[i, (i + 1) % 10] for i in range(10)] * 3, 12)
-    total, epochs = np.zeros(12), 3000
-    made = batches(alike, task="complete", least=0.0, size=30, uniform=24)
-    for number in range(epochs):
-        batch = made.epoch(number).batch(0, 0, 1)
-        total[batch["items"][batch["pool"]]] += np.exp(batch["log_share"])
-    np.testing.assert_allclose(total / epochs, 1, atol=0.05)
-
-
-@pytest.mark.parametrize("task", ["complete", "continue"])
-def test_a_target_is_each_item_as_often_as_said(task):
-    """Of histories of very different lengths, whose first items are rarely asked for when they are to be continued."""
-    uneven = Histories.from_lists([[0, 1], [2, 3, 4, 5, 6, 7, 8, 9], [1, 0, 9]], 10)
-    made, counts = batches(uneven, task=task, least=0.0, ahead=2, size=3), np.zeros(10)
-    for number in range(4000):
-        np.add.at(counts, uneven.items[made.epoch(number).targets], 1)
-    np.testing.assert_allclose(counts / counts.sum(), made.chances, atol=0.006)
-
-
-def test_two_processes_share_the_pool_and_the_histories():
-    epoch = batches(HISTORIES, size=4).epoch(3)
-    whole, parts = epoch.batch(0, 0, 1), [epoch.batch(0, rank, 2) for rank in range(2)]
-    assert sorted(np.concatenate([part["users"] for part in parts])) == sorted(whole["users"])
-    pools = [batch["items"][batch["pool"]].tolist() for batch in (whole, *parts)]
-    assert pools[0] == pools[1] == pools[2]
-    assert sum(len(part["rows"]) for part in parts) == len(whole["rows"]) == epoch.weight(0)
 
 
 def test_the_parts_of_a_batch_have_the_loss_and_the_gradients_of_the_whole(train):
@@ -205,17 +93,6 @@ def test_the_parts_of_a_batch_have_the_loss_and_the_gradients_of_the_whole(train
     for world in (2, 9):
         for one, other in zip(whole, gradients(*((rank, world) for rank in range(world))), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_epochs_depend_on_the_seed_and_their_number_alone():
-    one, again, other = (batches(HISTORIES, seed=seed).epoch(2) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one.batch(0, 0, 1)["items"], again.batch(0, 0, 1)["items"])
-    assert not np.array_equal(one.targets, other.targets)
-    assert not np.array_equal(one.targets, batches(HISTORIES).epoch(3).targets)
-
-
-def test_ages_count_from_the_end_of_each_history():
-    assert ages(np.array([0, 0, 2, 2, 2])).tolist() == [1, 0, 2, 1, 0]
 
 
 # Loss
@@ -266,102 +143,6 @@ def test_the_losses_gradient():
 def item_tower(heard: list[bool]) -> ItemTower:
     tower = ItemTower(np.eye(len(heard), dtype=np.float32), np.array(heard), 4, 6, 0.0)
     return tower.eval()
-
-
-def test_an_item_is_its_id_and_its_content_and_without_an_id_its_content():
-    tower = item_tower([True, False, True])
-    codes = torch.tensor([0, 1, 2])
-    content = tower.content(tower.features)
-    torch.testing.assert_close(tower(codes)[0], tower.ids[0] + content[0])
-    torch.testing.assert_close(tower(codes)[1], content[1])
-    torch.testing.assert_close(tower(codes, drop=1.0), content)
-    torch.manual_seed(0)
-    kept = (tower(codes.repeat(1000), drop=0.25).reshape(1000, 3, 4)[:, 0] != content[0]).any(1).float().mean()
-    assert 0.7 < kept < 0.8
-
-
-def test_a_history_is_pooled_by_weight():
-    """Two items [2, 0] and [0, 4] with weights 1 and 1/2: their weighted sum [2, 2] over sqrt(1 + 1/4)."""
-    tower = UserTower(2, 1, np.zeros((1, 0), np.float32), 3, 0.0).eval()
-    for weights in tower.mixed.parameters():
-        torch.nn.init.zeros_(weights)
-    found = tower(
-        torch.tensor([[2.0, 0.0], [0.0, 4.0]]),
-        torch.zeros(2, 1),
-        torch.tensor([1, 1]),
-        torch.tensor([1.0, 0.5]),
-        torch.zeros(2, 0),
-    )
-    torch.testing.assert_close(found, torch.tensor([[0.0, 0.0], [2.0, 2.0]]) / 1.25**0.5)
-
-
-def test_activity_and_diversity_by_hand():
-    """Two items with nothing in common are as diverse as two; twice the same item as one; nothing is nothing."""
-    tower = UserTower(2, 2, np.zeros((1, 0), np.float32), 3, 0.0)
-    features = torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 5.0], [0.0, 5.0]])
-    profile, measures = tower.about(features, torch.tensor([0, 0, 1, 1]), 3)
-    np.testing.assert_allclose(profile, np.array([[1.5, 0.5], [0, 5], [0, 0]]))
-    by_hand = np.log([[3.0, 2.0], [3.0, 1.0], [1.0, 1.0]])
-    np.testing.assert_allclose(measures, by_hand, atol=1e-6)
-
-
-# Features
-
-
-def test_standardised_by_hand():
-    given = np.array([[1.0, 7.0, 1.0], [3.0, 7.0, np.inf], [np.nan, 7.0, 5.0]])
-    np.testing.assert_allclose(standardised(given), [[-1, 0, -1], [1, 0, 0], [0, 0, 1]])
-    assert (evened(np.array([[np.nan, 4.0], [2.0, 4.0]])) == [[0, 0], [2, 0]]).all()
-
-
-def test_features_of_items_are_finite_whatever_is_missing(train):
-    poor = train.items.copy()
-    poor["release_year"] = [np.nan, 1999.0] * (N_ITEMS // 2)
-    poor.loc[::3, ["danceability", "genres", "name"]] = [np.nan, None, None]
-    poor["energy"] = 0.5
-    found = item_features(dataclasses.replace(train, items=poor), tags=4, names=4)
-    assert found.shape[0] == N_ITEMS
-    assert np.isfinite(found).all()
-    few = poor.assign(name=["Kiss", "Abba", *[None] * (N_ITEMS - 2)])
-    assert np.isfinite(item_features(dataclasses.replace(train, items=few), 0, 4)).all()
-    bare = dataclasses.replace(train, items=train.items[["item_id"]], item_tags=None)
-    assert np.isfinite(item_features(bare, 4, 4)).all()
-    model = TwoTower(TwoTowerSettings(**SMALL | {"epochs": 3}), seed=0).fit(dataclasses.replace(bare, social=None))
-    assert np.isfinite(model.score(np.arange(N_USERS))).all()
-
-
-def test_few_listeners_are_alike_in_every_feature(train):
-    """Items of one listener and of none, otherwise alike, have the same features."""
-    rows = train.interactions[~train.interactions["item"].isin([0, 1])]
-    single = pd.concat([rows, train.interactions[train.interactions["item"] == 1].head(1)]).sort_values("user")
-    items = train.items.copy()
-    for column in items.columns.drop(["item_id"]):
-        items.loc[1, column] = items.loc[0, column]
-    alike = dataclasses.replace(train, items=items, interactions=single.reset_index(drop=True), item_tags=None)
-    assert alike.counts[:2].tolist() == [0, 1]
-    found = item_features(alike, 4, 4)
-    np.testing.assert_array_equal(found[0], found[1])
-
-
-def test_names_that_share_letters_are_alike():
-    names = pd.Series(["Kiss Kiss", "Kiss Kisses", "Kiss", "Бумбокс", "Бумбо", "Бум", None])
-    found = ngrams(names).toarray()
-    similarity = found @ found.T
-    assert similarity[0, 1] > 0.5 > 0.1 > abs(similarity[0, 3])
-    assert not found[6].any()
-
-
-def test_features_of_people_by_hand(train):
-    """A user with one friend is told the mean features of what the friend has."""
-    users = train.users.assign(age=[31.0, 39.0, np.nan, *[20.0] * (N_USERS - 3)], country=["x", "y"] * (N_USERS // 2))
-    pairs = pd.DataFrame({"user": [0, 5], "friend": [5, 0]}, dtype=np.int32)
-    items = np.random.default_rng(0).normal(size=(N_ITEMS, 3)).astype(np.float32)
-    found = user_features(dataclasses.replace(train, users=users, social=pairs), items)
-    np.testing.assert_allclose(found[0, :3], items[train.histories[5]].mean(axis=0), rtol=1e-5)
-    assert not found[1, :3].any()
-    assert found[:, 4:].shape == (N_USERS, 2 + 2)
-    np.testing.assert_array_equal(found[:4, 4:], [[0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0], [1, 0, 0, 1]])
-    assert one_hot(pd.Series(["b", None, "a"])).tolist() == [[0, 1], [0, 0], [1, 0]]
 
 
 # Cold start
@@ -493,12 +274,3 @@ def test_nothing_left_to_find_is_a_mistake(train):
         make(least=1.0).fit(train)
     alone = dataclasses.replace(train, interactions=train.interactions.drop_duplicates("user").reset_index(drop=True))
     assert np.isfinite(make(epochs=2).fit(alone).score(np.arange(3))).all()
-
-
-def test_sparse_matrices_are_reduced_to_their_main_directions():
-    rng = np.random.default_rng(0)
-    low = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 30))
-    found = reduced(sparse.csr_array(low), 3)
-    np.testing.assert_allclose(found @ found.T, low @ low.T, rtol=1e-6, atol=1e-6)
-    assert reduced(sparse.csr_array(low), 50).shape == (40, 30)
-    assert reduced(sparse.csr_array(low[:6]), 20).shape == (6, 5), "no more than there are items"

@@ -1,0 +1,10 @@
+"""What the tests of this folder share."""
+
+import pytest
+
+from tests.models.contract_tests import block_visible
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    return block_visible(tmp_path_factory.mktemp("blocks"))
