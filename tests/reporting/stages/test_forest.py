@@ -43,7 +43,8 @@ def test_candidates_are_shown_by_source(caplog, monkeypatch):
     seconds = SimpleNamespace(wall=1.0)
     model: Any = SimpleNamespace(source_seconds=seconds, feature_seconds=seconds, settings=SimpleNamespace(top=5))
     labels = np.array([1, 0, 0, 0])
-    model.bench, model.lessons = SimpleNamespace(stage=None, names=["a", "b"]), SimpleNamespace(wanted=labels)
+    model.feature_builder = SimpleNamespace(generator=None, names=["a", "b"])
+    model.training_data = SimpleNamespace(labels=labels)
     name, (recall, top) = forest.show_candidates(experiment(pd.DataFrame(), {}), model)
     assert (name, top) == ("forest_candidates", 5)
     assert recall.loc[5, "all"] == 1.0
