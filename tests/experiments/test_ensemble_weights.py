@@ -29,7 +29,7 @@ def experiment(small_settings) -> Experiment:
 def test_weights_are_learned_and_written(experiment, tmp_path):
     best = experiment.tune(Ensemble, START, 6, tmp_path)
     assert best.als == START.als
-    np.testing.assert_allclose(best.voices().sum(axis=1), 1)
+    np.testing.assert_allclose(best.part_weights().sum(axis=1), 1)
     written = tomllib.loads((tmp_path / f"{experiment.data.presets}.toml").read_text())["tuned"]["ensemble"]["listen"]
     assert written["als_20"] == best.als_20
     read = preset_values("tuned", experiment.data.presets, "listen", "ensemble", EnsembleSettings, tmp_path)
@@ -66,7 +66,7 @@ def test_the_best_mixture_at_every_history_length_wins():
     values[2, length_of_row == 0] = 9.0  # ALS cannot win where there is no history
     for place, winner in enumerate([0, 1, 2, 2, 1]):
         values[winner, length_of_row == place] += 1.0
-    chosen = choose_weights(START, mixtures, values, length_of_row).voices()
+    chosen = choose_weights(START, mixtures, values, length_of_row).part_weights()
     np.testing.assert_array_equal(chosen, mixtures[[0, 1, 2, 2, 1]])
 
 

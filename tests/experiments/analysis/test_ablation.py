@@ -44,7 +44,7 @@ def test_calibration_compares_probabilities_with_what_happened(small_data):
     train = load_train_view(small_data, "listen", "select")
     evaluator = Task(small_data, "listen").valid
     model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(train)
-    model.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
+    model.ranker.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
     table = study.calibration(model, evaluator)
     n = table["candidates"]
     assert (table["expected"] * n).sum() / n.sum() == pytest.approx((table["found"] * n).sum() / n.sum(), rel=1e-6)
@@ -54,9 +54,9 @@ def test_calibration_compares_probabilities_with_what_happened(small_data):
     def knows(pool):
         return np.array([50.0 * ((r, i) in truth) for r, i in zip(pool.rows, pool.items, strict=True)])
 
-    model.order = knows  # type: ignore[method-assign]
+    model.ranker.order = knows  # type: ignore[method-assign]
     exact = study.calibration(model, evaluator)
     assert study.calibration_error(exact) < 0.02
     assert exact["expected"].iloc[-1] > 0.98
-    model.order = lambda pool: -knows(pool)  # type: ignore[method-assign]
+    model.ranker.order = lambda pool: -knows(pool)  # type: ignore[method-assign]
     assert study.calibration_error(study.calibration(model, evaluator)) > 0.01

@@ -29,7 +29,7 @@ def model(experiment) -> Forest:
 def test_the_study_orders_as_the_model_does(experiment, model):
     evaluator = experiment.valid
     order = study.Order(model, evaluator)
-    of_candidates = model.order(order.pool)
+    of_candidates = model.ranker.order(order.pool)
     np.testing.assert_array_equal(order.ndcg(of_candidates), evaluator.ndcg_per_row(evaluator.rank(model)))
     assert order.ndcg(-of_candidates).mean() < order.ndcg(of_candidates).mean()
 
@@ -45,9 +45,9 @@ def test_a_sample_of_an_evaluator_scores_its_users_as_the_whole_does(experiment,
 
 def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     evaluator: Evaluator = experiment.valid
-    ranks = study.candidate_ranks(model.bench.stage, evaluator)
+    ranks = study.candidate_ranks(model.feature_builder.generator, evaluator)
     assert len(ranks) == len(evaluator.holdout.target_rows)
-    full = evaluator.rank(model.bench.stage.sources["ease"]).target_ranks
+    full = evaluator.rank(model.feature_builder.generator.sources["ease"]).target_ranks
     np.testing.assert_allclose(ranks["ease"], full, atol=6)  # the evaluator orders equal scores by a hash
     assert (ranks["ease"] == full).mean() > 0.9
     recall = study.recall_by_length(ranks)
@@ -56,17 +56,17 @@ def test_candidate_ranks_are_those_of_the_sources_own_lists(experiment, model):
     table: Any = study.recall_table(ranks, 20).set_index("source")
     assert table.loc["all", "found"] == pytest.approx(recall.loc[20, "all"])
     pool = study.Order(model, evaluator).pool
-    n_items = model.bench.stage.n_items
+    n_items = model.feature_builder.generator.n_items
     held_out = evaluator.holdout.target_rows * n_items + evaluator.holdout.target_items
     found = np.isin(held_out, pool.rows * n_items + pool.items).mean()
     assert table.loc["all", "found"] == pytest.approx(found)
 
 
 def test_importance_finds_the_feature_that_decides(experiment, model):
-    column = model.bench.names.index("ease_score")
-    lessons = model.lessons
-    labels = lessons.features[:, column] > np.nanmedian(lessons.features[:, column])
-    model.ranker = model.learn(lessons.features, labels)
+    column = model.feature_builder.names.index("ease_score")
+    data = model.training_data
+    labels = data.candidate_features[:, column] > np.nanmedian(data.candidate_features[:, column])
+    model.ranker.trees = model.ranker.learn(data.candidate_features, labels)
     table: Any = study.importances(model, experiment.valid).set_index("name")
     singles = table[table["group"] != "group"]
     assert singles["impurity"].idxmax() == "ease_score"
