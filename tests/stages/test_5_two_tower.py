@@ -8,7 +8,6 @@ import pytest
 
 from common import split
 from common.evaluation.segments import by_item_coldness, by_n_given
-from common.experiments.analysis.embedding import themes
 from common.experiments.experiment import Experiment
 from common.features.user_attributes import user_attributes
 from common.models.neural.two_tower.model import TwoTower
@@ -168,14 +167,3 @@ def test_means_of_a_ladder_by_hand():
     assert 0.2 <= low[0] < 0.3 < high[0] <= 0.4
     said = cold_start_text({"als": table}).splitlines()
     assert said[2].split() == ["als", "0.3000", "-", "-", "1.0000", "-", "-"]
-
-
-def test_an_item_is_coloured_by_what_it_shares_with_most(small_data):
-    train = load_train_view(small_data, "listen", "select")
-    kind, found = themes(train, np.arange(40))
-    assert kind == "tag"
-    assert len(set(found) - {""}) <= 8
-    tags = train.item_tags
-    for item in range(40):
-        own = set(tags[tags["item"] == item]["tag"]) if tags is not None else set()
-        assert found[item] == "" or found[item] in own

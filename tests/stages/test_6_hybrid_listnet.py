@@ -1,24 +1,17 @@
 """Stage 6 from its flags to its files: lists, plays, studies, and mistakes."""
 
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from common.data.tables import AUDIO_FEATURES
-from common.evaluation.play_counts import mean_plays
-from common.evaluation.task import Task
 from common.experiments import presets as command_line
 from common.experiments.analysis import ablation as hybrid_study
-from common.experiments.analysis import play_count_holdout as plays_study
 from common.experiments.experiment import Experiment
 from common.models.neural.listnet.inputs import make_inputs
 from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
-from common.reporting.stages.listnet import show_calibration
 from common.splits.protocols import PROTOCOLS
 from common.splits.train_view import TrainView, load_train_view
 from common.training import trainer as loop
@@ -77,27 +70,6 @@ def test_the_studies_write_tables_and_draw(small_flags, small_data, tmp_path, ca
         assert (folder / "figures" / f"hybrid_{name}.png").stat().st_size > 10_000
 
 
-def test_a_part_that_is_not_there_is_not_left_out(small_data, monkeypatch):
-    """Without a price on likeness there is no row that leaves it out."""
-    monkeypatch.setattr(hybrid_study, "PARTS", {"without ILS": {"ils_weight": 0.0}, "order alone": {"task": "rank"}})
-    train = load_train_view(small_data, "listen", "select")
-    settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)
-    rows = list(
-        hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(train), Task(small_data, "listen").valid)
-    )
-    assert [row["name"] for row in rows] == ["all", "order alone"]
-
-
-def test_sound_and_tags_that_the_data_lack_are_not_left_out(small_data, monkeypatch):
-    train = load_train_view(small_data, "listen", "select")
-    bare = replace(train, items=train.items[["item_id", "name"]], songs=None, item_tags=None, user_item_tags=None)
-    kept = ("without audio", "without tags", "without ILS", "without shortcuts")
-    monkeypatch.setattr(hybrid_study, "PARTS", {name: hybrid_study.PARTS[name] for name in kept})
-    settings = HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1, ils_weight=1.0)
-    rows = list(hybrid_study.ablation(HybridListNet(settings), lambda m: m.fit(bare), Task(small_data, "listen").valid))
-    assert [row["name"] for row in rows] == ["all", "without shortcuts"]
-
-
 def test_without_sound_nobody_is_told_where_it_is_missing(small_data):
     train = load_train_view(small_data, "listen", "select")
     told = make_inputs(train, (), "robust", 4, 4).items.blocks
@@ -130,63 +102,6 @@ def test_data_of_nothing_but_interactions_go_through_every_study(small_data, sma
     assert not list((tmp_path / "out").rglob("trade_off.parquet"))
 
 
-def test_what_a_part_changes_comes_on_top():
-    base = HybridListNetSettings(without=("people",))
-    assert hybrid_study.changed(base, {"without": ("audio",)}).without == ("audio", "people")
-    assert hybrid_study.changed(base, {"without": ()}).without == ()
-    deaf = HybridListNetSettings(without=("audio", "ids"))
-    assert hybrid_study.changed(deaf, {"without": ()}).without == ("audio",), "ids alone come back"
-    assert hybrid_study.changed(base, {"task": "rank"}).without == ("people",)
-
-
-# Plays
-
-
-def test_the_plays_split_hides_what_it_says(small_data):
-    train = load_train_view(small_data, "listen", "select")
-    split = plays_study.plays_split(train)
-    kept = set(zip(split.left.interactions["user"], split.left.interactions["item"], strict=True))
-    held = set(zip(split.users.tolist(), split.items.tolist(), strict=True))
-    assert not kept & held
-    assert len(kept) + len(held) == len(train.interactions)
-    groups = split.groups()
-    left = split.left.histories.lengths
-    assert (left[split.users[groups["new users"]]] == 0).all()
-    assert ((left[split.users[groups["cold users"]]] > 0) & (left[split.users[groups["cold users"]]] < 5)).all()
-    assert (split.left.counts[split.items[groups["new items"]]] == 0).all()
-    assert (left[split.users[groups["warm users"]]] >= 5).all()
-    assert all(groups[name].any() for name in groups)
-    apart = [groups[name] for name in ("warm users", "cold users", "new users", "new items")]
-    assert (np.sum(apart, axis=0) == 1).all(), "each pair is in one group"
-    true = {(u, i): w for u, i, w in train.interactions[["user", "item", "weight"]].itertuples(index=False)}
-    expected = [np.log1p(true[u, i]) for u, i in zip(split.users, split.items, strict=True)]
-    np.testing.assert_allclose(split.log_plays, expected, rtol=1e-5)
-    again = plays_study.plays_split(train)
-    np.testing.assert_array_equal(again.items, split.items)
-
-
-def test_the_plays_split_is_stratified(small_data):
-    """The stratified part has as many of the busy and of the popular as the whole."""
-    train = load_train_view(small_data, "listen", "select")
-    split, history = plays_study.plays_split(train), train.histories
-    users = np.repeat(np.arange(train.n_users), history.lengths)
-    for of_all, of_part in (
-        (history.lengths[users], history.lengths[split.users[split.stratified]]),
-        (train.counts[history.items], train.counts[split.items[split.stratified]]),
-    ):
-        edge = np.median(of_all)
-        assert abs((of_all > edge).mean() - (of_part > edge).mean()) < 0.12
-
-
-def test_no_split_of_few_pairs_fails(small_data):
-    train = load_train_view(small_data, "listen", "select")
-    for n in (1, 7, 77):
-        few = replace(train, interactions=train.interactions.head(n))
-        for seed in range(10):
-            split = plays_study.plays_split(few, seed)
-            assert len(split.left.interactions) + len(split.users) == n
-
-
 def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
     schedules, train = [], loop.train_network
 
@@ -200,14 +115,6 @@ def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags
     assert schedules == [None, chosen]
 
 
-def test_a_calibration_without_anything_found_is_not_drawn(monkeypatch, caplog):
-    nothing = pd.DataFrame({"expected": [0.1, 0.2], "found": [0.0, 0.0], "candidates": [5, 5]})
-    monkeypatch.setattr(hybrid_study, "calibration", lambda model, evaluator: nothing)
-    with caplog.at_level("INFO"):
-        assert show_calibration(cast("Experiment", SimpleNamespace(evaluator=None)), HybridListNet()) == []
-    assert "no held-out item is among the candidates" in caplog.text
-
-
 def test_users_who_were_unknown_in_all_training_data_are_unknown(small_data):
     """Among newcomers all training users are unknown: the rows of known users were never learned."""
     train = load_train_view(small_data, "newcomer", "select")
@@ -219,64 +126,6 @@ def test_users_who_were_unknown_in_all_training_data_are_unknown(small_data):
     np.testing.assert_array_equal(model.score(np.array([3])), before)
     taught = load_train_view(small_data, "listen", "select")
     assert HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(taught).ranker.knows_users
-
-
-def test_figures_of_groups_by_hand():
-    pairs = pd.DataFrame(
-        {
-            "user": [0, 0, 1, 1],
-            "item": [0, 1, 2, 3],
-            "log_plays": [1.0, 3.0, 2.0, 4.0],
-            "predicted": [2.0, 3.0, 2.0, 3.0],
-            "reference": [2.5, 2.5, 2.5, 2.5],
-            "all": [True] * 4,
-            "new users": [True, True, False, False],
-            "new items": [True, False, False, False],
-        }
-    )
-    table: Any = plays_study.by_group(pairs, ["all", "new users", "new items"]).set_index("group")
-    assert table.index.tolist() == ["all", "new users"], "one pair is not enough"
-    assert table.loc["all", "r2"] == pytest.approx(1 - 2 / 5)
-    assert table.loc["all", "reference_r2"] == pytest.approx(0.0)
-    assert table.loc["all", "mae"] == pytest.approx(0.5)
-    assert table.loc["all", "ndcg"] == pytest.approx(1.0)
-    assert table.loc["new users", ["pairs", "users"]].tolist() == [2, 1]
-
-
-def test_new_users_are_predicted_by_what_is_known_of_items(small_data):
-    train = load_train_view(small_data, "listen", "select")
-    split = plays_study.plays_split(train)
-    model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=2, learning_rate=0.01))
-    pairs = plays_study.predict(model.fit(split.left), split)
-    assert np.isfinite(pairs["predicted"]).all()
-    np.testing.assert_allclose(pairs["reference"], mean_plays(split.left, split.users, split.items))
-    assert not model.ranker.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"
-
-
-# Calibration
-
-
-def test_calibration_compares_chances_with_what_happened(small_data):
-    """A network that knows nothing gives all candidates the same chance, which is right on average."""
-    train = load_train_view(small_data, "listen", "select")
-    evaluator = Task(small_data, "listen").valid
-    model = HybridListNet(HybridListNetSettings(top=20, width=4, hidden=(8,), epochs=1)).fit(train)
-    model.ranker.order = lambda pool: np.zeros(len(pool.items), np.float32)  # type: ignore[method-assign]
-    table = hybrid_study.calibration(model, evaluator)
-    n = table["candidates"]
-    assert (table["expected"] * n).sum() / n.sum() == pytest.approx((table["found"] * n).sum() / n.sum(), rel=1e-6)
-    owners, items = evaluator.targets_of(np.arange(len(evaluator.query)))
-    truth = set(zip(owners.tolist(), items.tolist(), strict=True))
-
-    def knows(pool):
-        return np.array([50.0 * ((r, i) in truth) for r, i in zip(pool.rows, pool.items, strict=True)])
-
-    model.ranker.order = knows  # type: ignore[method-assign]
-    exact = hybrid_study.calibration(model, evaluator)
-    assert hybrid_study.calibration_error(exact) < 0.02
-    assert exact["expected"].iloc[-1] > 0.98
-    model.ranker.order = lambda pool: -knows(pool)  # type: ignore[method-assign]
-    assert hybrid_study.calibration_error(hybrid_study.calibration(model, evaluator)) > 0.01
 
 
 # Stop and go on; mistakes

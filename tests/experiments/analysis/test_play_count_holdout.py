@@ -87,4 +87,4 @@ def test_new_users_are_predicted_by_what_is_known_of_items(small_data):
     pairs = study.predict(model.fit(split.left), split)
     assert np.isfinite(pairs["predicted"]).all()
     np.testing.assert_allclose(pairs["reference"], mean_plays(split.left, split.users, split.items))
-    assert not model.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"
+    assert not model.ranker.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"
