@@ -29,6 +29,7 @@ NEWCOMER_TARGETS = 10
 def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
     """Draw a protocol's split. The draw depends on the rows and the seed, not on the order of rows in a table."""
     rng = np.random.default_rng([seed, PROTOCOLS.index(protocol)])
+    parts: dict[str, Any]
     if data.predefined:
         parts = predefined_parts(data.predefined, data.name, protocol, rng)
     else:

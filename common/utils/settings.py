@@ -76,13 +76,13 @@ def check_ranges(model: str, settings: Any) -> None:
             flag = f"--{model}.{name}".replace("_", "-")
             raise UserError(f"{flag} {value!r}: give {' or '.join(map(str, choices))}")
     for name, allowed in search_ranges(type(settings)).items():
-        value: Any = getattr(settings, name)
+        number = getattr(settings, name)
         flag = f"--{model}.{name}".replace("_", "-")
-        if not isinstance(value, Integral if hints[name] is int else Real):
-            raise UserError(f"{flag} {value!r}: give a {'whole ' * (hints[name] is int)}number")
-        if not allowed.allows(value):
+        if not isinstance(number, Integral if hints[name] is int else Real):
+            raise UserError(f"{flag} {number!r}: give a {'whole ' * (hints[name] is int)}number")
+        if not allowed.allows(float(number)):
             upper = f" to {allowed.most:g}" if math.isfinite(allowed.most) else " or more"
-            raise UserError(f"{flag} {value}: give {allowed.smallest:g}{upper}")
+            raise UserError(f"{flag} {number}: give {allowed.smallest:g}{upper}")
 
 
 @dataclass(frozen=True)
