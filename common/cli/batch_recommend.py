@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings(DataSettings):
-    """Write lists for many people into a parquet file: user_id, rank, item_id, score."""
+    """Write recommendations for many users into a parquet file: user_id, rank, item_id, score."""
 
     run: Path = Path("outputs/lastfm-2k/listen/two_tower/tuned/seed0")
     """Folder of a finished run of 5_two_tower.py: holds model/ and index/."""
     histories: Path | None = None
-    """Table of user_id and item_id; without it everybody whom the model knows."""
+    """Table of user_id and item_id; without it all users of the model."""
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 100
-    """Length of a list; a catalogue that has fewer new items for somebody gives fewer."""
+    """Length of a list; a catalogue that has fewer new items for a user gives fewer."""
     batch: int = 4096
-    """People at once."""
+    """Users per batch."""
     output: Path = Path("lists.parquet")
     """The file to write, whole or not at all."""
 
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = write_lists(settings.output, lists(model, index, users, histories, train, settings.k, settings.batch))
     seconds = time.perf_counter() - start
     log.info(
-        "%s lists, %s rows, %.0f people a second: %s",
+        "%s lists, %s rows, %.0f users a second: %s",
         f"{len(users):,}",
         f"{rows:,}",
         len(users) / seconds,

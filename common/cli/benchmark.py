@@ -115,7 +115,7 @@ def every_job(protocol: str) -> Iterator[Job]:
 
 
 def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:
-    """The runs that are asked for on a protocol of these data, on presets that they have."""
+    """The runs of the chosen models on a protocol of these data, on presets that they have."""
     known = known_presets(data.presets)
     train = load_train_view(data, folder_name(protocol, settings.split_seed), "select")
     return (job for job in jobs(protocol, "timestamp" in train.interactions, settings.models) if job.preset in known)
@@ -144,9 +144,9 @@ def is_published(job: Job, data: Dataset, settings: Settings, known: dict[str, A
     sha256 = load_split(data, folder_name(job.protocol, settings.split_seed)).info["split_sha256"]
     for model in job.models:
         chosen = preset_values(job.preset, data.presets, job.protocol, model, MODELS[model].Settings)
-        wanted = json.loads(json.dumps(asdict(chosen)))
+        chosen_json = json.loads(json.dumps(asdict(chosen)))
         planned = seeds_of(model, job.preset, job.protocol)
-        if model not in rows or rows[model]["settings"] != wanted or rows[model]["seeds"] < planned:
+        if model not in rows or rows[model]["settings"] != chosen_json or rows[model]["seeds"] < planned:
             return False
     return bool(found["split_sha256"] == sha256)
 
@@ -167,7 +167,7 @@ def is_reranked(job: Job, data: Dataset, settings: Settings) -> bool:
 
 
 def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
-    """Run jobs side by side; returns what is to be said of those that failed. A stop ends all that run."""
+    """Run jobs side by side; returns a line for each that failed. A stop ends all that run."""
     started: list[subprocess.Popen] = []
     failed: list[str] = []
     bar = tqdm(total=len(missing), desc="runs", disable=not sys.stderr.isatty())
@@ -207,11 +207,11 @@ def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[
     path = settings.output_dir / "table" / (str(job).replace(" ", "-") + ".log")
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    with path.open("w", encoding="utf-8") as said:
+    with path.open("w", encoding="utf-8") as log_file:
         program = [] if job.words[0] == "-m" else [str(ROOT / job.words[0])]
         command_line = [sys.executable, *program, *job.words[len(program) :], *data_flags(settings)]
         started.append(
-            subprocess.Popen(command_line, env=os.environ | ONE_THREAD, stdout=said, stderr=subprocess.STDOUT)
+            subprocess.Popen(command_line, env=os.environ | ONE_THREAD, stdout=log_file, stderr=subprocess.STDOUT)
         )
         code = started[-1].wait()
     return job, code, time.perf_counter() - start, path
@@ -229,12 +229,12 @@ def data_flags(settings: Settings) -> list[str]:
 
 def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
     """Write the JSON file, the blocks of the pages and the figures."""
-    wanted: dict[str, set[tuple[str, str]]] = {protocol: set() for protocol in PROTOCOLS}
+    rows: dict[str, set[tuple[str, str]]] = {protocol: set() for protocol in PROTOCOLS}
     for job in planned:
-        wanted[job.protocol] |= {(model, job.preset) for model in job.models}
+        rows[job.protocol] |= {(model, job.preset) for model in job.models}
     path = settings.results / f"{data.name}.json"
-    found = gather(settings.output_dir / data.name, data, wanted, settings.split_seed)
-    results = merged(read_json(path) if path.exists() else {}, found, wanted)
+    found = gather(settings.output_dir / data.name, data, rows, settings.split_seed)
+    results = merged(read_json(path) if path.exists() else {}, found, rows)
     if not results["protocols"]:
         raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
     write_json(path, results)

@@ -20,13 +20,13 @@ from common.evaluation.registry import describe, label, shown
 from common.experiments.flags import command, parse_flags
 from common.experiments.outputs import Outputs, read_results
 from common.experiments.run import PART_NAMES, PartResults
-from common.reporting.comparison import compare
+from common.reporting.comparison import compare, content, differing
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, write_json
 from common.utils.terminal import aligned
 
 METRICS = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "novelty_10", "ils_tag_10", "coverage_10")
-"""What is compared where nothing else is asked for, as far as the runs have it."""
+"""What is compared where no --metrics are given, as far as the runs have it."""
 COSTS = ("fit_seconds", "recommend_ms_per_user", "model_mb")
 LABEL_WIDTH = 28
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Settings:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the runs, compare, print, and write what is asked for."""
+    """Read the runs, compare, print, and write --json."""
     settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
     if settings.part not in ("auto", "test", "valid"):
         raise unknown_name("value of --part", settings.part, ("auto", "test", "valid"))
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = read_results(
         [outputs.find(run, settings.dataset, settings.protocol) for run in settings.runs], settings.part
     )
-    compared = {metric: compare(runs, metric) for metric in _wanted(settings.metrics, runs)}
+    compared = {metric: compare(runs, metric) for metric in _metrics(settings.metrics, runs)}
     width = shutil.get_terminal_size((80, 24)).columns
     blocks = [heading(runs), *(metric_text(name, rows, width) for name, rows in compared.items()), MARKS]
     blocks += [settings_text(runs, width), costs_text(runs)]
@@ -85,7 +85,7 @@ MARKS = (
 )
 
 
-def _wanted(metrics: Sequence[str], runs: Sequence[PartResults]) -> list[str]:
+def _metrics(metrics: Sequence[str], runs: Sequence[PartResults]) -> list[str]:
     """The metrics, made sure of; of the default ones those that the runs have."""
     known = [key for key, value in runs[0].metrics.items() if isinstance(value, int | float)]
     known = [key for key in known if all(key in run.metrics for run in runs) and key not in ("seed", "split_seed")]
@@ -141,26 +141,6 @@ def _shortened(label: str) -> str:
     return label if len(label) <= LABEL_WIDTH - 2 else label[: LABEL_WIDTH - 3] + "…"
 
 
-def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested settings as dotted names.
-
-    >>> flat({"als": {"factors": 8}, "top": 100})
-    {'als.factors': 8, 'top': 100}
-    """
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
-
-
-def differing(runs: Sequence[PartResults]) -> dict[str, list[Any]]:
-    """Settings that are not the same in all runs -> the value in each, None where a run has no such setting."""
-    each = [{"seed": run.config["seed"]} | flat(run.config["settings"]) for run in runs]
-    names = dict.fromkeys(name for settings in each for name in settings)
-    values = {name: [settings.get(name) for settings in each] for name in names}
-    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
-
-
 def settings_text(runs: Sequence[PartResults], width: int) -> str:
     """The settings that differ: those that several runs have in columns, those of one run alone by name."""
     found = differing(runs)
@@ -168,16 +148,16 @@ def settings_text(runs: Sequence[PartResults], width: int) -> str:
     lines = [f"{run.label}: config.json tells of other settings than these results" for run in runs if not run.matches]
     if shared:
         header = ["settings that differ", *(str(place) for place in range(1, len(runs) + 1))]
-        rows = aligned([header, *([name, *map(_told, row)] for name, row in shared.items())], texts=1)
+        rows = aligned([header, *([name, *map(_shown, row)] for name, row in shared.items())], texts=1)
         if len(rows[0]) <= width:
             lines += [rows[0], "-" * len(rows[0]), *rows[1:]]
         else:
-            told = (
-                f"{name}: {', '.join(f'{n} {_told(v)}' for n, v in enumerate(row, 1))}" for name, row in shared.items()
+            texts = (
+                f"{name}: {', '.join(f'{n} {_shown(v)}' for n, v in enumerate(row, 1))}" for name, row in shared.items()
             )
-            lines += [header[0], "-" * len(header[0]), *(part for text in told for part in _wrapped(text, width))]
+            lines += [header[0], "-" * len(header[0]), *(part for text in texts for part in _wrapped(text, width))]
     for place, run in enumerate(runs):
-        own = [f"{name} {_told(row[place])}" for name, row in found.items() if _alone(row, place)]
+        own = [f"{name} {_shown(row[place])}" for name, row in found.items() if _alone(row, place)]
         if own:
             lines += _wrapped(f"only {place + 1} {run.label}: {', '.join(own)}", width)
     return "\n".join(lines) if lines else "Settings: the same in all runs"
@@ -191,7 +171,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, min(width, 120), subsequent_indent="  ", break_on_hyphens=False)
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     if value is None:
         return "-"
     return (
@@ -213,19 +193,3 @@ def costs_text(runs: Sequence[PartResults]) -> str:
     changed = "\n+ after a commit: with changes that were not committed"
     note = changed if any(run.metrics.get("dirty") for run in runs) else ""
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]]) + note
-
-
-def content(runs: Sequence[PartResults], compared: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """What `--json` keeps: the table of every metric, the settings, and each run's own record."""
-    return {
-        "dataset": runs[0].metrics["dataset"],
-        "protocol": runs[0].split,
-        "part": runs[0].part,
-        "split_sha256": runs[0].metrics["split_sha256"],
-        "reference": runs[0].label,
-        "metrics": {metric: rows.to_dict("records") for metric, rows in compared.items()},
-        "settings_that_differ": differing(runs),
-        "runs": [
-            {"run": run.label, "folder": display(run.run.folder), "config": run.config} | run.metrics for run in runs
-        ],
-    }

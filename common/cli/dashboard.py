@@ -68,10 +68,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         saved = workspace(entity, data.name, settings.protocol, settings.split_seed).save_as_new_view()
         log.info("workspace: %s", saved.url)
     except Exception as error:  # whatever the libraries and the server make of it
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"W&B did not take the workspace ({said}); check the network, the key (`wandb login --relogin`), and that "
-            f"project {tracking.project()!r} has runs: it is made by the first run with --wandb online"
+            f"W&B did not take the workspace ({reason}); check the network, the key (`wandb login --relogin`), and "
+            f"that project {tracking.project()!r} has runs: it is made by the first run with --wandb online"
         ) from error
 
 
@@ -103,9 +103,9 @@ def runs(dataset: str, protocol: str, split_seed: int) -> Any:
     import wandb_workspaces.expr as ex
     import wandb_workspaces.workspaces as ws
 
-    wanted = {"dataset": dataset, "protocol": protocol, "split_seed": split_seed}
+    filters = {"dataset": dataset, "protocol": protocol, "split_seed": split_seed}
     return ws.RunsetSettings(
-        filters=ex.And(*(ex.Config(key) == value for key, value in wanted.items()), ex.Summary("phase") == "final"),
+        filters=ex.And(*(ex.Config(key) == value for key, value in filters.items()), ex.Summary("phase") == "final"),
         order=[ex.Ordering(ex.Summary("ndcg_10"), ascending=False)],
         pinned_columns=[f"summary:{key}" for key in COLUMNS],
     )

@@ -34,7 +34,7 @@ class Settings:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read all results, write the page, and take its picture if that is asked for."""
+    """Read all results, write the page, and take a screenshot with --screenshot."""
     settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
     boards = find_boards(settings.output_dir, settings.data_dir)
     if not boards:

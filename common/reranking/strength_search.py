@@ -1,31 +1,20 @@
-"""Re-ranking methods, and their strengths chosen on validation."""
+"""Re-ranking methods, and their trade-off weights (strengths) chosen on validation."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
+from common.experiments.presets import preset_label
+from common.reranking.item_facts import ItemFacts, Reranking
+from common.reranking.stored_lists import StoredLists
 
-from common.data.dataset import Dataset
-from common.evaluation.evaluator import Evaluator
-from common.evaluation.ranking import Ranking
-from common.evaluation.task import Task
-from common.experiments.run import Run
-from common.reranking.rerank import ItemFacts, Reranking, item_facts, reorder
-from common.reranking.reranked_ranks import reordered
-from common.utils.errors import UserError
-from common.utils.io import display
-
-PLACES = 20
-"""Places that are chosen anew, as far as the metrics look; the other candidates follow in their order."""
-
-
-COSTS = ("fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "model_mb", "peak_rss_mb")
+LOSS = 0.05
+"""Share of validation's NDCG@10 that a chosen strength may cost, unless another is given."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way of re-ranking: the settings its strength goes into, strengths from weak to strong, the textbook's."""
+    """A way of re-ranking: the settings its strength goes into, the strengths tried in rising order, the usual one."""
 
     settings: tuple[str, ...]
     strengths: tuple[float, ...]
@@ -38,11 +27,7 @@ class Method:
 
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-
-
 WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-
-
 METHODS = {
     "mmr": Method(("diversity",), SHARES, classic=0.3),
     "calibrated": Method(("calibration",), SHARES, classic=0.5),
@@ -52,60 +37,69 @@ METHODS = {
     "per_genre": Method(("per_genre",), (10, 7, 5, 4, 3)),
     "balanced": Method(("balance",), (1,)),
 }
-"""Name -> method. `pipeline` stands for what the --pipeline flags say and has no strength of its own."""
-
-
+"""Name -> method. `pipeline` stands for the --pipeline flags and has no strength of its own."""
 PIPELINE = "pipeline"
 
 
-class Source:
-    """A finished run: its lists on each part of the split, and what is needed to judge them in another order."""
+@dataclass(frozen=True)
+class StrengthSearch:
+    """Which strengths are tried, and how one is chosen.
 
-    def __init__(self, run: Run, data: Dataset) -> None:
-        self.run, self.data, self.config = run, data, run.config()
-        self.model: str = self.config["model"]
-        if "+" in self.model:
-            raise UserError(f"{display(run.folder)} is re-ranked already; name the run of {self.model.split('+')[0]}")
-        self.results = {part: run.results(part) for part in run.parts}
-        hashes = {results.metrics["config_sha256"] for results in self.results.values()}
-        if "valid" not in self.results or len(hashes) > 1:
-            raise UserError(
-                f"{display(run.folder)}: valid/ and test/ are not of the same settings; run its stage again"
-            )
-        self.split = run.key.split
-        self.task = Task(data, self.split)
-        self.evaluators: dict[str, Evaluator] = {}
-        self.rankings: dict[str, Ranking] = {}
-        self.facts: dict[str, ItemFacts] = {}
-        for part in self.results:
-            self._read(part)
+    preset: `tuned` chooses on validation, `classic` takes the usual one; strength: a fixed one in place of both; loss:
+    share of NDCG@10 that the chosen one may cost; beside: settings that every method has besides its own.
+    """
 
-    def _read(self, part: str) -> None:
-        evaluator = self.task.valid if part == "valid" else self.task.test
-        now = {"data_sha256": self.data.sha256, "split_sha256": evaluator.train.split_sha256}
-        if any(self.config[name] != value for name, value in now.items()):
-            raise UserError(
-                f"{display(self.run.folder)} is on other data than {self.data.name} holds; run its stage again"
-            )
-        self.evaluators[part], self.facts[part] = evaluator, item_facts(evaluator.train)
-        self.rankings[part] = evaluator.ranking_of(self.results[part].recommendations, self.results[part].targets)
+    preset: str = "tuned"
+    strength: float | None = None
+    loss: float = LOSS
+    beside: Reranking = field(default_factory=Reranking)
 
-    def ranked(self, part: str, settings: Reranking) -> Ranking:
-        """Lists and ranks on a part after re-ranking."""
-        evaluator, facts = self.evaluators[part], self.facts[part]
+    def settings_of(self, name: str, strength: float) -> Reranking:
+        """The settings of a method at one strength."""
+        return self.beside if name == PIPELINE else METHODS[name].at(strength, self.beside)
 
-        def order(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return reorder(items, scores, evaluator.given, facts, settings, PLACES)
+    def strengths_of(self, name: str) -> tuple[float, ...]:
+        """The strengths to try of a method, in rising order; of fixed ones that alone."""
+        if name == PIPELINE:
+            return (0,)
+        method = METHODS[name]
+        if self.strength is not None:
+            return (self.strength,)
+        if self.preset == "classic":
+            return (method.classic or 0,)
+        settings = [self.settings_of(name, strength) for strength in method.strengths]
+        fits = [of.diversity + of.calibration <= 1 for of in settings]  # beside the shares of `beside`
+        return tuple(strength for strength, fit in zip(method.strengths, fits, strict=True) if fit) or method.strengths
 
-        return reordered(evaluator, self.rankings[part], order)
+    def check(self, methods: Iterable[str], facts: ItemFacts) -> None:
+        """Raise a UserError for the first strength that is out of range or needs what the data lacks."""
+        for name in methods:
+            for strength in self.strengths_of(name):
+                self.settings_of(name, strength).check(facts, PIPELINE)
 
-    def measured(self, settings: Reranking) -> dict[str, float]:
-        """All metrics on validation after re-ranking."""
-        return self.evaluators["valid"].evaluate_ranking(self.ranked("valid", settings)).metrics
+    def run(self, lists: StoredLists, name: str, ndcg: float) -> list[dict[str, Any]]:
+        """A row per strength with its metrics on validation: method, strength, chosen, and all metrics.
+
+        ndcg: NDCG@10 of the lists as they are.
+        """
+        tried: list[dict[str, Any]] = [
+            {"method": name, "strength": strength, **lists.metrics(self.settings_of(name, strength))}
+            for strength in self.strengths_of(name)
+        ]
+        chosen = choose_strength(tried, ndcg, self.loss)
+        return [row | {"chosen": row is chosen} for row in tried]
+
+    def preset_of(self, lists: StoredLists, settings: Reranking) -> str:
+        """Name of the preset folder: that of the strengths, after the run's own where that is not `tuned`, and with a
+        hash of the settings where they are not the default."""
+        own = lists.config["preset"]
+        preset = self.preset if own == "tuned" else f"{own}-{self.preset}"
+        plain = self == StrengthSearch(self.preset)
+        return preset if plain else preset_label(preset, settings, None)
 
 
 def choose_strength(tried: Sequence[dict[str, Any]], ndcg: float, loss: float) -> dict[str, Any]:
-    """The strongest try whose NDCG@10 is at least (1 - loss) that of the run itself; the weakest if none is.
+    """The row of the largest strength that keeps NDCG@10 at (1 - loss) that of the run or more; else the first.
 
     >>> found = [{"strength": 0.1, "ndcg_10": 0.20}, {"strength": 0.3, "ndcg_10": 0.18}]
     >>> choose_strength(found, 0.2, loss=0.05)["strength"], choose_strength(found, 0.2, loss=0.1)["strength"]

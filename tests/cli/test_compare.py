@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from common.cli.compare import flat, main
+from common.cli.compare import main
 from common.data.sources.registry import SYNTHETIC
 from common.evaluation.statistics import bootstrap_interval
 from common.experiments.outputs import Outputs, read_results
@@ -148,7 +148,3 @@ def test_a_folder_that_is_no_run_and_results_that_are_not_there(flags, tmp_path,
 def test_runs_on_different_splits_are_refused(ran, flags, capsys):
     said = complaint(capsys, main, "popularity", str(ran.parent / "newcomer" / "item_knn"), *flags)
     assert "different splits" in said
-
-
-def test_nested_settings_have_dotted_names():
-    assert flat({"a": {"b": {"c": 1}}, "d": [1]}) == {"a.b.c": 1, "d": [1]}

@@ -1,13 +1,11 @@
 import dataclasses
 import shutil
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from common import plots
-from common.cli import rerank
-from common.cli.rerank import Settings, main, strengths_of
+from common.cli.rerank import main
 from common.data.sources.registry import SYNTHETIC
 from common.experiments.live_run import draw_accuracy
 from common.experiments.run import RESULTS, hash_config
@@ -15,7 +13,7 @@ from common.experiments.settings import ModelSettings
 from common.models.knn.item_knn import ItemKNN
 from common.models.linear.als import ALS
 from common.plots.reranking import trade_offs
-from common.reranking.rerank import Reranking
+from common.reranking import stored_lists
 from common.reranking.strength_search import METHODS
 from common.utils.io import read_json, read_parquet, write_json
 from tests.conftest import SMALL
@@ -38,7 +36,7 @@ def ran(small_data_dir, small_data, tmp_path_factory):
 @pytest.fixture
 def flags(small_flags, ran, tmp_path, monkeypatch):
     shutil.copytree(ran, tmp_path / "out")
-    monkeypatch.setattr(rerank, "draw_accuracy", lambda *_: None)
+    monkeypatch.setattr(stored_lists, "draw_accuracy", lambda *_: None)
     monkeypatch.setattr(plots, "trade_offs", lambda *args: args[-1])
     return small_flags
 
@@ -139,7 +137,7 @@ def test_a_run_without_test_results_gets_none(flags, folder):
 
 
 def test_the_figures_are_drawn(flags, folder, monkeypatch):
-    monkeypatch.setattr(rerank, "draw_accuracy", draw_accuracy)
+    monkeypatch.setattr(stored_lists, "draw_accuracy", draw_accuracy)
     monkeypatch.setattr(plots, "trade_offs", trade_offs)
     main([*flags, "--run", "als", "--methods", "mmr"])
     for path in (folder / "figures" / "reranking_als.png", folder / "als+mmr/tuned/seed0/figures/accuracy_by_k.png"):
@@ -183,18 +181,3 @@ def test_a_run_that_does_not_fit_is_refused(flags, folder, capsys):
     write_json(run / "config.json", config)
     write_json(run / "test" / "metrics.json", record | {"config_sha256": "0"})
     assert "are not of the same settings" in complaint(capsys, main, *flags, "--run", "als")
-
-
-def test_shares_leave_room_for_those_of_the_pipeline():
-    settings = Settings(pipeline=Reranking(calibration=0.4))
-    assert strengths_of(settings, "mmr") == (0.05, 0.1, 0.2, 0.3, 0.5)
-    assert strengths_of(Settings(), "mmr") == METHODS["mmr"].strengths
-
-
-def test_strengths_go_from_weak_to_strong():
-    for name, method in METHODS.items():
-        settings = [method.at(strength, Reranking()) for strength in method.strengths]
-        assert len(set(settings)) == len(settings), name
-        rising = np.diff([getattr(of, method.settings[0]) for of in settings])
-        assert (rising < 0).all() if name == "per_genre" else (rising > 0).all()
-    assert Settings().methods == tuple(METHODS)

@@ -6,7 +6,7 @@ import pytest
 
 from common.evaluation.statistics import bootstrap_interval
 from common.experiments.run import PartResults
-from common.reporting.comparison import compare
+from common.reporting.comparison import compare, flat
 
 
 def made_up(label, values) -> PartResults:
@@ -62,3 +62,7 @@ def test_a_metric_of_all_lists_together_has_a_difference_and_no_interval():
     assert row["difference"] == 0.25
     assert np.isnan(row["low"])
     assert not row["significant"]
+
+
+def test_nested_settings_have_dotted_names():
+    assert flat({"a": {"b": {"c": 1}}, "d": [1]}) == {"a.b.c": 1, "d": [1]}
