@@ -9,7 +9,6 @@ import pstats
 import statistics
 import time
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
@@ -17,9 +16,10 @@ from common.data.dataset import Dataset, load_dataset
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task
-from common.models.base import Recommender
+from common.models.base import Recommender, Validation
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
+from common.training.context import FitContext
 from common.utils.environment import threads
 from common.utils.io import ROOT
 
@@ -33,9 +33,8 @@ class ReadyScores(Recommender):
         super().__init__()
         self.matrix = matrix
 
-    def fit(self, train: TrainView) -> Self:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Nothing to learn."""
-        return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Rows of the matrix."""
@@ -46,7 +45,7 @@ class ReadyScores(Recommender):
         raise NotImplementedError
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix says nothing of items alone."""
+        """The matrix knows no similarity of items."""
         raise NotImplementedError
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -61,8 +60,8 @@ class ReadyScores(Recommender):
 def ready_scores(train: TrainView, seed: int = 0) -> np.ndarray:
     """Scores float32 (users, items) that favour popular items and differ by user, so that hits occur."""
     rng = np.random.default_rng(seed)
-    taste = rng.gumbel(size=(train.n_users, train.n_items)).astype(np.float32)
-    return taste + np.log1p(train.counts).astype(np.float32)
+    preference = rng.gumbel(size=(train.n_users, train.n_items)).astype(np.float32)
+    return preference + np.log1p(train.counts).astype(np.float32)
 
 
 def evaluate(evaluator: Evaluator, model: Recommender) -> tuple[Evaluation, tuple[float, float]]:
@@ -86,8 +85,8 @@ def measure(data: Dataset, repetitions: int, profile: bool) -> None:
     ranking, rest = (statistics.median(part) for part in zip(*rounds, strict=True))
     total = sorted(sum(parts) for parts in rounds)
     print(f"{data.name}, listen, test: {train.n_users:,} users x {train.n_items:,} items, {threads()} cores")
-    print(f"  {len(evaluation.targets):,} hidden pairs, {len(evaluation.metrics)} figures")
-    print(f"  once per phase, for all models: {prepared:.2f} s")
+    print(f"  {len(evaluation.targets):,} held-out pairs, {len(evaluation.metrics)} figures")
+    print(f"  once per part, for all models: {prepared:.2f} s")
     print(f"  ranks and lists                 {ranking:.2f} s")
     print(f"  tables and metrics              {rest:.2f} s")
     print(

@@ -22,7 +22,7 @@ from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import Index
-from common.serving.batch import lists, read_histories, shown_to, write_lists
+from common.serving.batch import read_histories, recommend, train_view_of, write_lists
 from common.utils.errors import UserError
 from common.utils.io import display, read_json
 
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"{settings.run} is a run on {config.get('dataset')!r}, not on {data.name!r}; name its --dataset"
         )
-    train = shown_to(settings.run, config, data)
+    train = train_view_of(settings.run, config, data)
     model = TwoTower.load(settings.run / "model", train)
     index = Index.load(settings.run / "index", model.item_vectors())
     if settings.histories is None:
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         users, histories = read_histories(settings.histories, train)
     start = time.perf_counter()
-    rows = write_lists(settings.output, lists(model, index, users, histories, train, settings.k, settings.batch))
+    rows = write_lists(settings.output, recommend(model, index, users, histories, train, settings.k, settings.batch))
     seconds = time.perf_counter() - start
     log.info(
         "%s lists, %s rows, %.0f users a second: %s",

@@ -1,4 +1,4 @@
-"""Lists for many people at once, through the index that stage 5 has kept."""
+"""Recommendations for many users at once, through the vector index beside a two-tower run."""
 
 import logging
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 SCHEMA = pa.schema([("user_id", pa.string()), ("rank", pa.int32()), ("item_id", pa.string()), ("score", pa.float32())])
 
 
-def shown_to(run: Path, config: dict[str, Any], data: Dataset) -> TrainView:
-    """What the model of a run was fitted on: what `final` shows, or `select` where the run stopped before test.
+def train_view_of(run: Path, config: dict[str, Any], data: Dataset) -> TrainView:
+    """The train view that the model of a run was fitted on: train and validation, or train where test was not opened.
 
     Raises a UserError if the data or the split are no longer those of the run: codes would then stand for others.
     """
@@ -43,7 +43,7 @@ def shown_to(run: Path, config: dict[str, Any], data: Dataset) -> TrainView:
 
 
 def read_histories(path: Path, train: TrainView) -> tuple[np.ndarray, Histories]:
-    """Ids, sorted, and histories in the file's order; items outside the catalogue are left out, and said to be."""
+    """Ids, sorted, and histories in the file's order; items outside the catalogue are left out, with a message."""
     table = read_table(path, PAIR)
     rows = pd.DataFrame({column: table.ids(column) for column in PAIR})
     users = rows["user_id"].cat.categories.to_numpy(object)
@@ -63,10 +63,10 @@ def read_histories(path: Path, train: TrainView) -> tuple[np.ndarray, Histories]
     )
 
 
-def lists(
+def recommend(
     model: TwoTower, index: Index, users: np.ndarray, histories: Histories | None, train: TrainView, k: int, batch: int
 ) -> Iterator[pa.Table]:
-    """The lists of one batch of people after another, as SCHEMA has them; without histories those of known users."""
+    """Tables of SCHEMA, one per batch of users; without histories those of the users of the model."""
     shown = model.histories if histories is None else histories
     ids = train.items["item_id"].to_numpy(object)
     places = range(0, len(users), batch)

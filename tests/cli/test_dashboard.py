@@ -18,7 +18,7 @@ with warnings.catch_warnings():  # the library's own use of what pydantic gives 
     warnings.simplefilter("ignore", DeprecationWarning)
     workspaces = pytest.importorskip("wandb_workspaces.workspaces")
 
-NETWORK = {"epochs": 1, "width": 8, "heads": 2, "layers": 1}
+NETWORK: dict[str, Any] = {"epochs": 1, "width": 8, "heads": 2, "layers": 1}
 
 
 class Recorder(tracking.NullTracker):

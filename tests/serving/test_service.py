@@ -14,12 +14,13 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("service")
     own = write_own_folder(folder / "own")
     save_models(own, folder / "data", folder / "out", ("popularity", "als"))
-    return str(own), "listen", "tuned", folder / "data", folder / "out", SyntheticSettings()
+    where = {"dataset": str(own), "data_dir": folder / "data", "output_dir": folder / "out"}
+    return {**where, "protocol": "listen", "preset": "tuned", "synthetic": SyntheticSettings()}
 
 
 @pytest.fixture
 def service(place):
-    with open_service(*place, Reranking()) as opened:
+    with open_service(**place, reranking=Reranking()) as opened:
         yield opened
         opened.store.feedback.remove("me")
 
@@ -72,8 +73,11 @@ def test_an_unknown_user_is_named_with_the_nearest(service):
 
 
 def test_reranking_changes_the_order_and_is_checked_first(place):
-    with open_service(*place, Reranking(unpopularity=4.0)) as other, open_service(*place, Reranking()) as plain:
+    with (
+        open_service(**place, reranking=Reranking(unpopularity=4.0)) as other,
+        open_service(**place, reranking=Reranking()) as plain,
+    ):
         answers = [one.recommend("als", one.profile("", "x", [0, 12]), 8).items for one in (other, plain)]
     assert answers[0] != answers[1]
     with pytest.raises(UserError, match=r"--rerank\.no-explicit: the data has no column explicit"):
-        open_service(*place, Reranking(no_explicit=True)).__enter__()
+        open_service(**place, reranking=Reranking(no_explicit=True)).__enter__()

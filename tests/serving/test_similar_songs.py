@@ -58,6 +58,6 @@ def test_the_nearest_song_is_that_of_the_same_sound():
 def test_data_without_songs_says_so():
     none = SimpleNamespace(name="bare", tables=SimpleNamespace(songs=None, items=pd.DataFrame({"item_id": ["a"]})))
     with pytest.raises(UserError, match="bare has no songs with audio features"):
-        Songs.of(none)
+        Songs.of(none)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="no song of songs has a title"):
         Songs.of(data([(None, "x"), (None, "y")]))

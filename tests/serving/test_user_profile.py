@@ -21,7 +21,9 @@ def test_likes_stand_behind_the_own_history_with_its_median_weight():
 
 def test_likes_count_as_the_newest_events():
     times = np.array([10, 30], np.int64)
-    assert profile([1, 2], [1, 1], liked=[5], times=times).history.timestamps.tolist() == [10, 30, 30]
+    newest = profile([1, 2], [1, 1], liked=[5], times=times).history.timestamps
+    assert newest is not None
+    assert newest.tolist() == [10, 30, 30]
 
 
 def test_without_a_history_likes_weigh_one():
