@@ -35,11 +35,11 @@ def show_recommendations(model: Recommender, users: Sequence[str], k: int = 10) 
         history = train.histories.take(np.array([code]))
         best_known = history.items[np.argsort(-history.weights, kind="stable")[:NEIGHBOURS]]
         log.info("\nfor user %s, who has %s ...", user, ", ".join(train.names[best_known]))
-        for row in model.recommend([user], k).itertuples():
-            item = train.item_code(row.item_id)
+        for row in model.recommend([user], k).to_dict("records"):
+            item = train.item_code(row["item_id"])
             why = model.explain(history, item, code)
             moved = ", ".join(f"{name} {by:+.3f}" for name, by in why.strongest_parts(2)) if why else ""
-            log.info("  %-28.28s %6.3f  %s", train.names[item], row.score, moved)
+            log.info("  %-28.28s %6.3f  %s", train.names[item], row["score"], moved)
 
 
 def show_popular(train: TrainView) -> None:

@@ -11,6 +11,7 @@ import pytest
 from common.cli import dashboard
 from common.experiments import tracking
 from common.models import ItemKNN, SASRec
+from common.models.base import Recommender
 from tests.runs import finish
 from tests.stages import complaint
 
@@ -62,8 +63,9 @@ def written(small_data_dir, tmp_path_factory) -> dict[str, Recorder]:
     with pytest.MonkeyPatch.context() as patched:
         for protocol in ("listen", "newcomer"):
             folder = tmp_path_factory.mktemp(protocol)
+            changes: tuple[tuple[type[Recommender], Any], ...] = ((ItemKNN, {}), (SASRec, NETWORK))
             settings = ModelSettings(dataset=SYNTHETIC, protocol=protocol, output_dir=folder, **shared)
-            for model, changed in ((ItemKNN, {}), (SASRec, NETWORK)):
+            for model, changed in changes:
                 recorder = found[f"{protocol} {model.name}"] = Recorder()
                 patched.setattr(tracking, "start", lambda *_, recorder=recorder: recorder)
                 finish(settings, [model], **{model.name: changed})

@@ -1,5 +1,6 @@
 """What a run hands to W&B: the model and its lists, each only if small enough."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ class Recorder(tracking.NullTracker):
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path) -> tuple[Path, Path]:
     """Folders of results of one MiB each, and of a model of three."""
     for folder, names, size in (("test", LISTS, 1), ("model", ("model.npz", "settings.json"), 2)):
         (tmp_path / folder).mkdir()
@@ -30,7 +31,7 @@ def folders(tmp_path):
     return tmp_path / "test", tmp_path / "model"
 
 
-def test_model_and_lists_have_one_name_and_say_what_they_are_of(folders):
+def test_model_and_lists_have_one_name_and_say_what_they_are_of(folders: tuple[Path, Path]):
     recorder = Recorder()
     keep(recorder, RECORD | {"ndcg_10": 0.5, "hr_10": 0.7}, *folders, 100)
     name, files, metadata = recorder.kept["model"]
@@ -40,13 +41,13 @@ def test_model_and_lists_have_one_name_and_say_what_they_are_of(folders):
     assert set(metadata) == set(DESCRIBED)
 
 
-def test_without_a_model_of_its_own_a_run_keeps_its_lists(folders):
+def test_without_a_model_of_its_own_a_run_keeps_its_lists(folders: tuple[Path, Path]):
     recorder = Recorder()
     keep(recorder, RECORD, folders[0], None, 100)
     assert set(recorder.kept) == {"recommendations"}
 
 
-def test_what_is_too_large_is_left_out_and_named(folders, caplog):
+def test_what_is_too_large_is_left_out_and_named(folders: tuple[Path, Path], caplog):
     caplog.set_level("INFO")
     recorder = Recorder()
     keep(recorder, RECORD, *folders, 3)
@@ -59,7 +60,7 @@ def test_what_is_too_large_is_left_out_and_named(folders, caplog):
     assert not caplog.text, "nobody asked for any"
 
 
-def test_files_fit_together(folders):
+def test_files_fit_together(folders: tuple[Path, Path]):
     files = [folders[1] / "model.npz", folders[1] / "settings.json"]
     assert fits(files, 4)
     assert not fits(files, 3)

@@ -77,7 +77,9 @@ def test_curves_are_reported_as_they_come_else_at_the_end(small_settings, record
         model.curves = {"train/loss": [2.0, 1.0]}
         run.save(model, exp.valid.evaluate(model))
         assert recorder.epochs == [(1, {"train/loss": 2.0}), (2, {"train/loss": 1.0})]
-        run.context("test").report({"train/loss": 1.5}, 1)
+        report = run.context("test").report
+        assert report is not None
+        report({"train/loss": 1.5}, 1)
         model.refit(exp.train_valid)
         model.curves = {"train/loss": [1.5]}
         run.save(model, exp.test.evaluate(model))

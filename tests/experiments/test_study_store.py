@@ -1,5 +1,7 @@
 """A study is a file that is gone on with, by one process at a time."""
 
+from typing import Any
+
 import pytest
 
 from common.experiments.study_store import complete, finished, held, importances, open_study, prepare, take_up
@@ -44,7 +46,7 @@ def test_a_stopped_search_goes_on_with_the_same_trial(study, path):
     expected = tried(study, 0.2)
     other = path.with_name("other.jsonl")
     with held(other):
-        again = open_study(other, "als")
+        again: Any = open_study(other, "als")
         take_up(again, {"x": 0.5, "y": 0.25})
         tried(again, 0.1)
         prepare(again, 0, warmup=0)

@@ -50,6 +50,7 @@ def test_the_hybrids_tables_show_what_the_stage_has_kept(small_data, tmp_path):
 def test_rows_of_several_seeds_have_a_mean_and_a_spread(ran, small_data):
     results = ran / small_data.name
     table = seeds_table(results, small_data, "listen")
+    assert table is not None
     assert [row[:3] for row in table.cells] == [["random", "tuned", "2"]], "one seed has no spread"
     found = [read_json(path)["ndcg_10"] for path in sorted(results.glob("listen/random/*/*/test/metrics.json"))]
     assert table.cells[0][3] == f"{np.mean(found):.4f} ± {np.std(found, ddof=1):.4f}"
@@ -58,6 +59,7 @@ def test_rows_of_several_seeds_have_a_mean_and_a_spread(ran, small_data):
 
 def test_newcomers_have_a_row_per_model_by_the_number_of_given_items(ran, small_data):
     table = cold_start_table(ran / small_data.name, small_data, "newcomer")
+    assert table is not None
     assert table.header == ["Model", "@0", "@1", "@2", "@5", "@10", "@20"]
     record = read_json(ran / small_data.name / "newcomer/popularity/tuned/seed0/test/metrics.json")
     assert table.cells == [["popularity", *(f"{record[f'ndcg_10_given{n}']:.4f}" for n in (0, 1, 2, 5, 10, 20))]]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ def test_a_row_is_the_mean_over_model_seeds(folder, split):
 
 def test_a_row_without_test_results_is_kept_and_has_none(folder, split):
     shutil.rmtree(folder / "item_knn/tuned/seed0/test")
-    table = leaderboard(folder, split).set_index("model")
+    table: Any = leaderboard(folder, split).set_index("model")
     assert np.isnan(table.loc["item_knn", "ndcg_10"])
     assert table.loc["item_knn", "valid_ndcg_10"] > 0
     line = next(line for line in markdown(table.reset_index(), "toy", "listen").splitlines() if "item_knn" in line)

@@ -14,14 +14,14 @@ from tests.runs import STAGE
 def exp(small_settings, ran, monkeypatch):
     """An experiment over finished runs, whose figures are noted and not drawn."""
     exp = Experiment(dataclasses.replace(small_settings, output_dir=ran), STAGE)
-    drawn = {}
+    drawn: dict[str, tuple[str, list[str]]] = {}
 
     def plot(name, draw, *values, part="", **_):
         drawn[name] = (part, [*values[0]])
         return exp.folder / "figures" / f"{name}.png"
 
     monkeypatch.setattr(exp, "plot", plot)
-    exp.drawn = drawn
+    exp.drawn = drawn  # type: ignore[attr-defined]
     return exp
 
 

@@ -23,9 +23,9 @@ def show_candidates(exp: Experiment, model: Forest) -> Path:
     top = model.settings.top
     ranks = study.candidate_ranks(model.feature_builder.generator, exp.valid)
     log.info("\ncandidates: held-out items of validation among the first %d candidates of a source", top)
-    for row in study.recall_table(ranks, top).itertuples():
-        alone = "" if np.isnan(row.alone) else f"{row.alone:8.2%} found by it alone"
-        log.info("  %-12s %7.2f%%  %s", row.source, 100 * row.found, alone)
+    for row in study.recall_table(ranks, top).to_dict("records"):
+        alone = "" if np.isnan(row["alone"]) else f"{row['alone']:8.2%} found by it alone"
+        log.info("  %-12s %7.2f%%  %s", row["source"], 100 * row["found"], alone)
     labels = model.training_data.labels
     log.info("learned from %s candidates, %.1f%% of them relevant", f"{len(labels):,}", 100 * labels.mean())
     costs = (model.source_seconds.wall, len(model.feature_builder.names), model.feature_seconds.wall)

@@ -1,14 +1,18 @@
 """Figures of stage 2: scores, the loss of ALS, and its settings."""
 
 import dataclasses
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from common.experiments.experiment import Experiment
 from common.models import ALS, Popularity
-from common.reporting.stages.als import draw_scores, draw_settings, draw_training
+from common.reporting.stages import als
 from common.utils.io import read_parquet, write_parquet
+
+STAGE: Any = als
+"""Its figures are named and not drawn here."""
 
 
 @pytest.fixture
@@ -20,10 +24,10 @@ def exp(small_settings, ran, monkeypatch):
 
 
 def test_scores_are_drawn_of_the_models_of_this_command_and_curves_of_every_row(exp):
-    [(name, (curves,))] = draw_scores(exp, {})
+    [(name, (curves,))] = STAGE.draw_scores(exp, {})
     assert name == "precision_recall"
     assert set(curves) == {"random", "popularity", "item_knn"}
-    [_, (name, (scores,))] = draw_scores(exp, {"popularity": Popularity().fit(exp.train_valid)})
+    [_, (name, (scores,))] = STAGE.draw_scores(exp, {"popularity": Popularity().fit(exp.train_valid)})
     assert name == "scores"
     held_out, others = scores["popularity"]
     assert held_out.mean() > others.mean()
@@ -32,22 +36,22 @@ def test_scores_are_drawn_of_the_models_of_this_command_and_curves_of_every_row(
 def test_the_loss_of_the_refit_is_drawn_else_that_of_the_first_fit(exp, tmp_path, monkeypatch):
     exp.args = dataclasses.replace(exp.args, output_dir=tmp_path)
     run = exp.run_of(ALS)
-    assert draw_training(exp) == []
+    assert STAGE.draw_training(exp) == []
     run.write_curves({"train/loss": [3.0, 2.0]})
-    assert draw_training(exp) == [("als_loss", ([3.0, 2.0],))]
+    assert STAGE.draw_training(exp) == [("als_loss", ([3.0, 2.0],))]
     run.write_curves({"train/loss": [3.0, 2.0], "refit/loss": [2.0, 1.0]})
-    assert draw_training(exp) == [("als_loss", ([2.0, 1.0],))]
+    assert STAGE.draw_training(exp) == [("als_loss", ([2.0, 1.0],))]
 
 
 def test_settings_are_drawn_from_a_grid_that_is_tried_once(exp, tmp_path, monkeypatch):
     exp.args = dataclasses.replace(exp.args, output_dir=tmp_path)
-    assert draw_settings(exp, grid=False) == []
+    assert STAGE.draw_settings(exp, grid=False) == []
     tried = pd.DataFrame({"factors": [8], "regularisation": [1.0], "ndcg_10": [0.1]})
     monkeypatch.setattr("common.reporting.stages.als.try_grid", lambda *_: tried)
-    [(name, (table,))] = draw_settings(exp, grid=True)
+    [(name, (table,))] = STAGE.draw_settings(exp, grid=True)
     assert name == "als_settings"
     pd.testing.assert_frame_equal(table, tried)
     kept = exp.folder / "als" / "sensitivity.parquet"
     write_parquet(kept, tried.assign(ndcg_10=0.2))
-    [(_, (table,))] = draw_settings(exp, grid=False)
+    [(_, (table,))] = STAGE.draw_settings(exp, grid=False)
     pd.testing.assert_frame_equal(table, read_parquet(kept))

@@ -8,6 +8,9 @@ import pandas as pd
 
 from common.reporting.stages import forest
 
+STAGE: Any = forest
+"""Its figures are named and not drawn here."""
+
 
 def experiment(targets: pd.DataFrame, metrics: dict[str, float]) -> Any:
     results = SimpleNamespace(targets=targets, metrics=metrics)
@@ -24,7 +27,7 @@ def test_plays_are_shown_beside_the_means_of_user_and_item(caplog):
     names = ("rmse", "mae", "r2", "pearson", "spearman")
     metrics = {f"plays_{name}": 0.5 for name in names} | {f"plays_reference_{name}": 0.25 for name in names}
     targets = pd.DataFrame({"predicted_log_plays": [1.0]})
-    [(name, (drawn, r2))] = forest.show_plays(experiment(targets, metrics))
+    [(name, (drawn, r2))] = STAGE.show_plays(experiment(targets, metrics))
     assert (name, r2) == ("forest_plays", 0.5)
     assert drawn is targets
     assert caplog.text.count("0.5000    0.2500") == len(names)
@@ -32,7 +35,7 @@ def test_plays_are_shown_beside_the_means_of_user_and_item(caplog):
 
 def test_without_predicted_plays_nothing_is_drawn(caplog):
     caplog.set_level("INFO")
-    assert forest.show_plays(experiment(pd.DataFrame({"rank": [1]}), {})) == []
+    assert STAGE.show_plays(experiment(pd.DataFrame({"rank": [1]}), {})) == []
     assert "plays: nothing to predict" in caplog.text
 
 
@@ -45,7 +48,7 @@ def test_candidates_are_shown_by_source(caplog, monkeypatch):
     labels = np.array([1, 0, 0, 0])
     model.feature_builder = SimpleNamespace(generator=None, names=["a", "b"])
     model.training_data = SimpleNamespace(labels=labels)
-    name, (recall, top) = forest.show_candidates(experiment(pd.DataFrame(), {}), model)
+    name, (recall, top) = STAGE.show_candidates(experiment(pd.DataFrame(), {}), model)
     assert (name, top) == ("forest_candidates", 5)
     assert recall.loc[5, "all"] == 1.0
     assert "als            50.00%" in caplog.text

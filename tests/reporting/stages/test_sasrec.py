@@ -1,12 +1,16 @@
 """Accuracy by length of the history, and the attention that stage 4 draws."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from common.experiments.experiment import Experiment
-from common.reporting.stages.sasrec import accuracy_by_length, attention_of, lengths_of
+from common.reporting.stages import sasrec
+
+STAGE: Any = sasrec
+"""Its figures are named and not drawn here."""
 
 
 @pytest.fixture
@@ -17,10 +21,10 @@ def exp(small_settings, ran, monkeypatch):
 
 
 def test_users_of_all_rows_are_grouped_by_their_visible_history(exp):
-    name, (tables,), named = accuracy_by_length(exp, exp.all_rows())
+    name, (tables,), named = STAGE.accuracy_by_length(exp, exp.all_rows())
     assert (name, named["part"]) == ("sasrec_by_length", "test")
     assert set(tables) == {"random", "popularity", "item_knn"}
-    lengths = lengths_of(exp.shown)
+    lengths = STAGE.lengths_of(exp.shown)
     assert lengths.sum() == len(exp.shown.interactions)
     for table in tables.values():
         assert table.index.is_monotonic_increasing
@@ -34,7 +38,7 @@ def test_attention_is_drawn_over_the_names_of_a_users_items(exp):
             return history.items, np.full((1, 1, len(history.items)), 1 / len(history.items))
 
     user = str(exp.shown.users["user_id"].iloc[2])
-    name, (names, weights), named = attention_of(exp, Network(), user)
+    name, (names, weights), named = STAGE.attention_of(exp, Network(), user)
     assert (name, named) == ("sasrec_attention", {"note": f"user {user}"})
     own = exp.shown.histories.take(np.array([2])).items
     assert names == exp.shown.names[own].tolist()

@@ -11,6 +11,9 @@ from common.experiments.experiment import Experiment
 from common.models import TwoTower
 from common.reporting.stages import two_tower
 
+STAGE: Any = two_tower
+"""Its figures are named and not drawn here."""
+
 
 @pytest.fixture
 def exp(small_settings, ran, monkeypatch):
@@ -24,7 +27,7 @@ def test_the_curve_holds_the_models_that_have_run_and_the_log_names_the_others(e
     found = pd.DataFrame({"mean": [0.5], "low": [0.4], "high": [0.6]}, index=[0])
     monkeypatch.setattr(two_tower, "evaluate_with_attributes", lambda *_: found)
     model: Any = None
-    [(name, (curves,), named)] = two_tower.show_cold_start(exp, model)
+    [(name, (curves,), named)] = STAGE.show_cold_start(exp, model)
     assert (name, named) == ("ladder", {"part": "test", "bold": TwoTower.name, "single": WITH_FRIENDS})
     assert list(curves) == ["popularity", WITH_FRIENDS]
     assert "have not been run on newcomer: content_knn, tag_knn, als" in caplog.text
@@ -33,14 +36,14 @@ def test_the_curve_holds_the_models_that_have_run_and_the_log_names_the_others(e
 def test_other_protocols_have_no_curve(exp, monkeypatch):
     exp.args = dataclasses.replace(exp.args, protocol="listen")
     model: Any = None
-    assert two_tower.show_cold_start(exp, model) == []
+    assert STAGE.show_cold_start(exp, model) == []
 
 
 def test_test_figures_are_not_shown_by_a_command_that_has_not_opened_test(exp, caplog):
     caplog.set_level("INFO")
     exp.args = dataclasses.replace(exp.args, protocol="listen", phase="select")
-    two_tower.show_coldness(exp)
+    STAGE.show_coldness(exp)
     assert "held-out pairs" not in caplog.text
     exp.args = dataclasses.replace(exp.args, phase="final")
-    two_tower.show_coldness(exp)
+    STAGE.show_coldness(exp)
     assert "held-out pairs" in caplog.text
