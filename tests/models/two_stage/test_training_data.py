@@ -1,0 +1,59 @@
+"""Training data of rankers: what is labelled, what is shared, and what is left out."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from common.models.linear.als import ALSSettings
+from common.models.two_stage.candidates import CandidateSettings
+from common.models.two_stage.training_data import cross_fit
+from tests.models.contract_tests import block_visible
+
+SETTINGS = CandidateSettings(top=8, als=ALSSettings(factors=4, iterations=2, regularisation=1.0))
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    return block_visible(tmp_path_factory.mktemp("blocks"))
+
+
+@pytest.fixture(scope="module")
+def data(train):
+    return cross_fit(train, SETTINGS, 2, 0, "cpu")[0].data
+
+
+def test_targets_are_pairs_of_the_train_view_and_other_candidates_are_not(train, data):
+    has = train.histories.matrix().toarray() > 0
+    assert has[data.users[data.target], data.items[data.target]].all()
+    negative = data.candidate & ~data.target
+    assert not has[data.users[negative], data.items[negative]].any()
+    assert 0.5 < negative.sum() / (2 * data.labels.sum()) < 1.5, "two negatives per positive"
+    assert (np.diff(data.lists) >= 0).all()
+
+
+def test_plays_are_known_of_targets_alone(train, data):
+    assert (data.has_plays == data.target).all()
+    plays = train.histories.matrix().toarray()[data.users[data.target], data.items[data.target]]
+    np.testing.assert_allclose(data.log_plays[data.target], np.log1p(plays), rtol=1e-6)
+    flat = dataclasses.replace(train, interactions=train.interactions.assign(weight=1.0))
+    assert not cross_fit(flat, SETTINGS, 2, 0, "cpu")[0].data.has_plays.any()
+
+
+def test_features_have_a_column_per_name(data):
+    assert data.features.shape == (len(data.lists), sum(map(len, data.columns.values())))
+    assert len(data.candidate_features) == len(data.labels) == data.candidate.sum()
+
+
+def test_what_is_shared_is_made_once_for_the_same_train_view_settings_and_seed(train):
+    shared: dict = {}
+    first, known = cross_fit(train, SETTINGS, 2, 0, "cpu", shared)
+    assert not known
+    again, known = cross_fit(train, dataclasses.replace(SETTINGS), 2, 0, "cpu", shared)
+    assert known
+    assert again is first
+    for changed in ({"seed": 1}, {"negatives": 3}, {"train": dataclasses.replace(train)}):
+        what = {"train": train, "negatives": 2, "seed": 0} | changed
+        other, known = cross_fit(what["train"], SETTINGS, what["negatives"], what["seed"], "cpu", shared)
+        assert not known
+        assert other is not first
