@@ -283,14 +283,9 @@ def test_of(path: Path) -> Path:
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
-TESTED = {*ROOMS} - {"training", "models"}
-"""Rooms where every module has its test."""
 
 
-@pytest.mark.parametrize(
-    "room",
-    pending(ROOMS, dict.fromkeys({*ROOMS} - TESTED, "modules without a test of their name")),
-)
+@pytest.mark.parametrize("room", ROOMS)
 def test_every_module_has_its_test(room):
     lacking = [name_of(path) for path in under(f"common/{room}/") if path.name[0] != "_" and not test_of(path).exists()]
     assert lacking == []
