@@ -1,9 +1,9 @@
-"""A finished run's lists put into another order, and judged like any other run: without its model, from its files.
+"""Ranks of a finished run's lists in another order, from its files, without its model.
 
 Re-ranking moves the 100 best of each user and nothing else, so all ranks follow from the two tables of the run. A
-hidden item in the new list has its place there; one that a filter has left out comes last of all items outside the
-history; one that was below the 100 best keeps its rank. Among its 99 negatives alike, where those left out count as
-below it.
+held-out item in the new list has its place there; one that a filter has left out comes last of all items outside the
+history; one that was below the 100 best keeps its rank. The same holds among its 99 negatives, where those left out
+count as below it.
 """
 
 from collections.abc import Callable
