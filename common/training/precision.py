@@ -9,17 +9,17 @@ from common.utils.errors import UserError
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def precision_of(device: str, wanted: str = "auto") -> str:
+def precision_of(device: str, precision: str = "auto") -> str:
     """float32, bfloat16 or float16: what matrices are multiplied in; weights are float32 throughout.
 
     Raises a UserError for half precision on the CPU, where it is slower and its results are never compared.
     """
     if device.startswith("cpu"):
-        if wanted in ("auto", "float32"):
+        if precision in ("auto", "float32"):
             return "float32"
-        raise UserError(f"precision {wanted} is for CUDA; on the CPU use float32 or auto")
-    if wanted != "auto":
-        return wanted
+        raise UserError(f"precision {precision} is for CUDA; on the CPU use float32 or auto")
+    if precision != "auto":
+        return precision
     return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
 
 

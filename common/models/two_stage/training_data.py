@@ -129,8 +129,8 @@ def fit_sources(
     tables = feature_tables(train)
     if columns is None:
         first = np.array([0])
-        anybody = Query(first, train.histories.take(first))
-        made = make_features(tables, generator, anybody, first, first, generator.propose(anybody))
+        first_user = Query(first, train.histories.take(first))
+        made = make_features(tables, generator, first_user, first, first, generator.propose(first_user))
         columns = {group: list(names) for group, names in made.items()}
     clock.lap("features")
     return FeatureBuilder(generator, tables, columns)

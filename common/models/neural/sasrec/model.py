@@ -1,8 +1,8 @@
 """SASRec, self-attentive sequential recommendation (Kang & McAuley 2018).
 
-A history of items becomes, event by event, a vector h that foretells the next item: item vectors plus positions, then
+A history of items becomes, event by event, a vector h that predicts the next item: item vectors plus positions, then
 blocks of self-attention in which an event sees only those before it. The score of item i is h . v_i, with the item
-vectors of the input (tied) or others. In training every event foretells the one after it.
+vectors of the input (tied) or others. In training every event predicts the one after it.
 
 Beside the paper: a loss over the whole catalogue instead of one negative an event, which is most of what separates
 published SASRecs (Klenitskiy & Vasilev 2023; Petrov & Macdonald 2023), and side features, v_i = e_i + W f_i with f_i
@@ -105,7 +105,7 @@ class SASRec(Neural):
         return SASRecNetwork(self.settings, self.histories.n_items, self.side, chances)
 
     def batches(self, train: TrainView) -> SequenceBatches:
-        """Windows of the histories, each event to foretell the next."""
+        """Windows of the histories, each event to predict the next."""
         if not (train.histories.lengths > 1).any():
             raise UserError("no history has two events, so there is no next item to learn from; use another model")
         return self.batches_of(train.histories)
@@ -143,7 +143,7 @@ class SASRec(Neural):
         return scores
 
     def _states(self, histories: Histories) -> Any:
-        """The vector that foretells what comes after each history, float32 (len(histories), width)."""
+        """The vector that predicts what comes after each history, float32 (len(histories), width)."""
         starts, ends = last_windows(histories, self.settings.length)
         packed = pack(histories, starts, ends, self.settings.length)
         packed |= {name: self.tensor(packed[name]) for name in ("items", "positions", "cells")}

@@ -86,7 +86,7 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Positions and blocks: from the vectors of a history's items to a vector per event that foretells the next."""
+    """Positions and blocks: from the vectors of a history's items to a vector per event that predicts the next."""
 
     def __init__(self, width: int, layers: int, heads: int, inner: int, length: int, dropout: float, norm: str) -> None:
         super().__init__()

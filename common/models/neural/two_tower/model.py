@@ -64,7 +64,7 @@ class TwoTowerSettings(TrainingSettings):
     negatives: Annotated[int, SearchRange(512, 8192, log=True, least=0, search=False)] = 1024
     """Items of the whole catalogue drawn for a batch, beside its own; 0 leaves in-batch negatives alone."""
     task: Annotated[Literal["complete", "continue"], NOT_SEARCHED] = "complete"
-    """complete: some of a history foretells the rest; continue: its beginning foretells what came next."""
+    """complete: some of a history predicts the rest; continue: its beginning predicts what came next."""
     least: Annotated[float, SearchRange(0.1, 0.9, most=1.0, least=0.0)] = 0.5
     """complete: least share of a history that is shown; the share is drawn evenly between this and 1."""
     ahead: Annotated[int, SearchRange(1, 20, log=True, least=1)] = 5

@@ -54,7 +54,7 @@ def batches(size: int, draw: Any = lambda rng: {}) -> SequenceBatches:
     return SequenceBatches(given, 3, "kept", "last", size, 0, draw)
 
 
-def test_a_batch_foretells_the_next_event_and_processes_share_it():
+def test_a_batch_predicts_the_next_event_and_processes_share_it():
     epoch = batches(3).epoch(1)
     assert (epoch.n_examples, epoch.n_batches) == (4, 2)
     pairs = []
