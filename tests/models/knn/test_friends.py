@@ -18,7 +18,7 @@ def test_a_score_is_the_number_of_friends_who_have_the_item(tmp_path):
     scores = model.score(np.array([0, 3]))
     np.testing.assert_array_equal(scores[0][expected > 0], expected[expected > 0])
     assert (scores[0][expected == 0] <= 0).all()
-    np.testing.assert_array_equal(scores[1], model.fold_in([[1]])[0]), "nobody is a friend of their own"
+    np.testing.assert_array_equal(scores[1], model.fold_in([[1]])[0], "no user is a friend of their own")
     assert (scores[1] <= 0).all()
     again = Friends()
     again.restore(model.arrays())
