@@ -125,16 +125,16 @@ def test_plays_are_learned(train):
     assert found[::2].mean() > found[1::2].mean() + 2
 
 
-def test_a_higher_price_makes_lists_less_alike(train):
-    """Half of each block shares a tag: a price on likeness mixes the halves."""
+def test_a_price_on_similarity_makes_lists_less_similar(train):
+    """Half of each block shares a tag: a price on intra-list similarity mixes the halves."""
     vectors = alike_spaces(train)[1]
     found = []
-    for weight in (0.0, 30.0):
+    for weight in (0.0, 3.0):
         model = make(ils_weight=weight, epochs=15, without=("ids",)).fit(train)
         scores = model.fold_in([[BLOCK * b, BLOCK * b + 1] for b in range(4)])
         top = np.argsort(-scores, axis=1)[:, :6]
         found.append(np.mean([(vectors[row] @ vectors[row].T)[np.triu_indices(6, 1)].mean() for row in top]))
-    assert found[1] < found[0] - 0.05
+    assert found[1] < found[0] - 0.2
 
 
 def test_nobody_with_candidates_teaches_nothing_and_harms_nothing(train):
