@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -45,16 +45,6 @@ def dotted_name(path: Path) -> str:
 
 
 MODULES = {dotted_name(path): path for path in COMMON}
-
-
-def pending(cases: Iterable, names: dict[str, str]) -> list:
-    """Cases as parameters; those that are not so yet are expected to fail, and say so once they are."""
-    marked = []
-    for case in cases:
-        name = name_of(case) if isinstance(case, Path) else str(case)
-        marks = [pytest.mark.xfail(strict=True, reason=names[name])] if name in names else []
-        marked.append(pytest.param(case, id=name, marks=marks))
-    return marked
 
 
 @cache
@@ -243,7 +233,7 @@ def test_heavy_libraries_are_imported_where_they_are_used(path):
 TORCH_FREE = [path for path in COMMON if not name_of(path).startswith(TRAINS)]
 
 
-@pytest.mark.parametrize("path", pending(TORCH_FREE, {}))
+@pytest.mark.parametrize("path", TORCH_FREE, ids=name_of)
 def test_who_does_not_train_needs_no_torch(path):
     edges = {module: set(imports_at_once(other)) for module, other in MODULES.items()}
     needed = reached(dotted_name(path), edges) | {dotted_name(path)}
@@ -258,15 +248,7 @@ def test_importing_what_does_not_train_imports_no_torch():
     assert not done.returncode, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize(
-    "path",
-    pending(
-        [path for path in [*COMMON, *SCRIPTS] if path.name != "__init__.py"],
-        {
-            "common/experiments/experiment.py": "two lines too long",
-        },
-    ),
-)
+@pytest.mark.parametrize("path", [path for path in [*COMMON, *SCRIPTS] if path.name != "__init__.py"], ids=name_of)
 def test_files_are_short(path):
     most = MOST_LINES_OF_STAGE if path in STAGES else MOST_LINES
     assert len(path.read_text(encoding="utf-8").splitlines()) <= most

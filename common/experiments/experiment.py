@@ -232,13 +232,10 @@ class Experiment(contextlib.AbstractContextManager):
         )
 
     def load(self, model: type[Recommender]) -> Any:
-        """The model that its run has kept; None where that is the one of an earlier final run, which knows validation,
-        and where there is none."""
+        """The model that its run has kept; None where there is none, and where it knows more than is to be scored."""
         run = self.run_of(model)
         if self.part == "valid" and run.has("test"):
-            log.info(
-                "\n%s: the saved model is that of an earlier final run and knows validation; not shown", model.name
-            )
+            log.info("\n%s: the saved model of an earlier final run knows validation; not shown", model.name)
             return None
         return model.load(run.model_folder, self.shown) if run.parts else None
 
