@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -105,18 +106,18 @@ def complaint_about(words: list[str]) -> str | None:
 
 def flags_complaint(module: ModuleType, flags: list[str]) -> str | None:
     """Whether a module takes these flags: by its Settings, else by the flags that its source names."""
-    settings = getattr(module, "Settings", None)
+    settings: Any = getattr(module, "Settings", None)
     if settings is not None and settings.__module__ == module.__name__ and dataclasses.is_dataclass(settings):
         if "bigram" in flags or any(flag == "--help" for flag in flags):
             return None
-        stage_models = STAGES.get(Path(module.__file__).stem, ())
+        stage_models = STAGES.get(Path(str(module.__file__)).stem, ())
         settings = with_models(settings, {name: MODELS[name].Settings for name in stage_models})
         try:
             parse_flags(settings, flags, settings())
         except Exception as error:
             return str(error)
         return None
-    source = Path(module.__file__).read_text(encoding="utf-8")
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
     unknown = [flag for flag in flags if flag.startswith("--") and f'"{flag}"' not in source]
     return f"{module.__name__} has no {unknown}" if unknown else None
 

@@ -20,16 +20,13 @@ from common.experiments.live_run import LiveRun
 from common.experiments.outputs import RowResults, collect, results_of_rows
 from common.experiments.presets import PRESETS, preset_label, preset_values, read_toml
 from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
-from common.experiments.settings import ModelSettings
+from common.experiments.settings import ModelSettings, device_for
 from common.experiments.tuning import Found, Search, tune, write_preset
 from common.models.base import Recommender
 from common.models.ensemble import Ensemble
-from common.models.linear.als import ALS, devices
-from common.models.neural.base import Neural
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils import distributed
-from common.utils.device import choose_device, choose_torch_device
 from common.utils.environment import about_machine
 from common.utils.io import display, write_parquet
 from common.utils.logs import log_once
@@ -53,22 +50,6 @@ class _NoEvaluation:
 
     def evaluate(self, model: Recommender) -> None:
         """Nothing, which no run keeps."""
-
-
-def device_for(args: ModelSettings, models: Sequence[type[Recommender]]) -> tuple[str, str]:
-    """The device that `--device` means for a stage's models, and how a log line tells of it.
-
-    Raises a UserError for a device that is not there, and for a precision that it lacks.
-    """
-    networks = [model for model in models if issubclass(model, Neural)]
-    if not networks:
-        device = choose_device(args.device, devices() if ALS in models else ("cpu",)).name
-        return device, device
-    from common.training.precision import precision_of
-
-    chosen = choose_torch_device(args.device)
-    precisions = {precision_of(chosen.name, getattr(args, model.name).precision) for model in networks}
-    return chosen.name, f"{chosen.name} ({chosen.reason}), {', '.join(sorted(precisions))}"
 
 
 class Experiment(contextlib.AbstractContextManager):
@@ -255,31 +236,38 @@ class Experiment(contextlib.AbstractContextManager):
 
         Validation pairs of one split are test pairs of another: only the published split's choice is written.
         """
-        name, file = f"{model.name}_tuning", presets / f"{self.data.presets}.toml"
-        if model is Ensemble:
-            found = tune_weights(self.data, self.args.split_seed, start, trials, self.args.seed, self.device)
-            if found is None:
-                return start
-            write_parquet(self.folder / model.name / "weights.parquet", found.table)
-            path = self.plot(name, plots.ensemble_weights, found.table, found.by_length, part="valid", about=model.name)
-            log.info("what the weights do: %s", display(path))
-        else:
-            search = self.search(model)
-            read_toml(file)  # a broken file is refused before anything is tried
-            found = tune(search, start, trials)
-            if values := search.importance(start):
-                path = self.plot(name, plots.search, *values, part="valid", about=model.name)
-                log.info("importance of settings: %s", display(path))
+        file = presets / f"{self.data.presets}.toml"
+        read_toml(file)  # a broken file is refused before anything is tried
+        found = self._weights(start, trials) if model is Ensemble else self._searched(self.search(model), start, trials)
+        if found is None:
+            return start
         if self.args.split_seed:
             log.info("not written to presets/: validation pairs of one split are test pairs of another")
         else:
-            write_preset(file, model.name, self.args.protocol, Found(*found[:3]))
+            write_preset(file, model.name, self.args.protocol, found)
         return found.settings
+
+    def _weights(self, start: Any, trials: int) -> Found | None:
+        found = tune_weights(self.data, self.args.split_seed, start, trials, self.args.seed, self.device)
+        if found is None:
+            return None
+        write_parquet(self.folder / "ensemble" / "weights.parquet", found.table)
+        values = (found.table, found.by_length)
+        path = self.plot("ensemble_tuning", plots.ensemble_weights, *values, part="valid", about="ensemble")
+        log.info("what the weights do: %s", display(path))
+        return Found(*found[:3])
+
+    def _searched(self, search: Search, start: Any, trials: int) -> Found:
+        found = tune(search, start, trials)
+        if values := search.importance(start):
+            path = self.plot(f"{search.model}_tuning", plots.search, *values, part="valid", about=search.model)
+            log.info("importance of settings: %s", display(path))
+        return found
 
     def search(self, model: type[Recommender]) -> Search:
         """What a search of a model's settings on this split needs."""
 
-        def score(settings: Any, report: Report) -> float:
+        def score(settings: Any, report: Report | None) -> float:
             fitted = self.fit(model(settings, seed=self.args.seed, device=self.device), report)
             return self.valid(fitted)
 

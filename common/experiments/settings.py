@@ -1,11 +1,16 @@
-"""The flags that every script has, as frozen dataclasses."""
+"""The flags that every script has, as frozen dataclasses, and the device that they mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.data.synthetic.generator import SyntheticSettings
+from common.models.base import Recommender
+from common.models.linear.als import ALS, devices
+from common.models.neural.base import Neural
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
+from common.utils.device import choose_device, choose_torch_device
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT
 
@@ -93,3 +98,19 @@ class ModelSettings(DataSettings):
     def split_folder(self) -> str:
         """Folder name of the split: protocol and split seed."""
         return folder_name(self.protocol, self.split_seed)
+
+
+def device_for(args: ModelSettings, models: Sequence[type[Recommender]]) -> tuple[str, str]:
+    """The device that `--device` means for a stage's models, and how a log line tells of it.
+
+    Raises a UserError for a device that is not there, and for a precision that it lacks.
+    """
+    networks = [model for model in models if issubclass(model, Neural)]
+    if not networks:
+        device = choose_device(args.device, devices() if ALS in models else ("cpu",)).name
+        return device, device
+    from common.training.precision import precision_of
+
+    chosen = choose_torch_device(args.device)
+    precisions = {precision_of(chosen.name, getattr(args, model.name).precision) for model in networks}
+    return chosen.name, f"{chosen.name} ({chosen.reason}), {', '.join(sorted(precisions))}"

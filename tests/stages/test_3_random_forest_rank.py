@@ -123,7 +123,9 @@ def test_from_python_a_forest_recommends_and_explains(small_data):
     train = split(small_data).train
     forest = Forest(SETTINGS).fit(train)
     table = forest.recommend([train.users["user_id"].iloc[3]], k=5)
-    explained = forest.explain_list(train.histories.take([3]), [train.item_code(i) for i in table["item_id"]], 3)
+    explained = forest.explain_list(
+        train.histories.take(np.array([3])), [train.item_code(i) for i in table["item_id"]], 3
+    )
     np.testing.assert_allclose([why.score for why in explained], table["score"], rtol=1e-4)
     assert all(len(why.strongest_parts(3)) == 3 for why in explained)
     assert len(forest.recommend(histories=[[train.names.iloc[0]]], k=5)) == 5
