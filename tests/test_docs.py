@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -111,7 +111,7 @@ def flags_complaint(module: ModuleType, flags: list[str]) -> str | None:
         if "bigram" in flags or any(flag == "--help" for flag in flags):
             return None
         stage_models = STAGES.get(Path(str(module.__file__)).stem, ())
-        settings = with_models(settings, {name: MODELS[name].Settings for name in stage_models})
+        settings = with_models(cast(Any, settings), {name: MODELS[name].Settings for name in stage_models})
         try:
             parse_flags(settings, flags, settings())
         except Exception as error:

@@ -15,7 +15,8 @@ def texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, draw: Callable[..., A
 
     def noted(self: Figure, *given: Any, **options: Any) -> None:
         save(self, *given, **options)
-        seen.extend(found.get_text() for found in self.findobj(lambda artist: hasattr(artist, "get_text")))
+        found: list[Any] = self.findobj(lambda artist: hasattr(artist, "get_text"))
+        seen.extend(artist.get_text() for artist in found)
 
     monkeypatch.setattr(Figure, "savefig", noted)
     draw(*args, tmp_path / "figure.png", **more)

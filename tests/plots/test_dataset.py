@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,10 +64,11 @@ def test_content_friends_tags_splits_and_quality(monkeypatch, tmp_path):
     quality = pd.DataFrame({"missing": [0.1, 0.0], "outliers": [0.0, 0.0]}, index=["items.tempo", "items.name"])
     said = texts(monkeypatch, tmp_path, dataset.quality, quality, "toy")
     assert "items.tempo" in said and "items.name" not in said
-    for draw, nothing in (
+    empty: list[tuple[Any, Any]] = [
         (dataset.content, {}),
         (dataset.unseen_pairs, {"x": {"impossible": "no"}}),
         (dataset.quality, quality * 0),
-    ):
+    ]
+    for draw, nothing in empty:
         assert not draw(nothing, "toy", tmp_path / "none.png")
     assert not dataset.friends_and_tags(None, [], "toy", tmp_path / "none.png")
