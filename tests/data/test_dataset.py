@@ -14,6 +14,12 @@ from tests.data.worlds import rich, rich_tables
 TINY = SyntheticSettings(users=8, items=20)
 
 
+@pytest.fixture(autouse=True)
+def no_real_data(monkeypatch):
+    """The machine's own files stay out of it."""
+    monkeypatch.delenv("MUSIC_DATA", raising=False)
+
+
 def write_raw(raw):
     write_lastfm(raw / "hetrec2011-lastfm-2k")
     write_songs(raw / "spotify" / "spotify_songs.csv")

@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from common.evaluation.segments import history_groups, named_groups, segments, target_groups
 from common.splits.train_view import load_train_view
-from common.utils.io import write_parquet
 
 
 def test_groups_cover_all_and_are_named_by_their_reach():
@@ -22,16 +24,17 @@ def test_items_without_a_listener_are_apart_and_a_core_hides_small_counts():
     assert "no listener" not in target_groups(np.array([4, 5, 6]), floor=1)
 
 
-def test_results_by_group_are_means_over_the_groups_and_seeds(small_data, tmp_path):
+def test_results_by_group_are_means_over_the_groups_and_seeds(small_data):
     train = load_train_view(small_data, "listen", "final")
     users = train.users["user_id"].tolist()
     lengths = train.histories.lengths
+    seeds: list[Any] = []
     for seed in (0, 1):
-        folder = tmp_path / str(seed)
-        write_parquet(folder / "per_user.parquet", pd.DataFrame({"user_id": users, "ndcg_10": lengths + 2.0 * seed}))
+        per_user = pd.DataFrame({"user_id": users, "ndcg_10": lengths + 2.0 * seed})
         ranks = np.array([1, 20, 21, 100]) if seed else np.array([20, 21, 30, 1])
-        write_parquet(folder / "targets.parquet", pd.DataFrame({"rank": ranks, "listeners": [0, 2, 50, 7]}))
-    found = segments({"model": [tmp_path / "0", tmp_path / "1"]}, train)
+        targets = pd.DataFrame({"rank": ranks, "listeners": [0, 2, 50, 7]})
+        seeds.append(SimpleNamespace(per_user=per_user, targets=targets))
+    found = segments({"model": seeds}, train)
     row = found["rows"]["model"]
     assert sum(found["history"].values()) == len(users)
     for group, of in history_groups(pd.Index(users), train).items():

@@ -16,7 +16,6 @@ from common.evaluation.statistics import (
 )
 from common.reporting.leaderboard import against
 from common.utils.errors import UserError
-from common.utils.io import write_parquet
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_the_users():
@@ -78,28 +77,28 @@ def test_models_with_values_for_other_users_are_tested_together():
     assert paired_differences([]) == []
 
 
-def run(folder, values, users="abcdefgh", **columns):
-    write_parquet(folder / "per_user.parquet", pd.DataFrame({"user_id": list(users), "ndcg_10": values, **columns}))
-    return folder
+def per_user(values, users="abcdefgh", **columns):
+    """A per-user table, as a run writes it."""
+    return pd.DataFrame({"user_id": list(users), "ndcg_10": values, **columns})
 
 
-def test_seeds_are_averaged_user_by_user(tmp_path):
-    folders = [run(tmp_path / "0", np.arange(8.0)), run(tmp_path / "1", np.arange(8.0)[::-1])]
-    assert mean_over_seeds(folders).tolist() == [3.5] * 8
-    assert mean_over_seeds(folders[:1]).tolist() == list(range(8))
+def test_seeds_are_averaged_user_by_user():
+    seeds = [per_user(np.arange(8.0)), per_user(np.arange(8.0)[::-1])]
+    assert mean_over_seeds(seeds).tolist() == [3.5] * 8
+    assert mean_over_seeds(seeds[:1]).tolist() == list(range(8))
 
 
-def test_the_rungs_of_a_newcomer_are_one_person(tmp_path):
-    folder = run(tmp_path, [0.0, 1.0, 0.5, 0.5], users="abab", given=[0, 0, 1, 1])
-    assert mean_over_seeds([folder]).to_dict() == {"a": 0.25, "b": 0.75}
+def test_the_rungs_of_a_newcomer_are_one_person():
+    table = per_user([0.0, 1.0, 0.5, 0.5], users="abab", given=[0, 0, 1, 1])
+    assert mean_over_seeds([table]).to_dict() == {"a": 0.25, "b": 0.75}
 
 
-def test_rows_are_compared_with_the_reference_user_by_user(tmp_path):
+def test_rows_are_compared_with_the_reference_user_by_user():
     base = np.linspace(0.1, 0.8, 8)
     rows = {
-        ("als", "tuned"): [run(tmp_path / "als", base)],
-        ("better", "tuned"): [run(tmp_path / "better", base + 0.1)],
-        ("other", "tuned"): [run(tmp_path / "other", base[::-1])],
+        ("als", "tuned"): [per_user(base)],
+        ("better", "tuned"): [per_user(base + 0.1)],
+        ("other", "tuned"): [per_user(base[::-1])],
     }
     table: Any = significance(rows)
     assert np.isnan(table.loc[("als", "tuned"), "difference"])
@@ -114,8 +113,8 @@ def test_rows_are_compared_with_the_reference_user_by_user(tmp_path):
     assert "difference" not in significance({row: rows[row] for row in [("better", "tuned")]})
 
 
-def test_rows_of_different_users_are_not_compared(tmp_path):
-    ours, theirs = run(tmp_path / "als", np.ones(8)), run(tmp_path / "b", np.ones(8), users="abcdefgx")
+def test_rows_of_different_users_are_not_compared():
+    ours, theirs = per_user(np.ones(8)), per_user(np.ones(8), users="abcdefgx")
     with pytest.raises(UserError, match="different users"):
         significance({("als", "tuned"): [ours], ("b", "tuned"): [theirs]})
     with pytest.raises(UserError, match="different users"):

@@ -99,8 +99,8 @@ class TestEnsemble(ContractTests):
         with pytest.raises(UserError, match="share between 0 and 1"):
             EnsembleSettings(audio=senseless)
 
-    def test_a_rung_without_any_weight_is_refused(self):
-        with pytest.raises(UserError, match="not all 0"):
+    def test_a_range_without_any_weight_is_refused(self):
+        with pytest.raises(UserError, match="in no range all 0"):
             EnsembleSettings(content_0=0.0, popularity_0=0.0)
 
     def test_settings_survive_being_written(self):

@@ -218,7 +218,7 @@ def test_faiss_and_torch_live_in_one_process_in_either_order(first):
     program = f"""
 import {first}
 import numpy as np, torch
-from common.retrieval import Index
+from common.models.vector_index import Index
 rng = np.random.default_rng(0)
 vectors = rng.normal(size=(3000, 16)).astype(np.float32)
 for _ in range(2):

@@ -36,7 +36,7 @@ def test_stage_5_goes_from_flags_to_lists_an_index_and_figures(small_flags, smal
     assert "recall@100 1.0000" in said
     assert "like " in said
     assert said.count("for user") == 3
-    assert "by what is known of the hidden item" in said
+    assert "by what is known of the held-out item" in said
     model = TwoTower.load(run / "model")
     index = Index.load(run / "index", model.item_vectors())
     assert index.n == len(model.items)

@@ -10,6 +10,12 @@ from common.utils.errors import UserError
 from tests.data.handwritten import write_lastfm, write_songs
 
 
+@pytest.fixture(autouse=True)
+def no_real_data(monkeypatch):
+    """The machine's own files stay out of it."""
+    monkeypatch.delenv("MUSIC_DATA", raising=False)
+
+
 def write_raw(raw):
     write_lastfm(raw / "hetrec2011-lastfm-2k")
     write_songs(raw / "spotify" / "spotify_songs.csv")

@@ -1,10 +1,12 @@
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from common.models.linear.ease import EASE
 from common.splits.histories import Histories
+from common.splits.train_view import TrainView
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests
 
 QUICK["ease"] = {"regularisation": 5.0}
@@ -39,7 +41,7 @@ class TestEASE(ContractTests):
     def test_the_smaller_side_gives_the_textbooks_weights(self, n_users, n_items, weighting, train):
         histories = drawn(n_users, n_items)
         model = self.make(regularisation=7.0, weighting=weighting)
-        model.fit(_With(histories))
+        model.fit(train_of(histories))
         assert model.dual == (n_users < n_items)
         assert len(model.inverse) == min(n_users, n_items)
         matrix = histories.matrix().toarray().astype(float)
@@ -51,7 +53,7 @@ class TestEASE(ContractTests):
     def test_the_diagonal_is_rounded_as_what_it_is_taken_from(self, pairs, monkeypatch):
         monkeypatch.setattr("common.models.linear.ease.PAIRS", pairs)
         histories = drawn(60, 150)
-        model = self.make(regularisation=7.0, weighting="log").fit(_With(histories))
+        model = self.make(regularisation=7.0, weighting="log").fit(train_of(histories))
         assert model.dual
         x = np.log1p(histories.matrix().toarray().astype(float))
         explained = [sum(x[users, item] * model.rebuilt[users, item]) for item, users in _listeners(x)]
@@ -81,11 +83,11 @@ def _listeners(x: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return [(item, np.flatnonzero(x[:, item])) for item in range(x.shape[1])]
 
 
-class _With:
-    """Just so much of the visible data as EASE needs."""
-
-    catalogue_sha256 = ""
-
-    def __init__(self, histories: Histories) -> None:
-        self.histories = histories
-        self.popularity = np.ones(histories.n_items, np.float32)
+def train_of(histories: Histories) -> TrainView:
+    """A train view of these histories and of nothing else."""
+    users = np.repeat(np.arange(len(histories), dtype=np.int32), histories.lengths)
+    rows = pd.DataFrame({"user": users, "item": histories.items, "weight": histories.weights})
+    names = [f"i{i:03}" for i in range(histories.n_items)]
+    items = pd.DataFrame({"item_id": names, "name": names})
+    known = pd.DataFrame({"user_id": [f"u{u:03}" for u in range(len(histories))]})
+    return TrainView("drawn", "listen", "select", "", 1, items, known, rows, None, None, None, None)
