@@ -11,11 +11,11 @@ from common.evaluation.statistics import bootstrap_interval, mean_over_seeds
 from common.splits.train_view import TrainView
 
 GROUPS = 3
-"""Groups of people and of hidden items, of about as many each."""
+"""Groups of users and of held-out items, of about as many each."""
 
 
 FOUND = 20
-"""A hidden item counts as found within so many."""
+"""A held-out item counts as found within so many."""
 
 
 class Results(Protocol):
@@ -60,7 +60,7 @@ def history_groups(users: pd.Index, train: TrainView) -> dict[str, np.ndarray]:
 
 
 def target_groups(listeners: np.ndarray, floor: int) -> dict[str, np.ndarray]:
-    """Which hidden pairs have an item that nobody visibly has, or one of few, more or many listeners: bool (pairs,).
+    """Which held-out pairs have an item that nobody visibly has, or one of few, more or many listeners: bool (pairs,).
 
     Counts up to `floor` are one group: a smaller one says nothing (see TrainView.count_floor).
     """
@@ -105,11 +105,11 @@ def by_item_coldness(targets: pd.DataFrame, train: TrainView) -> dict[str, float
 
 
 def by_n_given(per_user: pd.DataFrame, metric: str = "ndcg_10") -> pd.DataFrame:
-    """Mean of a metric on each rung with a 95% interval over people: index given; columns mean, low, high."""
+    """Mean of a metric by number of given items, 95% intervals over users: index given; columns mean, low, high."""
     found: dict[Any, dict[str, float]] = {}
-    for rung, values in per_user.groupby("given")[metric]:
+    for n_given, values in per_user.groupby("given")[metric]:
         low, high = bootstrap_interval(values.to_numpy(float))
-        found[rung] = {"mean": float(values.mean()), "low": low, "high": high}
+        found[n_given] = {"mean": float(values.mean()), "low": low, "high": high}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("given")
 
 

@@ -144,10 +144,10 @@ class RunIdentity:
     seed: int
 
 
-def resolve_mode(wanted: str) -> str:
+def resolve_mode(requested: str) -> str:
     """online, offline or disabled. `auto`: WANDB_MODE, else online if a key is configured, else offline."""
-    if wanted != "auto":
-        return wanted
+    if requested != "auto":
+        return requested
     named = os.environ.get("WANDB_MODE", "").lower()
     if named in ("online", "offline", "disabled"):
         return named
@@ -171,9 +171,9 @@ def project() -> str:
     return os.environ.get("WANDB_PROJECT") or "encore"
 
 
-def start(wanted: str, output_dir: Path, identity: RunIdentity, config: dict[str, Any]) -> NullTracker:
+def start(requested: str, output_dir: Path, identity: RunIdentity, config: dict[str, Any]) -> NullTracker:
     """Start tracking one run under `<output_dir>/wandb`. Never prompts, never fails: at worst nothing is tracked."""
-    mode = resolve_mode(wanted)
+    mode = resolve_mode(requested)
     if mode == "disabled":
         return NullTracker()
     for attempt in ["offline"] if mode == "offline" or _failed else [mode, "offline"]:

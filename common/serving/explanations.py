@@ -106,7 +106,7 @@ def _random(model: Any, history: Histories, items: Sequence[int], user: int, mos
 
 def _attended(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Explanations:
     basis = (
-        "attention of the last event, mean over layers and heads: what the model looked at before it foretold"
+        "attention of the last event, mean over layers and heads: what the model looked at before it predicted"
         " the whole list, not why one item of it comes before another"
     )
     if not len(history.items):

@@ -106,9 +106,9 @@ def make_parts(
         return Parts(protocol, parts, items, len(users))
     table, where = negatives
     user = codes_of(table["user_id"], user_index)
-    hidden = np.full(len(users), -1)
-    hidden[parts["test"].user] = parts["test"].item
-    item = codes_of(table["item_id"], item_index) if "item_id" in table else np.where(user >= 0, hidden[user], -1)
+    held_out = np.full(len(users), -1)
+    held_out[parts["test"].user] = parts["test"].item
+    item = codes_of(table["item_id"], item_index) if "item_id" in table else np.where(user >= 0, held_out[user], -1)
     rows = np.stack([user, item, codes_of(table["negative_id"], item_index)], axis=1)
     return Parts(protocol, parts, items, len(users), rows, where)
 

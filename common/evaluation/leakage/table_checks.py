@@ -37,7 +37,7 @@ def source_of(data: Dataset, protocol: str) -> str:
 
 def raw_tables(data: Dataset, split: Split, protocol: str) -> Iterator[Finding]:
     """Held-out pairs in the prepared tables that are not the split's own source."""
-    hidden = held_out_pairs(split, "select")
+    held_out = held_out_pairs(split, "select")
     for name, frame in data.tables.frames().items():
         if name == source_of(data, protocol) or not {*PAIR} <= {*frame}:
             continue
@@ -45,18 +45,18 @@ def raw_tables(data: Dataset, split: Split, protocol: str) -> Iterator[Finding]:
             f"whoever reads {name} itself sees the answer; Encore's models get it without these rows, other programs "
             "have to drop them"
         )
-        yield finding(f"held-out pairs in {name}", LOOK, among_pairs(frame, hidden), _row_of(name), advice)
+        yield finding(f"held-out pairs in {name}", LOOK, among_pairs(frame, held_out), _row_of(name), advice)
 
 
 def counted_columns(data: Dataset, split: Split) -> Iterator[Finding]:
     """Numbers of items and songs that are the listeners or the plays of everybody, held-out ones included."""
     everything = stack(list(split.parts().values()))
     by_item = everything.groupby("item_id", observed=True)["weight"]
-    hidden = split.test["item_id"].astype(object).unique()
+    held_out = split.test["item_id"].astype(object).unique()
     for table, frame in (("items", data.tables.items), ("songs", data.tables.songs)):
         if frame is None or "item_id" not in frame:
             continue
-        rows = frame[frame["item_id"].isin(hidden)]
+        rows = frame[frame["item_id"].isin(held_out)]
         ids = rows["item_id"].astype(object)
         totals = [ids.map(of_item).to_numpy(float) for of_item in (by_item.size(), by_item.sum())]
         for column in map(str, rows.select_dtypes("number")):
@@ -69,10 +69,10 @@ def counted_columns(data: Dataset, split: Split) -> Iterator[Finding]:
 
 def train_view_tables(train: TrainView, split: Split) -> Iterator[Finding]:
     """Held-out pairs, and in `temporal` later assignments, in the tables that a phase shows to models."""
-    hidden = held_out_pairs(split, train.phase)
+    held_out = held_out_pairs(split, train.phase)
     users, items = pd.Index(train.users["user_id"]), pd.Index(train.items["item_id"])
-    keys = codes_of(hidden["user_id"], users) * len(items) + codes_of(hidden["item_id"], items)
-    keys = keys[np.isin(hidden["user_id"].astype(object), users)]
+    keys = codes_of(held_out["user_id"], users) * len(items) + codes_of(held_out["item_id"], items)
+    keys = keys[np.isin(held_out["user_id"].astype(object), users)]
     for name in ("interactions", "user_item_tags"):
         frame = getattr(train, name)
         if frame is None:

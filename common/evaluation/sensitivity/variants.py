@@ -76,18 +76,18 @@ class Panel:
 
     def __init__(self, data: Dataset, protocol: str) -> None:
         self.evaluator = Task(data, protocol).test
-        train, hidden = self.evaluator.train, self.evaluator.holdout
-        if hidden.n_given is not None:
+        train, holdout = self.evaluator.train, self.evaluator.holdout
+        if holdout.n_given is not None:
             raise ValueError("newcomers have six histories each: a panel takes users of one")
         name, seed = parse_folder_name(protocol)
         self.places = {"hash": self.evaluator.places, "id": id_places(train.items["item_id"])}
         rng = np.random.default_rng([seed, PROTOCOLS.index(name), K])
-        owned = owned_keys(hidden.given, hidden.target_rows, hidden.target_items)
-        self.drawn = hidden.negatives[:, 0] != NOT_DRAWN
-        popular = draw_popular(hidden.target_rows[self.drawn], owned, train.popularity, rng)
+        owned = owned_keys(holdout.given, holdout.target_rows, holdout.target_items)
+        self.drawn = holdout.negatives[:, 0] != NOT_DRAWN
+        popular = draw_popular(holdout.target_rows[self.drawn], owned, train.popularity, rng)
         self.popular = np.full((len(self.drawn), popular.shape[1]), -1, np.int64)
         self.popular[self.drawn] = popular
-        self.chosen = one_of_each(hidden.target_rows, rng)
+        self.chosen = one_of_each(holdout.target_rows, rng)
 
     @property
     def leaves_one_out(self) -> bool:
@@ -126,20 +126,20 @@ class Panel:
 
     def _ranks(self, rows: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
         """Ranks of the held-out items of some rows under every variant, int64 (targets,) each."""
-        hidden = self.evaluator.holdout
-        first, last = np.searchsorted(hidden.target_rows, [rows[0], rows[-1] + 1])
+        holdout = self.evaluator.holdout
+        first, last = np.searchsorted(holdout.target_rows, [rows[0], rows[-1] + 1])
         step = max(1, min(TOGETHER, BATCH_BYTES // scores.shape[1]))
         parts = [
-            self._ranks_of(targets, hidden.target_rows[targets] - rows[0], scores)
+            self._ranks_of(targets, holdout.target_rows[targets] - rows[0], scores)
             for targets in np.array_split(np.arange(first, last), -(-(last - first) // step))
         ]
         return {variant: np.concatenate([part[variant] for part in parts]) for variant in parts[0]}
 
     def _ranks_of(self, targets: np.ndarray, local: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
-        hidden = self.evaluator.holdout
-        items = hidden.target_items[targets]
+        holdout = self.evaluator.holdout
+        items = holdout.target_items[targets]
         own, found = scores[local, items], dict[Variant, np.ndarray]()
-        for name, codes in (("uniform", hidden.negatives[targets]), ("popular", self.popular[targets])):
+        for name, codes in (("uniform", holdout.negatives[targets]), ("popular", self.popular[targets])):
             others = np.where(codes >= 0, scores[local[:, None], codes], np.nan)
             for ties, ranks in tied_ranks(own, items, others, codes, self.places).items():
                 found |= {Variant(kind, name, ties): ranks for kind in ("every", "one")}

@@ -1,11 +1,12 @@
 """The features of a (user, item) pair: names and meanings. `feature_builder.py` makes them.
 
-A feature is made from the train view and from what is known of the user, never from the pair itself. What
-cannot be known is NaN, and groups of features for which the data have no table are left out. Items of so few visible
-listeners that they must have hidden ones (`TrainView.count_floor`) share one popularity, and nothing is said of their
+A feature is made from the train view and from what is known of the user, never from the pair itself. What cannot be
+known is NaN, and groups of features for which the data have no table are left out. Items of so few visible listeners
+that they must have held-out ones (`TrainView.count_floor`) share one popularity, and nothing is said of their
 listeners. What collaborative models say of an item with one listener is NaN, as it is of one with none: else a score of
-exactly nothing would betray an item whose listeners are all hidden. Whether the user has tagged the item without
-listening is no feature: the tags of hidden pairs are hidden too, so that a visible tag would only betray what is not.
+exactly nothing would betray an item whose listeners are all held out. Whether the user has tagged the item without
+listening is no feature: the tags of held-out pairs are held out too, so that a visible tag would only betray what is
+not.
 """
 
 import re

@@ -91,7 +91,7 @@ def with_everything(train: TrainView) -> pd.DataFrame:
     """The interactions, and a row without plays for each item and each user of the catalogue.
 
     A word or a category that only items without listeners have would else be unknown, and an unknown one would
-    tell these items, whose listeners are all hidden, from those with a single visible one.
+    tell these items, whose listeners are all held out, from those with a single visible one.
     """
     n = max(train.n_items, train.n_users)
     everything = pd.DataFrame({"user": np.arange(n) % train.n_users, "item": np.arange(n) % train.n_items})

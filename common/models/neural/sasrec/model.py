@@ -53,7 +53,7 @@ class SASRecSettings(TrainingSettings):
     norm: Annotated[Literal["pre", "post"], NOT_SEARCHED] = "pre"
     """Layer norm before a block's parts, as in the paper, or after them."""
     tied: Annotated[bool, NOT_SEARCHED] = True
-    """Whether items have the same vectors when they are foretold as when they are in a history."""
+    """Whether items have the same vectors as predictions and in a history."""
     loss: Annotated[Literal["full", "sampled", "gbce"], NOT_SEARCHED] = "full"
     """full: softmax over the catalogue; sampled: softmax over negatives, log-q corrected; gbce: generalised BCE."""
     negatives: Annotated[int, SearchRange(64, 4096, log=True, least=1, search=False)] = 256
