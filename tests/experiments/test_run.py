@@ -11,8 +11,10 @@ from common.evaluation.recommendations import Evaluation
 from common.experiments import run as module
 from common.experiments.run import RESULTS, Run, RunKey, hash_config, row_name, run_config
 from common.models.knn.item_knn import ItemKNNSettings
+from common.models.registry import MODELS
 from common.utils.errors import UserError
-from common.utils.io import read_json, write_parquet
+from common.utils.io import ROOT, read_json, write_parquet
+from common.utils.settings import build_settings
 
 KEY = RunKey("toy", "next-s2", "item_knn", "tuned", 3)
 CONFIG = run_config(KEY, "1_knn_baseline", "next", 2, ItemKNNSettings(), "data", "split")
@@ -117,3 +119,19 @@ def test_every_setting_counts_for_the_hash_and_their_order_does_not():
     other = dataclasses.replace(ItemKNNSettings(), neighbours=7)
     assert hash_config(CONFIG) != hash_config(run_config(KEY, "1_knn_baseline", "next", 2, other, "data", "split"))
     assert row_name({"model": "als", "preset": "classic"}) == "als/classic"
+
+
+def test_published_runs_are_still_what_their_settings_make_them():
+    """Else results that were written before would count as those of another command, and be run again."""
+    published, runs = read_json(ROOT / "docs/results/lastfm-2k.json"), 0
+    for protocol, part in published["protocols"].items():
+        for row in part["rows"]:
+            if row["model"] not in MODELS:  # re-ranked: their settings are those of another command
+                continue
+            settings = build_settings(MODELS[row["model"]].Settings, row["settings"])
+            about = (row["stage"], protocol, 0, settings, published["data_sha256"], part["split_sha256"])
+            for run in row["runs"]:
+                key = RunKey(published["dataset"], protocol, row["model"], row["preset"], run["seed"])
+                assert hash_config(run_config(key, *about)) == run["config_sha256"], key
+                runs += 1
+    assert runs > 100
