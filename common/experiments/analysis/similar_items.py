@@ -44,9 +44,9 @@ def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: in
     groups, ids = groups_of(train.items), pd.Index(train.items["item_id"])
     tables = []
     for place, similarity in enumerate(views.values()):
-        item, other = similarity.nonzero()
-        found = pd.DataFrame({"item": item, "other": other, "likeness": similarity[item, other]})
-        found = found[(found["likeness"] > 0) & (groups[item] != groups[other])]
+        pairs = similarity.tocoo()
+        found = pd.DataFrame({"item": pairs.row, "other": pairs.col, "likeness": pairs.data})
+        found = found[(found["likeness"] > 0) & (groups[pairs.row] != groups[pairs.col])]
         found = found.sort_values(["item", "likeness", "other"], ascending=[True, False, True], kind="stable")
         found = found[~found.assign(group=groups[found["other"]]).duplicated(["item", "group"])]
         found["rank"] = found.groupby("item").cumcount().to_numpy(np.int32) + 1

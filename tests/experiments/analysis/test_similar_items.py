@@ -32,6 +32,13 @@ def test_the_index_holds_other_items_best_first(index, train):
     assert index["item_id"].nunique() > 0.9 * train.n_items
 
 
+def test_items_of_which_nothing_is_known_are_similar_to_none(train):
+    nothing = sparse.csr_array((train.n_items, train.n_items))
+    index = similar_items({"content": nothing}, train)
+    assert not len(index)
+    assert list(index) == ["item_id", "by", "rank", "similar_id", "likeness"]
+
+
 def test_no_list_holds_two_versions_or_the_items_own(index, train):
     groups = pd.Series(groups_of(train.items), train.items["item_id"])
     assert groups.duplicated().any()
