@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -40,24 +41,25 @@ def is_there(column: str, frame: pd.DataFrame) -> bool:
     return column in frame or STAND_INS.get(column) in frame
 
 
-def typed(frame: pd.DataFrame, columns: Iterable[str], notes: Notes) -> pd.DataFrame:
-    """The named columns with their types, on the frame's own index: float64 with NaN, or object with None.
+def typed(frame: pd.DataFrame, columns: Columns, notes: Notes) -> pd.DataFrame:
+    """The columns of all parts with their types, on the frame's own index: float64 with NaN, or object with None.
 
-    What is infinite or impossible becomes missing and is noted. Raises UserError for a word where a number belongs.
+    What is infinite or impossible becomes missing and is noted. Raises UserError for a word where a number belongs
+    and for negative plays.
     """
     clean = {}
-    for column in columns:
-        if column == "artist":
-            clean[column] = _artists(frame)
-        elif column == "release_year":
-            clean[column] = _years(frame, notes)
-        elif column == "explicit":
-            clean[column] = yes_and_no(frame[column])
-        else:
-            clean[column] = words(frame[column]) if column in LABELS else numbers(frame[column])
-        if column not in LABELS:
-            clean[column] = _possible(clean[column], column, notes)
-    return pd.DataFrame(clean, index=frame.index)
+    for column in chain.from_iterable(columns.values()):
+        if column in LABELS:
+            clean[column] = _artists(frame) if column == "artist" else words(frame[column])
+            continue
+        read = yes_and_no if column == "explicit" else numbers
+        values = _years(frame, notes) if column == "release_year" else read(frame[column])
+        clean[column] = _possible(values, column, notes)
+    rows = pd.DataFrame(clean, index=frame.index)
+    if "weight" in rows:
+        plays = rows["weight"]
+        _refuse(plays, plays < 0, "{:g} plays are fewer than none; correct the row or remove it")
+    return rows
 
 
 def numbers(values: pd.Series) -> pd.Series:
@@ -66,9 +68,9 @@ def numbers(values: pd.Series) -> pd.Series:
         return pd.Series(values.to_numpy(float, na_value=np.nan), values.index)
     plain = values.astype(object)
     there = plain.notna() & ~plain.astype(str).str.strip().str.lower().isin(BLANK)
-    dates = pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values)
-    found = pd.to_numeric(plain.where(there, np.nan), errors="coerce") if not dates else plain.map(lambda _: np.nan)
-    _refuse(values, there & found.isna(), "a number")
+    dates = values.dtype.kind in "mM"
+    found = pd.to_numeric(plain.where(there & (not dates), np.nan), errors="coerce")
+    _refuse(values, there & found.isna(), "{!r} is not a number; correct it or leave it empty")
     return found.astype(float)
 
 
@@ -81,17 +83,15 @@ def yes_and_no(values: pd.Series) -> pd.Series:
     spelled = values.astype(object).astype(str).str.strip().str.lower()
     there = values.notna() & ~spelled.isin(BLANK)
     found = spelled.where(there).map(YES_AND_NO).astype(float)
-    _refuse(values, there & found.isna(), "true or false")
+    _refuse(values, there & found.isna(), "{!r} is not true or false; correct it or leave it empty")
     return found
 
 
-def _refuse(values: pd.Series, wrong: pd.Series, kind: str) -> None:
+def _refuse(values: pd.Series, wrong: pd.Series, complaint: str) -> None:
+    """Raise UserError for the first wrong value, which the complaint may quote."""
     if wrong.any():
         place = int(np.argmax(wrong.to_numpy()))
-        raise UserError(
-            f"column {values.name!r}, row {values.index[place]}: {values.iloc[place]!r} is not {kind}; correct it or "
-            "leave it empty"
-        )
+        raise UserError(f"column {values.name!r}, row {values.index[place]}: {complaint.format(values.iloc[place])}")
 
 
 def _possible(values: pd.Series, column: str, notes: Notes) -> pd.Series:
@@ -139,39 +139,13 @@ def require(frame: pd.DataFrame, columns: Iterable[str], why: str, itself: bool 
             raise UserError(f"the frame has no column {column!r}, {why}; add it (it has {', '.join(map(str, frame))})")
 
 
-def require_ids(frame: pd.DataFrame, keys: Iterable[str]) -> None:
-    """Raise UserError for the first row without an id."""
-    for key in keys:
-        absent = frame[key].isna().to_numpy()
-        if absent.any():
-            raise UserError(f"column {key!r}, row {frame.index[int(np.argmax(absent))]}: the id is missing; give one")
-
-
-def require_plays(weights: pd.Series) -> None:
-    """Raise UserError for the first row with negative plays."""
-    negative = (weights < 0).to_numpy()
-    if negative.any():
-        place = int(np.argmax(negative))
-        raise UserError(
-            f"column 'weight', row {weights.index[place]}: {weights.iloc[place]:g} plays are fewer than none; correct "
-            "the row or remove it"
-        )
-
-
 def require_sound(frame: pd.DataFrame, keys: Iterable[str]) -> None:
     """Raise UserError for two columns of one name or a row without an id."""
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise UserError(f"the frame has two columns {twice[0]!r}; rename or remove one")
-    require_ids(frame, keys)
-
-
-def typed_parts(frame: pd.DataFrame, columns: Columns, notes: Notes) -> pd.DataFrame:
-    """`typed` for columns by part, plays checked."""
-    rows = typed(frame, (column for part in columns for column in columns[part]), notes)
-    if "weight" in rows:
-        require_plays(rows["weight"])
-    return rows
+    for key in keys:
+        _refuse(frame[key], frame[key].isna(), "the id is missing; give one")
 
 
 def choose(
@@ -185,10 +159,10 @@ def choose(
     possible["items"] += [column for column in TEXTS if column in dropped_on]
     left_out = {c: ABSENT for part in PARTS for c in possible[part] if not is_there(c, frame)}
     columns = {part: [c for c in possible[part] if c not in left_out] for part in PARTS}
-    for column in (c for part in PARTS for c in columns[part]):
+    for column in chain.from_iterable(columns.values()):
         kind = "words" if column in LABELS else "yes or no" if column == "explicit" else "numbers"
         notes.add("types", column, len(frame), kind)
-    rows = typed_parts(frame, columns, notes)
+    rows = typed(frame, columns, notes)
     if reference_year is None and "release_year" in rows and rows["release_year"].isna().all():
         _refuse_unreadable_years(frame)
     if "artist" in rows and items_are_artists(frame):
@@ -225,7 +199,7 @@ def _refuse_unreadable_years(frame: pd.DataFrame) -> None:
 def rows_to_keep(rows: pd.DataFrame, columns: Columns, dropped_on: Iterable[str], notes: Notes) -> np.ndarray:
     """Rows with a value in every used column that rows are dropped on, bool (rows,)."""
     kept = np.ones(len(rows), bool)
-    for column in (c for part in columns for c in columns[part] if c in dropped_on):
+    for column in (c for c in chain.from_iterable(columns.values()) if c in dropped_on):
         absent = rows[column].isna().to_numpy()
         notes.add("rows dropped", column, (absent & kept).sum(), "no value")
         kept &= ~absent

@@ -5,7 +5,7 @@ is listened to most does not decide the scale; of interactions, of all rows. The
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ STRATEGIES = {
     "cap": "capped",
     "none": "left in; scaled by mean and standard deviation",
 }
+MISSING = "_missing"
+"""How the names of flags of missing values end."""
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -64,22 +66,14 @@ class Fitted:
     vocabularies: dict[str, list[str]] = field(default_factory=dict)
     """The words of each category; the code of the first is 1."""
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Fitted":
-        """What `as_json` gave; TypeError, KeyError or ValueError for anything else."""
+        """What `asdict` made of it; TypeError, KeyError or ValueError for anything else."""
         scales = {name: Scale(**scale) for name, scale in content["scales"].items()}
         fitted = cls(**content | {"scales": scales, "constants": Constants(**content["constants"])})
         if fitted.strategy not in STRATEGIES or set(fitted.columns) != set(PARTS) or not set(scales) <= set(NUMERIC):
             raise ValueError("its settings are not those of a preprocessor")
         return fitted
-
-    def part_of(self, column: str) -> str:
-        """The part that a column of the frame belongs to."""
-        return next(part for part, columns in self.columns.items() if column in columns)
 
     def outputs(self, part: str) -> dict[str, list[str]]:
         """Names of the output columns of a part: target, numeric, binary, categories."""
@@ -88,7 +82,7 @@ class Fitted:
         return {
             "target": [name for name in numeric if name == TARGET],
             "numeric": [name for name in numeric if name != TARGET],
-            "binary": [*binary, *(f"{c}_missing" for c in self.flagged if self.part_of(c) == part)],
+            "binary": [*binary, *(c + MISSING for c in self.flagged if c in self.columns[part])],
             "categories": [name for name in self.vocabularies if CATEGORIES[name][0] == part],
         }
 
@@ -101,17 +95,9 @@ class Fitted:
         for part in parts:
             names = self.outputs(part)
             self._note_missing(rows, part, notes)
-            for name in names["target"] + names["numeric"]:
-                result[name] = self._number(name, rows, notes)
-            for name in self.usual:
-                if name in names["binary"]:
-                    values = BINARY[name].formula(rows, self.constants)
-                    result[name] = np.where(np.isnan(values), self.usual[name], values).astype(np.int8)
-            for column in self.flagged:
-                if column in self.columns[part]:
-                    result[f"{column}_missing"] = rows[column].isna().to_numpy(np.int8)
-            for name in names["categories"]:
-                result[name] = self._codes(name, rows, notes)
+            result |= {name: self._number(name, rows, notes) for name in names["target"] + names["numeric"]}
+            result |= {name: self._binary(name, rows) for name in names["binary"]}
+            result |= {name: self._codes(name, rows, notes) for name in names["categories"]}
         return pd.DataFrame(result, index=rows.index)
 
     def _note_missing(self, rows: pd.DataFrame, part: str, notes: Notes) -> None:
@@ -126,7 +112,7 @@ class Fitted:
 
     def _number(self, name: str, rows: pd.DataFrame, notes: Notes) -> np.ndarray:
         scale = self.scales[name]
-        values = NUMERIC[name].formula(rows, self.constants)
+        values = NUMERIC[name].values(rows, self.constants)
         values = np.where(np.isnan(values), scale.median, values)
         if scale.low is not None and scale.high is not None:
             outside = (values < scale.low) | (values > scale.high)
@@ -137,6 +123,12 @@ class Fitted:
         with np.errstate(over="ignore"):
             scaled = (values - scale.centre) / scale.spread
         return np.clip(scaled, -LARGEST, LARGEST).astype(np.float32)
+
+    def _binary(self, name: str, rows: pd.DataFrame) -> np.ndarray:
+        if name not in self.usual:
+            return rows[name.removesuffix(MISSING)].isna().to_numpy(np.int8)
+        values = BINARY[name].values(rows, self.constants)
+        return np.where(np.isnan(values), self.usual[name], values).astype(np.int8)
 
     def _codes(self, name: str, rows: pd.DataFrame, notes: Notes) -> np.ndarray:
         words = category(name, rows)
@@ -163,7 +155,7 @@ def learn(
     _learn_numbers(fitted, distinct, there, notes)
     for name, feature in BINARY.items():
         if there.issuperset(feature.sources):
-            values = feature.formula(distinct[feature.part], constants)
+            values = feature.values(distinct[feature.part], constants)
             fitted.usual[name] = float(np.nanmean(values) > 0.5)
             notes.add("binary", name, len(rows), f"0 or 1, usually {fitted.usual[name]:.0f}")
     for name, (part, column) in CATEGORIES.items():
@@ -178,7 +170,7 @@ def _learn_numbers(fitted: Fitted, distinct: dict[str, pd.DataFrame], there: set
     for name, feature in NUMERIC.items():
         if not there.issuperset(feature.sources):
             continue
-        values = feature.formula(distinct[feature.part], fitted.constants)
+        values = feature.values(distinct[feature.part], fitted.constants)
         known = values[~np.isnan(values)]
         if not len(known):  # no row has all the columns that it is made of
             continue
@@ -207,11 +199,10 @@ def scale_of(known: np.ndarray, feature: Feature, strategy: str) -> Scale:
         return Scale(0.0, None, None, 0.0, 1.0)
     low, median, high = (float(q) for q in np.percentile(known, [25, 50, 75]))
     reach = WHISKER * (high - low)
-    bounded = reach > 0
-    bottom, top = (low - reach, high + reach) if bounded else (None, None)
+    bottom, top = (low - reach, high + reach) if reach > 0 else (None, None)
     if feature.as_it_is:
         return Scale(median, bottom, top, 0.0, 1.0)
-    if strategy == "cap" and bounded:
+    if strategy == "cap" and reach > 0:
         known = np.clip(known, bottom, top)
     if strategy == "robust":
         robust = RobustScaler().fit(known[:, None])

@@ -53,60 +53,44 @@ class Feature:
 
     part: str
     sources: tuple[str, ...]
-    formula: Callable[[pd.DataFrame, Constants], np.ndarray]
+    formula: Callable[..., np.ndarray] = np.asarray
+    """From the sources, float64 (rows,) each, then the constants; by default the source itself."""
+    constants: tuple[str, ...] = ()
     as_it_is: bool = False
     """Not scaled: a target, or bounded by nature (two scales for sine and cosine would bend the circle)."""
 
-
-def _time_of_day(turn: Callable[[np.ndarray], np.ndarray]) -> Callable[[pd.DataFrame, Constants], np.ndarray]:
-    return lambda rows, _: turn(2 * np.pi * (_floats(rows, "timestamp") % DAY) / DAY)
-
-
-def _music_age(rows: pd.DataFrame, constants: Constants) -> np.ndarray:
-    assert constants.reference_year is not None
-    return np.maximum(0.0, constants.reference_year - _floats(rows, "release_year"))
+    def values(self, rows: pd.DataFrame, constants: Constants) -> np.ndarray:
+        """The column for typed rows, float64 (rows,), NaN where a source has no value."""
+        sources = (rows[column].to_numpy(float) for column in self.sources)
+        return self.formula(*sources, *(getattr(constants, name) for name in self.constants))
 
 
-def _energy_loudness(rows: pd.DataFrame, constants: Constants) -> np.ndarray:
-    span = (constants.loudest - constants.quietest) or 1.0
-    return _floats(rows, "energy") * np.clip((_floats(rows, "loudness") - constants.quietest) / span, 0.0, 1.0)
+def _angle(seconds: np.ndarray) -> np.ndarray:
+    """The hand of a clock that turns once a day."""
+    return 2 * np.pi * (seconds % DAY) / DAY
 
 
-def _log(column: str) -> Callable[[pd.DataFrame, Constants], np.ndarray]:
-    return lambda rows, _: np.log1p(_floats(rows, column))
-
-
-def _plain(column: str) -> Callable[[pd.DataFrame, Constants], np.ndarray]:
-    return lambda rows, _: _floats(rows, column)
-
-
-def _floats(rows: pd.DataFrame, column: str) -> np.ndarray:
-    return rows[column].to_numpy(float)
+def _energy_loudness(energy: np.ndarray, loudness: np.ndarray, quietest: float, loudest: float) -> np.ndarray:
+    return energy * np.clip((loudness - quietest) / ((loudest - quietest) or 1.0), 0.0, 1.0)
 
 
 TARGET = "plays_log"
 NUMERIC = {
-    TARGET: Feature("interactions", ("weight",), _log("weight"), as_it_is=True),
-    "hour_sin": Feature("interactions", ("timestamp",), _time_of_day(np.sin), as_it_is=True),
-    "hour_cos": Feature("interactions", ("timestamp",), _time_of_day(np.cos), as_it_is=True),
-    "release_year": Feature("items", ("release_year",), _plain("release_year")),
-    "music_age": Feature("items", ("release_year",), _music_age),
-    "duration_log": Feature("items", ("duration_ms",), _log("duration_ms")),
-    "tempo_log": Feature("items", ("tempo",), _log("tempo")),
-    **{name: Feature("items", (name,), _plain(name)) for name in AUDIO_FEATURES if name != "tempo"},
-    "energy_loudness": Feature("items", ("energy", "loudness"), _energy_loudness),
-    "dance_valence": Feature(
-        "items",
-        ("danceability", "valence"),
-        lambda rows, _: _floats(rows, "danceability") * _floats(rows, "valence"),
-    ),
-    "age": Feature("users", ("age",), _plain("age")),
+    TARGET: Feature("interactions", ("weight",), np.log1p, as_it_is=True),
+    "hour_sin": Feature("interactions", ("timestamp",), lambda seconds: np.sin(_angle(seconds)), as_it_is=True),
+    "hour_cos": Feature("interactions", ("timestamp",), lambda seconds: np.cos(_angle(seconds)), as_it_is=True),
+    "release_year": Feature("items", ("release_year",)),
+    "music_age": Feature("items", ("release_year",), lambda y, now: np.maximum(0.0, now - y), ("reference_year",)),
+    "duration_log": Feature("items", ("duration_ms",), np.log1p),
+    "tempo_log": Feature("items", ("tempo",), np.log1p),
+    **{name: Feature("items", (name,)) for name in AUDIO_FEATURES if name != "tempo"},
+    "energy_loudness": Feature("items", ("energy", "loudness"), _energy_loudness, ("quietest", "loudest")),
+    "dance_valence": Feature("items", ("danceability", "valence"), np.multiply),
+    "age": Feature("users", ("age",)),
 }
 BINARY = {
-    "explicit": Feature("items", ("explicit",), _plain("explicit")),
-    "time_signature_3": Feature(
-        "items", ("time_signature",), lambda rows, _: (4 - _floats(rows, "time_signature")).clip(0, 1)
-    ),
+    "explicit": Feature("items", ("explicit",)),
+    "time_signature_3": Feature("items", ("time_signature",), lambda beats: (4 - beats).clip(0, 1)),
 }
 CATEGORIES = {
     "artist": ("items", "artist"),

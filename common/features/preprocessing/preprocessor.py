@@ -13,6 +13,8 @@ import hashlib
 import io
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 from zipfile import BadZipFile
@@ -28,14 +30,14 @@ from common.features.preprocessing.columns import (
     require,
     require_sound,
     rows_to_keep,
-    typed_parts,
+    typed,
 )
 from common.features.preprocessing.fitted import STRATEGIES, Fitted, learn
 from common.features.preprocessing.formulas import BINARY, COLUMNS, KEYS, NUMERIC, PARTS, STAND_INS, TEXTS
 from common.features.preprocessing.report import Notes, summary
 from common.features.preprocessing.text_encoder import TOKENS, TextEncoder, read, sources_of_texts
-from common.utils.errors import UserError, unknown_name
-from common.utils.io import atomic, read_json, write_json
+from common.utils.errors import UserError, unknown_name, whole_number
+from common.utils.io import read_checked, read_json, write_checked, write_json
 
 FILE = "preprocessor.json"
 FORMAT = 2
@@ -72,15 +74,9 @@ class MusicPreprocessor:
         whole = isinstance(reference_year, int | np.integer) and not isinstance(reference_year, bool)
         if reference_year is not None and not (whole and YEARS[0] <= reference_year <= YEARS[1]):
             raise UserError(f"reference_year must be a whole number from {YEARS[0]} to {YEARS[1]}: {reference_year!r}")
-        if (
-            not isinstance(text_dimensions, int | np.integer)
-            or isinstance(text_dimensions, bool)
-            or text_dimensions < 1
-        ):
-            raise UserError(f"text_dimensions must be a whole number of at least 1, not {text_dimensions!r}")
         if not isinstance(missing, Mapping | None):
             raise UserError(f"missing must say impute or drop by column, as in {{'age': 'drop'}}, not {missing!r}")
-        columns = [*(column for part in PARTS for column in COLUMNS[part]), *TEXTS]
+        columns = [*chain.from_iterable(COLUMNS.values()), *TEXTS]
         for column, choice in (missing or {}).items():
             if column not in columns:
                 raise unknown_name("column in missing", str(column), columns)
@@ -88,7 +84,7 @@ class MusicPreprocessor:
                 raise unknown_name(f"choice for missing values of {column!r}", str(choice), ("impute", "drop"))
         self.handle_outliers, self.missing = handle_outliers, dict(missing or {})
         self.reference_year = None if reference_year is None else int(reference_year)
-        self.text_dimensions = int(text_dimensions)
+        self.text_dimensions = whole_number("text_dimensions", text_dimensions)
         self._fitted: Fitted | None = None
 
     def fit_transform(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -108,7 +104,7 @@ class MusicPreprocessor:
             raise UserError("no row is left to fit on, each lacks a value; say 'impute' for more columns in `missing`")
         rows, frame = rows[kept], frame[kept]
         leave_out_empty(rows, columns, left_out)
-        rows = rows[[column for part in PARTS for column in columns[part]]]
+        rows = rows[[*chain.from_iterable(columns.values())]]
         fitted = learn(rows, frame[["user_id", "item_id"]], columns, self.handle_outliers, self.reference_year, notes)
         for name, feature in (NUMERIC | BINARY).items():
             if name not in fitted.scales | fitted.usual and not set(feature.sources) & set(left_out):
@@ -135,10 +131,10 @@ class MusicPreprocessor:
         keys = list(dict.fromkeys(key for part in parts for key in KEYS[part]))
         columns = {part: fitted.columns[part] for part in parts}
         require(frame, keys, f"which names a row of {' and '.join(parts)}")
-        require(frame, (c for part in parts for c in columns[part]), "which the preprocessor was fitted on")
+        require(frame, chain.from_iterable(columns.values()), "which the preprocessor was fitted on")
         require_sound(frame, keys)
         notes = Notes()
-        rows = typed_parts(frame, columns, notes)
+        rows = typed(frame, columns, notes)
         rows = rows[rows_to_keep(rows, columns, self._dropped_on, notes)]
         ready = fitted.apply(rows, parts, notes)
         if oddities := notes.oddities():
@@ -162,20 +158,17 @@ class MusicPreprocessor:
         arrays |= {f"{text}/components": encoder.components for text, (_, encoder) in self._texts.items()}
         np.savez(buffer, allow_pickle=False, **arrays)
         content = buffer.getvalue()
-        sha256 = hashlib.sha256(content).hexdigest()
-        file = f"preprocessor-{sha256[:12]}.npz"
-        with atomic(folder / file) as temporary:
-            temporary.write_bytes(content)
+        file = f"preprocessor-{hashlib.sha256(content).hexdigest()[:12]}.npz"
         settings = ("handle_outliers", "missing", "reference_year", "text_dimensions")
         about = {
             "preprocessor": FORMAT,
             "settings": {name: getattr(self, name) for name in settings},
-            "fitted": fitted.as_json(),
+            "fitted": asdict(fitted),
             "texts": {text: {"column": c, "tokens": encoder.tokens} for text, (c, encoder) in self._texts.items()},
             "columns_left_out": self.columns_left_out,
             "report": self.report.to_dict("list"),
             "arrays": file,
-            "sha256": sha256,
+            "sha256": write_checked(folder / file, content),
         }
         write_json(folder / FILE, about)
         for old in folder.glob("preprocessor-*.npz"):
@@ -199,10 +192,7 @@ class MusicPreprocessor:
             raise UserError(f"{path} is no preprocessor of this version, or damaged; {mend}") from error
         texts = {}
         try:
-            content = arrays.read_bytes()
-            if hashlib.sha256(content).hexdigest() != sha256:
-                raise ValueError("its hash is not the one noted beside it")
-            with np.load(io.BytesIO(content), allow_pickle=False) as saved:
+            with np.load(io.BytesIO(read_checked(arrays, sha256)), allow_pickle=False) as saved:
                 for text, (column, words) in tokens.items():
                     encoder = TextEncoder(TOKENS[text], words, saved[f"{text}/idf"], saved[f"{text}/components"])
                     texts[text] = column, encoder
@@ -238,13 +228,11 @@ class MusicPreprocessor:
         self, fitted: Fitted, texts: dict[str, tuple[str, TextEncoder]], left_out: dict[str, str], report: pd.DataFrame
     ) -> None:
         self._fitted, self._texts, self.columns_left_out, self.report = fitted, texts, left_out, report
-        names = {part: fitted.outputs(part) for part in PARTS}
-        self.target, self.numeric, self.binary = (
-            {part: names[part][kind] for part in PARTS} for kind in ("target", "numeric", "binary")
+        self.target, self.numeric, self.binary, names = (
+            {part: fitted.outputs(part)[kind] for part in PARTS}
+            for kind in ("target", "numeric", "binary", "categories")
         )
-        self.categories = {
-            part: {name: len(fitted.vocabularies[name]) + 1 for name in names[part]["categories"]} for part in PARTS
-        }
+        self.categories = {part: {name: len(fitted.vocabularies[name]) + 1 for name in names[part]} for part in PARTS}
 
     def _learned(self) -> Fitted:
         if self._fitted is None:
@@ -258,8 +246,8 @@ def joined(interactions: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame)
     Interactions have either `user` and `item`, codes that are rows of the other tables (`TrainView`), or `user_id` and
     `item_id`; an id that a table lacks has missing values. Columns that no feature is made of are left away.
     """
-    result = {}
-    for key, table in (("user", users), ("item", items)):
+    found = [interactions[[column for column in COLUMNS["interactions"] if column in interactions]]]
+    for key, table in (("item", items), ("user", users)):
         part, id_column = f"{key}s", f"{key}_id"
         require(table, (id_column,), f"which names a row of {part}")
         if table[id_column].duplicated().any():
@@ -273,15 +261,5 @@ def joined(interactions: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame)
             require(interactions, (id_column,), "which names the rows")
             rows = about.reindex(codes_of(interactions[id_column], pd.Index(about[id_column])))
             rows[id_column] = interactions[id_column].to_numpy()
-        result[key] = rows.set_axis(interactions.index)
-    own = interactions[[column for column in COLUMNS["interactions"] if column in interactions]]
-    return pd.concat(
-        [
-            result["user"]["user_id"],
-            result["item"]["item_id"],
-            own,
-            result["item"].drop(columns="item_id"),
-            result["user"].drop(columns="user_id"),
-        ],
-        axis=1,
-    )
+        found.append(rows.set_axis(interactions.index))
+    return pd.concat(found, axis=1)

@@ -60,14 +60,12 @@ def summary(report: pd.DataFrame, left_out: dict[str, str]) -> str:
     """A line per step of a report, and one per reason for which columns are left out."""
     lines = []
     for step, about in report.groupby("step", sort=False):
-        by_rows: dict[int, list[str]] = {}
-        for column, rows in zip(about["column"], about["rows"], strict=True):
-            by_rows.setdefault(rows, []).append(column)
-        lines.append(line(str(step), (f"{', '.join(names)} {rows:,}".strip() for rows, names in by_rows.items())))
-    reasons: dict[str, list[str]] = {}
-    for column, reason in left_out.items():
-        reasons.setdefault(reason, []).append(column)
-    return "\n".join([*lines, *(line("left out", [f"{', '.join(names)}: {why}"]) for why, names in reasons.items())])
+        by_rows = about.groupby("rows", sort=False)["column"]
+        lines.append(line(str(step), (f"{', '.join(names)} {rows:,}".strip() for rows, names in by_rows)))
+    reasons = pd.Series(left_out, dtype=object)
+    for reason, columns in reasons.groupby(reasons, sort=False):
+        lines.append(line("left out", [f"{', '.join(columns.index)}: {reason}"]))
+    return "\n".join(lines)
 
 
 def line(step: str, parts: Iterable[str]) -> str:
