@@ -12,12 +12,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common import plots
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import TwoTower
 from common.models.vector_index import KINDS, Kind
+from common.plots import networks as plots
 from common.reporting.samples import find_items, find_users, show_recommendations, show_similar
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.two_tower import draw_map, keep_index, show_cold_start, show_coldness

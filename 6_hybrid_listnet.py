@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common import plots
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import HybridListNet
+from common.plots import networks as plots
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.listnet import (

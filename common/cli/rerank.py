@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from common import plots
 from common.data.dataset import load_dataset
 from common.experiments.flags import command, parse
 from common.experiments.outputs import Outputs
 from common.experiments.settings import DataSettings
+from common.plots import model_comparison as plots
 from common.reporting.leaderboard import text, write_leaderboard
 from common.reranking.rerank import Reranking
 from common.reranking.stored_lists import SHOWN, StoredLists, write_run

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import pandas as pd
 
-from common import plots
 from common.data.dataset import Dataset, load_dataset
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.task import Task
@@ -24,6 +23,7 @@ from common.experiments.settings import ModelSettings, device_for
 from common.experiments.tuning import Found, Search, tune, write_preset
 from common.models.base import Recommender
 from common.models.ensemble import Ensemble
+from common.plots import search as plots
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils import distributed

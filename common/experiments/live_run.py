@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from common import plots
 from common.evaluation.curves import curves
 from common.evaluation.recommendations import Evaluation
 from common.experiments import artifacts, tracking
 from common.experiments.run import PARTS, Run, RunKey, hash_config
 from common.models.base import Recommender
+from common.plots import model_comparison as plots
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.environment import peak_rss_mb

@@ -1,6 +1,6 @@
-"""Figures that compare the models of a leaderboard: accuracy by cut-off, diversity, popularity, cost, agreement."""
+"""Figures that compare the models of a leaderboard: accuracy by cut-off, diversity, cost, cold start, ..."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,18 @@ import pandas as pd
 import seaborn as sns
 
 from common.plots.style import PALETTE, figure, legend, plain_log_axis, style, times_axis
+
+LEAST = 0.1
+"""Processor seconds below which a fit's cost is not told apart."""
+GAINS = {
+    "ils_tag_10": "Mean cosine of tags in a list  (← better)",
+    "ils_genre_10": "Mean cosine of genres in a list  (← better)",
+    "calibration_genre_10": "Calibration error, genres, nats  (← better)",
+    "calibration_tag_10": "Calibration error, tags, nats  (← better)",
+    "coverage_10": "Coverage, share of the catalogue  (better →)",
+    "novelty_10": "Novelty, bits  (better →)",
+}
+"""What re-ranking may gain: metric -> label of its axis."""
 
 
 def metrics_by_cutoff(curves: Mapping[str, Mapping[str, np.ndarray]], title: str, path: Path) -> None:
@@ -61,10 +73,6 @@ def popularity_lift(lifts: Mapping[str, pd.Series], title: str, path: Path) -> N
         times_axis(axes.xaxis)
 
 
-LEAST = 0.1
-"""Processor seconds below which a fit's cost is not told apart."""
-
-
 def costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:
     """NDCG@10 with its 95% interval against the processor seconds of a fit, a panel for each protocol."""
     models = [*dict.fromkeys(model for table in tables.values() for model in table["model"] if model != "random")]
@@ -93,3 +101,57 @@ def metric_agreement(agreement: pd.DataFrame, n_models: int, dataset: str, path:
         sns.heatmap(agreement, ax=axes, cbar_kws={"label": label}, **look)
         axes.tick_params(axis="x", rotation=30)
         axes.tick_params(axis="y", rotation=0)
+
+
+def cold_start(rows: Mapping[str, pd.DataFrame], title: str, path: Path, bold: str, single: str) -> None:
+    """NDCG@10 against the number of known items, one line per model.
+
+    rows: model -> columns mean, low and high, indexed by the number of given items. `bold` names the model that is
+    drawn with its 95% interval, `single` the row that stands at 0 items alone, as a star.
+    """
+    n_given = next(iter(rows.values())).index if rows else pd.Index([])
+    places = np.arange(len(n_given))
+    with figure(path, "The cold-start curve", title, width=9.5, height=5.6) as (axes,):
+        for place, (name, values) in enumerate(rows.items()):
+            values, look = values.reindex(n_given), style(place)
+            if name == single:
+                bars = [[values["mean"][0] - values["low"][0]], [values["high"][0] - values["mean"][0]]]
+                star = {"marker": "*", "markersize": 16, "linestyle": "", "capsize": 4, "color": "black"}
+                axes.errorbar([0], [values["mean"][0]], yerr=bars, label=f"{name} (0 items)", **star)
+            elif name == bold:
+                axes.plot(places, values["mean"], label=name, **look | {"linewidth": 3.5, "color": "black"})
+                axes.fill_between(places, values["low"], values["high"], color="black", alpha=0.12, linewidth=0)
+            else:
+                axes.plot(places, values["mean"], label=name, **look)
+        axes.set_xticks(places, [str(n) for n in n_given])
+        axes.set(xlabel="Known items of a user whom no model has seen", ylim=(0, None))
+        axes.set(ylabel="NDCG@10 (95% intervals of the towers')")
+        legend(axes)
+
+
+def trade_offs(
+    model: str, base: Mapping[str, float], rows: Sequence[Mapping[str, Any]], title: str, path: Path
+) -> Path:
+    """NDCG@10 against what lists are to be besides, a curve for each method from weak to strong, the chosen ringed.
+
+    base: metrics of the run itself; rows: method, strength, chosen and metrics of every try. Returns the path.
+    """
+    panels = {key: text for key, text in GAINS.items() if key in base}
+    rows_of_panels = 2 if len(panels) > 3 else 1
+    across = -(-len(panels) // rows_of_panels)
+    with figure(path, f"Re-ranking the lists of {model}", title, panels=across, rows=rows_of_panels, width=5.6) as axes:
+        for axis, (key, text) in zip(axes, panels.items(), strict=False):
+            ring = {"marker": "o", "markersize": 13, "fillstyle": "none", "color": "black", "linestyle": ""}
+            for place, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
+                tried = [row for row in rows if row["method"] == method and key in row]
+                x, y = ([base[name], *(row[name] for row in tried)] for name in (key, "ndcg_10"))
+                axis.plot(x, y, label=method, markersize=6, **style(place))
+                for row in (row for row in tried if row["chosen"]):
+                    axis.plot(row[key], row["ndcg_10"], **ring)
+            axis.plot(base[key], base["ndcg_10"], "*", markersize=16, color="black", label=f"{model} itself")
+            axis.plot([], [], label="chosen strength", **ring)
+            axis.set(xlabel=text, ylabel="NDCG@10")
+        for spare in axes[len(panels) :]:
+            spare.set_visible(False)
+        legend(axes[0])
+    return path

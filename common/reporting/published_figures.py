@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from common import plots
 from common.data.dataset import Dataset
 from common.evaluation.core_metrics import core_metrics
 from common.evaluation.curves import curves
 from common.experiments.analysis.cold_start import COLD_START_MODELS, WITH_FRIENDS
 from common.experiments.outputs import results_of_rows
+from common.plots import model_comparison as plots
 from common.reporting.extra_tables import cold_start_results
 
 LEFT_OUT = ("random", "trending", "content_knn", "popularity")

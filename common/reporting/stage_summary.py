@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from common import plots
 from common.evaluation.curves import curves
 from common.experiments.experiment import Experiment
 from common.experiments.outputs import RowResults
+from common.plots import model_comparison as plots
 from common.reporting.leaderboard import text, write_leaderboard
 from common.utils.io import display
 

@@ -4,7 +4,6 @@ import shutil
 import pandas as pd
 import pytest
 
-from common import plots
 from common.cli.rerank import main
 from common.data.sources.registry import SYNTHETIC
 from common.experiments.live_run import draw_accuracy
@@ -12,7 +11,8 @@ from common.experiments.run import RESULTS, hash_config
 from common.experiments.settings import ModelSettings
 from common.models.knn.item_knn import ItemKNN
 from common.models.linear.als import ALS
-from common.plots.reranking import trade_offs
+from common.plots import model_comparison as plots
+from common.plots.model_comparison import trade_offs
 from common.reranking import stored_lists
 from common.reranking.strength_search import METHODS
 from common.utils.io import read_json, read_parquet, write_json

@@ -10,7 +10,6 @@ from typing import Any
 import optuna
 import pytest
 
-from common import plots
 from common.evaluation.task import Task
 from common.experiments import tuning
 from common.experiments.experiment import Experiment
@@ -20,6 +19,7 @@ from common.experiments.tuning import first_values, searchable, suggest
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.models.neural.sasrec.model import SASRec, SASRecSettings
 from common.models.registry import MODELS
+from common.plots import search as plots
 from common.splits.train_view import TrainView
 from common.utils.errors import DivergedError, UserError
 from common.utils.settings import SearchRange, check_ranges

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from common import plots
+from common.plots import model_comparison as plots
 from common.reporting.published_figures import agreement_of, draw_figures, tuned_rows
 
 ROWS = [

@@ -17,7 +17,7 @@ from common.evaluation.segments import by_length, length_edges
 from common.experiments import tracking
 from common.experiments.experiment import Experiment
 from common.models.neural.sasrec.model import SASRec
-from common.plots.training_curves import training_curves
+from common.plots.networks import training_curves
 from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
 from tests.conftest import ROOT

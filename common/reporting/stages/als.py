@@ -4,13 +4,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from common import plots
 from common.evaluation.curves import precision_and_recall
 from common.experiments.analysis.similar_items import index_of, show_index
 from common.experiments.experiment import Experiment
 from common.experiments.tuning import try_grid
 from common.models import ALS, Ensemble, ItemKNN
 from common.models.base import Recommender
+from common.plots import precision_recall as plots
 from common.utils.io import display, read_parquet, write_parquet
 
 GRID = {"factors": (16, 64, 256), "regularisation": (0.01, 1.0, 10.0, 100.0)}

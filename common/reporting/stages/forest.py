@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from common import plots
 from common.experiments.analysis import feature_importance as study
 from common.experiments.experiment import Experiment
 from common.models import Forest
+from common.plots import two_stage as plots
 
 STRONGEST = 6
 """Features whose partial dependence is drawn."""

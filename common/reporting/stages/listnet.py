@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from common import plots
 from common.experiments.analysis import ablation as study
 from common.experiments.analysis import play_count_holdout
 from common.experiments.experiment import Experiment
@@ -18,6 +17,7 @@ from common.experiments.run import PART_NAMES
 from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
 from common.models import HybridListNet
 from common.models.base import Recommender
+from common.plots import preprocessing, two_stage
 from common.training.context import RefitSchedule
 from common.utils.io import read_json
 
@@ -34,8 +34,8 @@ def draw_preprocessing(exp: Experiment) -> list[Path]:
     after = preprocessor.fit_transform(before)
     columns = [*preprocessor.target["interactions"], *(c for part in preprocessor.numeric.values() for c in part)]
     figures = [
-        exp.plot("hybrid_preprocessing", plots.before_after, before, after),
-        exp.plot("hybrid_correlations", plots.correlations, after, columns),
+        exp.plot("hybrid_preprocessing", preprocessing.before_after, before, after),
+        exp.plot("hybrid_correlations", preprocessing.correlations, after, columns),
     ]
     return [path for path in figures if path.exists()]
 
@@ -51,7 +51,7 @@ def show_calibration(exp: Experiment, model: HybridListNet) -> list[Path]:
     error = study.calibration_error(table)
     text = "\ncalibration on %s: expected and found shares of relevant candidates are %.3f apart"
     log.info(text, PART_NAMES[exp.part], error)
-    return [exp.plot("hybrid_calibration", plots.calibration, table, error, part=exp.part)]
+    return [exp.plot("hybrid_calibration", two_stage.calibration, table, error, part=exp.part)]
 
 
 def study_plays(exp: Experiment) -> list[Path]:
@@ -73,7 +73,7 @@ def study_plays(exp: Experiment) -> list[Path]:
     if explainable := exp.data.manifest.get("notes", {}).get("explainable_variance"):
         share = table["r2"].iloc[0] / explainable
         log.info("  of the variance that the generator's noise leaves (%.4f): %.1f%%", explainable, 100 * share)
-    return [exp.plot("hybrid_plays", plots.play_residuals, pairs[pairs["all"]], float(table["r2"].iloc[0]))]
+    return [exp.plot("hybrid_plays", two_stage.play_residuals, pairs[pairs["all"]], float(table["r2"].iloc[0]))]
 
 
 def read_schedule(folder: Path) -> RefitSchedule | None:
@@ -88,7 +88,7 @@ def read_schedule(folder: Path) -> RefitSchedule | None:
 def study_ablation(exp: Experiment) -> list[Path]:
     """Learn the model anew without each part: printed, kept as a table and drawn."""
     table = _study(exp, "ablation", study.ablation)
-    return [exp.plot("hybrid_ablation", plots.ablation, table, part="valid", heading="Parts of the hybrid")]
+    return [exp.plot("hybrid_ablation", two_stage.ablation, table, part="valid", heading="Parts of the hybrid")]
 
 
 def study_trade_off(exp: Experiment) -> list[Path]:
@@ -100,7 +100,7 @@ def study_trade_off(exp: Experiment) -> list[Path]:
     first = {run.key.model: run for run in reversed(runs_in(exp.folder, "valid")) if run.key.preset == "tuned"}
     others = [first[name].results("valid").metrics for name in BESIDE if name in first]
     others = [row for row in others if row["split_sha256"] == exp.train.split_sha256]
-    return [exp.plot("hybrid_trade_off", plots.trade_off, table, pd.DataFrame(others), part="valid")]
+    return [exp.plot("hybrid_trade_off", two_stage.trade_off, table, pd.DataFrame(others), part="valid")]
 
 
 def _study(exp: Experiment, name: str, rows_of: Callable[..., Iterable[dict[str, Any]]]) -> pd.DataFrame:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common import plots
 from common.evaluation.segments import by_length, length_edges
 from common.experiments.experiment import Experiment
 from common.experiments.outputs import RowResults
 from common.models import SASRec
+from common.plots import networks as plots
 from common.splits.train_view import TrainView
 
 

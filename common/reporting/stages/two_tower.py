@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from common import plots
 from common.experiments.analysis.cold_start import (
     COLD_START_MODELS,
     WITH_FRIENDS,
@@ -17,6 +16,7 @@ from common.experiments.experiment import Experiment
 from common.experiments.outputs import results_of_rows
 from common.models import TwoTower
 from common.models.vector_index import SAMPLE, Index, Kind
+from common.plots import model_comparison, networks
 from common.reporting.cold_start import cold_start_text, coldness_text
 from common.utils.io import display
 
@@ -37,7 +37,7 @@ def keep_index(exp: Experiment, model: TwoTower, kind: Kind) -> None:
 
 def draw_map(exp: Experiment, model: TwoTower) -> Path:
     """The most popular items by their vectors, coloured by tag or genre."""
-    return exp.plot("two_tower_map", plots.embedding_map, *map_of(model.item_vectors(), exp.shown))
+    return exp.plot("two_tower_map", networks.embedding_map, *map_of(model.item_vectors(), exp.shown))
 
 
 def show_cold_start(exp: Experiment, model: TwoTower) -> list[Path]:
@@ -56,7 +56,7 @@ def show_cold_start(exp: Experiment, model: TwoTower) -> list[Path]:
         curves[WITH_FRIENDS] = evaluate_with_attributes(exp, model)
     log.info("\n%s", cold_start_text(curves))
     look = {"bold": TwoTower.name, "single": WITH_FRIENDS}
-    return [exp.plot("ladder", plots.cold_start, curves, part=results.part, **look)]
+    return [exp.plot("ladder", model_comparison.cold_start, curves, part=results.part, **look)]
 
 
 def show_coldness(exp: Experiment) -> None:

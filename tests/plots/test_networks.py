@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from common.plots.training_curves import accuracy_by_length, attention, training_curves
+from common.plots.networks import accuracy_by_length, attention, embedding_map, training_curves
 from tests.plots.pictures import picture, texts
 
 
@@ -37,3 +37,11 @@ def test_attention_shows_the_last_events_and_shortens_long_names(monkeypatch, tm
         == picture(tmp_path, attention, events, weights, "toy")
         != picture(tmp_path, attention, events, weights**2, "toy")
     )
+
+
+def test_items_are_coloured_by_theme_and_named_unless_they_cover_one_another(monkeypatch, tmp_path):
+    points = np.array([[0.0, 0.0], [0.001, 0.001], [5.0, 5.0], [0.0, 9.0]])
+    names, themes = ["first", "covered", "third", "fourth"], ["rock", "", "jazz", "rock"]
+    said = texts(monkeypatch, tmp_path, embedding_map, points, names, themes, "tag", "toy").splitlines()
+    assert {"first", "third", "fourth", "rock", "jazz", "no frequent tag", "Tag"} <= set(said)
+    assert "covered" not in said
