@@ -169,13 +169,19 @@ class Recommender(ABC):
         seen = query.given if exclude_seen else Histories.from_lists([[]] * len(query), train.n_items)
         starts = range(0, max(1, len(query)), USERS_AT_ONCE)
         blocks = [np.arange(start, min(start + USERS_AT_ONCE, len(query))) for start in starts]
-        lists = [top_items(self._scores_of(query.take(rows)), seen.take(rows), places, k) for rows in blocks]
+        lists = [top_items(self.scores_of(query.take(rows)), seen.take(rows), places, k) for rows in blocks]
         items, scores = (np.concatenate(part) for part in zip(*lists, strict=True))
         return item_table(train, ids, items, scores)
 
-    def _scores_of(self, query: Query) -> np.ndarray:
-        """Scores of known users, or of new ones alone, float32 (len(query), n_items)."""
-        return self.score(query.users) if (query.users >= 0).all() else self.fold_in(query.given)
+    def scores_of(self, query: Query) -> np.ndarray:
+        """Scores of known users by code and of the others by their history, float32 (len(query), n_items)."""
+        known = query.users >= 0
+        if known.all():
+            return self.score(query.users)
+        scores = self.fold_in(query.given)
+        if known.any():
+            scores[known] = self.score(query.users[known])
+        return scores
 
     def similar_items(self, item: str, k: int = 10) -> pd.DataFrame:
         """The k items most similar to one (id or name): rank int32, item_id, name where items have names, score.

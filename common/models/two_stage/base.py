@@ -14,7 +14,7 @@ from common.models.base import Recommender, Validation, as_histories, similar_by
 from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings
 from common.models.two_stage.feature_builder import FeatureBuilder
 from common.models.two_stage.feature_inputs import FeatureTables
-from common.models.two_stage.training_data import CrossFitted, TrainingData, cross_fit
+from common.models.two_stage.training_data import CrossFitted, Recipe, TrainingData, cross_fit
 from common.splits.histories import Histories, Query, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
@@ -81,8 +81,8 @@ class TwoStageRecommender(Recommender):
     def cross_fit(self, train: TrainView, context: FitContext) -> CrossFitted:
         """Fit the sources, for use and per fold, unless an earlier fit has left just that in `context.shared`."""
         settings = CandidateSettings(**{f.name: getattr(self.settings, f.name) for f in fields(CandidateSettings)})
-        negatives = self.settings.negatives
-        fitted, known = cross_fit(train, settings, negatives, self.seed, self.device, context.shared)
+        recipe = Recipe(settings, self.settings.negatives, self.seed, self.device)
+        fitted, known = cross_fit(train, recipe, context.shared)
         self.feature_builder, self.histories = fitted.feature_builder, train.histories
         self.source_seconds, self.feature_seconds = fitted.source_seconds, fitted.feature_seconds
         self.shared_seconds = fitted.source_seconds + fitted.feature_seconds if known else Seconds()
@@ -91,7 +91,7 @@ class TwoStageRecommender(Recommender):
     def candidates(self, query: Query) -> Candidates:
         """The candidates of a query and their features."""
         proposals = self.feature_builder.generator.propose(query)
-        features = self.feature_builder.build(query, proposals.rows, proposals.items, proposals)
+        features = self.feature_builder.build(proposals, proposals.rows, proposals.items)
         return Candidates(query.users, proposals.rows, proposals.items, features, proposals.order_of_the_rest())
 
     def query(self, users: np.ndarray) -> Query:
@@ -126,8 +126,8 @@ class TwoStageRecommender(Recommender):
         query, sorted_rows = self.query(distinct), rows[order]
         for block in builder.generator.blocks(query):
             mine = order[slice(*np.searchsorted(sorted_rows, [block[0], block[-1] + 1]))]
-            part = query.take(block)
-            features = builder.build(part, rows[mine] - block[0], items[mine], builder.generator.propose(part))
+            proposals = builder.generator.propose(query.take(block))
+            features = builder.build(proposals, rows[mine] - block[0], items[mine])
             predicted[mine] = self.ranker.predict_plays(users[mine], items[mine], features)
         return predicted
 

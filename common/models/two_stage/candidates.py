@@ -58,22 +58,19 @@ class CandidateSettings:
 
 @dataclass(frozen=True)
 class Proposals:
-    """What the sources say of a query.
+    """What the sources of a generator say of a query.
 
-    names: the sources. rows, items: the candidates int64 (pairs,), sorted by row, then item. scores: of every source,
-    float32 (sources, rows, n_items). best: each source's best score among the items the user does not have, 1 where
-    it is not above 0, float32 (sources, rows).
+    rows, items: the candidates int64 (pairs,), sorted by row, then item. scores: of every source, float32 (sources,
+    rows, n_items). best: each source's best score among the items the user does not have, 1 where it is not above 0,
+    float32 (sources, rows).
     """
 
-    names: list[str]
+    generator: "CandidateGenerator"
+    query: Query
     rows: np.ndarray
     items: np.ndarray
     scores: np.ndarray
     best: np.ndarray
-
-    def of_pairs(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Scores of pairs, float32 (pairs, sources)."""
-        return self.scores[:, rows, items].T
 
     def ranks(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         """How many of the user's candidates a source puts before each pair, float32 (pairs, sources); rows sorted."""
@@ -93,7 +90,7 @@ class Proposals:
 
         It stands in [-1, 0]: below every candidate, whose score is at least 0.
         """
-        sources = [place for place, name in enumerate(self.names) if name in OF_THE_REST]
+        sources = [place for place, name in enumerate(self.generator.sources) if name in OF_THE_REST]
         total = np.zeros(self.scores.shape[1:], np.float32)
         for place in sources:
             total += np.clip(self.scores[place] / self.best[place][:, None], -1, 1) / len(sources)
@@ -142,7 +139,7 @@ class CandidateGenerator:
         history = np.repeat(np.arange(len(query)), query.given.lengths), query.given.items
 
         def fill(place: int, source: Recommender) -> None:
-            own = score_query(source, query)
+            own = source.scores_of(query).astype(np.float32, copy=False)
             scores[place] = own
             own[history] = -np.inf
             best[place] = own.max(axis=1, initial=-np.inf)
@@ -156,7 +153,7 @@ class CandidateGenerator:
                 list(executor.map(fill, range(len(self.sources)), self.sources.values()))
         rows, items = np.nonzero(chosen.any(axis=0))
         best = np.where(best > 0, best, np.float32(1))
-        return Proposals(list(self.sources), rows, items, scores, best)
+        return Proposals(self, query, rows, items, scores, best)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The sources' arrays under their names."""
@@ -172,24 +169,12 @@ class CandidateGenerator:
 
 def available(train: TrainView) -> list[str]:
     """The sources that the data can feed: no tags, no audio, no friends, no such source."""
-    has_audio = item_vectors(train, "audio") is not None
     lacking = {
         "tag_knn": train.item_tags is None or train.item_tags.empty,
-        "content_knn": not has_audio,
+        "content_knn": item_vectors(train, "audio") is None,
         "friends": train.social is None or train.social.empty,
     }
     return [name for name in KINDS if not lacking.get(name, False)]
-
-
-def score_query(source: Recommender, query: Query) -> np.ndarray:
-    """Scores of known users by code and of the others by their history, float32 (rows, n_items), free to change."""
-    known = query.users >= 0
-    if known.all():
-        return source.score(query.users).astype(np.float32, copy=False)
-    scores = source.fold_in(query.given).astype(np.float32, copy=False)
-    if known.any():
-        scores[known] = source.score(query.users[known])
-    return scores
 
 
 def largest(scores: np.ndarray, k: int) -> np.ndarray:

@@ -1,9 +1,7 @@
 """What features are made from: the tables of a train view as arrays, and what is derived from them once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ from common.models.knn.content_knn import tf_idf
 from common.models.knn.friends import friend_matrix
 from common.splits.cross_fitting import scheme_of
 from common.splits.train_view import TrainView
-from common.utils.arrays import pack_csr, unpack_csr, weigh
+from common.utils.arrays import pack_csr, sums_of_rows, unpack_csr, weigh
 
 DAY = 86_400
 PEOPLE = ("age", "gender", "country")
@@ -32,7 +30,6 @@ class FeatureTables:
 
     arrays: dict[str, np.ndarray]
     matrices: dict[str, sparse.csr_array] = field(default_factory=dict)
-    _made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __contains__(self, name: str) -> bool:
         """Whether the data have a table."""
@@ -110,20 +107,17 @@ class FeatureTables:
         """All tag assignments of each item."""
         return np.asarray(self.matrices["tags"].sum(axis=1)).ravel()
 
-    def has_vector(self, name: str) -> np.ndarray:
-        """Which items have anything in a table of vectors, bool (items,)."""
-        return self._once(f"has {name}", lambda: np.diff(sparse.csr_array(self[name]).indptr) > 0)
+    @cached_property
+    def has_vector(self) -> dict[str, np.ndarray]:
+        """Which items have anything in each table of vectors, bool (items,)."""
+        names = [name for name in ("genres", "audio_vectors", "tag_vectors") if name in self]
+        return {name: np.diff(sparse.csr_array(self[name]).indptr) > 0 for name in names}
 
-    def known_values(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Of an array: of which items all values are known, 0 or 1, (items,), and the values, 0 for the other items,
-        (items, columns)."""
-        return self._once(f"known {name}", lambda: _known(self.arrays[name]))
-
-    def _once(self, what: str, make: Callable[[], Any]) -> Any:
-        """What is made from the tables, once."""
-        if what not in self._made:
-            self._made[what] = make()
-        return self._made[what]
+    @cached_property
+    def known_values(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Of audio and years: of which items all values are known, 0 or 1, (items,), and the values, 0 for the other
+        items, (items, columns)."""
+        return {name: _known(self.arrays[name]) for name in ("audio", "years") if name in self}
 
     def of_listeners(self, total: np.ndarray) -> np.ndarray:
         """A mean over listeners from their total; NaN for an item of whose few listeners nothing is to be said."""
@@ -187,3 +181,35 @@ def ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     """
     total, count = np.asarray(total, float).ravel(), np.asarray(count, float).ravel()
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+
+
+def of_products(
+    weights: sparse.csr_array, matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Single entries of weights @ matrix, float64 (len(rows),)."""
+    if weights.shape[0] == 1:
+        return sums_of_rows(weights, matrix)[rows, columns]
+    return entries(weights @ matrix, rows, columns)
+
+
+def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Single entries of a sparse matrix, float64 (len(rows),).
+
+    >>> entries(sparse.csr_array([[0.0, 2.0]]), np.array([0, 0]), np.array([1, 0]))
+    array([2., 0.])
+    """
+    return np.asarray(sparse.csr_array(matrix)[rows, columns], float) if len(rows) else np.zeros(0)
+
+
+def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """Entropy in nats of each row's shares, NaN for an empty row, float64 (rows,).
+
+    >>> entropy(np.array([[1.0, 1.0], [3.0, 0.0], [0.0, 0.0]])).round(3)
+    array([0.693, 0.   ,   nan])
+    """
+    amounts = sparse.csr_array(amounts).astype(float)
+    total = np.asarray(amounts.sum(axis=1)).ravel()
+    share = amounts.data / np.repeat(total, np.diff(amounts.indptr))
+    row = np.repeat(np.arange(amounts.shape[0]), np.diff(amounts.indptr))
+    surprise = np.bincount(row, -share * np.log(np.maximum(share, 1e-300)), minlength=amounts.shape[0])
+    return np.where(total > 0, surprise, np.nan)

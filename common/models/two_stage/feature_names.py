@@ -1,4 +1,4 @@
-"""The features of a (user, item) pair: names and meanings. `feature_builder.py` makes them.
+"""The features of a (user, item) pair: names and meanings. `pair_features.py` makes them.
 
 A feature is made from the train view and from what is known of the user, never from the pair itself. What cannot be
 known is NaN, and groups of features for which the data have no table are left out. Items of so few visible listeners

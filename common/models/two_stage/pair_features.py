@@ -6,37 +6,31 @@ import numpy as np
 from scipy import sparse
 
 from common.models.knn.item_knn import ItemKNN
-from common.models.two_stage.candidates import CandidateGenerator, Proposals
-from common.models.two_stage.feature_inputs import DAY, FeatureTables, ratio
-from common.splits.histories import Query
-from common.utils.arrays import sums_of_rows, weigh
+from common.models.two_stage.candidates import Proposals
+from common.models.two_stage.feature_inputs import DAY, FeatureTables, entries, entropy, of_products, ratio
+from common.utils.arrays import weigh
 
 Columns = dict[str, np.ndarray]
-
-
 BY_LISTENERS = ("als", "ease", "item_knn", "user_knn", "friends")
 """Sources that know an item by its listeners alone."""
-
-
+MAINSTREAM = 0.01
+"""The share of the catalogue that counts as mainstream."""
 RECENT = (1, 5, 15)
 """How many of the last items count as recent."""
-
-
 MONTH = 31
 """Days around the user's last event that count as the same time."""
 
 
 class Pairs:
-    """Pairs (row of `query`, item), sorted by row, and what the features of several groups need of them."""
+    """Pairs (row of a query, item), sorted by row, and what the features of several groups need of them."""
 
-    def __init__(
-        self, tables: FeatureTables, generator: CandidateGenerator, query: Query, rows: np.ndarray, items: np.ndarray
-    ) -> None:
-        self.tables, self.generator, self.query, self.rows, self.items = tables, generator, query, rows, items
-        self.plays = query.given.matrix()
+    def __init__(self, tables: FeatureTables, proposals: Proposals, rows: np.ndarray, items: np.ndarray) -> None:
+        self.tables, self.proposals, self.rows, self.items = tables, proposals, rows, items
+        self.query = proposals.query
+        self.plays = self.query.given.matrix()
         self.has = weigh(self.plays, "binary")
         self.lengths = np.asarray(self.has.sum(axis=1)).ravel()
-        self.starts = np.searchsorted(rows, np.arange(len(query) + 1))
+        self.starts = np.searchsorted(rows, np.arange(len(self.query) + 1))
         self.user_mainstream = ratio(self.has @ tables.log_listeners, self.lengths)
         self.user_log_plays = ratio(weigh(self.plays, "log").sum(axis=1), self.lengths)
 
@@ -48,7 +42,7 @@ class Pairs:
     @property
     def similarity(self) -> sparse.csr_array:
         """Similarity of items by common listeners, (n_items, n_items)."""
-        item_knn = self.generator.sources[ItemKNN.name]
+        item_knn = self.proposals.generator.sources[ItemKNN.name]
         assert isinstance(item_knn, ItemKNN)
         return item_knn.similarity
 
@@ -63,8 +57,35 @@ class Pairs:
         return made
 
 
+def user_features(pairs: Pairs) -> Columns:
+    """Length and popularity of the history."""
+    head = pairs.tables.popularity_rank < MAINSTREAM
+    share = ratio(pairs.has @ head.astype(float), pairs.lengths)
+    own = {
+        "user_items": np.log1p(pairs.lengths),
+        "user_mainstream": pairs.user_mainstream,
+        "user_mainstream_share": share,
+    }
+    return {name: values[pairs.rows] for name, values in own.items()}
+
+
+def item_features(pairs: Pairs) -> Columns:
+    """Listeners and popularity rank of the item, and how far they are from what the user is used to."""
+    tables, items = pairs.tables, pairs.items
+    mainstream = pairs.user_mainstream[pairs.rows]
+    return {
+        "item_listeners": tables.log_listeners[items],
+        "item_popularity_rank": tables.popularity_rank[items],
+        "item_mainstream": tables.item_mainstream[items],
+        "popularity_gap": tables.log_listeners[items] - mainstream,
+        "mainstream_gap": tables.item_mainstream[items] - mainstream,
+    }
+
+
 def play_features(pairs: Pairs) -> Columns:
-    """How much the user plays, how much an item is played, and both together."""
+    """How much the user plays, how much an item is played, and both together; nothing where all weigh the same."""
+    if not pairs.tables.has_plays:
+        return {}
     tables, rows, items = pairs.tables, pairs.rows, pairs.items
     total = np.asarray(pairs.plays.sum(axis=1), float).ravel()
     largest = pairs.plays.max(axis=1).toarray().ravel() if pairs.plays.shape[0] else total
@@ -82,18 +103,18 @@ def play_features(pairs: Pairs) -> Columns:
     }
 
 
-def source_features(pairs: Pairs, proposals: Proposals) -> Columns:
+def source_features(pairs: Pairs) -> Columns:
     """Rank, score and strength of the pair by every source, and how many sources propose it."""
-    rows, items, made = pairs.rows, pairs.items, dict[str, np.ndarray]()
-    ranks, scores = proposals.ranks(rows, items), proposals.of_pairs(rows, items)
-    by_listeners = np.isin(proposals.names, BY_LISTENERS)
-    ranks[np.ix_(~pairs.heard, by_listeners)] = np.nan
-    scores[np.ix_(~pairs.heard, by_listeners)] = np.nan
-    for place, name in enumerate(proposals.names):
+    rows, items, proposals, made = pairs.rows, pairs.items, pairs.proposals, dict[str, np.ndarray]()
+    generator, names = proposals.generator, list(proposals.generator.sources)
+    ranks, scores = proposals.ranks(rows, items), proposals.scores[:, rows, items].T
+    nothing_known = np.ix_(~pairs.heard, np.isin(names, BY_LISTENERS))
+    ranks[nothing_known] = scores[nothing_known] = np.nan
+    for place, name in enumerate(names):
         made[f"{name}_rank"] = ranks[:, place]
         made[f"{name}_score"] = scores[:, place] / proposals.best[place][rows]
-        made[f"{name}_strength"] = scores[:, place] / pairs.generator.scales[place]
-    made["votes"] = (ranks < pairs.generator.settings.top).sum(axis=1) if len(rows) else np.zeros(0)
+        made[f"{name}_strength"] = scores[:, place] / generator.scales[place]
+    made["votes"] = (ranks < generator.settings.top).sum(axis=1) if len(rows) else np.zeros(0)
     return made
 
 
@@ -115,7 +136,7 @@ def content_features(pairs: Pairs) -> Columns:
 
 def _similarity(pairs: Pairs, name: str, space: str) -> Columns:
     """Largest and mean cosine of unit vectors with the history's items that have one; NaN where the item has none."""
-    vectors, has_vector = pairs.tables[name], pairs.tables.has_vector(name)
+    vectors, has_vector = pairs.tables[name], pairs.tables.has_vector[name]
 
     def compare(items: np.ndarray, history: np.ndarray) -> Columns:
         known = history[has_vector[history]]
@@ -176,20 +197,17 @@ def order_features(pairs: Pairs) -> Columns:
     """Similarity to the last items of the history; nothing where histories have no order."""
     if not pairs.tables.arrays["ordered"]:
         return {}
-    spaces = {"listening": pairs.similarity}
-    if "tags" in pairs.tables:
-        spaces["tag"] = pairs.tables.matrices["tag_vectors"]
+    similarity, tags = pairs.similarity, pairs.tables.matrices.get("tag_vectors")
 
     def recent(items: np.ndarray, history: np.ndarray) -> Columns:
-        last, made = history[::-1][: max(RECENT)], dict[str, np.ndarray]()
-        for space, matrix in spaces.items():
-            near = matrix[last] if space == "listening" else matrix[last] @ matrix[items].T
-            near = (near[:, items] if space == "listening" else near).toarray()
-            if space == "listening":
-                near[:, ~pairs.tables.arrays["heard"][items]] = np.nan
-            made |= {f"{space}_last_{n}": near[:n].mean(axis=0) for n in RECENT}
-        return made
+        last = history[::-1][: max(RECENT)]
+        near = {"listening": similarity[last][:, items].toarray()}
+        near["listening"][:, ~pairs.tables.arrays["heard"][items]] = np.nan
+        if tags is not None:
+            near["tag"] = (tags[last] @ tags[items].T).toarray()
+        return {f"{space}_last_{n}": of_space[:n].mean(axis=0) for space, of_space in near.items() for n in RECENT}
 
+    spaces = ["listening"] if tags is None else ["listening", "tag"]
     return pairs.by_user(recent, [f"{space}_last_{n}" for space in spaces for n in RECENT])
 
 
@@ -241,38 +259,47 @@ def _count_before(items: np.ndarray, days: np.ndarray, queried: np.ndarray, day:
 
 def _known_mean(pairs: Pairs, name: str) -> np.ndarray:
     """Mean over each history of the items whose values are known, NaN without any, float64 (rows, columns)."""
-    known, values = pairs.tables.known_values(name)
+    known, values = pairs.tables.known_values[name]
     number = pairs.has @ known
     return (pairs.has @ values) / np.where(number > 0, number, np.nan)[:, None]
 
 
-def of_products(
-    weights: sparse.csr_array, matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
-    """Single entries of weights @ matrix, float64 (len(rows),)."""
-    if weights.shape[0] == 1:
-        return sums_of_rows(weights, matrix)[rows, columns]
-    return entries(weights @ matrix, rows, columns)
+def demographic_features(pairs: Pairs) -> Columns:
+    """NaN for users who are unknown, or of whom the data do not say."""
+    tables, users, made = pairs.tables, pairs.query.users, dict[str, np.ndarray]()
+    for column in ("age", "gender", "country"):
+        if (values := tables.arrays.get(f"user_{column}")) is None:
+            continue
+        own = np.where(users >= 0, values[np.maximum(users, 0)], np.nan)[pairs.rows]
+        told = ~np.isnan(values)
+        telling = tables.has.T @ told.astype(float)
+        if column == "age":
+            mean = np.where(tables.arrays["spoken_of"], ratio(tables.has.T @ np.nan_to_num(values), telling), np.nan)
+            made |= {"user_age": own, "age_gap": own - mean[pairs.items]}
+            continue
+        kinds = np.unique(values[told])
+        like = tables.has.T @ (values[:, None] == kinds).astype(float)
+        share = like / np.where(telling > 0, telling, np.nan)[:, None]
+        place = np.searchsorted(kinds, np.where(np.isnan(own), kinds[0], own)).clip(max=len(kinds) - 1)
+        of_pair = np.where(tables.arrays["spoken_of"][pairs.items], share[pairs.items, place], np.nan)
+        made[f"{column}_share"] = np.where(np.isnan(own), np.nan, of_pair)
+    return made
 
 
-def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Single entries of a sparse matrix, float64 (len(rows),).
+GROUPS = {
+    "user": user_features,
+    "item": item_features,
+    "plays": play_features,
+    "sources": source_features,
+    "content": content_features,
+    "tags": tag_features,
+    "friends": friend_features,
+    "order": order_features,
+    "time": time_features,
+    "people": demographic_features,
+}
 
-    >>> entries(sparse.csr_array([[0.0, 2.0]]), np.array([0, 0]), np.array([1, 0]))
-    array([2., 0.])
-    """
-    return np.asarray(sparse.csr_array(matrix)[rows, columns], float) if len(rows) else np.zeros(0)
 
-
-def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:
-    """Entropy in nats of each row's shares, NaN for an empty row, float64 (rows,).
-
-    >>> entropy(np.array([[1.0, 1.0], [3.0, 0.0], [0.0, 0.0]])).round(3)
-    array([0.693, 0.   ,   nan])
-    """
-    amounts = sparse.csr_array(amounts).astype(float)
-    total = np.asarray(amounts.sum(axis=1)).ravel()
-    share = amounts.data / np.repeat(total, np.diff(amounts.indptr))
-    row = np.repeat(np.arange(amounts.shape[0]), np.diff(amounts.indptr))
-    surprise = np.bincount(row, -share * np.log(np.maximum(share, 1e-300)), minlength=amounts.shape[0])
-    return np.where(total > 0, surprise, np.nan)
+def make_features(pairs: Pairs) -> dict[str, Columns]:
+    """Features of pairs, of the groups for which the data have something: group -> name -> float (pairs,)."""
+    return {group: columns for group, make in GROUPS.items() if (columns := make(pairs))}

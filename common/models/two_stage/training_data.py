@@ -16,9 +16,9 @@ import numpy as np
 from tqdm import tqdm
 
 from common.models.two_stage.candidates import KINDS, CandidateGenerator, CandidateSettings
-from common.models.two_stage.feature_builder import FeatureBuilder, make_features
+from common.models.two_stage.feature_builder import FeatureBuilder
 from common.models.two_stage.feature_inputs import feature_tables
-from common.models.two_stage.feature_names import FEATURES
+from common.models.two_stage.pair_features import GROUPS, Pairs, make_features
 from common.splits.cross_fitting import FOLDS, Fold, folds
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
@@ -65,6 +65,16 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What decides, beside the train view, what is cross-fitted; `negatives` are kept per positive."""
+
+    settings: CandidateSettings
+    negatives: int
+    seed: int
+    device: str
+
+
+@dataclass(frozen=True)
 class CrossFitted:
     """The fitted sources and features, the training data, and the seconds that both took."""
 
@@ -76,76 +86,56 @@ class CrossFitted:
     """Trees that were learned from the data, and the seconds that took, by what they were learned with."""
 
 
-def cross_fit(
-    train: TrainView,
-    settings: CandidateSettings,
-    negatives: int,
-    seed: int,
-    device: str,
-    shared: dict[Any, Any] | None = None,
-) -> tuple[CrossFitted, bool]:
-    """Sources, features and training data of a train view, and whether an earlier fit has left them in `shared`.
-
-    negatives: how many negatives per positive are kept.
-    """
-    key = ("cross-fitted", id(train), settings, negatives, seed, device)  # the data keep the view, and so its id
+def cross_fit(train: TrainView, recipe: Recipe, shared: dict[Any, Any] | None = None) -> tuple[CrossFitted, bool]:
+    """Sources, features and training data of a train view, and whether an earlier fit has left them in `shared`."""
+    key = ("cross-fitted", id(train), recipe)  # the data keep the view, and so its id
     shared = {} if shared is None else shared
     known = key in shared
     if not known:
-        shared[key] = _cross_fit(train, settings, negatives, seed, device)
+        shared[key] = _cross_fit(train, recipe)
     return shared[key], known
 
 
-def _cross_fit(train: TrainView, settings: CandidateSettings, negatives: int, seed: int, device: str) -> CrossFitted:
+def _cross_fit(train: TrainView, recipe: Recipe) -> CrossFitted:
     clock = Clock()
-    builder = fit_sources(train, settings, seed, device, clock)
-    rng = np.random.default_rng([seed, negatives])
+    builder = fit_sources(train, recipe, clock)
+    rng = np.random.default_rng([recipe.seed, recipe.negatives])
     parts, first = [], 0
-    for fold in tqdm(folds(train, seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
-        of_fold = fit_sources(fold.train, settings, seed, device, clock, builder.columns)
+    for fold in tqdm(folds(train, recipe.seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
+        of_fold = fit_sources(fold.train, recipe, clock, builder.columns)
         for rows in of_fold.generator.blocks(fold.query):
-            parts.append(labelled_pairs(of_fold, fold, rows, first, negatives, rng, clock))
+            part = labelled_pairs(of_fold, fold, rows, recipe.negatives, rng, clock)
+            parts.append(part | {"lists": first + part["lists"]})
         first += len(fold.query)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     builder, data = without_unknown(builder, TrainingData(train, builder.columns, **joined))
     sources, groups = builder.generator.sources.keys(), builder.columns.keys()
-    if missing := [*(KINDS.keys() - sources), *(FEATURES.keys() - groups)]:
+    if missing := [*(KINDS.keys() - sources), *(GROUPS.keys() - groups)]:
         nothing = "left out, since %s of data set %r has nothing for them: %s"
         log.info(nothing, train.protocol, train.dataset, ", ".join(sorted(missing)))
     return CrossFitted(builder, data, clock.seconds["sources"], clock.seconds["features"])
 
 
 def fit_sources(
-    train: TrainView,
-    settings: CandidateSettings,
-    seed: int,
-    device: str,
-    clock: "Clock",
-    columns: dict[str, list[str]] | None = None,
+    train: TrainView, recipe: Recipe, clock: "Clock", columns: dict[str, list[str]] | None = None
 ) -> FeatureBuilder:
     """Fit the sources and gather the tables; `columns` are those of the whole data, for a fold of it."""
-    generator = CandidateGenerator(settings, seed, device).fit(train)
+    generator = CandidateGenerator(recipe.settings, recipe.seed, recipe.device).fit(train)
     clock.lap("sources")
     tables = feature_tables(train)
     if columns is None:
         first = np.array([0])
-        first_user = Query(first, train.histories.take(first))
-        made = make_features(tables, generator, first_user, first, first, generator.propose(first_user))
+        proposals = generator.propose(Query(first, train.histories.take(first)))
+        made = make_features(Pairs(tables, proposals, first, first))
         columns = {group: list(names) for group, names in made.items()}
     clock.lap("features")
     return FeatureBuilder(generator, tables, columns)
 
 
 def labelled_pairs(
-    builder: FeatureBuilder,
-    fold: Fold,
-    rows: np.ndarray,
-    first: int,
-    negatives: int,
-    rng: np.random.Generator,
-    clock: "Clock",
+    builder: FeatureBuilder, fold: Fold, rows: np.ndarray, negatives: int, rng: np.random.Generator, clock: "Clock"
 ) -> dict[str, np.ndarray]:
-    """The arrays of `TrainingData` of consecutive rows of a fold's query, whose lists are numbered from `first`."""
+    """The arrays of `TrainingData` of consecutive rows of a fold's query, which are the numbers of their lists."""
     query, n_items = fold.query.take(rows), builder.generator.n_items
     proposals = builder.generator.propose(query)
     clock.lap("sources")
@@ -158,13 +148,13 @@ def labelled_pairs(
     with_plays = held_out[labels] if builder.tables.has_plays else held_out[:0]
     pairs = np.union1d(chosen, with_plays)
     owners, items = pairs // n_items, pairs % n_items
-    features = builder.build(query, owners, items, proposals)
+    features = builder.build(proposals, owners, items)
     clock.lap("features")
     log_plays = np.full(len(pairs), np.nan, np.float32)
     log_plays[np.searchsorted(pairs, with_plays)] = fold.log_weights[mine][labels][: len(with_plays)]
     return {
         "features": features,
-        "lists": first + rows[0] + owners,
+        "lists": rows[0] + owners,
         "users": query.users[owners],
         "items": items,
         "candidate": np.isin(pairs, chosen),

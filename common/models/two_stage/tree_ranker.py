@@ -53,7 +53,8 @@ class TreeRanker:
     ) -> None:
         """Learn to order candidates, and to predict log plays where there are any; trees need no validation."""
         self.trees = self.learn(data.candidate_features, data.labels)
-        self.plays_trees = self.learn_plays(data.features[data.has_plays], data.log_plays[data.has_plays])
+        features, log_plays = data.features[data.has_plays], data.log_plays[data.has_plays].astype(np.float64)
+        self.plays_trees = fit_trees(self.new_plays_trees(), features, log_plays, None) if len(features) else None
 
     def refit(self, data: TrainingData, context: FitContext = NO_CONTEXT) -> None:
         """The same as `fit`."""
@@ -65,12 +66,6 @@ class TreeRanker:
             return None
         weights = np.where(labels, (~labels).sum() / labels.sum(), 1.0) if self.balanced else None
         return fit_trees(self.new_trees(), features, labels.astype(np.float64), weights)
-
-    def learn_plays(self, features: np.ndarray, log_plays: np.ndarray) -> Trees | None:
-        """Trees fitted to log plays; None where there is nothing to learn."""
-        return (
-            fit_trees(self.new_plays_trees(), features, log_plays.astype(np.float64), None) if len(features) else None
-        )
 
     def order(self, candidates: Candidates) -> np.ndarray:
         """Scores of the candidates in [0, 1], float32 (pairs,); the first stage's own where nothing was learned."""

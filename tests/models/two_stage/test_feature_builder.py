@@ -15,9 +15,10 @@ from common.models.two_stage.candidates import (
     CandidateSettings,
     available,
 )
-from common.models.two_stage.feature_builder import aligned, make_features
+from common.models.two_stage.feature_builder import aligned
 from common.models.two_stage.feature_inputs import feature_tables
 from common.models.two_stage.feature_names import FEATURES
+from common.models.two_stage.pair_features import Pairs, make_features
 from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 
@@ -54,9 +55,7 @@ def made(train: TrainView, rows: list[int], items: list[int], query: Query | Non
     """Features of some pairs of known users by name."""
     generator = generator_of(train)
     query = query or Query(np.arange(train.n_users), train.histories)
-    groups = make_features(
-        feature_tables(train), generator, query, np.array(rows), np.array(items), generator.propose(query)
-    )
+    groups = make_features(Pairs(feature_tables(train), generator.propose(query), np.array(rows), np.array(items)))
     return {name: np.asarray(column) for columns in groups.values() for name, column in columns.items()}
 
 
@@ -117,9 +116,7 @@ def test_what_the_data_lack_is_left_out(changed, group, source):
     train = tiny(**changed)
     generator = generator_of(train)
     query = Query(np.arange(3), train.histories)
-    groups = make_features(
-        feature_tables(train), generator, query, np.array([0]), np.array([2]), generator.propose(query)
-    )
+    groups = make_features(Pairs(feature_tables(train), generator.propose(query), np.array([0]), np.array([2])))
     assert group not in groups
     assert set(groups) == FEATURES.keys() - {group, "order"}
     assert set(KINDS) - set(available(train)) == ({source} if source else set())

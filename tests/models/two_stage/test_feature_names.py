@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from common.models.two_stage.feature_builder import make_features
 from common.models.two_stage.feature_inputs import feature_tables
 from common.models.two_stage.feature_names import FEATURES
+from common.models.two_stage.pair_features import Pairs, make_features
 from common.splits.histories import Query
 from tests.conftest import ROOT
 from tests.models.two_stage.test_feature_builder import described, generator_of, tiny
@@ -16,9 +16,7 @@ def test_every_feature_is_explained_and_every_explained_one_exists():
     train = tiny("next", users=tiny().users.assign(country=["no", "pt", "no"]))
     generator = generator_of(train)
     query = Query(np.arange(3), train.histories)
-    groups = make_features(
-        feature_tables(train), generator, query, np.array([0]), np.array([2]), generator.propose(query)
-    )
+    groups = make_features(Pairs(feature_tables(train), generator.propose(query), np.array([0]), np.array([2])))
     assert list(groups) == list(FEATURES)
     for group, columns in groups.items():
         assert all(described(name, group) for name in columns), group

@@ -7,10 +7,11 @@ import pytest
 
 from common.models.linear.als import ALSSettings
 from common.models.two_stage.candidates import CandidateSettings
-from common.models.two_stage.training_data import cross_fit
+from common.models.two_stage.training_data import Recipe, cross_fit
 from tests.models.contract_tests import block_visible
 
 SETTINGS = CandidateSettings(top=8, als=ALSSettings(factors=4, iterations=2, regularisation=1.0))
+RECIPE = Recipe(SETTINGS, negatives=2, seed=0, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def train(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(train):
-    return cross_fit(train, SETTINGS, 2, 0, "cpu")[0].data
+    return cross_fit(train, RECIPE)[0].data
 
 
 def test_targets_are_pairs_of_the_train_view_and_other_candidates_are_not(train, data):
@@ -37,7 +38,7 @@ def test_plays_are_known_of_targets_alone(train, data):
     plays = train.histories.matrix().toarray()[data.users[data.target], data.items[data.target]]
     np.testing.assert_allclose(data.log_plays[data.target], np.log1p(plays), rtol=1e-6)
     flat = dataclasses.replace(train, interactions=train.interactions.assign(weight=1.0))
-    assert not cross_fit(flat, SETTINGS, 2, 0, "cpu")[0].data.has_plays.any()
+    assert not cross_fit(flat, RECIPE)[0].data.has_plays.any()
 
 
 def test_features_have_a_column_per_name(data):
@@ -47,13 +48,13 @@ def test_features_have_a_column_per_name(data):
 
 def test_what_is_shared_is_made_once_for_the_same_train_view_settings_and_seed(train):
     shared: dict = {}
-    first, known = cross_fit(train, SETTINGS, 2, 0, "cpu", shared)
+    first, known = cross_fit(train, RECIPE, shared)
     assert not known
-    again, known = cross_fit(train, dataclasses.replace(SETTINGS), 2, 0, "cpu", shared)
+    again, known = cross_fit(train, dataclasses.replace(RECIPE, settings=dataclasses.replace(SETTINGS)), shared)
     assert known
     assert again is first
-    for changed in ({"seed": 1}, {"negatives": 3}, {"train": dataclasses.replace(train)}):
-        what = {"train": train, "negatives": 2, "seed": 0} | changed
-        other, known = cross_fit(what["train"], SETTINGS, what["negatives"], what["seed"], "cpu", shared)
+    recipes = [dataclasses.replace(RECIPE, **changed) for changed in ({"seed": 1}, {"negatives": 3})]
+    for view, recipe in [*((train, recipe) for recipe in recipes), (dataclasses.replace(train), RECIPE)]:
+        other, known = cross_fit(view, recipe, shared)
         assert not known
         assert other is not first
