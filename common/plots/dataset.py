@@ -1,4 +1,4 @@
-"""Figures of a data set: tables in, a picture each; False where there is nothing to draw. `dataset` is its name."""
+"""Figures of a data set: tables that hold something in, a picture each. `dataset` is its name."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -10,13 +10,13 @@ import pandas as pd
 import seaborn as sns
 
 from common.data.tables import AUDIO_FEATURES
-from common.plots.style import PALETTE, figure, percent_axis, plain_log_axis, thousands_axis
+from common.plots.style import PALETTE, correlation_map, figure, percent_axis, plain_log_axis, thousands_axis
 
 GENRES = 8
 """Genres shown: the ones with the most items."""
 
 
-def activity(interactions: pd.DataFrame, dataset: str, path: Path) -> bool:
+def activity(interactions: pd.DataFrame, dataset: str, path: Path) -> None:
     """Items per user; plays per interaction, plain and on a logarithmic axis."""
     rows = interactions
     with figure(path, "How much users listen", dataset, panels=3, width=5.6) as (left, middle, right):
@@ -37,7 +37,6 @@ def activity(interactions: pd.DataFrame, dataset: str, path: Path) -> bool:
         right.legend()
         thousands_axis(middle.yaxis)
         thousands_axis(right.yaxis)
-    return True
 
 
 def whole_number_edges(largest: float, bins: int = 40) -> np.ndarray:
@@ -47,7 +46,7 @@ def whole_number_edges(largest: float, bins: int = 40) -> np.ndarray:
 
 def popularity(
     listeners: np.ndarray, lorenz: Mapping[str, Sequence[np.ndarray]], gini: float, dataset: str, path: Path
-) -> bool:
+) -> None:
     """Listeners (items,) by popularity rank, and Lorenz curves: name -> shares of items, shares held."""
     with figure(path, "How unequal popularity is", dataset, panels=2) as (left, right):
         left.loglog(np.arange(1, len(listeners) + 1), np.sort(listeners)[::-1], color=PALETTE[0], linewidth=2.5)
@@ -61,32 +60,32 @@ def popularity(
         percent_axis(right.xaxis)
         percent_axis(right.yaxis)
         right.legend(loc="upper left")
-    return True
 
 
-def content(shares: Mapping[str, Mapping[str, float]], dataset: str, path: Path) -> bool:
+def content(shares: Mapping[str, Mapping[str, float]], dataset: str, path: Path) -> None:
     """What share of items, interactions and plays has genres, audio and tags."""
-    if not shares:
-        return False
     with figure(path, "What is known of the items", dataset, width=9) as (axes,):
-        for place, kind in enumerate(("items", "interactions", "plays")):
-            at = np.arange(len(shares)) + 0.27 * (place - 1)
-            bars = axes.bar(at, [s[kind] for s in shares.values()], 0.25, label=f"of {kind}", color=PALETTE[place])
-            axes.bar_label(bars, fmt="{:.0%}", padding=2, fontsize=11)
-        axes.set_xticks(np.arange(len(shares)), [f"with {name}" for name in shares])
-        axes.set(ylabel="Share", ylim=(0, 1.12), yticks=np.arange(0, 1.01, 0.2))
-        percent_axis(axes.yaxis)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
-        axes.grid(axis="x", visible=False)
-    return True
+        _draw_shares(axes, pd.DataFrame(shares).T.add_prefix("of ", axis="columns").add_prefix("with ", axis="index"))
+        axes.set(ylabel="Share")
 
 
-def friends_and_tags(social: pd.DataFrame | None, tags: Sequence[pd.Series], dataset: str, path: Path) -> bool:
+def _draw_shares(axes: Any, shares: pd.DataFrame) -> None:
+    """Bars of shares 0..1: a group for each row, in it a bar for each column."""
+    places, step = np.arange(len(shares)), 0.8 / shares.shape[1]
+    for number, name in enumerate(shares):
+        at = places + step * (number - (shares.shape[1] - 1) / 2)
+        bars = axes.bar(at, shares[name], step - 0.02, label=name, color=PALETTE[number])
+        axes.bar_label(bars, fmt="{:.0%}", padding=2, fontsize=11)
+    axes.set_xticks(places, list(shares.index))
+    axes.set(ylim=(0, 1.12), yticks=np.arange(0, 1.01, 0.2))
+    percent_axis(axes.yaxis)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=shares.shape[1], frameon=False)
+    axes.grid(axis="x", visible=False)
+
+
+def friends_and_tags(social: pd.DataFrame | None, tags: Sequence[pd.Series], dataset: str, path: Path) -> None:
     """Friends per user, and the tags used most."""
-    panels = (social is not None) + bool(tags)
-    if not panels:
-        return False
-    with figure(path, "Friends and tags", dataset, panels=panels) as axes:
+    with figure(path, "Friends and tags", dataset, panels=(social is not None) + bool(tags)) as axes:
         if social is not None:
             friends = social.groupby("user_id").size()
             most = int(friends.quantile(0.99))
@@ -99,15 +98,16 @@ def friends_and_tags(social: pd.DataFrame | None, tags: Sequence[pd.Series], dat
             axes[-1].set(xlabel="Assignments", title="The tags used most")
             thousands_axis(axes[-1].xaxis)
             axes[-1].grid(axis="y", visible=False)
-    return True
 
 
-def timeline(interactions: pd.DataFrame, tags: pd.DataFrame | None, dataset: str, path: Path) -> bool:
-    """Dated events per month."""
-    dated = interactions if "timestamp" in interactions else tags
-    if dated is None or "timestamp" not in dated:
-        return False
-    what = "interactions" if dated is interactions else "tag assignments"
+def dated(*tables: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The first table with times; None without one."""
+    return next((table for table in tables if table is not None and "timestamp" in table), None)
+
+
+def timeline(dated: pd.DataFrame, dataset: str, path: Path) -> None:
+    """Interactions, or tag assignments, per month."""
+    what = "interactions" if "weight" in dated else "tag assignments"
     times = pd.Series(pd.to_datetime(dated["timestamp"], unit="s"))
     # A handful of impossible dates would stretch the axis over decades: the ends hold one event in a thousand.
     first, last = np.quantile(dated["timestamp"], [0.0005, 0.9995])
@@ -118,7 +118,6 @@ def timeline(interactions: pd.DataFrame, tags: pd.DataFrame | None, dataset: str
         left_out = len(times) - len(usual)
         axes.set(xlabel=f"Month ({left_out:,} earliest and latest events not shown)", ylabel=what.capitalize())
         thousands_axis(axes.yaxis)
-    return True
 
 
 def sounding(*tables: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -130,33 +129,24 @@ def sounding(*tables: pd.DataFrame | None) -> pd.DataFrame | None:
     return None
 
 
-def audio(known: pd.DataFrame | None, dataset: str, path: Path) -> bool:
+def audio(known: pd.DataFrame, dataset: str, path: Path) -> None:
     """Distribution of every audio feature."""
-    if known is None:
-        return False
     units = {"loudness": "loudness (dB)", "tempo": "tempo (beats per minute)"}
     with figure(path, f"Audio features of {len(known):,} tracks", dataset, panels=3, rows=3, width=4.6) as axes:
         for place, (panel, feature) in enumerate(zip(axes, AUDIO_FEATURES, strict=True)):
             panel.hist(known[feature].astype(float), bins=50, color=PALETTE[place % 6])
             panel.set(xlabel=units.get(feature, feature), ylabel="Tracks" if place % 3 == 0 else "")
             thousands_axis(panel.yaxis)
-    return True
 
 
-def audio_correlations(known: pd.DataFrame | None, dataset: str, path: Path) -> bool:
+def audio_correlations(known: pd.DataFrame, dataset: str, path: Path) -> None:
     """Pearson correlations of the audio features."""
-    if known is None:
-        return False
     with figure(path, "Correlations of the audio features", dataset, width=9, height=7) as (axes,):
-        correlations = known[list(AUDIO_FEATURES)].astype(float).corr()
-        sns.heatmap(correlations, annot=True, fmt=".2f", cmap="RdBu_r", vmin=-1, vmax=1, square=True, ax=axes)
-    return True
+        correlation_map(axes, known[list(AUDIO_FEATURES)].astype(float).corr(), square=True)
 
 
-def audio_by_genre(known: pd.DataFrame | None, dataset: str, path: Path) -> bool:
+def audio_by_genre(known: pd.DataFrame, dataset: str, path: Path) -> None:
     """Mean of every audio feature by genre, in standard deviations from the mean of all tracks."""
-    if known is None or "genres" not in known:
-        return False
     values = known[list(AUDIO_FEATURES)].astype(float)
     spread = values.std().where(lambda s: s > 0, 1)
     standard = ((values - values.mean()) / spread).assign(genre=known["genres"].astype(object).str.split("|"))
@@ -168,33 +158,19 @@ def audio_by_genre(known: pd.DataFrame | None, dataset: str, path: Path) -> bool
         sns.heatmap(means, annot=True, fmt="+.1f", cmap="RdBu_r", vmin=-limit, vmax=limit, ax=axes)
         axes.set(ylabel="")
         axes.tick_params(axis="x", rotation=30)
-    return True
 
 
-def unseen_pairs(splits: Mapping[str, Mapping[str, Any]], dataset: str, path: Path) -> bool:
+def unseen_pairs(splits: Mapping[str, Mapping[str, Any]], dataset: str, path: Path) -> None:
     """What share of the test pairs asks for an item, or by a user, without anything in train + validation."""
-    drawn = {name: split for name, split in splits.items() if "impossible" not in split}
-    if not drawn:
-        return False
+    kinds = {f"test_pairs_of_unseen_{kind}": f"unseen {kind}" for kind in ("items", "users")}
     with figure(path, "Cold start: test pairs without a past", dataset, width=9) as (axes,):
-        for place, kind in enumerate(("items", "users")):
-            at = np.arange(len(drawn)) + 0.4 * (place - 0.5)
-            shares = [split[f"test_pairs_of_unseen_{kind}"] for split in drawn.values()]
-            bars = axes.bar(at, shares, 0.38, label=f"unseen {kind}", color=PALETTE[place])
-            axes.bar_label(bars, fmt="{:.0%}", padding=2, fontsize=11)
-        axes.set_xticks(np.arange(len(drawn)), list(drawn))
-        axes.set(ylabel="Share of test pairs", ylim=(0, 1.12), yticks=np.arange(0, 1.01, 0.2))
-        percent_axis(axes.yaxis)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)
-        axes.grid(axis="x", visible=False)
-    return True
+        _draw_shares(axes, pd.DataFrame(splits).T[list(kinds)].rename(columns=kinds).astype(float))
+        axes.set(ylabel="Share of test pairs")
 
 
-def quality(shares: pd.DataFrame, dataset: str, path: Path) -> bool:
-    """Share of missing values and of outliers by column (rows), the worst columns."""
-    shares = shares[shares.max(axis=1) > 0].head(20)[::-1]
-    if shares.empty:
-        return False
+def quality(shares: pd.DataFrame, dataset: str, path: Path) -> None:
+    """Share of missing values and of outliers by column (rows), the worst columns first: these are drawn."""
+    shares = shares.head(20)[::-1]
     with figure(path, "Data quality: missing values and outliers", dataset, width=10, height=7) as (axes,):
         at = np.arange(len(shares))
         axes.barh(at + 0.2, shares["missing"], 0.38, label="missing", color=PALETTE[0])
@@ -204,4 +180,3 @@ def quality(shares: pd.DataFrame, dataset: str, path: Path) -> bool:
         percent_axis(axes.xaxis)
         axes.legend(loc="lower right")
         axes.grid(axis="y", visible=False)
-    return True

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 
-from common.plots.style import PALETTE, figure, legend, plain_log_axis, style, times_axis
+from common.plots.style import PALETTE, correlation_map, figure, legend, plain_log_axis, style, times_axis
 
 LEAST = 0.1
 """Processor seconds below which a fit's cost is not told apart."""
@@ -96,9 +95,8 @@ def costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:
 def metric_agreement(agreement: pd.DataFrame, n_models: int, dataset: str, path: Path) -> None:
     """How any two metrics agree in the order of the models: a square table of rank correlations."""
     with figure(path, "Which metrics agree", f"{dataset}, {n_models} models", width=9, height=6.4) as (axes,):
-        label = "Rank correlation of the models' orders (Spearman)"
-        look = {"vmin": -1, "vmax": 1, "cmap": "RdBu", "annot": True, "fmt": ".2f", "square": True}
-        sns.heatmap(agreement, ax=axes, cbar_kws={"label": label}, **look)
+        scale = {"label": "Rank correlation of the models' orders (Spearman)"}
+        correlation_map(axes, agreement, cmap="RdBu", square=True, cbar_kws=scale)
         axes.tick_params(axis="x", rotation=30)
         axes.tick_params(axis="y", rotation=0)
 
@@ -151,7 +149,5 @@ def trade_offs(
             axis.plot(base[key], base["ndcg_10"], "*", markersize=16, color="black", label=f"{model} itself")
             axis.plot([], [], label="chosen strength", **ring)
             axis.set(xlabel=text, ylabel="NDCG@10")
-        for spare in axes[len(panels) :]:
-            spare.set_visible(False)
         legend(axes[0])
     return path

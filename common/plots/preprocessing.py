@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
-from common.plots.style import PALETTE, figure, thousands_axis
+from common.plots.style import PALETTE, correlation_map, figure, thousands_axis
 
 ANNOTATED = 24
 """With more columns than this, the cells of a heat map are too small for a number."""
@@ -108,19 +107,8 @@ def correlations(after: pd.DataFrame, columns: Sequence[str], dataset: str, path
     with figure(path, "Correlations of the preprocessed columns", dataset, width=max(8.0, side + 1.5), height=side) as (
         axes,
     ):
-        sns.heatmap(
-            correlations,
-            mask=mask,
-            annot=n <= ANNOTATED,
-            fmt=".2f",
-            annot_kws={"fontsize": 9},
-            cmap="RdBu_r",
-            vmin=-1,
-            vmax=1,
-            linewidths=0.5,
-            cbar_kws={"label": "Pearson correlation", "shrink": 0.7},
-            ax=axes,
-        )
+        look = {"annot_kws": {"fontsize": 9}, "cbar_kws": {"label": "Pearson correlation", "shrink": 0.7}}
+        correlation_map(axes, correlations, mask=mask, annot=n <= ANNOTATED, linewidths=0.5, **look)
         axes.grid(visible=False)
         axes.tick_params(axis="x", rotation=90)
         axes.tick_params(axis="y", rotation=0)

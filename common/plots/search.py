@@ -48,5 +48,3 @@ def ensemble_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, floa
             )
             panel.set(xlim=(-0.08, 1.08), ylim=(-0.08, 1.08))
             panel.figure.colorbar(dots, ax=panel, label="NDCG@10")
-        for panel in axes[len(chosen) :]:
-            panel.set_visible(False)

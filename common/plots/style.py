@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -41,6 +42,7 @@ def figure(
 ) -> Iterator[list[Any]]:
     """Yield the axes of a figure of `panels` side by side in each row, and write it as PNG when the block ends.
 
+    Of several rows, panels that stay empty are hidden.
     The axes are not typed: matplotlib's annotations refuse the arrays and dates that it takes.
     The data set's name stands beside the title, so that no picture of generated data passes for a real one.
     """
@@ -54,6 +56,8 @@ def figure(
     )
     try:
         yield list(axes.ravel())
+        for panel in axes.flat:
+            panel.set_visible(rows == 1 or panel.has_data())
         drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
         with atomic(path) as temporary:
             drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
@@ -80,3 +84,9 @@ def times_axis(axis: Axis) -> None:
 def thousands_axis(axis: Axis) -> None:
     """Label an axis with thousands separated."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def correlation_map(axes: Axes, correlations: pd.DataFrame, **look: Any) -> None:
+    """Correlations (rows, columns) as a heat map with their values; look: what seaborn's heatmap takes."""
+    common = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "annot": True, "fmt": ".2f"}
+    sns.heatmap(correlations, ax=axes, **common | look)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,8 +49,6 @@ def partial_dependence(dependence: Mapping[str, np.ndarray], title: str, path: P
         for panel, (name, (values, scores)) in zip(axes, dependence.items(), strict=False):
             panel.plot(values, scores, color=PALETTE[0], linewidth=2)
             panel.set(xlabel=name, ylabel="Mean score", ylim=(0, None))
-        for panel in axes[len(dependence) :]:
-            panel.set_visible(False)
 
 
 def ablation(
@@ -69,12 +68,20 @@ def predicted_plays(targets: pd.DataFrame, r2: float, title: str, path: Path) ->
     known = targets.dropna(subset="predicted_log_plays")
     true, predicted = known["log_plays"].to_numpy(float), known["predicted_log_plays"].to_numpy(float)
     with figure(path, f"Predicted plays of held-out items, R² {r2:.3f}", title, width=9, height=6) as (axes,):
-        cells = axes.hexbin(true, predicted, gridsize=45, bins="log", cmap="viridis", mincnt=1)
-        ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
-        axes.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")
-        axes.set(xlabel="True log(1 + plays)", ylabel="Predicted log(1 + plays)")
-        axes.figure.colorbar(cells, ax=axes, label="Held-out pairs")
-        axes.legend(loc="lower right")
+        _draw_predictions(axes, true, predicted, 45, "Held-out pairs")
+
+
+def _draw_predictions(panel: Any, true: np.ndarray, predicted: np.ndarray, cells: int, label: str) -> None:
+    _draw_density(panel, true, predicted, cells, label)
+    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+    panel.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")
+    panel.set(xlabel="True log(1 + plays)", ylabel="Predicted log(1 + plays)")
+    panel.legend(loc="lower right")
+
+
+def _draw_density(panel: Any, x: np.ndarray, y: np.ndarray, cells: int, label: str) -> None:
+    density = panel.hexbin(x, y, gridsize=cells, bins="log", cmap="viridis", mincnt=1)
+    panel.figure.colorbar(density, ax=panel, label=label)
 
 
 def _errors(rows: pd.DataFrame) -> np.ndarray:
@@ -88,12 +95,8 @@ def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> No
     errors = true - predicted
     with figure(path, f"Predicted plays of held-out pairs, R² {r2:.3f}", title, panels=2, rows=2, width=7) as axes:
         against, spread, quantiles, residuals = axes
-        ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
-        cells = against.hexbin(true, predicted, gridsize=40, bins="log", cmap="viridis", mincnt=1)
-        against.plot(ends, ends, color=PALETTE[3], linestyle="--", label="exact")
-        against.set(xlabel="True log(1 + plays)", ylabel="Predicted log(1 + plays)", title="Predicted against true")
-        against.figure.colorbar(cells, ax=against, label="Pairs")
-        against.legend(loc="lower right")
+        _draw_predictions(against, true, predicted, 40, "Pairs")
+        against.set_title("Predicted against true")
         spread.hist(errors, bins=60, density=True, color=PALETTE[0])
         grid = np.linspace(errors.min(), errors.max(), 200)
         normal = stats.norm.pdf(grid, errors.mean(), errors.std())
@@ -105,10 +108,9 @@ def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> No
         quantiles.plot(theory, slope * theory + start, color=PALETTE[3], linestyle="--", label="normal")
         quantiles.set(xlabel="Quantile of a normal distribution", ylabel="Quantile of the errors", title="Q-Q")
         quantiles.legend(loc="lower right")
-        cells = residuals.hexbin(predicted, errors, gridsize=40, bins="log", cmap="viridis", mincnt=1)
+        _draw_density(residuals, predicted, errors, 40, "Pairs")
         residuals.axhline(0, color=PALETTE[3], linestyle="--")
         residuals.set(xlabel="Predicted log(1 + plays)", ylabel="True - predicted", title="Residuals")
-        residuals.figure.colorbar(cells, ax=residuals, label="Pairs")
 
 
 def trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: Path) -> None:

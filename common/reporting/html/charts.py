@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 
 from common.evaluation.curves import curves
 from common.evaluation.registry import LISTS, PAGE, axis, describe, label, title
-from common.models.top_items import DEPTH
 from common.reporting.html.leaderboards import Leaderboard
 
 COLOURS = (
@@ -21,8 +20,6 @@ COLOURS = (
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "pentagon", "hexagon")
 CHANCE = "random"
 """The model that the charts leave out: it would squeeze all others into one corner."""
-AGAINST = PAGE[LISTS]
-"""What NDCG@10 is drawn against."""
 
 
 class Styles:
@@ -61,27 +58,23 @@ class Styles:
 def charts(board: Leaderboard, styles: Styles) -> dict[str, list[dict[str, Any]]]:
     """Section of the page -> its figures as plain JSON; a section without any is left out."""
     rows = board.rows[board.rows["label"].isin(board.results) & (board.rows["model"] != CHANCE)]
+    known = [metric for metric in PAGE[LISTS] if metric in rows and rows[metric].notna().any()]
     drawn = {
         "length": by_length(board, rows, styles),
-        "pareto": [against(rows, metric, styles) for metric in AGAINST if len(rows) > 1 and _has(rows, metric)],
+        "pareto": [against(rows, metric, styles) for metric in known if len(rows) > 1],
         "training": training(board, rows, styles),
     }
     return {name: [json.loads(figure.to_json()) for figure in figures] for name, figures in drawn.items() if figures}
 
 
-def _has(rows: pd.DataFrame, metric: str) -> bool:
-    return metric in rows and bool(rows[metric].notna().any())
-
-
 def by_length(board: Leaderboard, rows: pd.DataFrame, styles: Styles) -> list[go.Figure]:
     """NDCG@k and recall@k against k."""
     found = {row["label"]: curves(board.results[row["label"]].targets) for _, row in rows.iterrows()}
-    figures, cutoffs = [], np.arange(1, DEPTH + 1)
+    figures = []
     for metric in next(iter(found.values()), {}):
         figure = _figure("k, length of the list", metric, log=True)
         for _, row in rows.iterrows():
-            values = found[row["label"]][metric]
-            _line(figure, row, cutoffs, values, styles, "k = %{x}: %{y:.4f}")
+            _line(figure, row, styles, found[row["label"]][metric], "k = %{x}: %{y:.4f}", mode="lines")
         figures.append(figure)
     return figures
 
@@ -99,17 +92,9 @@ def against(rows: pd.DataFrame, metric: str, styles: Styles) -> go.Figure:
         line={"color": "#999", "dash": "dot", "width": 1.5},
     )
     for (_, row), best in zip(known.iterrows(), front, strict=True):
-        hover = f"<b>{_safe(row)}</b><br>{label('ndcg_10')} %{{y:.4f}}<br>{title(metric)} %{{x:.4f}}"
+        hover = f"{label('ndcg_10')} %{{y:.4f}}<br>{title(metric)} %{{x:.4f}}"
         hover += "<br>on the Pareto front" if best else ""
-        figure.add_scatter(
-            x=[row[metric]],
-            y=[row["ndcg_10"]],
-            mode="markers",
-            name=_safe(row),
-            meta=row["label"],
-            marker=styles.marker(row, 13),
-            hovertemplate=hover + "<extra></extra>",
-        )
+        _trace(figure, row, [row[metric]], [row["ndcg_10"]], "markers", styles.marker(row, 13), hover)
     return figure
 
 
@@ -127,19 +112,16 @@ def pareto(first: pd.Series, second: pd.Series) -> np.ndarray:
 
 def training(board: Leaderboard, rows: pd.DataFrame, styles: Styles) -> list[go.Figure]:
     """NDCG@10 on validation and the loss in units of the first epoch's, for every row that kept its curves."""
-    noted = {row["label"]: board.results[row["label"]].run.curves() for _, row in rows.iterrows()}
-    found = {name: kept for name, kept in noted.items() if kept}
-    rows = rows[rows["label"].isin(found)]
-    validated, losses = (
-        _figure("epoch", f"{label('ndcg_10')} on validation"),
-        _figure("epoch or iteration", "loss / loss of the first"),
-    )
+    validated = _figure("epoch", f"{label('ndcg_10')} on validation")
+    losses = _figure("epoch or iteration", "loss / loss of the first")
     for _, row in rows.iterrows():
-        kept = found[row["label"]]
-        _curve(validated, row, kept.get("val/ndcg_10"), styles, "epoch %{x}: %{y:.4f}")
+        kept = board.results[row["label"]].run.curves()
+        _line(validated, row, styles, kept.get("val/ndcg_10", []), "epoch %{x}: %{y:.4f}")
         for name, text in (("train/loss", "train"), ("refit/loss", "refit on train + validation")):
-            hover = f"{text}, epoch %{{x}}: loss %{{customdata:.5g}}"
-            _loss(losses, row, kept.get(name, []), styles, hover, "dot" if name == "refit/loss" else None)
+            loss = np.array(kept.get(name, []), float)
+            if first := next(iter(loss[np.isfinite(loss)]), 0):
+                hover = f"{text}, epoch %{{x}}: loss %{{customdata:.5g}}"
+                _line(losses, row, styles, loss / first, hover, loss, "dot" if name == "refit/loss" else None)
     figures = [figure for figure in (validated, losses) if figure.data]
     for figure in figures:
         if max(max(trace.x) for trace in figure.data) <= 12:
@@ -147,56 +129,32 @@ def training(board: Leaderboard, rows: pd.DataFrame, styles: Styles) -> list[go.
     return figures
 
 
-def _loss(figure: go.Figure, row: pd.Series, values: Any, styles: Styles, hover: str, dash: str | None) -> None:
-    loss = np.array(values, float)
-    first = loss[np.isfinite(loss)][:1]
-    if len(first) and first[0]:
-        _curve(figure, row, loss / first[0], styles, hover, loss, dash)
-
-
-def _curve(
-    figure: go.Figure,
-    row: pd.Series,
-    values: Any,
-    styles: Styles,
-    hover: str,
-    shown: Any = None,
-    dash: str | None = None,
-) -> None:
-    values = np.array([] if values is None else values, float)
-    known = np.flatnonzero(np.isfinite(values))
-    if len(known):
-        custom = None if shown is None else shown[known]
-        _line(figure, row, known + 1, values[known], styles, hover, custom, dash, "lines+markers")
-
-
 def _line(
     figure: go.Figure,
     row: pd.Series,
-    x: np.ndarray,
-    y: np.ndarray,
     styles: Styles,
+    values: Any,
     hover: str,
-    custom: Any = None,
+    custom: np.ndarray | None = None,
     dash: str | None = None,
-    mode: str = "lines",
+    mode: str = "lines+markers",
 ) -> None:
-    figure.add_scatter(
-        x=x.astype(np.int16),
-        y=y.astype(np.float32),
-        customdata=custom,
-        mode=mode,
-        name=_safe(row),
-        meta=row["label"],
-        line=styles.line(row) | ({"dash": dash} if dash else {}),
-        marker=styles.marker(row, 5),
-        hovertemplate=f"<b>{_safe(row)}</b><br>{hover}<extra></extra>",
-    )
+    """A row's values at 1, 2, ..., gaps left out; custom: further numbers for `hover`."""
+    values = np.array(values, float)
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known):
+        line = styles.line(row) | ({"dash": dash} if dash else {})
+        more = {"line": line, "customdata": None if custom is None else custom[known]}
+        x, y = (known + 1).astype(np.int16), values[known].astype(np.float32)
+        _trace(figure, row, x, y, mode, styles.marker(row, 5), hover, **more)
 
 
-def _safe(row: Mapping[str, Any] | pd.Series) -> str:
-    """A row's name, escaped: Plotly takes some tags in a text for markup."""
-    return html.escape(str(row["label"]), quote=False)
+def _trace(
+    figure: go.Figure, row: pd.Series, x: Any, y: Any, mode: str, marker: dict[str, Any], hover: str, **more: Any
+) -> None:
+    name = html.escape(row["label"], quote=False)  # Plotly takes some tags in a text for markup
+    hover = f"<b>{name}</b><br>{hover}<extra></extra>"
+    figure.add_scatter(x=x, y=y, mode=mode, name=name, meta=row["label"], marker=marker, hovertemplate=hover, **more)
 
 
 AXIS: dict[str, Any] = {"gridcolor": "#e6e6e2", "zeroline": False, "linecolor": "#999", "automargin": True}

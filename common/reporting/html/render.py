@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
 from common.experiments.run import PART_NAMES
 from common.reporting.html.charts import CHANCE, Styles, charts
@@ -33,17 +34,10 @@ def render(boards: Sequence[Leaderboard], data_dir: Path, users: Sequence[str] =
         part_names=PART_NAMES,
         page_style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         page_script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
-        plotly_script=Markup(inside_script(plotly_source())),
+        plotly_script=Markup(inside_script(get_plotlyjs())),
         table_script=Markup(inside_script(table_script)),
         table_style=Markup(table_style),
     )
-
-
-def plotly_source() -> str:
-    """Plotly's own script, as its package carries it."""
-    from plotly.offline import get_plotlyjs
-
-    return get_plotlyjs()
 
 
 def data_tables() -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """What stage 0 shows of a data set: statistics, splits and quality in the terminal, and its figures."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,25 @@ def draw_dataset(data: Dataset, statistics: dict[str, Any], folder: Path) -> lis
     curves, gini = {"listeners": lorenz(listeners), "plays": lorenz(plays)}, statistics["gini_of_listeners"]
     tags = [table["tag"] for table in (tables.user_item_tags, tables.item_tags) if table is not None]
     known, shares = plots.sounding(tables.songs, tables.items), shares_by_column(statistics["quality"])
-    drawings: dict[str, Callable[[Path], bool]] = {
-        "activity": lambda path: plots.activity(tables.interactions, name, path),
-        "popularity": lambda path: plots.popularity(listeners, curves, gini, name, path),
-        "content": lambda path: plots.content(statistics["with_content"], name, path),
-        "friends_and_tags": lambda path: plots.friends_and_tags(tables.social, tags, name, path),
-        "timeline": lambda path: plots.timeline(tables.interactions, tables.user_item_tags, name, path),
-        "audio": lambda path: plots.audio(known, name, path),
-        "audio_correlations": lambda path: plots.audio_correlations(known, name, path),
-        "audio_by_genre": lambda path: plots.audio_by_genre(known, name, path),
-        "cold_start": lambda path: plots.unseen_pairs(statistics["splits"], name, path),
-        "quality": lambda path: plots.quality(shares, name, path),
+    splits = {protocol: split for protocol, split in statistics["splits"].items() if "impossible" not in split}
+    drawings: dict[str, tuple[Any, ...]] = {
+        "activity": (plots.activity, tables.interactions),
+        "popularity": (plots.popularity, listeners, curves, gini),
+        "content": (plots.content, statistics["with_content"]),
+        "friends_and_tags": (plots.friends_and_tags, tables.social, tags),
+        "timeline": (plots.timeline, plots.dated(tables.interactions, tables.user_item_tags)),
+        "audio": (plots.audio, known),
+        "audio_correlations": (plots.audio_correlations, known),
+        "audio_by_genre": (plots.audio_by_genre, known if known is not None and "genres" in known else None),
+        "cold_start": (plots.unseen_pairs, splits),
+        "quality": (plots.quality, shares[shares.max(axis=1) > 0]),
     }
-    paths = {figure: folder / f"{figure}.png" for figure in drawings}
-    return [paths[figure] for figure, draw_one in drawings.items() if draw_one(paths[figure])]
+    drawn = []
+    for figure, (draw, *values) in drawings.items():
+        if any(isinstance(value, Sized) and len(value) for value in values):
+            drawn.append(folder / f"{figure}.png")
+            draw(*values, name, drawn[-1])
+    return drawn
 
 
 def print_statistics(statistics: dict[str, Any]) -> None:

@@ -35,4 +35,8 @@ def test_every_figure_that_the_data_has_something_for_is_drawn(tmp_path):
     assert {"activity", "popularity", "content", "timeline", "quality"} <= {path.stem for path in figures}
     bare = dataset(tmp_path / "bare", pairs(a="p q r s t", b="p q r s u"))
     statistics = describe(bare) | {"splits": describe_splits(bare, 0), "quality": quality_report(bare.tables)}
-    assert "timeline" not in {path.stem for path in draw_dataset(bare, statistics, tmp_path / "of_bare")}
+    drawn = draw_dataset(bare, statistics, tmp_path / "of_bare")
+    assert {path.stem for path in drawn} == {"activity", "popularity", "cold_start"}
+    assert sorted((tmp_path / "of_bare").iterdir()) == sorted(drawn)
+    statistics |= {"splits": {"next": {"impossible": "no dates"}}}
+    assert "cold_start" not in {path.stem for path in draw_dataset(bare, statistics, tmp_path / "of_none")}
