@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.splits.histories import Histories, Query
+from common.splits.histories import Query
 from common.splits.protocols import N_GIVEN
 from common.splits.train_view import TrainView
+from common.utils.arrays import random_places
 
 FOLDS = 5
 
@@ -56,24 +57,22 @@ def scheme_of(protocol: str) -> str:
 def folds(train: TrainView, seed: int, n: int = FOLDS) -> Iterator[Fold]:
     """The n folds of the module's table; users of whom nothing would be left are not in the query."""
     rng = np.random.default_rng([seed, n])
-    scheme = scheme_of(train.protocol)
-    owner = np.repeat(np.arange(train.n_users), train.histories.lengths)
+    scheme, owner = scheme_of(train.protocol), train.histories.rows
     if scheme == "users":
         of_user = rng.permutation(train.n_users) % n
-        place = _random_places(owner, rng)
+        place = random_places(owner, rng)
         n_given = rng.choice(N_GIVEN, train.n_users)
         for fold in range(n):
             yield _fold_of_users(train, of_user[owner] == fold, place < n_given[owner])
         return
     if scheme == "pairs":
         shift = rng.integers(0, n, train.n_users)
-        fold_of = (_random_places(owner, rng) + shift[owner]) % n
-        for fold in range(n):
-            yield _fold_of_pairs(train, fold_of == fold, fold_of == fold)
-        return
-    from_end = np.repeat(train.histories.indptr[1:], train.histories.lengths) - 1 - np.arange(len(owner))
+        place = (random_places(owner, rng) + shift[owner]) % n
+    else:
+        place = train.histories.from_end
     for fold in range(n):
-        yield _fold_of_pairs(train, from_end <= fold, from_end == fold)
+        labels = place == fold
+        yield _fold_of_pairs(train, labels if scheme == "pairs" else place <= fold, labels)
 
 
 def without(train: TrainView, gone: np.ndarray) -> TrainView:
@@ -81,12 +80,9 @@ def without(train: TrainView, gone: np.ndarray) -> TrainView:
 
     Their tag assignments go too, and what these add to the tags of the items. Codes stay what they were.
     """
-    history = train.histories
-    owner = np.repeat(np.arange(train.n_users), history.lengths)
-    keys = owner[gone] * train.n_items + history.items[gone]
-    changed: dict[str, Any] = {}
-    rows = train.interactions
-    changed["interactions"] = rows[~np.isin(_keys(rows, train.n_items), keys)].reset_index(drop=True)
+    keys = train.histories.rows[gone] * train.n_items + train.histories.items[gone]
+    rows = train.interactions[~np.isin(_keys(train.interactions, train.n_items), keys)]
+    changed: dict[str, Any] = {"interactions": rows.reset_index(drop=True)}
     if train.user_item_tags is not None and train.item_tags is not None:
         gone_tags = np.isin(_keys(train.user_item_tags, train.n_items), keys)
         changed |= _without_assignments(train.user_item_tags, gone_tags, train.item_tags)
@@ -106,51 +102,30 @@ def _keys(rows: pd.DataFrame, n_items: int) -> np.ndarray:
     return rows["user"].to_numpy(np.int64) * n_items + rows["item"].to_numpy(np.int64)
 
 
-def _random_places(owner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Place 0, 1, ... of each event in a random order of its user's events."""
-    order = np.lexsort((rng.random(len(owner)), owner))
-    places = np.empty(len(owner), np.int64)
-    starts = np.searchsorted(owner, owner)  # owners are sorted, and stay so in `order`
-    places[order] = np.arange(len(owner)) - starts
-    return places
-
-
 def _fold_of_pairs(train: TrainView, gone: np.ndarray, labels: np.ndarray) -> Fold:
     """Known users, of whom some of the pairs that are gone are to be found."""
     left = without(train, gone)
     users = np.flatnonzero(left.histories.lengths > 0)
-    return _fold(train, left, Query(users, left.histories.take(users)), gone, labels)
+    return _fold(train, left, Query(users, left.histories.take(users)), users, gone, labels)
 
 
 def _fold_of_users(train: TrainView, gone: np.ndarray, given: np.ndarray) -> Fold:
     """Users who are gone altogether, friendships and tags included, come back with some of their items."""
-    left, history = without(train, gone), train.histories
-    owner = np.repeat(np.arange(train.n_users), history.lengths)
-    users = np.unique(owner[gone])
-    known = gone & given
-    times = None if history.timestamps is None else history.timestamps[known]
-    events = (owner[known], history.items[known], history.weights[known])
-    kept = Histories.from_events(*events, train.n_users, train.n_items, times).take(users)
+    left, users = without(train, gone), np.unique(train.histories.rows[gone])
     if left.social is not None:
         left_out = left.social["user"].isin(users) | left.social["friend"].isin(users)
         left = dataclasses.replace(left, social=left.social[~left_out].reset_index(drop=True))
     if left.user_item_tags is not None and left.item_tags is not None:
         theirs = left.user_item_tags["user"].isin(users).to_numpy()
         left = dataclasses.replace(left, **_without_assignments(left.user_item_tags, theirs, left.item_tags))
-    query = Query(np.full(len(users), -1), kept)
-    return _fold(train, left, query, gone & ~given, gone & ~given, users)
+    query = Query(np.full(len(users), -1), train.histories.keep(gone & given).take(users))
+    return _fold(train, left, query, users, gone & ~given, gone & ~given)
 
 
 def _fold(
-    train: TrainView,
-    left: TrainView,
-    query: Query,
-    gone: np.ndarray,
-    labels: np.ndarray,
-    users: np.ndarray | None = None,
+    train: TrainView, left: TrainView, query: Query, users: np.ndarray, gone: np.ndarray, labels: np.ndarray
 ) -> Fold:
-    users = query.users if users is None else users
-    owner = np.repeat(np.arange(train.n_users), train.histories.lengths)
+    owner = train.histories.rows
     held = np.flatnonzero(gone & np.isin(owner, users))
     held = held[np.lexsort((train.histories.items[held], owner[held]))]
     return Fold(

@@ -37,6 +37,16 @@ class Histories:
         """Events per user, int64 (users,)."""
         return np.diff(self.indptr)
 
+    @property
+    def rows(self) -> np.ndarray:
+        """Row of the user of each event, int64 (events,), rising."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
+    def from_end(self) -> np.ndarray:
+        """How many events each event has after it in its history, int64 (events,)."""
+        return np.repeat(self.indptr[1:], self.lengths) - 1 - np.arange(len(self.items))
+
     @staticmethod
     def from_lists(lists: Sequence[Sequence[int]], n_items: int) -> "Histories":
         """Histories from plain lists of item codes, every weight 1.
@@ -68,19 +78,23 @@ class Histories:
         return Histories(indptr, items[order].astype(np.int32), weights[order].astype(np.float32), n_items, times)
 
     def take(self, rows: np.ndarray) -> "Histories":
-        """The histories of some users, in the order of `rows`."""
-        lengths = self.lengths[rows]
+        """The histories of some users, in the order of `rows`, int (n,); an empty one for -1."""
+        lengths = np.where(rows >= 0, self.lengths[rows], 0)
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         source = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - self.indptr[rows], lengths)
         times = None if self.timestamps is None else self.timestamps[source]
         return Histories(indptr, self.items[source], self.weights[source], self.n_items, times)
 
-    def first(self, length: int) -> "Histories":
-        """Every history cut to its first `length` items."""
-        keep = np.arange(len(self.items)) - np.repeat(self.indptr[:-1], self.lengths) < length
-        indptr = np.concatenate([[0], np.cumsum(np.minimum(self.lengths, length))]).astype(np.int64)
-        times = None if self.timestamps is None else self.timestamps[keep]
-        return Histories(indptr, self.items[keep], self.weights[keep], self.n_items, times)
+    def keep(self, kept: np.ndarray) -> "Histories":
+        """The same users with some of their events, bool (events,)."""
+        indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
+        times = None if self.timestamps is None else self.timestamps[kept]
+        return Histories(indptr, self.items[kept], self.weights[kept], self.n_items, times)
+
+    def first(self, lengths: np.ndarray) -> "Histories":
+        """Every history cut to its first `lengths` items, int (users,)."""
+        place = np.arange(len(self.items)) - np.repeat(self.indptr[:-1], self.lengths)
+        return self.keep(place < np.repeat(lengths, self.lengths))
 
     def matrix(self) -> sparse.csr_array:
         """Users x items matrix of summed weights, float32, indices sorted."""
@@ -115,8 +129,8 @@ def history_matrix(histories: Histories, weighting: str, decay: float = 0.0) -> 
     matrix = weigh(histories.matrix(), weighting)
     if decay == 0:
         return matrix
-    age = np.repeat(histories.indptr[1:], histories.lengths) - 1 - np.arange(len(histories.items))
-    faded = sparse.csr_array((np.exp(-decay * age), histories.items, histories.indptr), shape=matrix.shape)
+    fading = np.exp(-decay * histories.from_end)
+    faded = sparse.csr_array((fading, histories.items, histories.indptr), shape=matrix.shape)
     return sparse.csr_array(matrix.multiply(faded))
 
 

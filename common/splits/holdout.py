@@ -52,70 +52,41 @@ def make_holdout(split: Split, train: TrainView) -> Holdout:
     if len(split.valid) + len(split.test) > MOST_PAIRS:
         negatives[(negatives < 0).all(axis=1)] = NOT_DRAWN
     if split.given is None:
-        given = _histories_of(train.histories, codes)
+        given = train.histories.take(codes)
         return Holdout(name, users, codes, given, None, target_rows, target_items, negatives, weights)
-    everything = _given_histories(split.given, users, items)
-    n, n_given = len(users), np.array(N_GIVEN)
+    n, times = len(users), len(N_GIVEN)
+    n_given, everybody = np.repeat(N_GIVEN, n), np.tile(np.arange(n), times)
     return Holdout(
         part=name,
-        users=np.tile(users, len(n_given)),
-        codes=np.tile(codes, len(n_given)),
-        given=stack_histories([everything.first(number) for number in N_GIVEN]),
-        n_given=np.repeat(n_given, n),
-        target_rows=(target_rows + n * np.arange(len(n_given))[:, None]).ravel(),
-        target_items=np.tile(target_items, len(n_given)),
-        negatives=np.tile(negatives, (len(n_given), 1)),
-        target_weights=np.tile(weights, len(n_given)),
+        users=users[everybody],
+        codes=codes[everybody],
+        given=_given_histories(split.given, users, items).take(everybody).first(n_given),
+        n_given=n_given,
+        target_rows=(target_rows + n * np.arange(times)[:, None]).ravel(),
+        target_items=np.tile(target_items, times),
+        negatives=np.tile(negatives, (times, 1)),
+        target_weights=np.tile(weights, times),
     )
-
-
-def _histories_of(known: Histories, codes: np.ndarray) -> Histories:
-    """Histories by user code, empty for -1."""
-    lengths = np.where(codes >= 0, known.lengths[codes], 0)
-    found = known.take(codes[codes >= 0])
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Histories(indptr, found.items, found.weights, found.n_items, found.timestamps)
 
 
 def _given_histories(given: pd.DataFrame, users: np.ndarray, items: pd.Index) -> Histories:
-    rows = pd.Index(users).get_indexer(given["user_id"])
-    given, rows = given[rows >= 0], rows[rows >= 0]
-    order = np.lexsort((given["position"].to_numpy(), rows))
-    given, rows = given.iloc[order], rows[order]
+    """All that may be given of each user, by position."""
+    given = given[given["user_id"].isin(users)].sort_values("position")
+    rows, codes = codes_of(given["user_id"], pd.Index(users)), codes_of(given["item_id"], items)
     times = given["timestamp"].to_numpy() if "timestamp" in given else None
-    codes = codes_of(given["item_id"], items)
     return Histories.from_events(rows, codes, given["weight"].to_numpy(), len(users), len(items), times)
-
-
-def stack_histories(histories: list[Histories]) -> Histories:
-    """Histories of several sets of users, one below the other."""
-    times = [h.timestamps for h in histories if h.timestamps is not None]
-    lengths = np.concatenate([h.lengths for h in histories])
-    return Histories(
-        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        items=np.concatenate([h.items for h in histories]),
-        weights=np.concatenate([h.weights for h in histories]),
-        n_items=histories[0].n_items,
-        timestamps=np.concatenate(times) if times else None,
-    )
 
 
 def _negatives(
     table: pd.DataFrame, users: np.ndarray, items: pd.Index, target_rows: np.ndarray, target_items: np.ndarray
 ) -> np.ndarray:
     """Negatives of each target, int32 (targets, 99), -1 where the table has fewer."""
-    rows = codes_of(table["user_id"], pd.Index(users))
-    known = rows >= 0
-    keys = rows[known] * len(items) + codes_of(table["item_id"], items)[known]
-    target_keys = target_rows * len(items) + target_items
-    place = np.searchsorted(target_keys, keys)
-    place = np.minimum(place, len(target_keys) - 1)
-    of_target = target_keys[place] == keys
-    place, negatives = place[of_target], codes_of(table["negative_id"], items)[known][of_target]
-    order = np.argsort(place, kind="stable")
-    place, negatives = place[order], negatives[order]
-    start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(target_keys)))])
-    width = int(np.diff(start).max(initial=1))
-    result = np.full((len(target_keys), width), -1, np.int32)
-    result[place, np.arange(len(place)) - start[place]] = negatives
+    rows, target_keys = codes_of(table["user_id"], pd.Index(users)), target_rows * len(items) + target_items
+    keys = rows * len(items) + codes_of(table["item_id"], items)
+    place = np.minimum(np.searchsorted(target_keys, keys), len(target_keys) - 1)
+    of_target = (rows >= 0) & (target_keys[place] == keys)
+    place, negatives = place[of_target], codes_of(table["negative_id"], items)[of_target]
+    column = pd.Series(place).groupby(place).cumcount().to_numpy()
+    result = np.full((len(target_keys), column.max(initial=0) + 1), -1, np.int32)
+    result[place, column] = negatives
     return result

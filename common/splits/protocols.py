@@ -16,6 +16,7 @@ from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
 from common.splits.negatives import draw_negatives
 from common.splits.predefined import predefined_parts
 from common.splits.split import Split
+from common.utils.arrays import random_places
 from common.utils.errors import UserError
 
 Parts = dict[str, Any]
@@ -29,11 +30,8 @@ NEWCOMER_TARGETS = 10
 def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
     """Draw a protocol's split. The draw depends on the rows and the seed, not on the order of rows in a table."""
     rng = np.random.default_rng([seed, PROTOCOLS.index(protocol)])
-    parts: dict[str, Any]
-    if data.predefined:
-        parts = predefined_parts(data.predefined, data.name, protocol, rng)
-    else:
-        parts = DRAW[protocol](data, rng)
+    given = data.predefined
+    parts = predefined_parts(given, data.name, protocol, rng) if given else DRAW[protocol](data, rng)
     for name in ("train", "valid", "test"):
         if not len(parts[name]):
             raise UserError(
@@ -42,24 +40,19 @@ def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
             )
     everything = stack([part[PAIR] for part in parts.values()])
     held_out = stack([parts["valid"][PAIR], parts["test"][PAIR]])
-    predefined = data.predefined.get("negatives99")
-    if predefined is None:
+    negatives = given.get("negatives99")
+    if negatives is None:
         return Split(**parts, negatives99=draw_negatives(everything, held_out, rng))
-    drawn = draw_negatives(everything, held_out[~among_pairs(held_out, predefined)], rng)
-    return Split(**parts, negatives99=pd.concat([predefined, drawn], ignore_index=True))
+    drawn = draw_negatives(everything, held_out[~among_pairs(held_out, negatives)], rng)
+    return Split(**parts, negatives99=pd.concat([negatives, drawn], ignore_index=True))
 
 
 def _part(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[c for c in [*PAIR, "weight", "timestamp"] if c in rows]].reset_index(drop=True)
 
 
-def _place_in_random_order(rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """For each row its place 0, 1, ... among the rows of its user in a random order."""
-    order = np.lexsort((rng.random(len(rows)), codes_of(rows["user_id"], pd.Index(sorted_ids(rows["user_id"])))))
-    places = np.empty(len(rows), np.int64)
-    counts = rows.iloc[order].groupby("user_id", sort=False).cumcount().to_numpy()
-    places[order] = counts
-    return places
+def _user_codes(rows: pd.DataFrame) -> np.ndarray:
+    return codes_of(rows["user_id"], pd.Index(sorted_ids(rows["user_id"])))
 
 
 def _listen(data: Dataset, rng: np.random.Generator) -> Parts:
@@ -68,7 +61,7 @@ def _listen(data: Dataset, rng: np.random.Generator) -> Parts:
     n = rows.groupby("user_id", observed=True)["item_id"].transform("size").to_numpy()
     n_test = np.where(n >= 5, np.maximum(1, n // 5), 0)
     n_valid = np.where(n >= 5, np.maximum(1, (n - n_test) // 10), 0)
-    place = _place_in_random_order(rows, rng)
+    place = random_places(_user_codes(rows), rng)
     test, valid = place < n_test, (place >= n_test) & (place < n_test + n_valid)
     return {"train": _part(rows[~test & ~valid]), "valid": _part(rows[valid]), "test": _part(rows[test])}
 
@@ -109,9 +102,8 @@ def _next(data: Dataset, rng: np.random.Generator) -> Parts:
 def _next_shuffled(data: Dataset, rng: np.random.Generator) -> Parts:
     """Leave one out with the events of a user and time in random order."""
     events = events_in_time(data).sort_values(PAIR, ignore_index=True)
-    user = codes_of(events["user_id"], pd.Index(sorted_ids(events["user_id"])))
     time = events["timestamp"].to_numpy()
-    return _leave_one_out(events.iloc[np.lexsort((rng.random(len(events)), time, user))])
+    return _leave_one_out(events.iloc[np.lexsort((rng.random(len(events)), time, _user_codes(events)))])
 
 
 def _leave_one_out(events: pd.DataFrame) -> Parts:
@@ -136,12 +128,10 @@ def _newcomer(data: Dataset, rng: np.random.Generator) -> Parts:
             f"{len(eligible)}; use --protocol listen"
         )
     drawn = rng.permutation(eligible)
-    place = _place_in_random_order(rows, rng)
+    place = random_places(_user_codes(rows), rng)
     of_valid, of_test = rows["user_id"].isin(drawn[:count]), rows["user_id"].isin(drawn[count : 2 * count])
     target = place < NEWCOMER_TARGETS
-    given = rows[(of_valid | of_test) & ~target].assign(
-        position=place[(of_valid | of_test) & ~target] - NEWCOMER_TARGETS
-    )
+    given = rows.assign(position=place - NEWCOMER_TARGETS)[(of_valid | of_test) & ~target]
     given = given.sort_values(["user_id", "position"], ignore_index=True)
     return {
         "train": _part(rows[~of_valid & ~of_test]),

@@ -9,7 +9,7 @@ vanishes whole.
 import difflib
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -79,11 +79,6 @@ class TrainView:
         matrix.indptr = _read_only(self.histories.indptr.astype(np.int32 if matrix.data.size < 2**31 else np.int64))
         matrix.has_sorted_indices = False
         return matrix
-
-    @property
-    def timestamps(self) -> np.ndarray | None:
-        """Seconds since 1970 beside `matrix.data`, int64 (interactions,); None where the data has no times."""
-        return self.histories.timestamps
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -183,11 +178,11 @@ def make_train_view(data: Dataset, split: Split, protocol: str, phase: str) -> T
     rows = _interactions_in_train(split, held_out)
     item_ids = split.catalogue()
     user_ids = sorted_ids(rows["user_id"])
-    tables, code = data.tables, _Coder(item_ids, user_ids)
-    assignments = tables.user_item_tags
+    items, users = pd.Index(item_ids), pd.Index(user_ids)
+    code = partial(_coded, ids={"user_id": users, "item_id": items, "friend_id": users})
+    tables, assignments = data.tables, data.tables.user_item_tags
     if assignments is not None:
-        assignments = _assignments_in_train(assignments, held_out, split, protocol)
-        assignments = code(assignments, {"user_id": "user", "item_id": "item"})
+        assignments = code(_assignments_in_train(assignments, held_out, split, protocol))
     return TrainView(
         dataset=data.name,
         protocol=protocol,
@@ -196,36 +191,28 @@ def make_train_view(data: Dataset, split: Split, protocol: str, phase: str) -> T
         count_floor=data.next_core if protocol.startswith("next") else 1,
         items=_rows_of(item_ids, tables.items, "item_id"),
         users=_rows_of(user_ids, tables.users, "user_id"),
-        interactions=code(rows, {"user_id": "user", "item_id": "item"}),
-        social=code.maybe(tables.social, {"user_id": "user", "friend_id": "friend"}),
-        item_tags=_count_tags(code.maybe(tables.item_tags, {"item_id": "item"}), assignments),
+        interactions=code(rows),
+        social=code(tables.social),
+        item_tags=_count_tags(code(tables.item_tags), assignments),
         user_item_tags=assignments,
-        songs=code.maybe(tables.songs, {"item_id": "item"}),
+        songs=code(tables.songs),
     )
 
 
-class _Coder:
-    """Replaces id columns by int32 codes and drops rows whose id has no code."""
-
-    def __init__(self, item_ids: np.ndarray, user_ids: np.ndarray) -> None:
-        items, users = pd.Index(item_ids), pd.Index(user_ids)
-        self.index = {"item_id": items, "user_id": users, "friend_id": users}
-
-    def __call__(self, frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
-        codes = {new: codes_of(frame[old], self.index[old]).astype(np.int32) for old, new in columns.items()}
-        known = np.logical_and.reduce([values >= 0 for values in codes.values()])
-        rest = frame.drop(columns=list(columns))
-        return pd.concat([pd.DataFrame(codes, index=frame.index), rest], axis=1)[known].reset_index(drop=True)
-
-    def maybe(self, frame: pd.DataFrame | None, columns: dict[str, str]) -> pd.DataFrame | None:
-        """The same for a table that the data may lack."""
-        return None if frame is None else self(frame, columns)
+def _coded(frame: pd.DataFrame | None, ids: dict[str, pd.Index]) -> Any:
+    """A table with int32 codes in place of ids, without rows whose id has none; None for a table that the data lack."""
+    if frame is None:
+        return None
+    there = {column: index for column, index in ids.items() if column in frame}
+    codes = {name.removesuffix("_id"): codes_of(frame[name], index).astype(np.int32) for name, index in there.items()}
+    known = np.logical_and.reduce([values >= 0 for values in codes.values()])
+    rest = frame.drop(columns=list(there))
+    return pd.concat([pd.DataFrame(codes, index=frame.index), rest], axis=1)[known].reset_index(drop=True)
 
 
 def _interactions_in_train(split: Split, held_out: pd.DataFrame) -> pd.DataFrame:
     """Train, and every other part's rows that are not held out, each user's rows in the protocol's order."""
-    rows = stack(list(split.parts().values()))
-    rows = rows.drop(columns="position", errors="ignore")
+    rows = stack(list(split.parts().values())).drop(columns="position", errors="ignore")
     rows = rows[~among_pairs(rows, held_out)]
     return rows.sort_values("user_id", kind="stable", ignore_index=True)
 

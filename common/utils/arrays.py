@@ -65,6 +65,18 @@ def keep_largest(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
     return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
 
 
+def random_places(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Place 0, 1, ... of each element in a random order of its group's elements, int64 (n,).
+
+    >>> sorted(random_places(np.array([7, 3, 7]), np.random.default_rng(0))[[0, 2]].tolist())
+    [0, 1]
+    """
+    order = np.lexsort((rng.random(len(groups)), groups))
+    places = np.empty(len(groups), np.int64)
+    places[order] = np.arange(len(groups)) - np.searchsorted(groups[order], groups[order])
+    return places
+
+
 def pack_csr(name: str, matrix: sparse.csr_array) -> dict[str, np.ndarray]:
     """A sparse matrix as three named arrays."""
     return {f"{name}_data": matrix.data, f"{name}_indices": matrix.indices, f"{name}_indptr": matrix.indptr}

@@ -27,7 +27,7 @@ def test_nobody_and_nothing_are_histories_too(lists):
     assert len(histories) == len(lists)
     assert histories.matrix().shape == (len(lists), 3)
     assert histories.take(np.arange(len(lists))).lengths.sum() == 0
-    assert len(histories.first(2)) == len(lists)
+    assert len(histories.first(np.full(len(lists), 2))) == len(lists)
 
 
 @pytest.mark.parametrize("item", [-1, 5])
@@ -51,9 +51,23 @@ def test_take_gives_users_in_the_order_asked_for_even_twice(timed):
 
 @pytest.mark.parametrize("length", [0, 1, 2, 9])
 def test_first_cuts_every_history(timed, length):
-    cut = timed.first(length)
+    cut = timed.first(np.full(4, length))
     assert [cut[row].tolist() for row in range(4)] == [timed[row].tolist()[:length] for row in range(4)]
     assert len(cut.timestamps) == len(cut.weights) == len(cut.items)
+
+
+def test_every_history_may_be_cut_elsewhere_and_nobody_has_an_empty_one(timed):
+    cut = timed.take(np.array([2, -1, 2, 0])).first(np.array([2, 5, 1, 0]))
+    assert [cut[row].tolist() for row in range(4)] == [[5, 0], [], [5], []]
+    assert cut.timestamps.tolist() == [0, 30, 0]
+
+
+def test_events_know_their_user_and_their_place_from_the_end(timed):
+    assert timed.rows.tolist() == [0, 0, 1, 2, 2, 2]
+    assert timed.from_end.tolist() == [1, 0, 0, 2, 1, 0]
+    kept = timed.keep(timed.from_end == 1)
+    assert [kept[row].tolist() for row in range(4)] == [[1], [], [0], []]
+    assert (kept.timestamps.tolist(), kept.weights.tolist()) == ([10, 30], [2, 4])
 
 
 def test_the_matrix_sums_weights(timed):

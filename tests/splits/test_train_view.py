@@ -203,7 +203,6 @@ def test_the_matrix_is_the_histories_and_takes_no_memory_of_its_own(world):
     assert np.shares_memory(train.matrix.indices, train.histories.items)
     assert train.matrix.dtype == np.float32
     assert train.matrix.shape == (train.n_users, train.n_items)
-    assert train.timestamps is train.histories.timestamps
     np.testing.assert_array_equal(train.matrix.toarray(), train.histories.matrix().toarray())
     user = int(np.argmax(train.histories.lengths))
     assert train.matrix.indices[slice(*train.matrix.indptr[user : user + 2])].tolist() == list(train.histories[user])
