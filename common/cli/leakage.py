@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.evaluation.leakage.findings import LEAK, LOOK, OK
-from common.evaluation.leakage.report import LeakageCheck, Report
+from common.evaluation.leakage.report import Report, check_split
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.splits.protocols import PROTOCOLS
@@ -42,9 +42,9 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Check, print, write; exit code 1 if there is a leak."""
     settings = parse(Settings, argv)
-    report = LeakageCheck(
+    report = check_split(
         settings.dataset, settings.protocol, settings.split_seed, settings.data_dir, settings.synthetic
-    ).report()
+    )
     log.info("%s", text(report))
     if settings.json:
         write_json(settings.json, report.as_json())

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from common.data.ids import codes_of, sorted_ids
+from common.data.ids import PAIR, codes_of, sorted_ids
+from common.data.sources.custom.folder import NEGATIVES
+from common.data.sources.custom.raw_rows import RawTable
 
 OK, LOOK, LEAK = "ok", "look", "leak"
 Where = Callable[[int], str]
@@ -32,85 +34,65 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Rows of a part in file order: codes int64 (rows,) of user and item; time in seconds int64 (rows,) or None."""
-
-    user: np.ndarray
-    item: np.ndarray
-    time: np.ndarray | None
-    where: Where
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.user)
-
-
-@dataclass(frozen=True)
 class Parts:
-    """A split to look into. negatives: user, item, negative as int64 codes (rows, 3), -1 for an unknown id."""
+    """A split to look into.
+
+    parts: tables of user and item as int64 codes and, where a part has it, time in seconds, rows in file order;
+    negatives: user, item, negative as int64 codes, -1 for an unknown id; places: where a row of a table stands in its
+    file, in words; item_ids: object (n_items,), sorted, by code.
+    """
 
     protocol: str
-    parts: dict[str, Part]
+    parts: dict[str, pd.DataFrame]
+    negatives: pd.DataFrame | None
+    places: dict[str, Where]
     item_ids: np.ndarray
-    n_users: int
-    negatives: np.ndarray | None = None
-    negatives_where: Where = str
 
-    def keys(self, part: Part) -> np.ndarray:
+    def keys(self, rows: pd.DataFrame) -> np.ndarray:
         """One number per (user, item) pair, int64 (rows,)."""
-        return part.user * len(self.item_ids) + part.item
+        return (rows["user"] * len(self.item_ids) + rows["item"]).to_numpy()
 
     @property
     def has_times(self) -> bool:
         """Whether every part has times."""
-        return all(part.time is not None for part in self.parts.values())
+        return all("time" in part for part in self.parts.values())
 
-    def joined(self, names: tuple[str, ...]) -> Part:
-        """Some parts one below the other, those that are there; `where` names the part, too."""
-        there = [self.parts[name] for name in names if name in self.parts]
-        ends = np.cumsum([len(part) for part in there])
+    def joined(self, *names: str) -> pd.DataFrame:
+        """Some parts one below the other, those that are there, labelled (part, row); time only if all have it."""
+        return pd.concat({name: self.parts[name] for name in names if name in self.parts}, join="inner")
 
-        def where(row: int) -> str:
-            place = int(np.searchsorted(ends, row, side="right"))
-            return there[place].where(row - int(ends[place]) + len(there[place]))
+    def where(self, rows: pd.DataFrame) -> Where:
+        """Where each row of `joined` stands in its file, in words."""
 
-        times = [part.time for part in there if part.time is not None]
-        return Part(
-            np.concatenate([part.user for part in there]),
-            np.concatenate([part.item for part in there]),
-            np.concatenate(times) if len(times) == len(there) else None,
-            where,
-        )
+        def place(row: int) -> str:
+            name, number = rows.index[row]
+            return self.places[name](number)
+
+        return place
 
 
-def make_parts(
-    protocol: str,
-    frames: Mapping[str, tuple[pd.DataFrame, Where]],
-    negatives: tuple[pd.DataFrame, Where] | None = None,
-) -> Parts:
+def make_parts(protocol: str, tables: Mapping[str, RawTable]) -> Parts:
     """`Parts` from tables with user_id, item_id and perhaps timestamp; of negatives user_id, negative_id and item_id,
     which may be left out where each user has one row in test."""
-    users = np.unique(np.concatenate([sorted_ids(frame["user_id"]) for frame, _ in frames.values()]))
-    items = np.unique(np.concatenate([sorted_ids(frame["item_id"]) for frame, _ in frames.values()]))
+    frames = {name: table.rows for name, table in tables.items() if name != NEGATIVES}
+    users, items = (
+        np.unique(np.concatenate([sorted_ids(frame[column]) for frame in frames.values()])) for column in PAIR
+    )
     user_index, item_index = pd.Index(users), pd.Index(items)
-    parts = {
-        name: Part(
-            codes_of(frame["user_id"], user_index),
-            codes_of(frame["item_id"], item_index),
-            frame["timestamp"].to_numpy() if "timestamp" in frame else None,
-            where,
-        )
-        for name, (frame, where) in frames.items()
-    }
-    if negatives is None:
-        return Parts(protocol, parts, items, len(users))
-    table, where = negatives
-    user = codes_of(table["user_id"], user_index)
-    held_out = np.full(len(users), -1)
-    held_out[parts["test"].user] = parts["test"].item
-    item = codes_of(table["item_id"], item_index) if "item_id" in table else np.where(user >= 0, held_out[user], -1)
-    rows = np.stack([user, item, codes_of(table["negative_id"], item_index)], axis=1)
-    return Parts(protocol, parts, items, len(users), rows, where)
+    parts = {}
+    for name, frame in frames.items():
+        codes = {"user": codes_of(frame["user_id"], user_index), "item": codes_of(frame["item_id"], item_index)}
+        parts[name] = pd.DataFrame(codes | ({"time": frame["timestamp"].to_numpy()} if "timestamp" in frame else {}))
+    negatives = None
+    if NEGATIVES in tables:
+        rows = tables[NEGATIVES].rows
+        user, negative = codes_of(rows["user_id"], user_index), codes_of(rows["negative_id"], item_index)
+        if "item_id" in rows:
+            item = codes_of(rows["item_id"], item_index)
+        else:
+            item = parts["test"].groupby("user")["item"].last().reindex(user, fill_value=-1).to_numpy()
+        negatives = pd.DataFrame({"user": user, "item": item, "negative": negative})
+    return Parts(protocol, parts, negatives, {name: table.where for name, table in tables.items()}, items)
 
 
 def finding(check: str, severity: str, bad: np.ndarray, where: Where, advice: str) -> Finding:
@@ -119,10 +101,3 @@ def finding(check: str, severity: str, bad: np.ndarray, where: Where, advice: st
     if not len(touched):
         return Finding(check, OK, 0, len(bad), "", advice)
     return Finding(check, severity, len(touched), len(bad), where(int(touched[0])), advice)
-
-
-def times_of(part: Part) -> np.ndarray:
-    """Times of a part that has them."""
-    if part.time is None:
-        raise ValueError("this part has no times")
-    return part.time

@@ -1,7 +1,6 @@
 import numpy as np
-import pytest
 
-from common.evaluation.leakage.findings import LEAK, OK, Finding, finding, times_of
+from common.evaluation.leakage.findings import LEAK, OK, Finding, finding
 from tests.evaluation.leakage.worlds import CLEAN, split_of
 
 
@@ -15,15 +14,14 @@ def test_a_finding_names_the_first_row_that_is_touched():
 
 def test_parts_below_one_another_keep_the_names_of_their_rows():
     split = split_of()
-    both = split.joined(("train", "given", "valid"))
+    both = split.joined("train", "given", "valid")
     assert len(both) == 12
-    assert [both.where(row) for row in (0, 8, 9, 11)] == ["train 1", "train 9", "valid 1", "valid 3"]
+    assert [split.where(both)(row) for row in (0, 8, 9, 11)] == ["train 1", "train 9", "valid 1", "valid 3"]
     np.testing.assert_array_equal(split.keys(both)[9:], split.keys(split.parts["valid"]))
 
 
 def test_parts_without_times_say_so():
     split = split_of(train=CLEAN["train"].drop(columns="timestamp"))
     assert not split.has_times
-    assert split.joined(("train", "valid")).time is None
-    with pytest.raises(ValueError, match="no times"):
-        times_of(split.parts["train"])
+    assert "time" not in split.joined("train", "valid")
+    assert "time" in split.joined("valid", "test")

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from common.data.sources.custom.folder import NEGATIVES
+from common.data.sources.custom.raw_rows import RawTable
 from common.evaluation.leakage.findings import make_parts
 from tests.data.worlds import pairs
 
@@ -14,8 +16,10 @@ CLEAN = {
 
 def split_of(protocol="next", negatives=None, **changed):
     frames = {**CLEAN, **changed}
-    placed = {name: (frame, lambda row, name=name: f"{name} {row + 1}") for name, frame in frames.items()}
-    return make_parts(protocol, placed, None if negatives is None else (negatives, lambda row: f"line {row + 2}"))
+    tables = {name: RawTable(frame, lambda row, name=name: f"{name} {row + 1}") for name, frame in frames.items()}
+    if negatives is not None:
+        tables[NEGATIVES] = RawTable(negatives, lambda row: f"line {row + 2}")
+    return make_parts(protocol, tables)
 
 
 def with_rows(part, **of_users):
