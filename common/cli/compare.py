@@ -23,7 +23,7 @@ from common.experiments.run import PART_NAMES, PartResults
 from common.reporting.comparison import compare, content, differing
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display, write_json
-from common.utils.terminal import aligned
+from common.utils.terminal import aligned, headed
 
 METRICS = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "novelty_10", "ils_tag_10", "coverage_10")
 """What is compared where no --metrics are given, as far as the runs have it."""
@@ -148,9 +148,9 @@ def settings_text(runs: Sequence[PartResults], width: int) -> str:
     lines = [f"{run.label}: config.json tells of other settings than these results" for run in runs if not run.matches]
     if shared:
         header = ["settings that differ", *(str(place) for place in range(1, len(runs) + 1))]
-        rows = aligned([header, *([name, *map(_shown, row)] for name, row in shared.items())], texts=1)
+        rows = headed([header, *([name, *map(_shown, row)] for name, row in shared.items())])
         if len(rows[0]) <= width:
-            lines += [rows[0], "-" * len(rows[0]), *rows[1:]]
+            lines += rows
         else:
             texts = (
                 f"{name}: {', '.join(f'{n} {_shown(v)}' for n, v in enumerate(row, 1))}" for name, row in shared.items()
@@ -189,7 +189,6 @@ def costs_text(runs: Sequence[PartResults]) -> str:
         threads = f"{record.get('device', '')} {record.get('threads', '-')}".strip()
         commit = str(record.get("commit") or "-")[:7] + ("+" if record.get("dirty") else "")
         cells.append([f"{place} {_shortened(run.label)}", *values, threads, commit])
-    lines = aligned(cells, texts=1)
     changed = "\n+ after a commit: with changes that were not committed"
     note = changed if any(run.metrics.get("dirty") for run in runs) else ""
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]]) + note
+    return "\n".join(headed(cells)) + note

@@ -16,7 +16,7 @@ from common.experiments.settings import DataSettings
 from common.splits.protocols import PROTOCOLS
 from common.utils.errors import unknown_name
 from common.utils.io import write_json
-from common.utils.terminal import aligned
+from common.utils.terminal import titled
 
 WIDTH = 80
 log = logging.getLogger(__name__)
@@ -56,9 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def text(report: Report) -> str:
     """The findings within the width of a terminal: a table, then a sentence for each that is not ok."""
     cells = [["check", "", "found"], *([f.check, f.severity, f.found] for f in report.findings)]
-    lines = aligned(cells, texts=2)
-    rule = "-" * len(lines[0])
-    shown = [f"{report.dataset} / {report.split}: leakage check", rule, lines[0], rule, *lines[1:], rule]
+    shown = titled(f"{report.dataset} / {report.split}: leakage check", cells, texts=2)
     for severity in (LEAK, LOOK):
         for found in (finding for finding in report.findings if finding.severity == severity):
             first = f" (first: {found.example})" if found.example else ""

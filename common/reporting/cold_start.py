@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from common.evaluation.registry import label
+from common.evaluation.registry import label, shown
 from common.evaluation.segments import by_item_coldness
 from common.experiments.run import PartResults
 from common.splits.protocols import N_GIVEN
 from common.splits.train_view import TrainView
-from common.utils.terminal import aligned
+from common.utils.terminal import headed
 
 COLDNESS = {
     "recall_100": label("recall_100"),
@@ -25,26 +25,17 @@ of 100 (99 sampled negatives): all; of items with a listener; of those without, 
 def coldness_cells(rows: Mapping[str, PartResults], train: TrainView) -> list[list[str]]:
     """A row per model: its name and the figures of COLDNESS, "-" where there are no such pairs."""
     found = {name: by_item_coldness(row.targets, train) for name, row in rows.items()}
-    return [
-        [name, *(f"{figures[key]:.4f}" if key in figures else "-" for key in COLDNESS)]
-        for name, figures in found.items()
-    ]
+    return [[name, *(shown(key, figures.get(key)) for key in COLDNESS)] for name, figures in found.items()]
 
 
 def coldness_text(rows: Mapping[str, PartResults], train: TrainView) -> str:
     """The rows of the leaderboard by what is known of the held-out item."""
-    lines = aligned([["held-out pairs", *COLDNESS.values()], *coldness_cells(rows, train)], texts=1)
     note = "share among the first 5 of 100, by what is known of the held-out item: a listener, content, nothing"
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], note])
+    return "\n".join([*headed([["held-out pairs", *COLDNESS.values()], *coldness_cells(rows, train)]), note])
 
 
 def cold_start_text(curves: Mapping[str, pd.DataFrame]) -> str:
-    """NDCG@10 of each model by the number of known items."""
-    header = ["known items", *(str(n) for n in N_GIVEN)]
-    cells = [[name, *(_cell(values, n) for n in N_GIVEN)] for name, values in curves.items()]
-    lines = aligned([header, *cells], texts=1)
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def _cell(values: pd.DataFrame, n_given: int) -> str:
-    return f"{float(values['mean'][n_given]):.4f}" if n_given in values.index else "-"
+    """NDCG@10 of each model by the number of known items, "-" where nobody has so many."""
+    means = {name: values["mean"].reindex(N_GIVEN) for name, values in curves.items()}
+    cells = [[name, *(shown("ndcg_10", value) for value in values)] for name, values in means.items()]
+    return "\n".join(headed([["known items", *map(str, N_GIVEN)], *cells]))

@@ -1,6 +1,6 @@
 """Tables beside the leaderboards, for a page: other splits and seeds, ablations, predicted plays, cold start."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from common.experiments.analysis.cold_start import COLD_START_MODELS, TABLE, WIT
 from common.experiments.outputs import RowResults, collect, results_of_rows, runs_in
 from common.experiments.run import Run, RunKey
 from common.reporting.cold_start import COLDNESS, coldness_cells
-from common.reporting.leaderboard import leaderboard
+from common.reporting.leaderboard import KEYS, tested_rows
+from common.reporting.markdown_blocks import Table
 from common.splits.protocols import N_GIVEN
 from common.splits.store import load_split
 
@@ -30,55 +31,10 @@ TRADE_OFF = {
 """Columns of the table of trade-off weights."""
 PLAYS = {key.removeprefix("plays_"): label(key) for key in keys("plays")}
 """Metrics of predicted plays."""
+LOSSES = (label("valid_ndcg_10"), "loss", "95% interval of the loss")
+"""Columns of an ablation."""
 GROUPS = {key: PLAYS[key] for key in ("rmse", "mae", "r2")} | {"ndcg": "NDCG of the order"}
 """Metrics of predicted plays by group of users and items."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a page: its first `texts` columns are text, the others numbers."""
-
-    header: list[str]
-    cells: list[list[str]]
-    texts: int
-
-    def markdown(self) -> str:
-        """The table in Markdown.
-
-        >>> print(Table(["a", "b"], [["x", "1"]], texts=1).markdown(), end="")
-        | a | b |
-        | --- | ---: |
-        | x | 1 |
-        """
-        lines = [self.header, ["---"] * self.texts + ["---:"] * (len(self.header) - self.texts), *self.cells]
-        return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-    def with_rows_of(self, old: "Table") -> "Table":
-        """This table with the rows that only an older one has, each behind the row that it stood behind.
-
-        A row is known by its texts. Of tables with other columns the older one stays, unless this has all it has.
-
-        >>> old = Table(["a", "b"], [["x", "1"], ["y", "2"]], texts=1)
-        >>> Table(["a", "b"], [["x", "7"], ["z", "3"]], texts=1).with_rows_of(old).cells
-        [['x', '7'], ['y', '2'], ['z', '3']]
-        """
-        if self.header != old.header:
-            has_all = set(self.header) >= set(old.header) and set(self.keys) >= set(old.keys)
-            return self if has_all else old
-        cells, behind = list(self.cells), -1
-        for key, row in zip(old.keys, old.cells, strict=True):
-            there = [tuple(of[: self.texts]) for of in cells]
-            if key not in there:
-                cells.insert(behind + 1, row)
-                behind += 1
-            else:
-                behind = there.index(key)
-        return Table(self.header, cells, self.texts)
-
-    @property
-    def keys(self) -> list[tuple[str, ...]]:
-        """What each row is known by."""
-        return [tuple(row[: self.texts]) for row in self.cells]
 
 
 def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
@@ -86,10 +42,9 @@ def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
 
     Only rows that every one of these splits has are shown; None without any.
     """
-    if not (found := _by_split_seed(results, data, protocol)):
-        return None
-    joined: Any = pd.concat(found, axis=1, join="inner")
-    if joined.empty or REFERENCE not in joined.index:
+    found = _by_split_seed(results, data, protocol)
+    joined: Any = pd.concat(found, axis=1, join="inner") if found else pd.DataFrame()
+    if REFERENCE not in joined.index:
         return None
     means = {metric: joined.xs(metric, axis=1, level=1).mean(axis=1) for metric in SPLIT_METRICS}
     joined = joined.loc[means["ndcg_10"].sort_values().index]
@@ -108,63 +63,56 @@ def _by_split_seed(results: Path, data: Dataset, protocol: str) -> dict[str, pd.
     """Test figures by model and preset on each split seed above 0 that has results."""
     found = {}
     for folder in sorted(path for path in results.glob(f"{protocol}-s[1-9]*") if path.is_dir()):
-        table = leaderboard(folder, load_split(data, folder.name).info["split_sha256"])
-        if not table.empty and "ndcg_10" in table:
+        table = tested_rows(folder, load_split(data, folder.name).info["split_sha256"])
+        if len(table):
             found[folder.name.rsplit("-s", 1)[1]] = table.set_index(["model", "preset"])[list(SPLIT_METRICS)].dropna()
     return found
 
 
-def seeds_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """Test figures of every row that was run with several model seeds: mean ± standard deviation; None without any."""
+def seeds_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """Test figures of every row that was run with several model seeds: mean ± standard deviation."""
     records = collect(results / protocol, "test", load_split(data, protocol).info["split_sha256"])
-    if records.empty:
-        return None
     lines = []
-    for (_, model, preset), rows in records.groupby(["stage", "model", "preset"]):
+    for (_, model, preset), rows in records.groupby(KEYS) if len(records) else ():
         if len(rows) > 1:
             cells = [f"{rows[key].mean():.4f} ± {rows[key].std():.4f}" for key in SEED_METRICS]
             lines.append([str(model), str(preset), str(len(rows)), *cells])
-    return Table(["Model", "Preset", "Seeds", *SEED_METRICS.values()], lines, texts=2) if lines else None
+    return Table(["Model", "Preset", "Seeds", *SEED_METRICS.values()], lines, texts=2)
 
 
-def ablation_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """What the forest loses without each group of features, on validation; None where none was measured."""
-    table = _study(results, protocol, "forest", "ablation")
-    if not table:
-        return None
-    rows = [
-        [str(row["name"]), f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", f"{row['low']:+.4f} to {row['high']:+.4f}"]
-        for row in table
-    ]
-    return Table(["Features", label("valid_ndcg_10"), "loss", "95% interval of the loss"], rows, texts=1)
+def ablation_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """What the forest loses without each group of features, on validation."""
+    rows = _study(results, protocol, "forest", "ablation")
+    return Table(["Features", *LOSSES], [_loss_cells(row) for row in rows], texts=1)
 
 
-def hybrid_ablation_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """What the hybrid loses without each part, and its R² of plays, on validation; None where not measured."""
-    rows = []
-    for row in _study(results, protocol, "hybrid_listnet", "ablation"):
-        r2 = "" if pd.isna(row["plays_r2"]) else f"{row['plays_r2']:.4f}"
-        interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
-        rows.append([row["name"], f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", interval, r2])
-    header = ["Hybrid", label("valid_ndcg_10"), "loss", "95% interval of the loss", f"{PLAYS['r2']} of plays"]
-    return Table(header, rows, texts=1) if rows else None
+def _loss_cells(row: dict[str, Any]) -> list[str]:
+    interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
+    return [row["name"], f"{row['ndcg_10']:.4f}", f"{row['loss']:+.4f}", interval]
 
 
-def trade_off_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """The hybrid's accuracy and similarity inside its lists by `ils_weight`, on validation; None where not measured."""
+def hybrid_ablation_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """What the hybrid loses without each part, and its R² of plays, on validation."""
+    rows = _study(results, protocol, "hybrid_listnet", "ablation")
+    cells = [[*_loss_cells(row), "" if pd.isna(row["plays_r2"]) else f"{row['plays_r2']:.4f}"] for row in rows]
+    return Table(["Hybrid", *LOSSES, f"{PLAYS['r2']} of plays"], cells, texts=1)
+
+
+def trade_off_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """The hybrid's accuracy and similarity inside its lists by `ils_weight`, on validation."""
     rows = _study(results, protocol, "hybrid_listnet", "trade_off")
     shown = {name: title for name, title in TRADE_OFF.items() if rows and name in rows[0]}
     lines = [[f"{row['ils_weight']:g}", *(f"{row[name]:.4f}" for name in shown)] for row in rows]
-    return Table(["ils_weight", *shown.values()], lines, texts=0) if rows else None
+    return Table(["ils_weight", *shown.values()], lines, texts=0)
 
 
-def play_groups_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """How well the hybrid predicts plays by group, on pairs held out of train; None where not measured."""
+def play_groups_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """How well the hybrid predicts plays by group, on pairs held out of train."""
     lines = []
     for row in _study(results, protocol, "hybrid_listnet", "plays"):
         cells = [f"{row[key]:.4f} ({row['reference_' + key]:.4f})" for key in GROUPS]
         lines.append([row["group"], f"{row['pairs']:,}", *cells])
-    return Table(["Pairs of", "Pairs", *GROUPS.values()], lines, texts=1) if lines else None
+    return Table(["Pairs of", "Pairs", *GROUPS.values()], lines, texts=1)
 
 
 def _study(results: Path, protocol: str, model: str, name: str) -> list[dict[str, Any]]:
@@ -173,31 +121,28 @@ def _study(results: Path, protocol: str, model: str, name: str) -> list[dict[str
     return [] if table is None else [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def plays_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """How well log plays of held-out pairs are predicted, on test, by each model that predicts plays; None if none."""
+def plays_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """How well log plays of held-out pairs are predicted, on test, by each model that predicts plays."""
     records = [run.results("test").metrics for run in runs_in(results / protocol, "test") if run.key.seed == 0]
     records = [record for record in records if "plays_r2" in record]
-    if not records:
-        return None
-    rows = [["means of user and item", "", *(f"{records[0][f'plays_reference_{key}']:.4f}" for key in PLAYS)]]
+    reference = ["means of user and item", ""]
+    rows = [[*reference, *(f"{r[f'plays_reference_{key}']:.4f}" for key in PLAYS)] for r in records[:1]]
     rows += [[r["model"], r["preset"], *(f"{r[f'plays_{key}']:.4f}" for key in PLAYS)] for r in records]
     return Table(["Model", "Preset", *PLAYS.values()], rows, texts=2)
 
 
-def coldness_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """Recall@100, and held-out pairs by what is known of the item, on test; None without any."""
+def coldness_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """Recall@100, and held-out pairs by what is known of the item, on test."""
     rows = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
-    if not rows:
-        return None
     cells = coldness_cells(rows, Task(data, protocol).train_valid)
     return Table(["Model", *COLDNESS.values()], cells, texts=1)
 
 
-def cold_start_table(results: Path, data: Dataset, protocol: str) -> Table | None:
-    """NDCG@10 of newcomers by the number of given items, and of towers that know friends, on test; None if none."""
+def cold_start_table(results: Path, data: Dataset, protocol: str) -> Table:
+    """NDCG@10 of newcomers by the number of given items, and of towers that know friends, on test."""
     rows = cold_start_results(results, data, protocol)
     cells = [[name, *(f"{value:.4f}" for value in values["mean"])] for name, values in rows.items()]
-    return Table(["Model", *(f"@{n}" for n in N_GIVEN)], cells, texts=1) if rows else None
+    return Table(["Model", *(f"@{n}" for n in N_GIVEN)], cells, texts=1)
 
 
 def cold_start_results(results: Path, data: Dataset, protocol: str) -> dict[str, pd.DataFrame]:
@@ -214,13 +159,11 @@ def cold_start_results(results: Path, data: Dataset, protocol: str) -> dict[str,
 
 def _tested(folder: Path, split_sha256: str) -> RowResults:
     """Test results of the first seed of every tuned row, by model."""
-    table = leaderboard(folder, split_sha256)
-    if table.empty or "ndcg_10" not in table:
-        return RowResults()
-    return results_of_rows(folder, table[(table["preset"] == "tuned") & table["ndcg_10"].notna()])
+    table = tested_rows(folder, split_sha256)
+    return results_of_rows(folder, table[table["preset"] == "tuned"])
 
 
-TABLES = {
+TABLES: dict[str, Callable[[Path, Dataset, str], Table | None]] = {
     "splits": splits_table,
     "seeds": seeds_table,
     "ablation": ablation_table,
@@ -231,6 +174,6 @@ TABLES = {
     "unseen": coldness_table,
     "ladder": cold_start_table,
 }
-"""Kind of a page's block -> what fills it."""
+"""Kind of a page's block -> what fills it; a table without rows is not shown."""
 OF_MODELS = ("splits", "seeds", "plays", "unseen", "ladder")
 """Those with a row per model; each of the others is one study, measured whole."""

@@ -10,9 +10,10 @@ import pandas as pd
 from common.evaluation.registry import TABLE, TERMINAL, is_bold, label, labels, shown
 from common.evaluation.statistics import REFERENCE, is_apart, significance
 from common.experiments.outputs import collect, results_at
+from common.reporting.markdown_blocks import Table
 from common.splits.protocols import N_GIVEN
 from common.utils.io import write_json, write_text
-from common.utils.terminal import aligned
+from common.utils.terminal import titled
 
 log = logging.getLogger(__name__)
 COLUMNS = {key: {"interval": "95% interval", "against": "against als"}.get(key) or label(key) for key in TABLE}
@@ -25,6 +26,8 @@ NOTE = (
     "seeds; interval: over users; against als: NDCG@10 against tuned ALS, ≈ where a paired test over users, "
     "corrected for the number of rows, cannot tell them apart."
 )
+KEYS = ["stage", "model", "preset"]
+"""What a row is known by."""
 RowKeys = Collection[tuple[str, str]]
 """Rows of a leaderboard, by model and preset."""
 
@@ -36,16 +39,13 @@ def leaderboard(folder: Path, split_sha256: str, only: RowKeys | None = None) ->
     In the order of stages, within a stage by `valid_ndcg_10`. A model without test results has NaN there. `only` names
     the rows to keep; all without it.
     """
-    valid, test = _runs(folder, split_sha256, only)
+    valid, test = finished_runs(folder, split_sha256, only)
     if valid.empty:
         return pd.DataFrame()
-    keys = ["stage", "model", "preset"]
-    rows = valid.groupby(keys).agg(valid_ndcg_10=("ndcg_10", "mean"))
+    rows = valid.groupby(KEYS).agg(valid_ndcg_10=("ndcg_10", "mean"))
     if not test.empty:
-        grouped = test.groupby(keys)
-        numbers = [c for c in test.select_dtypes("number") if c not in ("seed", "threads")]
-        spread = grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))
-        rows = rows.join(spread).join(grouped[numbers].mean())
+        grouped = test.groupby(KEYS)
+        rows = rows.join(grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))).join(means(test))
         seeds = {
             (str(model), str(preset)): [results_at(folder).per_user for folder in of]
             for (_, model, preset), of in grouped["folder"]
@@ -54,14 +54,21 @@ def leaderboard(folder: Path, split_sha256: str, only: RowKeys | None = None) ->
     return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 
 
-def finished_runs(folder: Path, split_sha256: str, only: RowKeys | None = None) -> pd.DataFrame:
-    """The test results that a leaderboard is made of, one row per run; those of other settings than the newest
-    validation are left out with a warning."""
-    return _runs(folder, split_sha256, only)[1]
+def means(runs: pd.DataFrame) -> pd.DataFrame:
+    """Every figure of the runs averaged over model seeds, by KEYS."""
+    numbers = [name for name in runs.select_dtypes("number") if name not in ("seed", "threads")]
+    return runs.groupby(KEYS)[numbers].mean()
 
 
-def _runs(folder: Path, split_sha256: str, only: RowKeys | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The validation results, and the test results of the same settings."""
+def tested_rows(folder: Path, split_sha256: str, only: RowKeys | None = None) -> pd.DataFrame:
+    """The rows of the leaderboard that have test results."""
+    table = leaderboard(folder, split_sha256, only)
+    return table[table["ndcg_10"].notna()] if "ndcg_10" in table else pd.DataFrame(columns=KEYS)
+
+
+def finished_runs(folder: Path, split_sha256: str, only: RowKeys | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The validation and test results that a leaderboard is made of, one row per run; test results of other settings
+    than the newest validation are left out with a warning."""
     valid, test = (_select(collect(folder, part, split_sha256), only) for part in ("valid", "test"))
     if test.empty or valid.empty:
         return valid, pd.DataFrame()
@@ -129,9 +136,7 @@ def text(table: pd.DataFrame, dataset: str, split: str) -> str:
     """The short table for a terminal."""
     columns = NEWCOMERS if "ndcg_10_given0" in table else labels(TERMINAL)
     header, cells = short_table(table, columns)
-    rows = aligned([header, *cells], texts=2)
-    rule = "-" * len(rows[0])
-    return "\n".join([f"{dataset} / {split}: leaderboard", rule, rows[0], rule, *rows[1:], rule])
+    return "\n".join(titled(f"{dataset} / {split}: leaderboard", [header, *cells], texts=2))
 
 
 def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:
@@ -143,6 +148,5 @@ def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -
         for row, number in zip(cells, numbers, strict=True):
             if number == max(numbers) > float("-inf"):
                 row[column] = f"**{row[column]}**"
-    lines = [header, ["---", "---", *["---:"] * (len(header) - 2)], *cells]
-    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
-    return f"**{dataset}, `{split}`**\n\n{body}\n" + (f"\n{NOTE}\n" if note else "")
+    body = Table(header, cells, texts=2).markdown()
+    return f"**{dataset}, `{split}`**\n\n{body}" + (f"\n{NOTE}\n" if note else "")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from common.evaluation.statistics import REFERENCE, holm
-from common.reporting.extra_tables import OF_MODELS, Table
+from common.reporting.extra_tables import OF_MODELS
 from common.reporting.leaderboard import RowKeys
+from common.reporting.markdown_blocks import Table
 
 DIFFERENCE = ("difference", "difference_low", "difference_high")
 ROUNDING = 1e-9

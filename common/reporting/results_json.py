@@ -18,8 +18,9 @@ from common.evaluation.segments import segments
 from common.evaluation.statistics import REFERENCE
 from common.experiments.outputs import results_at
 from common.experiments.run import PartResults
-from common.reporting.extra_tables import TABLES, Table
-from common.reporting.leaderboard import RowKeys, finished_runs, interval, leaderboard, markdown
+from common.reporting.extra_tables import TABLES
+from common.reporting.leaderboard import RowKeys, finished_runs, interval, markdown, tested_rows
+from common.reporting.markdown_blocks import Table
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
@@ -48,19 +49,18 @@ def gather(results: Path, data: Dataset, only: Mapping[str, RowKeys] | None = No
         for protocol in PROTOCOLS
         if (results / protocol).exists()
         for kind, table_of in TABLES.items()
-        if (table := table_of(results, data, protocol))
+        if (table := table_of(results, data, protocol)) and table.cells
     }
     return {"dataset": data.name, "data_sha256": data.sha256, "protocols": protocols, "tables": more}
 
 
 def _protocol(results: Path, data: Dataset, protocol: str, only: RowKeys | None) -> dict[str, Any]:
     sha256 = load_split(data, protocol).info["split_sha256"]
-    table = leaderboard(results / protocol, sha256, only)
+    table = tested_rows(results / protocol, sha256, only)
     found: dict[str, Any] = {"split_sha256": sha256, "reference": " ".join(REFERENCE), "rows": []}
-    if table.empty or "ndcg_10" not in table:
+    if table.empty:
         return found
-    table = table[table["ndcg_10"].notna()]
-    runs = finished_runs(results / protocol, sha256, only)
+    _, runs = finished_runs(results / protocol, sha256, only)
     grouped = runs.groupby(["model", "preset"])["folder"]
     seeds = {(str(model), str(preset)): [results_at(folder) for folder in of] for (model, preset), of in grouped}
     found["rows"] = [_row(row, seeds[row["model"], row["preset"]]) for row in table.to_dict("records")]

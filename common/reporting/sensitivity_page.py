@@ -1,7 +1,8 @@
 """The sensitivity analysis, laid out: for a terminal, for the blocks of a page, as JSON."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ from common.evaluation.sensitivity.tables import (
     words,
 )
 from common.evaluation.sensitivity.variants import OWN_RULE, K, Variant, VariantRanks
-from common.reporting.extra_tables import Table
-from common.utils.terminal import aligned
+from common.reporting.markdown_blocks import Table
+from common.utils.terminal import aligned, titled
 
 WIDTH = 80
 SURE = {True: "sure", False: "within chance"}
@@ -36,8 +37,8 @@ def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str
     lines = [""]
     for panel in panels:
         title = f"{dataset} / {panel.protocol}: {label(f'ndcg_{K}')}"
-        lines += _titled(f"{title} under each variant", variants_cells(panel, "ndcg", short))
-        lines += _titled(f"{title} by the order of equal scores", ties_cells(panel, "all"))
+        lines += [*titled(f"{title} under each variant", variants_cells(panel, "ndcg", short)), ""]
+        lines += [*titled(f"{title} by the order of equal scores", ties_cells(panel, "all")), ""]
     lines += _paragraph(LEGEND)
     lines += _changes(panels) or ["", "No two models change places."]
     for sentence in [*absent, *answers(panels)]:
@@ -65,43 +66,30 @@ def _changes(panels: list[PanelResults]) -> list[str]:
     return lines
 
 
-def _titled(title: str, cells: list[list[str]], texts: int = 1) -> list[str]:
-    rows = aligned(cells, texts)
-    rule = "-" * len(rows[0])
-    return [title, rule, rows[0], rule, *rows[1:], rule, ""]
-
-
 def _paragraph(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _answer_block(panels: list[PanelResults], absent: list[str]) -> str:
-    return "".join(f"- {sentence}\n" for sentence in answers(panels))
+def _sentences(sentences: list[str]) -> str:
+    return "".join(f"- {sentence}\n" for sentence in sentences)
 
 
-def _variants_block(metric: str) -> Callable[[list[PanelResults], list[str]], str]:
-    def block(panels: list[PanelResults], absent: list[str]) -> str:
-        tables = []
-        for panel in panels:
-            header, *rows = variants_cells(panel, metric, words)
-            tables.append(f"**`{panel.protocol}`**\n\n{Table(header, rows, texts=1).markdown()}")
-        return "\n".join(tables)
-
-    return block
+def _variants(panels: list[PanelResults], metric: str) -> str:
+    return _tables((f"`{panel.protocol}`", variants_cells(panel, metric, words)) for panel in panels)
 
 
-def _ties_block(panels: list[PanelResults], absent: list[str]) -> str:
-    tables = []
-    for panel in panels:
-        for candidates in ("all", "uniform"):
-            header, *rows = ties_cells(panel, candidates)
-            tables.append(
-                f"**`{panel.protocol}`, {IN_WORDS[candidates]}**\n\n{Table(header, rows, texts=1).markdown()}"
-            )
-    return "\n".join(tables)
+def _ties(panels: list[PanelResults]) -> str:
+    each = product(panels, ("all", "uniform"))
+    return _tables((f"`{panel.protocol}`, {IN_WORDS[among]}", ties_cells(panel, among)) for panel, among in each)
 
 
-def _order_block(panels: list[PanelResults], absent: list[str]) -> str:
+def _tables(titled_cells: Iterable[tuple[str, list[list[str]]]]) -> str:
+    return "\n".join(
+        f"**{title}**\n\n{Table(header, rows, texts=1).markdown()}" for title, (header, *rows) in titled_cells
+    )
+
+
+def _order(panels: list[PanelResults]) -> str:
     own = {panel.protocol: panel.means(OWN_RULE) for panel in panels}
     rows = []
     for name, means in orders(panels):
@@ -111,7 +99,7 @@ def _order_block(panels: list[PanelResults], absent: list[str]) -> str:
     return Table(["Variant", "Order", *(f"tau with {name}, all items" for name in own)], rows, texts=2).markdown()
 
 
-def _flips_block(panels: list[PanelResults], absent: list[str]) -> str:
+def _flips(panels: list[PanelResults]) -> str:
     rows = [
         [
             f"{flip.better} > {flip.worse}",
@@ -128,20 +116,16 @@ def _flips_block(panels: list[PanelResults], absent: list[str]) -> str:
     return Table(header, rows, texts=3).markdown() if rows else "No two models change places.\n"
 
 
-def _absent_block(panels: list[PanelResults], absent: list[str]) -> str:
-    return "".join(f"- {sentence}\n" for sentence in absent) or "Every model was there on every protocol.\n"
-
-
-BLOCKS = {
-    "answer": _answer_block,
-    "judges": _variants_block("ndcg"),
-    "hits": _variants_block("hr"),
-    "ties": _ties_block,
-    "order": _order_block,
-    "flips": _flips_block,
-    "absent": _absent_block,
+BLOCKS: dict[str, Callable[[list[PanelResults], list[str]], str]] = {
+    "answer": lambda panels, _: _sentences(answers(panels)),
+    "judges": lambda panels, _: _variants(panels, "ndcg"),
+    "hits": lambda panels, _: _variants(panels, "hr"),
+    "ties": lambda panels, _: _ties(panels),
+    "order": lambda panels, _: _order(panels),
+    "flips": lambda panels, _: _flips(panels),
+    "absent": lambda _, absent: _sentences(absent) or "Every model was there on every protocol.\n",
 }
-"""Kind of a page's block -> what fills it."""
+"""Kind of a page's block -> what fills it, of panels and of sentences about absent models."""
 
 
 def as_json(panels: list[PanelResults], dataset: str, absent: list[str]) -> dict[str, Any]:

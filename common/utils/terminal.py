@@ -20,6 +20,22 @@ def aligned(rows: list[list[str]], texts: int) -> list[str]:
     return ["  ".join(side(v, w) for side, v, w in zip(sides, row, widths, strict=True)) for row in rows]
 
 
+def headed(rows: list[list[str]], texts: int = 1) -> list[str]:
+    """Aligned rows, with a rule below the first one.
+
+    >>> headed([["a", "value"], ["long", "1"]])
+    ['a     value', '-----------', 'long      1']
+    """
+    header, *others = aligned(rows, texts)
+    return [header, "-" * len(header), *others]
+
+
+def titled(title: str, rows: list[list[str]], texts: int = 1) -> list[str]:
+    """Aligned rows below a title, with rules around the first one and at the end."""
+    header, rule, *others = headed(rows, texts)
+    return [title, rule, header, rule, *others, rule]
+
+
 BLOCKS = "▏▎▍▌▋▊▉█"
 
 

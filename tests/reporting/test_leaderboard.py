@@ -44,7 +44,7 @@ def test_a_row_without_test_results_is_kept_and_has_none(folder, split):
 def test_test_results_of_older_settings_are_left_out_with_a_warning(folder, split, caplog):
     path = folder / "item_knn/tuned/seed0/valid/metrics.json"
     write_json(path, read_json(path) | {"config_sha256": "0" * 64})
-    assert set(finished_runs(folder, split)["model"]) == {"random", "popularity"}
+    assert set(finished_runs(folder, split)[1]["model"]) == {"random", "popularity"}
     assert "1 test results of other settings" in caplog.text
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from common.reporting.markdown_blocks import fill, fill_page, read_page
+from common.reporting.markdown_blocks import Table, fill, fill_page, read_page
 from common.utils.errors import UserError
 
 
@@ -28,3 +28,9 @@ def test_a_page_that_has_no_place_or_cannot_be_read_is_named(tmp_path):
     assert page.read_text() == "nothing"
     with pytest.raises(UserError, match="cannot be read"):
         read_page(tmp_path)
+
+
+def test_a_table_of_other_columns_gives_way_to_one_that_has_all_of_them():
+    old, wider = Table(["a", "b"], [["x", "1"]], 1), Table(["a", "b", "c"], [["x", "1", "2"]], 1)
+    assert wider.with_rows_of(old) is wider
+    assert old.with_rows_of(wider) is wider

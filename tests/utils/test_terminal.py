@@ -7,7 +7,7 @@ import pytest
 from wcwidth import wcswidth
 
 from common.utils import terminal
-from common.utils.terminal import END, ISOLATE, bar, cell, columns, fitting, forgive_encodings, lines, plain
+from common.utils.terminal import END, ISOLATE, bar, cell, columns, fitting, forgive_encodings, lines, plain, titled
 
 
 @pytest.mark.parametrize("text", ["Björk", "椎名林檎", "e\u0301e\u0301", "a\x1b[31mb\n", "فيروز", ""])
@@ -71,3 +71,8 @@ def test_short_reasons_are_not_cut_inside_a_name():
 
 def test_a_bar_stays_in_its_cells():
     assert [wcswidth(bar(share)) for share in (-1, 0, 0.01, 0.5, 1, 2)] == [6] * 6
+
+
+def test_a_table_has_rules_around_its_header_and_below_its_rows():
+    header, *row = ["a", "value"], ["long", "1"]
+    assert titled("toy", [header, *row]) == ["toy", "-" * 11, "a     value", "-" * 11, "long      1", "-" * 11]

@@ -10,11 +10,10 @@ from common.data.sources.registry import LASTFM
 from common.evaluation.registry import LISTS, PAGE, describe, is_bold, title
 from common.experiments.outputs import Outputs, RowResults, collect, results_of_rows, runs_in
 from common.experiments.run import row_name
-from common.reporting.leaderboard import leaderboard
+from common.reporting.leaderboard import KEYS, leaderboard, means
 from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.utils.io import read_json
 
-KEYS = ["stage", "model", "preset"]
 GROUPS = {
     heading: {key: title(key).removesuffix("@10" if heading == LISTS else "") for key in keys}
     or {f"ndcg_10_given{number}": str(number) for number in N_GIVEN}
@@ -90,24 +89,24 @@ def _place(folder: Path) -> tuple:
 def read_board(folder: Path, data_dir: Path) -> Leaderboard | None:
     """One data set and protocol; None where no run is on the split that is in use."""
     split = _split_in_use(folder, data_dir)
-    rows, tested = leaderboard(folder, split), False
+    rows = leaderboard(folder, split)
     if rows.empty:
         return None
-    tested = "ndcg_10" in rows and bool(rows["ndcg_10"].notna().any())
-    if not tested:
-        rows = _on_validation(folder, split)
+    part = "test" if "ndcg_10" in rows and rows["ndcg_10"].notna().any() else "valid"
+    records = collect(folder, part, split)
+    if part == "valid":
+        rows = _on_validation(records)
     rows = rows.assign(label=[row_name(row) for _, row in rows.iterrows()])
-    opened = rows[rows["ndcg_10"].notna()]
-    records = collect(folder, "test" if tested else "valid", split)
+    opened = rows["ndcg_10"].notna()
     return Leaderboard(
         dataset=folder.parent.name,
         protocol=folder.name,
         split_sha256=split,
-        part="test" if tested else "valid",
+        part=part,
         rows=rows,
-        results=results_of_rows(folder, opened),
+        results=results_of_rows(folder, rows[opened]),
         commits=_commits(records),
-        unopened=rows.loc[rows["ndcg_10"].isna(), "label"].tolist(),
+        unopened=rows.loc[~opened, "label"].tolist(),
     )
 
 
@@ -120,11 +119,9 @@ def _split_in_use(folder: Path, data_dir: Path) -> str:
     return newest.results("valid").metrics["split_sha256"]
 
 
-def _on_validation(folder: Path, split: str) -> pd.DataFrame:
+def _on_validation(records: pd.DataFrame) -> pd.DataFrame:
     """The leaderboard's rows with every figure taken on validation."""
-    records = collect(folder, "valid", split)
-    numbers = [name for name in records.select_dtypes("number") if name not in ("seed", "threads")]
-    rows = records.groupby(KEYS)[numbers].mean().assign(seeds=records.groupby(KEYS).size())
+    rows = means(records).assign(seeds=records.groupby(KEYS).size())
     rows = rows.assign(valid_ndcg_10=rows["ndcg_10"]).reset_index()
     return rows.sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 
