@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, final
@@ -167,8 +167,7 @@ class Recommender(ABC):
         places, k = tie_places(train.items["item_id"]), min(k, train.n_items)
         ids, query = to_query(train, users, histories)
         seen = query.given if exclude_seen else Histories.from_lists([[]] * len(query), train.n_items)
-        starts = range(0, max(1, len(query)), USERS_AT_ONCE)
-        blocks = [np.arange(start, min(start + USERS_AT_ONCE, len(query))) for start in starts]
+        blocks = np.split(np.arange(len(query)), range(USERS_AT_ONCE, len(query), USERS_AT_ONCE))
         lists = [top_items(self.scores_of(query.take(rows)), seen.take(rows), places, k) for rows in blocks]
         items, scores = (np.concatenate(part) for part in zip(*lists, strict=True))
         return item_table(train, ids, items, scores)
@@ -290,29 +289,6 @@ def as_histories(histories: Histories | Sequence[Sequence[int]], n_items: int) -
     if not (np.isfinite(histories.weights) & (histories.weights >= 0)).all():
         raise ValueError("weights of a history must be finite and not negative")
     return histories
-
-
-def pack_parts(parts: Mapping[str, Recommender]) -> dict[str, np.ndarray]:
-    """The arrays of several models as those of one, `<part>/<array>`."""
-    return {f"{name}/{key}": array for name, part in parts.items() for key, array in part.arrays().items()}
-
-
-def restore_parts(parts: Mapping[str, Recommender], arrays: dict[str, np.ndarray]) -> None:
-    """Give several models back what `pack_parts` took."""
-    for name, part in parts.items():
-        prefix = f"{name}/"
-        part.restore({key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)})
-
-
-def similar_by_parts(
-    parts: Iterable[tuple[Recommender, float]], item: int, k: int, n_items: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k items most like one by several models: each one's similarity in units of its largest, times its weight."""
-    total = np.zeros(n_items)
-    for part, weight in parts:
-        items, similarity = part.similar(item, n_items)
-        total[items] += weight * similarity / max(similarity.max(initial=0), 1e-12)
-    return best(total, k, leave_out=item)
 
 
 def best(scores: np.ndarray, k: int, leave_out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,11 +19,12 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from common.models.base import Recommender, Validation, as_histories, pack_parts, restore_parts, similar_by_parts
+from common.models.base import Recommender, Validation, as_histories
+from common.models.building_blocks import HistoryRecommender, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
 from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, ContentSimilarityKNN, TagKNN, TagKNNSettings
 from common.models.linear.als import ALS, ALSSettings
-from common.splits.histories import Histories, pack_histories, unpack_histories
+from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.errors import UserError
@@ -99,7 +100,7 @@ class EnsembleSettings:
         return np.stack([als, (1 - self.audio) * content, self.audio * content, popularity], axis=1)
 
 
-class Ensemble(Recommender):
+class Ensemble(HistoryRecommender):
     """The weighted sum of the module's formula."""
 
     name = "ensemble"
@@ -112,8 +113,7 @@ class Ensemble(Recommender):
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Fit the three models."""
-        self.histories = train.histories
-        self.popularity = train.popularity
+        self.keep(train)
         self._new_parts()
         for part in self.parts.values():
             part.fit(train, context=context)
@@ -133,10 +133,6 @@ class Ensemble(Recommender):
         """What is the same for all users: log popularity, and content's scores for an empty history."""
         self.log_popularity = np.log(self.popularity) / max(float(np.log(self.popularity.max())), 1e-12)
         self.no_history = {name: self.popularity @ part.similarity for name, part in self.content.items()}
-
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """Scores from the histories seen in `fit`."""
-        return self.fold_in(self.histories.take(users))
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores of any histories, with the weights of their lengths."""
@@ -201,12 +197,11 @@ class Ensemble(Recommender):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The parts' arrays under the parts' names, the histories and the popularity."""
-        return pack_parts(self.parts) | {"popularity": self.popularity, **pack_histories(self.histories)}
+        return pack_parts(self.parts) | super().arrays()
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the parts, the histories and the popularity."""
-        self.popularity = arrays["popularity"]
-        self.histories = unpack_histories(arrays, len(self.popularity))
+        super().restore(arrays)
         self._new_parts()
         restore_parts(self.parts, arrays)
         self._prepare()

@@ -1,9 +1,13 @@
 from typing import ClassVar
 
 import numpy as np
+import pytest
 
-from common.models.baselines import Popularity, Random, Trending
+from common.models.baselines import Popularity, Random, Trending, TrendingSettings
+from common.utils.errors import UserError
+from tests.data.worlds import pairs
 from tests.models.contract_tests import N_USERS, ContractTests
+from tests.models.knn.worlds import seen_in_full
 
 
 class TestRandom(ContractTests):
@@ -34,3 +38,17 @@ class TestTrending(ContractTests):
     personalised = False
     similarity = False
     other_settings: ClassVar = {"half_life_days": 1.0}
+
+
+def test_trending_halves_with_the_half_life(tmp_path):
+    day = 86_400
+    rows = pairs(a=f"old@0 new@{10 * day} once@{10 * day}", b=f"old@0 new@{10 * day} mid@{5 * day}", c=f"mid@{5 * day}")
+    train = seen_in_full(tmp_path, rows)
+    model = Trending(TrendingSettings(half_life_days=5.0)).fit(train)
+    scores = dict(zip(train.items["item_id"], model.score(np.array([0]))[0], strict=True))
+    assert scores == {"new": 2.0, "mid": 1.0, "old": 0.5, "once": 0.0}  # one listener counts like none
+
+
+def test_trending_refuses_data_without_times(tmp_path):
+    with pytest.raises(UserError, match="needs times"):
+        Trending().fit(seen_in_full(tmp_path, pairs(a="x y", b="x")))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common.splits.histories import Histories
+from common.splits.histories import Histories, history_matrix
 
 LISTS = [[4, 1, 2], [], [3], [0, 0, 4]]
 
@@ -83,3 +83,8 @@ def test_the_matrix_sums_weights(timed):
 def test_the_matrix_does_not_share_memory(timed):
     timed.matrix().data[:] = -1
     assert (timed.weights > 0).all()
+
+
+def test_the_past_fades_from_its_end():
+    faded = history_matrix(Histories.from_lists([[2, 0, 1], []], 3), "binary", decay=np.log(2)).toarray()
+    np.testing.assert_allclose(faded, [[0.5, 1.0, 0.25], [0.0, 0.0, 0.0]])

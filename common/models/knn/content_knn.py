@@ -1,6 +1,7 @@
 """Content neighbours: items with similar audio or similar tags, whoever listens to them."""
 
 import re
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ from scipy import sparse
 from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import item_vectors, tag_counts
 from common.models.base import Validation
-from common.models.knn.base import ItemSimilarityKNN, shrunk_cosines
+from common.models.knn.item_knn import ItemSimilarityKNN, shrunk_cosines
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.arrays import keep_largest
@@ -35,12 +36,16 @@ class ContentKNNSettings:
 class ContentSimilarityKNN(ItemSimilarityKNN):
     """Neighbours by vectors of content; an item without content has no neighbours and is ordered by popularity."""
 
-    def set_cosines(self, train: TrainView, cosines: sparse.csr_array) -> None:
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Set the similarity: cosines to a power, times the item's popularity to a power."""
-        self.set_state(train)
+        self.keep(train)
+        self.similarity = self.cosines(train)
         lean = self.popularity**self.settings.popularity
-        cosines.data = cosines.data**self.settings.power * lean[cosines.indices]
-        self.similarity = cosines
+        self.similarity.data = self.similarity.data**self.settings.power * lean[self.similarity.indices]
+
+    @abstractmethod
+    def cosines(self, train: TrainView) -> sparse.csr_array:
+        """Cosine of every item with its nearest ones, (n_items, n_items); none without content."""
 
 
 class ContentKNN(ContentSimilarityKNN):
@@ -49,12 +54,11 @@ class ContentKNN(ContentSimilarityKNN):
     name = "content_knn"
     Settings = ContentKNNSettings
 
-    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
+    def cosines(self, train: TrainView) -> sparse.csr_array:
         """Find every item's nearest items by audio. Without audio every list is the popular one."""
         vectors = item_vectors(train, "audio")
-        if vectors is None:
-            vectors = sparse.csr_array((train.n_items, 1))
-        self.set_cosines(train, dense_cosines(vectors.toarray(), self.settings.neighbours))
+        dense = np.zeros((train.n_items, 1)) if vectors is None else vectors.toarray()
+        return dense_cosines(dense, self.settings.neighbours)
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,11 @@ class TagKNN(ContentSimilarityKNN):
     name = "tag_knn"
     Settings = TagKNNSettings
 
-    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
+    def cosines(self, train: TrainView) -> sparse.csr_array:
         """Find every item's nearest items by tags. Without tags every list is the popular one."""
         counts = tag_counts(train)
-        if counts is None:
-            counts = sparse.csr_array((train.n_items, 1))
-        cosines = shrunk_cosines(tf_idf(counts).T.tocsr(), self.settings.neighbours, self.settings.shrinkage)
-        self.set_cosines(train, cosines)
+        tags = sparse.csr_array((1, train.n_items)) if counts is None else tf_idf(counts).T.tocsr()
+        return shrunk_cosines(tags, self.settings.neighbours, self.settings.shrinkage)
 
 
 def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
@@ -110,11 +112,10 @@ def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.c
         row = np.repeat(np.arange(len(cosine)), count)
         values = np.take_along_axis(cosine, column, axis=1).ravel().astype(np.float64)
         near = sparse.csr_array((values, (row, column.ravel())), shape=(len(cosine), len(known)))
-        kept.append(sparse.coo_array(keep_largest(near, keep)))
-    rows = [start * block + part.coords[0] for start, part in enumerate(kept)]
-    shape = (len(vectors), len(vectors))
-    coordinates = known[np.concatenate(rows)], known[np.concatenate([part.coords[1] for part in kept])]
-    return sparse.csr_array((np.concatenate([part.data for part in kept]), coordinates), shape=shape)
+        kept.append(keep_largest(near, keep))
+    of_known = sparse.vstack(kept, format="coo")
+    coordinates = known[of_known.row], known[of_known.col]
+    return sparse.csr_array((of_known.data, coordinates), shape=(len(vectors), len(vectors)))
 
 
 def nearest_songs(songs: pd.DataFrame, track_id: str, k: int) -> pd.DataFrame:

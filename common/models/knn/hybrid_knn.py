@@ -14,9 +14,9 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from common.models.base import Recommender, Validation, as_histories, pack_parts, restore_parts, similar_by_parts
+from common.models.base import Recommender, Validation, as_histories
+from common.models.building_blocks import order_rest_by_popularity, pack_parts, restore_parts, similar_by_parts
 from common.models.explanation import Explanation
-from common.models.knn.base import order_rest_by_popularity
 from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.models.knn.user_knn import UserKNN, UserKNNSettings

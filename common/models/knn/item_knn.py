@@ -6,14 +6,21 @@ shrinkage of Bell & Koren 2007 and an asymmetric norm as in Aiolli 2013):
     s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    0 where j is not among the k nearest of i
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from common.models.base import Validation
-from common.models.knn.base import ItemSimilarityKNN, shrunk_cosines
+import numpy as np
+from scipy import sparse
+from tqdm import tqdm
+
+from common.models.base import Validation, as_histories, best
+from common.models.building_blocks import HistoryRecommender, order_rest_by_popularity
+from common.models.explanation import Explanation
+from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import weigh
+from common.utils.arrays import keep_largest, pack_csr, sums_of_rows, unpack_csr, weigh
 from common.utils.settings import SearchRange
 
 
@@ -33,6 +40,44 @@ class ItemKNNSettings:
     """What an item of the history weighs in the sum: 1 or log(1 + plays)."""
 
 
+class ItemSimilarityKNN(HistoryRecommender):
+    """A user's score of item j is the sum over the history of w_i s(i, j), s a sparse similarity of items.
+
+    Items similar to nothing in the history keep an order below all others: that of their popularity, so that an
+    empty history gets the popular list. A subclass finds `similarity` in `fit` and has a setting `history`.
+    """
+
+    similarity: sparse.csr_array
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Scores from any histories: the model has no parameters of its own for a user."""
+        matrix = as_histories(histories, self.similarity.shape[0]).matrix()
+        scores = sums_of_rows(weigh(matrix, self.settings.history), self.similarity)
+        return order_rest_by_popularity(scores.astype(np.float32), self.popularity)
+
+    def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
+        """What each item of one history adds to the score of an item, w_i s(i, j); they sum to it where it is above 0.
+
+        An item similar to nothing in the history has the part `popularity`, by which it is ordered.
+        """
+        row = weigh(as_histories(history, self.similarity.shape[0]).matrix(), self.settings.history)[[0]]
+        similarity = self.similarity[row.indices][:, list(items)].toarray()
+        return self.explanations(row.indices, similarity * row.data[:, None], items)
+
+    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Nearest items by this model's similarity; beyond the kept neighbours the score is 0."""
+        return best(self.similarity[[item]].toarray()[0], k, leave_out=item)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The neighbours, the histories and the popularity."""
+        return super().arrays() | pack_csr("near", self.similarity)
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back the neighbours, the histories and the popularity."""
+        super().restore(arrays)
+        self.similarity = unpack_csr("near", arrays, len(self.popularity))
+
+
 class ItemKNN(ItemSimilarityKNN):
     """Neighbours by common listeners; see the module's formula."""
 
@@ -41,8 +86,32 @@ class ItemKNN(ItemSimilarityKNN):
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Find every item's nearest items by common listeners."""
-        self.set_state(train)
+        self.keep(train)
         matrix = weigh(self.histories.matrix(), self.settings.weighting)
         self.similarity = shrunk_cosines(
             matrix, self.settings.neighbours, self.settings.shrinkage, self.settings.asymmetry
         )
+
+
+def shrunk_cosines(
+    matrix: sparse.csr_array, keep: int, shrinkage: float = 0.0, asymmetry: float = 0.5, block: int = 2048
+) -> sparse.csr_array:
+    """Similarity of a matrix's columns: the `keep` largest of each, row i holding those nearest to i, zero diagonal.
+
+        s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    a = asymmetry
+
+    Works through blocks of columns, so that memory holds one block's products and the neighbours kept.
+    """
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
+    own, other = squares**asymmetry, squares ** (1 - asymmetry)
+    columns = matrix.tocsc()
+    kept = []
+    for start in tqdm(range(0, matrix.shape[1], block), "neighbours", delay=2, leave=False, disable=None):
+        rows = np.arange(start, min(start + block, matrix.shape[1]))
+        products = sparse.coo_array(columns[:, rows].T @ matrix)
+        row, item = products.coords
+        cosine = products.data / (own[rows[row]] * other[item] + shrinkage)
+        cosine[rows[row] == item] = 0
+        near = sparse.csr_array((cosine, (row, item)), shape=(len(rows), matrix.shape[1]))
+        kept.append(keep_largest(near, keep))
+    return sparse.csr_array(sparse.vstack(kept, format="csr"))

@@ -1,19 +1,21 @@
-"""User kNN: what the most similar users listen to (Herlocker et al. 1999, on implicit feedback)."""
+"""Items of other users: of the most similar ones (user kNN, Herlocker et al. 1999), and of a user's friends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
-from common.models.base import Recommender, Validation, as_histories, best
+from common.models.base import Validation, as_histories, best
+from common.models.baselines import Popularity
+from common.models.building_blocks import HistoryRecommender, order_rest_by_popularity
 from common.models.explanation import Explanation
-from common.models.knn.base import explanation, order_rest_by_popularity
-from common.splits.histories import Histories, pack_histories, unpack_histories
+from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import keep_largest, sums_of_rows, weigh
+from common.utils.arrays import keep_largest, pack_csr, sums_of_rows, unpack_csr, weigh
 from common.utils.settings import SearchRange
 
 
@@ -33,7 +35,7 @@ class UserKNNSettings:
     """What an item weighs in a history: 1 or log(1 + plays)."""
 
 
-class UserKNN(Recommender):
+class UserKNN(HistoryRecommender):
     """A user's score of item j: the sum of the similarity of those among the k nearest users who have j.
 
     Items that no neighbour has are ordered below by popularity.
@@ -43,8 +45,7 @@ class UserKNN(Recommender):
     Settings = UserKNNSettings
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        self.histories = train.histories
-        self.popularity = train.popularity
+        self.keep(train)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -77,8 +78,8 @@ class UserKNN(Recommender):
         has = self.has[near.indices][:, list(items)].toarray() > 0
         shared = self.vectors[near.indices][:, vectors.indices].toarray() * vectors.data
         shared /= np.maximum(shared.sum(axis=1, keepdims=True), 1e-12)
-        columns = zip((near.data[voters] @ shared[voters] for voters in has.T), items, strict=True)
-        return [explanation(self.name, vectors.indices, added, self.popularity, item) for added, item in columns]
+        added = np.array([near.data[voters] @ shared[voters] for voters in has.T])
+        return self.explanations(vectors.indices, added.T, items)
 
     def _vote(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> np.ndarray:
         near = self._near(vectors, leave_out)
@@ -104,12 +105,52 @@ class UserKNN(Recommender):
         common = np.asarray((self.has.T @ listeners).todense()).ravel()
         return best(common / np.sqrt(self.popularity[item] * self.popularity), k, leave_out=item)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The histories and the popularity."""
-        return {"popularity": self.popularity, **pack_histories(self.histories)}
-
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the histories and the popularity."""
-        self.popularity = arrays["popularity"]
-        self.histories = unpack_histories(arrays, len(self.popularity))
+        super().restore(arrays)
         self._prepare()
+
+
+class Friends(Popularity):
+    """Score of item i for user u: the number of u's friends who have i; where there are none, popularity below.
+
+    A source of candidates rather than a model of the leaderboard: an unknown user has no known friends.
+    """
+
+    name = "friends"
+
+    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
+        """Remember who is whose friend, and who listens to what."""
+        super()._fit(train, validation, context)
+        self.friendships = friend_matrix(train.social, train.n_users)
+        self.has = weigh(train.histories.matrix(), "binary")
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Friends who have each item, float32 (len(users), n_items)."""
+        listening = (self.friendships[users] @ self.has).toarray().astype(np.float32)
+        return order_rest_by_popularity(listening, self.popularity)
+
+    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
+        """Popularity: nothing is known of the friends."""
+        empty = np.zeros((len(as_histories(histories, len(self.popularity))), len(self.popularity)), np.float32)
+        return order_rest_by_popularity(empty, self.popularity)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The friendships, who has what, and the popularity."""
+        matrices = pack_csr("friends", self.friendships) | pack_csr("has", self.has)
+        return super().arrays() | matrices
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
+        super().restore(arrays)
+        self.has = unpack_csr("has", arrays, len(self.popularity))
+        self.friendships = unpack_csr("friends", arrays, self.has.shape[0])
+
+
+def friend_matrix(social: pd.DataFrame | None, n_users: int) -> sparse.csr_array:
+    """Who is whose friend, 1 or 0, float64 (n_users, n_users); no friends where the data have none."""
+    if social is None:
+        return sparse.csr_array((n_users, n_users))
+    pairs = social[["user", "friend"]].drop_duplicates()
+    pairs = pairs[pairs["user"] != pairs["friend"]]
+    return sparse.csr_array((np.ones(len(pairs)), (pairs["user"], pairs["friend"])), shape=(n_users, n_users))

@@ -17,9 +17,10 @@ from typing import Annotated, Literal
 import numpy as np
 from scipy import linalg, sparse
 
-from common.models.base import Recommender, Validation, as_histories, best
+from common.models.base import Validation, as_histories, best
+from common.models.building_blocks import HistoryRecommender
 from common.models.explanation import Explanation
-from common.splits.histories import Histories, history_matrix, pack_histories, unpack_histories
+from common.splits.histories import Histories, history_matrix
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.arrays import sums_of_rows, weigh
@@ -43,7 +44,7 @@ class EASESettings:
     """For histories in order: when scoring, an item n events before the last weighs exp(-decay n); 0 is off."""
 
 
-class EASE(Recommender):
+class EASE(HistoryRecommender):
     """The closed form of the module's head, solved on the smaller side."""
 
     name = "ease"
@@ -51,8 +52,7 @@ class EASE(Recommender):
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Invert the smaller Gram matrix."""
-        self.histories = train.histories
-        self.popularity = train.popularity
+        self.keep(train)
         matrix = self._matrix()
         gram = (matrix @ matrix.T if self.dual else matrix.T @ matrix).toarray()
         gram[np.diag_indices_from(gram)] += self.settings.regularisation
@@ -104,10 +104,6 @@ class EASE(Recommender):
             self._rebuilt = of_items.T
         return self._rebuilt
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """Scores from the histories seen in `fit`."""
-        return self.fold_in(self.histories.take(users))
-
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores of any histories, h B: the model has no parameters of its own for a user.
 
@@ -115,7 +111,7 @@ class EASE(Recommender):
         """
         histories = as_histories(histories, self.histories.n_items)
         scores = self._through_b(history_matrix(histories, self.settings.weighting, self.settings.decay))
-        scores[histories.lengths == 0] = self.popularity / self.popularity.max() - 1
+        scores[histories.lengths == 0] = self.popular_scores
         return scores
 
     def _through_b(self, rows: sparse.csr_array) -> np.ndarray:
@@ -153,17 +149,11 @@ class EASE(Recommender):
         return best(self._through_b(row)[0], k, leave_out=item)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The inverse of the smaller Gram matrix and the histories."""
-        n_items = np.array(self.histories.n_items)
-        return {
-            "inverse": self.inverse,
-            "n_items": n_items,
-            "popularity": self.popularity,
-            **pack_histories(self.histories),
-        }
+        """The inverse of the smaller Gram matrix, the histories and the popularity."""
+        return {"inverse": self.inverse} | super().arrays()
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back the inverse and the histories."""
-        self.inverse, self.popularity = arrays["inverse"], arrays["popularity"]
-        self.histories = unpack_histories(arrays, int(arrays["n_items"]))
+        """Take back the inverse, the histories and the popularity."""
+        super().restore(arrays)
+        self.inverse = arrays["inverse"]
         self._finish()

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from common.models.base import Recommender, Validation, as_histories, similar_by_parts
+from common.models.base import Recommender, Validation, as_histories
+from common.models.building_blocks import similar_by_parts
 from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings
 from common.models.two_stage.feature_builder import FeatureBuilder
 from common.models.two_stage.feature_inputs import FeatureTables

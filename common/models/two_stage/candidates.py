@@ -13,12 +13,12 @@ import numpy as np
 import tyro
 
 from common.features.content_vectors import item_vectors
-from common.models.base import Recommender, pack_parts, restore_parts
+from common.models.base import Recommender
 from common.models.baselines import Popularity
+from common.models.building_blocks import pack_parts, restore_parts
 from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
-from common.models.knn.friends import Friends
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
-from common.models.knn.user_knn import UserKNN, UserKNNSettings
+from common.models.knn.user_knn import Friends, UserKNN, UserKNNSettings
 from common.models.linear.als import ALS, ALSSettings
 from common.models.linear.ease import EASE, EASESettings
 from common.splits.histories import Query

@@ -10,7 +10,7 @@ from scipy import sparse
 from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import item_vectors, of_unit_length, tag_counts
 from common.models.knn.content_knn import tf_idf
-from common.models.knn.friends import friend_matrix
+from common.models.knn.user_knn import friend_matrix
 from common.splits.cross_fitting import scheme_of
 from common.splits.train_view import TrainView
 from common.utils.arrays import pack_csr, sums_of_rows, unpack_csr, weigh

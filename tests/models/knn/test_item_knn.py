@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from common.models.knn.base import shrunk_cosines
-from common.models.knn.item_knn import ItemKNN
+from common.models.knn.item_knn import ItemKNN, shrunk_cosines
 from tests.models.contract_tests import BLOCK, ContractTests
 
 
@@ -50,3 +50,13 @@ class TestItemKNN(ContractTests):
 
     def test_an_empty_history_gets_the_popular_list(self, train, fitted):
         assert (np.argsort(-fitted.fold_in([[]])[0], kind="stable") == np.argsort(-train.counts, kind="stable")).all()
+
+
+def test_shrunk_cosines_by_the_formula():
+    matrix = sparse.csr_array((np.random.default_rng(5).random((7, 5)) < 0.6).astype(float))
+    dense = matrix.toarray()
+    found = shrunk_cosines(matrix, keep=5, shrinkage=2.0, asymmetry=0.3, block=2).toarray()
+    norm = (dense**2).sum(axis=0)
+    expected = dense.T @ dense / (norm[:, None] ** 0.3 * norm[None, :] ** 0.7 + 2.0)
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(found, expected)
