@@ -84,15 +84,16 @@ class Random(Recommender):
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Independent uniform scores for every user and item."""
-        rows = [np.random.default_rng([self.seed, user]).random(self.n_items, np.float32) for user in users]
-        return np.stack(rows) if rows else np.empty((0, self.n_items), np.float32)
+        return self._drawn([[self.seed, user] for user in users])
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Chance knows no history: row r is drawn from a stream of its own."""
-        rows = range(len(as_histories(histories, self.n_items)))
-        streams = [np.random.default_rng([self.seed, row, 1]) for row in rows]
-        drawn = [stream.random(self.n_items, np.float32) for stream in streams]
-        return np.stack(drawn) if drawn else np.empty((0, self.n_items), np.float32)
+        return self._drawn([[self.seed, row, 1] for row in range(len(as_histories(histories, self.n_items)))])
+
+    def _drawn(self, streams: list[list[int]]) -> np.ndarray:
+        """A row of uniform scores from each stream of random numbers, float32 (len(streams), n_items)."""
+        rows = [np.random.default_rng(stream).random(self.n_items, np.float32) for stream in streams]
+        return np.array(rows, np.float32).reshape(-1, self.n_items)
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Other items drawn by chance, a list of its own for each item."""

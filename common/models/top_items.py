@@ -83,8 +83,5 @@ def top_of_sorted(
     values = np.take_along_axis(scores, items, axis=1)
     masked = top == 0
     items, values = np.where(masked, -1, items).astype(np.int32), np.where(masked, np.float32(np.nan), values)
-    missing = depth - items.shape[1]
-    if missing > 0:
-        items = np.pad(items, ((0, 0), (0, missing)), constant_values=-1)
-        values = np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
-    return items, values
+    missing = (0, 0), (0, depth - items.shape[1])
+    return np.pad(items, missing, constant_values=-1), np.pad(values, missing, constant_values=np.nan)

@@ -1,13 +1,12 @@
-"""What the base of all models gives them: settings, histories of either form, and lists of several parts."""
+"""What the base of all models gives them: settings, and histories of either form."""
 
 import numpy as np
 import pytest
 
-from common.models import ALS, ItemKNN, Popularity
-from common.models.base import as_histories, best, pack_parts, restore_parts, similar_by_parts
+from common.models import ALS
+from common.models.base import as_histories, best
 from common.splits.histories import Histories
 from common.utils.errors import UserError
-from tests.models.contract_tests import N_ITEMS, block_visible
 
 
 def test_settings_may_be_given_whole_and_changed_by_keyword():
@@ -34,16 +33,3 @@ def test_histories_of_either_form_and_of_this_catalogue_alone():
 def test_ties_of_similarity_go_by_code():
     items, scores = best(np.array([1.0, 5.0, 1.0, 7.0]), 3, leave_out=3)
     assert (items.tolist(), scores.tolist()) == ([1, 0, 2], [5.0, 1.0, 1.0])
-
-
-def test_parts_are_packed_and_mixed(tmp_path):
-    train = block_visible(tmp_path)
-    parts = {"one": ItemKNN().fit(train), "other": Popularity().fit(train)}
-    again = {"one": ItemKNN(), "other": Popularity()}
-    restore_parts(again, pack_parts(parts))
-    for name, part in parts.items():
-        np.testing.assert_array_equal(again[name].score(np.arange(3)), part.score(np.arange(3)))
-    alone = parts["one"].similar(5, 4)
-    items, scores = similar_by_parts([(parts["one"], 2.0)], 5, 4, N_ITEMS)
-    np.testing.assert_array_equal(items, alone[0])
-    np.testing.assert_allclose(scores, 2 * alone[1] / alone[1].max())

@@ -228,8 +228,7 @@ class ALS(Recommender):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The factors and the popularity: with f factors 4 f (users + items) bytes and little more."""
-        names = ("user_factors", "item_factors", "popularity")
-        return {name: getattr(self, name) for name in names}
+        return {"user_factors": self.user_factors, "item_factors": self.item_factors, "popularity": self.popularity}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the factors."""

@@ -4,18 +4,18 @@ What no source proposes keeps the order of the first stage, below every candidat
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
 
-from common.models.base import Recommender, Validation, as_histories
+from common.models.base import Recommender, as_histories
 from common.models.building_blocks import similar_by_parts
 from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings
 from common.models.two_stage.feature_builder import FeatureBuilder
 from common.models.two_stage.feature_inputs import FeatureTables
-from common.models.two_stage.training_data import CrossFitted, Recipe, TrainingData, cross_fit
+from common.models.two_stage.training_data import CrossFitted, Recipe, cross_fit
 from common.splits.histories import Histories, Query, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
@@ -50,13 +50,7 @@ class Candidates:
 
 
 class Ranker(Protocol):
-    """What learns to put candidates in order: trees, or a network."""
-
-    def fit(self, data: TrainingData, validate: Callable[[], float] | None, context: FitContext) -> None:
-        """Learn from labelled candidates; `validate` measures the whole model as it stands, higher is better."""
-
-    def refit(self, data: TrainingData, context: FitContext) -> None:
-        """`fit` from scratch without validation, by what the last validated fit chose."""
+    """What puts candidates in order: trees, or a network."""
 
     def order(self, candidates: Candidates) -> np.ndarray:
         """Scores of the candidates, at least 0, float32 (pairs,)."""
@@ -66,18 +60,11 @@ class Ranker(Protocol):
 
 
 class TwoStageRecommender(Recommender):
-    """Candidates, features and a ranker. A subclass makes the ranker, and keeps it on disk."""
+    """Candidates, features and a ranker. A subclass makes the ranker, fits it and keeps it on disk."""
 
     ranker: Ranker
     feature_builder: FeatureBuilder
     histories: Histories
-
-    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        validate = None if validation is None else lambda: validation(self)
-        self.ranker.fit(self.cross_fit(train, context).data, validate, context)
-
-    def _refit(self, train: TrainView, context: FitContext) -> None:
-        self.ranker.refit(self.cross_fit(train, context).data, context)
 
     def cross_fit(self, train: TrainView, context: FitContext) -> CrossFitted:
         """Fit the sources, for use and per fold, unless an earlier fit has left just that in `context.shared`."""

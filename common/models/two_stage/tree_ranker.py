@@ -19,7 +19,7 @@ from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
 from common.models.two_stage.training_data import TrainingData
 from common.splits.train_view import TrainView
-from common.training.context import NO_CONTEXT, FitContext
+from common.training.context import FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError
 from common.utils.io import atomic
@@ -48,17 +48,11 @@ class TreeRanker:
         self.plays_trees: Trees | None = None
         """What predicts log plays; None where there are none."""
 
-    def fit(
-        self, data: TrainingData, validate: Callable[[], float] | None = None, context: FitContext = NO_CONTEXT
-    ) -> None:
+    def fit(self, data: TrainingData) -> None:
         """Learn to order candidates, and to predict log plays where there are any; trees need no validation."""
         self.trees = self.learn(data.candidate_features, data.labels)
         features, log_plays = data.features[data.has_plays], data.log_plays[data.has_plays].astype(np.float64)
         self.plays_trees = fit_trees(self.new_plays_trees(), features, log_plays, None) if len(features) else None
-
-    def refit(self, data: TrainingData, context: FitContext = NO_CONTEXT) -> None:
-        """The same as `fit`."""
-        self.fit(data)
 
     def learn(self, features: np.ndarray, labels: np.ndarray) -> Trees | None:
         """Trees fitted to labelled candidates; None where no candidate is positive, or every one is."""
@@ -109,9 +103,6 @@ class TreeRecommender(TwoStageRecommender):
         else:
             ranker.fit(fitted.data)
             fitted.trees[recipe] = ranker.trees, ranker.plays_trees, Seconds.now() - start
-
-    def _refit(self, train: TrainView, context: FitContext) -> None:
-        self._fit(train, None, context)
 
     def write(self, folder: Path) -> None:
         """Write the trees with skops, one file each, beside what every model writes."""

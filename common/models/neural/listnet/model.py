@@ -123,14 +123,15 @@ class HybridListNet(TwoStageRecommender):
         self.settings.check()
         self.kept = {}
         try:
-            super()._fit(train, validation, context)
+            validate = None if validation is None else lambda: validation(self)
+            self.ranker.fit(self.cross_fit(train, context).data, validate, context)
         finally:
             self.kept = None
         self.curves, self.costs = self.ranker.chosen.curves, self.ranker.chosen.costs
 
     def _refit(self, train: TrainView, context: FitContext) -> None:
         self.settings.check()
-        super()._refit(train, context)
+        self.ranker.refit(self.cross_fit(train, context).data, context)
         self.curves, self.costs = self.ranker.chosen.curves, self.ranker.chosen.costs
 
     def candidates(self, query: Query) -> Candidates:
