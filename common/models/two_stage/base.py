@@ -13,9 +13,8 @@ import numpy as np
 from common.models.base import Recommender, as_histories
 from common.models.building_blocks import similar_by_parts
 from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings
-from common.models.two_stage.feature_builder import FeatureBuilder
 from common.models.two_stage.feature_inputs import FeatureTables
-from common.models.two_stage.training_data import CrossFitted, Recipe, cross_fit
+from common.models.two_stage.training_data import CrossFitted, FeatureBuilder, Recipe, cross_fit
 from common.splits.histories import Histories, Query, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext

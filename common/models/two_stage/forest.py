@@ -35,17 +35,14 @@ class Forest(TreeRecommender):
     name = "forest"
     Settings = ForestSettings
 
-    def new_trees(self) -> Any:
-        """A regression forest, whose squared error on 0 and 1 is half the Gini impurity of a classifying one."""
-        return self._forest(self.settings.leaf, self.settings.features)
+    def new_trees(self, plays: bool) -> Any:
+        """A regression forest, whose squared error on 0 and 1 is half the Gini impurity of a classifying one.
 
-    def new_plays_trees(self) -> Any:
-        """The textbook's regression forest: a third of the features at every split."""
-        return self._forest(5, 1 / 3)
-
-    def _forest(self, leaf: int, features: float) -> Any:
+        For plays the textbook's: a third of the features at every split.
+        """
         from sklearn.ensemble import RandomForestRegressor
 
+        leaf, features = (5, 1 / 3) if plays else (self.settings.leaf, self.settings.features)
         return RandomForestRegressor(
             self.settings.trees,
             min_samples_leaf=leaf,
@@ -112,26 +109,17 @@ class HistGradient(TreeRecommender):
     name = "hist_gradient"
     Settings = HistGradientSettings
 
-    def new_trees(self) -> Any:
-        """A boosted classifier of positive candidates."""
-        from sklearn.ensemble import HistGradientBoostingClassifier
+    def new_trees(self, plays: bool) -> Any:
+        """A boosted classifier of positive candidates, or a boosted regressor of log plays."""
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        return HistGradientBoostingClassifier(**self._options())
-
-    def new_plays_trees(self) -> Any:
-        """A boosted regressor of log plays."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
-        return HistGradientBoostingRegressor(**self._options())
-
-    def _options(self) -> dict[str, Any]:
-        settings = self.settings
-        return {
-            "max_iter": settings.iterations,
-            "learning_rate": settings.learning_rate,
-            "max_leaf_nodes": settings.leaves,
-            "min_samples_leaf": settings.leaf,
-            "l2_regularization": settings.l2,
-            "early_stopping": False,
-            "random_state": self.seed,
-        }
+        settings, kind = self.settings, HistGradientBoostingRegressor if plays else HistGradientBoostingClassifier
+        return kind(
+            max_iter=settings.iterations,
+            learning_rate=settings.learning_rate,
+            max_leaf_nodes=settings.leaves,
+            min_samples_leaf=settings.leaf,
+            l2_regularization=settings.l2,
+            early_stopping=False,
+            random_state=self.seed,
+        )

@@ -1,4 +1,4 @@
-"""What a ranker learns from: labelled candidates of cross-fitted sources.
+"""What a ranker learns from: features of labelled candidates of cross-fitted sources.
 
 The sources are fitted once on the whole train view, for use, and once per fold without the fold's pairs (see
 `common/splits/cross_fitting.py`), for learning: what is held out and proposed is a positive candidate, every other
@@ -15,16 +15,43 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from common.models.two_stage.candidates import KINDS, CandidateGenerator, CandidateSettings
-from common.models.two_stage.feature_builder import FeatureBuilder
-from common.models.two_stage.feature_inputs import feature_tables
-from common.models.two_stage.pair_features import GROUPS, Pairs, make_features
+from common.models.two_stage.candidates import KINDS, CandidateGenerator, CandidateSettings, Proposals
+from common.models.two_stage.feature_inputs import FeatureTables, feature_tables
+from common.models.two_stage.pair_features import GROUPS, Columns, Pairs, make_features
 from common.splits.cross_fitting import FOLDS, Fold, folds
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.utils.environment import Seconds
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FeatureBuilder:
+    """The fitted sources and the tables of one train view: proposals and features come from here."""
+
+    generator: CandidateGenerator
+    tables: FeatureTables
+    columns: dict[str, list[str]]
+    """The features that these data feed: group -> names."""
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each feature, in order."""
+        return [name for names in self.columns.values() for name in names]
+
+    def build(self, proposals: Proposals, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Features of pairs (row of the proposals' query, item), sorted by row, float32 (pairs, columns)."""
+        return aligned(make_features(Pairs(self.tables, proposals, rows, items)), self.columns, len(rows))
+
+
+def aligned(made: dict[str, Columns], columns: dict[str, list[str]], n: int) -> np.ndarray:
+    """Columns in the given order, float32 (n, columns); NaN for one that these data cannot feed."""
+    found = [made.get(group, {}).get(name, np.nan) for group, names in columns.items() for name in names]
+    values = np.empty((n, len(found)), np.float32)
+    for place, column in enumerate(found):
+        values[:, place] = column
+    return values
 
 
 @dataclass(frozen=True)
@@ -171,8 +198,8 @@ def without_unknown(builder: FeatureBuilder, data: TrainingData) -> tuple[Featur
     if data.has_plays.any():
         known &= ~np.isnan(data.features[data.has_plays]).all(axis=0)
     names = {name for name, kept in zip(builder.names, known, strict=True) if kept}
-    columns = {group: [name for name in own if name in names] for group, own in builder.columns.items()}
-    columns = {group: own for group, own in columns.items() if own}
+    by_group = {group: [name for name in own if name in names] for group, own in builder.columns.items()}
+    columns = {group: own for group, own in by_group.items() if own}
     return replace(builder, columns=columns), replace(data, columns=columns, features=data.features[:, known])
 
 

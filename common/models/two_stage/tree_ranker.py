@@ -39,10 +39,10 @@ class TreeSettings(CandidateSettings):
 
 
 class TreeRanker:
-    """Trees that score candidates, and trees that predict log plays. The functions make unfitted estimators."""
+    """Trees that score candidates, and trees that predict log plays: `new_trees(plays)` makes unfitted estimators."""
 
-    def __init__(self, new_trees: Callable[[], Any], new_plays_trees: Callable[[], Any], balanced: bool) -> None:
-        self.new_trees, self.new_plays_trees, self.balanced = new_trees, new_plays_trees, balanced
+    def __init__(self, new_trees: Callable[[bool], Any], balanced: bool) -> None:
+        self.new_trees, self.balanced = new_trees, balanced
         self.trees: Trees | None = None
         """What orders candidates; None where nothing could be learned."""
         self.plays_trees: Trees | None = None
@@ -52,14 +52,14 @@ class TreeRanker:
         """Learn to order candidates, and to predict log plays where there are any; trees need no validation."""
         self.trees = self.learn(data.candidate_features, data.labels)
         features, log_plays = data.features[data.has_plays], data.log_plays[data.has_plays].astype(np.float64)
-        self.plays_trees = fit_trees(self.new_plays_trees(), features, log_plays, None) if len(features) else None
+        self.plays_trees = fit_trees(self.new_trees(True), features, log_plays, None) if len(features) else None
 
     def learn(self, features: np.ndarray, labels: np.ndarray) -> Trees | None:
         """Trees fitted to labelled candidates; None where no candidate is positive, or every one is."""
         if labels.all() or not labels.any():
             return None
         weights = np.where(labels, (~labels).sum() / labels.sum(), 1.0) if self.balanced else None
-        return fit_trees(self.new_trees(), features, labels.astype(np.float64), weights)
+        return fit_trees(self.new_trees(False), features, labels.astype(np.float64), weights)
 
     def order(self, candidates: Candidates) -> np.ndarray:
         """Scores of the candidates in [0, 1], float32 (pairs,); the first stage's own where nothing was learned."""
@@ -73,7 +73,7 @@ class TreeRanker:
 
 
 class TreeRecommender(TwoStageRecommender):
-    """A two-stage recommender whose ranker is trees. A subclass makes the two estimators."""
+    """A two-stage recommender whose ranker is trees. A subclass makes the estimators."""
 
     Settings = TreeSettings
     files: ClassVar[tuple[str, ...]] = (*Recommender.files, RANKER, PLAYS)
@@ -83,15 +83,12 @@ class TreeRecommender(TwoStageRecommender):
 
     def __init__(self, settings: Any = None, **how: Any) -> None:
         super().__init__(settings, **how)
-        self.ranker = TreeRanker(self.new_trees, self.new_plays_trees, self.settings.weighting == "balanced")
+        self.ranker = TreeRanker(self.new_trees, self.settings.weighting == "balanced")
 
     @abstractmethod
-    def new_trees(self) -> Any:
-        """An unfitted scikit-learn regressor or classifier of positive (1) and negative (0) candidates."""
-
-    @abstractmethod
-    def new_plays_trees(self) -> Any:
-        """An unfitted scikit-learn regressor of log plays."""
+    def new_trees(self, plays: bool) -> Any:
+        """An unfitted scikit-learn regressor of log plays, or one or a classifier of positive (1) and negative (0)
+        candidates."""
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         fitted, ranker, start = self.cross_fit(train, context), self.ranker, Seconds.now()

@@ -6,7 +6,7 @@ from common.models.two_stage.candidates import (
     largest,
 )
 from common.splits.histories import Query
-from tests.models.two_stage.test_feature_builder import generator_of, tiny
+from tests.models.two_stage.tiny_world import generator_of, tiny
 
 
 def test_the_largest_are_found_whatever_the_size_and_the_ties():

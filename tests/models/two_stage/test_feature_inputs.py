@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.models.two_stage.feature_inputs import FeatureTables, feature_tables
-from tests.models.two_stage.test_feature_builder import tiny
+from tests.models.two_stage.tiny_world import tiny
 
 
 def test_tables_are_packed_without_loss():

@@ -9,7 +9,7 @@ from common.models.two_stage.feature_names import FEATURES
 from common.models.two_stage.pair_features import Pairs, make_features
 from common.splits.histories import Query
 from tests.conftest import ROOT
-from tests.models.two_stage.test_feature_builder import described, generator_of, tiny
+from tests.models.two_stage.tiny_world import described, generator_of, tiny
 
 
 def test_every_feature_is_explained_and_every_explained_one_exists():

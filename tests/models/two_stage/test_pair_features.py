@@ -1,15 +1,19 @@
-"""Features of pairs, by hand."""
+"""Features of pairs by hand, and none that sees the pair it describes."""
 
 import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from common.models.baselines import Popularity
-from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings, Proposals
+from common.models.two_stage.candidates import KINDS, CandidateGenerator, CandidateSettings, Proposals, available
 from common.models.two_stage.feature_inputs import feature_tables
+from common.models.two_stage.feature_names import FEATURES
+from common.models.two_stage.pair_features import Pairs, make_features
 from common.splits.histories import Histories, Query
-from tests.models.two_stage.test_feature_builder import check, made, tiny
+from tests.models.two_stage.tiny_world import DAY, check, generator_of, made, tiny
 
 
 def test_users_items_and_plays_by_hand():
@@ -118,3 +122,62 @@ def test_ranks_and_scores_of_sources_by_hand():
     rest = proposals.order_of_the_rest()[0]
     assert rest.argsort(kind="stable").tolist() == [0, 4, 2, 3, 1]
     assert ((rest >= -1) & (rest <= 0)).all()
+
+
+def test_somebody_unknown_has_no_friends_and_no_age():
+    train = tiny("next")
+    times = np.array([7 * DAY])
+    history = Histories(np.array([0, 1]), np.array([0], np.int32), np.array([2.0], np.float32), 5, times)
+    found = made(train, [0], [2], Query(np.array([-1]), history))
+    for name in ("friends_listening", "friends_share", "user_friends", "user_age", "age_gap", "gender_share"):
+        assert np.isnan(found[name]).all(), name
+    check(found, user_items=[np.log(2)], item_newest_gap=[33])
+
+
+def test_an_empty_history_leaves_nothing_but_what_the_item_says():
+    empty = Histories.from_lists([[]], 5)
+    found = made(tiny(), [0, 0], [2, 4], Query(np.array([-1]), empty))
+    for name in ("user_mainstream", "tag_max", "genre_mean", "audio_distance", "interaction_strength"):
+        assert np.isnan(found[name]).all(), name
+    check(found, item_listeners=[np.log(2), 0], user_items=[0, 0])
+
+
+def test_counts_at_the_floor_are_not_told_apart():
+    """Item 3 has one listener, item 4 none: nothing that is said of listeners may tell them apart."""
+    found = made(tiny("next"), [0, 0], [3, 4])
+    of_listeners = ["popularity_gap", "mainstream_gap", "relative_activity", "age_gap", "gender_share"]
+    collaborative = ("als", "ease", "item", "user_knn", "friends_", "interaction", "listening_last", "popularity")
+    of_listeners += [name for name in found if name.startswith(collaborative)]
+    assert len(of_listeners) >= 33
+    for name in of_listeners:
+        one, none = found[name]
+        assert one == none or (np.isnan(one) and np.isnan(none)), name
+
+
+def test_a_pair_is_described_alike_whatever_else_is_asked():
+    train = tiny("next")
+    together = made(train, [0, 0, 1, 2], [2, 4, 1, 0])
+    for place, (row, item) in enumerate([(0, 2), (0, 4), (1, 1), (2, 0)]):
+        alone = made(train, [row], [item])
+        for name, values in alone.items():
+            np.testing.assert_allclose(values[0], together[name][place], rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "group", "source"),
+    [
+        ({"user_item_tags": None, "item_tags": None}, "tags", "tag_knn"),
+        ({"social": None}, "friends", "friends"),
+        ({"users": pd.DataFrame({"user_id": list("uvw")})}, "people", None),
+        ({"items": pd.DataFrame({"item_id": list("abcde")})}, "content", "content_knn"),
+    ],
+)
+def test_what_the_data_lack_is_left_out(changed, group, source):
+    train = tiny(**changed)
+    generator = generator_of(train)
+    query = Query(np.arange(3), train.histories)
+    groups = make_features(Pairs(feature_tables(train), generator.propose(query), np.array([0]), np.array([2])))
+    assert group not in groups
+    assert set(groups) == FEATURES.keys() - {group, "order"}
+    assert set(KINDS) - set(available(train)) == ({source} if source else set())
+    assert (source in generator.sources) is False

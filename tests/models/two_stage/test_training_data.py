@@ -7,7 +7,7 @@ import pytest
 
 from common.models.linear.als import ALSSettings
 from common.models.two_stage.candidates import CandidateSettings
-from common.models.two_stage.training_data import Recipe, cross_fit
+from common.models.two_stage.training_data import Recipe, aligned, cross_fit
 from tests.models.contract_tests import block_visible
 
 SETTINGS = CandidateSettings(top=8, als=ALSSettings(factors=4, iterations=2, regularisation=1.0))
@@ -58,3 +58,8 @@ def test_what_is_shared_is_made_once_for_the_same_train_view_settings_and_seed(t
         other, known = cross_fit(view, recipe, shared)
         assert not known
         assert other is not first
+
+
+def test_a_fold_that_lacks_a_column_gets_nan():
+    values = aligned({"user": {"a": np.array([1.0, 2.0])}}, {"user": ["a", "b"], "tags": ["c"]}, 2)
+    np.testing.assert_array_equal(values, [[1, np.nan, np.nan], [2, np.nan, np.nan]])
