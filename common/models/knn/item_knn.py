@@ -87,10 +87,8 @@ class ItemKNN(ItemSimilarityKNN):
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Find every item's nearest items by common listeners."""
         self.keep(train)
-        matrix = weigh(self.histories.matrix(), self.settings.weighting)
-        self.similarity = shrunk_cosines(
-            matrix, self.settings.neighbours, self.settings.shrinkage, self.settings.asymmetry
-        )
+        settings, matrix = self.settings, weigh(self.histories.matrix(), self.settings.weighting)
+        self.similarity = shrunk_cosines(matrix, settings.neighbours, settings.shrinkage, settings.asymmetry)
 
 
 def shrunk_cosines(

@@ -93,9 +93,8 @@ class UserKNN(HistoryRecommender):
         similarity = products.data / (np.sqrt(own[row] * self.squares[voter]) + self.settings.shrinkage)
         if leave_out is not None:
             similarity[leave_out[row] == voter] = 0
-        near = keep_largest(
-            sparse.csr_array((similarity, (row, voter)), shape=products.shape), self.settings.neighbours
-        )
+        votes = sparse.csr_array((similarity, (row, voter)), shape=products.shape)
+        near = keep_largest(votes, self.settings.neighbours)
         near.data = near.data**self.settings.power
         return near
 
