@@ -86,8 +86,8 @@ class Settings:
             raise UserError("--user '': an empty id is nobody's; give one of the data, or leave --user out")
         if not self.models:
             raise UserError(f"--model {shown(self.model)} names no model; give one, several joined by commas, or all")
-        questions = (self.user is not None or bool(self.like) or self.chat, self.similar is not None)
-        if sum((*questions, self.song is not None)) > 1:
+        of_somebody = self.user is not None or bool(self.like) or self.chat
+        if sum((of_somebody, self.similar is not None, self.song is not None)) > 1:
             raise UserError("--user and --like, --similar, and --song are three questions; ask one at a time")
         if self.talks and (self.json or self.why or self.models != [self.model] or self.model == "all"):
             raise UserError("--json, --why and several models need a question: add --user, --like, --similar or --song")

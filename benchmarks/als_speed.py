@@ -5,15 +5,14 @@
 
 import argparse
 import statistics
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from benchmarks.measuring import timed
 from common.data.tables import AUDIO_FEATURES
 from common.models.ensemble import Ensemble, EnsembleSettings
 from common.models.linear.als import ALS, ALSSettings, one_blas_thread
@@ -51,18 +50,8 @@ def invented(n_users: int, n_items: int, seed: int = 0) -> TrainView:
         items=pd.concat([items, audio], axis=1),
         users=users,
         interactions=pairs,
-        social=None,
         item_tags=tags.drop_duplicates(["item", "tag"]),
-        user_item_tags=None,
-        songs=None,
     )
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long some work takes, in seconds."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def against_implicit(train: TrainView, settings: ALSSettings, turns: int) -> dict[str, float]:
@@ -82,9 +71,9 @@ def against_implicit(train: TrainView, settings: ALSSettings, turns: int) -> dic
             library.fit(confidences, show_progress=False)
 
     for _ in range(turns):
-        times["ours"].append(seconds(lambda: model.fit(train)))
-        times["last half step"].append(seconds(lambda: model.user_factors))
-        times["implicit"].append(seconds(bare))
+        times["ours"].append(timed(model.fit, train)[1])
+        times["last half step"].append(timed(lambda: model.user_factors)[1])
+        times["implicit"].append(timed(bare)[1])
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -92,24 +81,20 @@ def one_by_one(train: TrainView, model: Ensemble, asked: int = 200) -> float:
     """Median milliseconds of a list of 10 for one user, scores and masking and ordering included."""
     places = tie_places(train.items["item_id"])
 
-    def ask(user: int) -> float:
-        start = time.perf_counter()
+    def ask(user: int) -> None:
         history = train.histories.take(np.array([user]))
         top_items(model.fold_in(history), history, places, 10)
-        return time.perf_counter() - start
 
-    return 1000 * statistics.median([ask(user) for user in range(asked)])
+    return 1000 * statistics.median(timed(ask, user)[1] for user in range(asked))
 
 
 def growth(sizes: Sequence[int], n_items: int, settings: ALSSettings) -> pd.DataFrame:
     """Seconds to train ALS for growing numbers of users."""
     rows = []
-    for n_users in tqdm(sizes, "sizes", disable=not sys.stderr.isatty()):
+    for n_users in tqdm(sizes, "sizes", disable=None):
         train = invented(n_users, n_items)
         _ = train.histories
-        start = time.perf_counter()
-        ALS(settings).fit(train)
-        rows.append({"users": n_users, "seconds": time.perf_counter() - start})
+        rows.append({"users": n_users, "seconds": timed(ALS(settings).fit, train)[1]})
         print(f"{n_users:>9,} users x {n_items:,} items: {rows[-1]['seconds']:.1f} s")
     return pd.DataFrame(rows)
 
@@ -142,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"  {name:<20} {value:7.2f} s")
     print(f"  ours / implicit      {times['ours'] / times['implicit']:7.3f}")
     model = Ensemble(EnsembleSettings(als=settings))
-    print(f"  ensemble, training   {seconds(lambda: model.fit(train)):7.2f} s")
+    print(f"  ensemble, training   {timed(model.fit, train)[1]:7.2f} s")
     print(f"  ensemble, list of 10 {one_by_one(train, model):7.2f} ms, median of one user at a time")
     size = sum(array.nbytes for array in model.als.arrays().values())
     print(f"  ALS model            {size / 1e6:7.2f} MB")

@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -52,19 +51,12 @@ def first_answers(settings: Settings, model: str, item_id: str, starts: int, *mo
     """What fresh processes take to answer once; `more`: further flags."""
     flags = ["--model", model, "--like", f"id:{item_id}", "--as", LISTENER, *more]
     command = [sys.executable, str(ROOT / "recommend.py"), *flags_of(settings), *flags]
-    return [_of_child(command) for _ in range(starts)]
-
-
-def _of_child(command: Sequence[str]) -> Seconds:
-    import resource
-
-    def spent() -> Seconds:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return Seconds(time.perf_counter(), used.ru_utime + used.ru_stime)
-
-    before = spent()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return spent() - before
+    spent = []
+    for _ in range(starts):
+        before = Seconds.of_children()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        spent.append(Seconds.of_children() - before)
+    return spent
 
 
 def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Seconds]:

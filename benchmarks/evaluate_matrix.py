@@ -16,45 +16,9 @@ from common.data.dataset import Dataset, load_dataset
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task
-from common.models.base import Recommender, Validation
-from common.splits.histories import Histories
 from common.splits.train_view import TrainView
-from common.training.context import FitContext
 from common.utils.environment import threads
 from common.utils.io import ROOT
-
-
-class ReadyScores(Recommender):
-    """A stub whose scores lie in memory already, so that only the evaluation is measured."""
-
-    name = "ready_scores"
-
-    def __init__(self, matrix: np.ndarray) -> None:
-        super().__init__()
-        self.matrix = matrix
-
-    def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
-        """Nothing to learn."""
-
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """Rows of the matrix."""
-        return self.matrix[users]
-
-    def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
-        """Every user of the benchmark is known."""
-        raise NotImplementedError
-
-    def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix knows no similarity of items."""
-        raise NotImplementedError
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The matrix."""
-        return {"matrix": self.matrix}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back the matrix."""
-        self.matrix = arrays["matrix"]
 
 
 def ready_scores(train: TrainView, seed: int = 0) -> np.ndarray:
@@ -64,10 +28,10 @@ def ready_scores(train: TrainView, seed: int = 0) -> np.ndarray:
     return preference + np.log1p(train.counts).astype(np.float32)
 
 
-def evaluate(evaluator: Evaluator, model: Recommender) -> tuple[Evaluation, tuple[float, float]]:
+def evaluate(evaluator: Evaluator, scores: np.ndarray) -> tuple[Evaluation, tuple[float, float]]:
     """The evaluation and the seconds that ranking, and tables with metrics, took."""
     start = time.perf_counter()
-    ranking = evaluator.rank(model)
+    ranking = evaluator.rank_scores(lambda rows: scores[evaluator.holdout.codes[rows]])
     ranked = time.perf_counter()
     evaluation = evaluator.evaluate_ranking(ranking)
     return evaluation, (ranked - start, time.perf_counter() - ranked)
@@ -79,9 +43,9 @@ def measure(data: Dataset, repetitions: int, profile: bool) -> None:
     train, start = task.train_valid, time.perf_counter()
     evaluator = task.test
     prepared = time.perf_counter() - start
-    model = ReadyScores(ready_scores(train))
-    evaluation, _ = evaluate(evaluator, model)
-    rounds = [evaluate(evaluator, model)[1] for _ in range(repetitions)]
+    scores = ready_scores(train)
+    evaluation, _ = evaluate(evaluator, scores)
+    rounds = [evaluate(evaluator, scores)[1] for _ in range(repetitions)]
     ranking, rest = (statistics.median(part) for part in zip(*rounds, strict=True))
     total = sorted(sum(parts) for parts in rounds)
     print(f"{data.name}, listen, test: {train.n_users:,} users x {train.n_items:,} items, {threads()} cores")
@@ -94,7 +58,7 @@ def measure(data: Dataset, repetitions: int, profile: bool) -> None:
     )
     if profile:
         with cProfile.Profile() as profiler:
-            evaluate(evaluator, model)
+            evaluate(evaluator, scores)
         pstats.Stats(profiler).sort_stats("tottime").print_stats(15)
 
 

@@ -9,12 +9,12 @@ from the user vectors in the same way. Both searches use the same threads, in on
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
+from benchmarks.measuring import timed
 from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import DEPTH, Index, one_pool, overlap
 from common.utils.environment import threads
@@ -36,10 +36,8 @@ def resample(vectors: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarra
 
 def seconds(index: Index, queries: np.ndarray, at_once: int) -> float:
     """Seconds per query of one pass, so many queries in a call."""
-    start = time.perf_counter()
-    for place in range(0, len(queries), at_once):
-        index.search(queries[place : place + at_once], DEPTH)
-    return (time.perf_counter() - start) / len(queries)
+    calls = [queries[place : place + at_once] for place in range(0, len(queries), at_once)]
+    return timed(lambda: [index.search(some, DEPTH) for some in calls])[1] / len(queries)
 
 
 def main() -> None:
@@ -54,9 +52,7 @@ def main() -> None:
     items = resample(model.item_vectors(), flags.items, rng)
     users = resample(model.user_vectors(np.arange(len(model.histories))), 2 * flags.queries, rng)
     tuning, queries = users[: flags.queries], users[flags.queries :]
-    start = time.perf_counter()
-    index = Index(items, flags.kind, tuning)
-    built = time.perf_counter() - start
+    index, built = timed(Index, items, flags.kind, tuning)
     exact = Index(items, "flat")
     wanted, found = exact.search(queries, DEPTH)[0], index.search(queries, DEPTH)[0]
     print(f"{flags.items:,} x {items.shape[1]}, {threads()} threads, {flags.kind} built in {built:.0f} s")

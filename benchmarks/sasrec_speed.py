@@ -9,7 +9,6 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.measuring import Worker
 
 WIDTH, LAYERS, HEADS, BATCH, DROPOUT = 128, 2, 4, 128, 0.2
 """Those of the preset `classic`, on both sides."""
@@ -118,31 +119,6 @@ def work_theirs(path: Path, length: int, epochs: int) -> None:
     model.fit(Dataset.construct(events))
 
 
-class Worker:
-    """One side, in a process of its own."""
-
-    def __init__(self, command: list[str]) -> None:
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def epoch(self) -> dict[str, float]:
-        """Train one epoch."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if line.startswith("{"):  # Lightning greets
-                return json.loads(line)
-        raise SystemExit(f"a worker ended:\n{self.process.communicate()[1][-2000:]}")
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.kill()
-        self.process.communicate()
-
-
 def write_events(path: Path, dataset: str) -> str:
     """Events of protocol `next` as a model sees them in `select`; returns what they are."""
     from common import load_dataset, split
@@ -173,14 +149,14 @@ def compare(path: Path, python: str, length: int, turns: int) -> None:
     """One length: seconds of an epoch, memory and loss of both sides."""
     words = [str(path), str(length), str(turns + 2)]
     sides = {
-        "ours": Worker([sys.executable, "-m", "benchmarks.sasrec_speed", "--worker", "ours", *words]),
-        "RecTools": Worker([python, str(Path(__file__).resolve()), "--worker", "theirs", *words]),
+        "ours": Worker(sys.executable, "sasrec_speed", "ours", *words),
+        "RecTools": Worker(python, "sasrec_speed", "theirs", *words),
     }
     told: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     try:
         for _ in range(turns + 1):
             for name, worker in sides.items():
-                told[name].append(worker.epoch())
+                told[name].append(worker.ask("go"))
     finally:
         for worker in sides.values():
             worker.close()

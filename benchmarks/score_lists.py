@@ -2,22 +2,22 @@
 
 `python -m benchmarks.score_lists --rectools-python PATH` from the root of the repository; README.md beside this file
 says what is compared. RecTools runs in an environment of its own: this script starts itself there as a worker, which
-imports nothing of this repository, and the two take turns.
+imports nothing of `common`, and the two take turns.
 """
 
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from benchmarks.measuring import Worker, timed
 
 CUTOFFS = (5, 10, 20)
 N_USERS, N_ITEMS, DEPTH, OWNED, GENRES = 1892, 17632, 100, 50, 20
@@ -69,13 +69,6 @@ def read_lists(folder: Path) -> dict[str, pd.DataFrame]:
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("history", "hidden", "lists", "items")}
 
 
-def timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
-    """A call's result and its seconds."""
-    start = time.perf_counter()
-    result = function(*arguments)
-    return result, time.perf_counter() - start
-
-
 # RecTools' side
 
 
@@ -104,29 +97,6 @@ def work(folder: Path) -> None:
         print(json.dumps(answer), flush=True)
 
 
-class Worker:
-    """RecTools in a process of its own."""
-
-    def __init__(self, python: str, folder: Path) -> None:
-        command = [python, str(Path(__file__).resolve()), "--worker", str(folder)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def measure(self, what: str) -> dict[str, Any]:
-        """One measurement of `all` metrics or of the `quick` ones."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit("RecTools' process ended: see its message above")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate()
-
-
 # This repository's side
 
 
@@ -150,10 +120,6 @@ def prepare(tables: dict[str, pd.DataFrame], genres: bool) -> Any:
         items=catalogue,
         users=pd.DataFrame({"user_id": users}),
         interactions=pd.DataFrame({"user": history["user_id"], "item": history["item_id"], "weight": 1.0}),
-        social=None,
-        item_tags=None,
-        user_item_tags=None,
-        songs=None,
     )
     scored = Holdout(
         part="test",
@@ -224,14 +190,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def take_turns(folder: Path, python: str, repetitions: int) -> None:
     """Both sides once to warm up, then in turns, with and without diversity; prints values and medians."""
-    worker = Worker(python, folder)
+    worker = Worker(python, "score_lists", str(folder))
     rounds = []
     for _ in range(repetitions + 1):
         for what in ("quick", "all"):
             tables, reading = timed(read_lists, folder)
             measures, preparing = timed(prepare, tables, what == "all")
             (per_user, ours), measuring = timed(measure, tables, measures)
-            theirs = worker.measure(what)
+            theirs = worker.ask(what)
             seconds = {"ours": measuring, "ours + phase": measuring + preparing}
             seconds |= {"ours + phase + reading": measuring + preparing + reading}
             seconds |= {"RecTools": theirs["seconds"], "RecTools + reading": theirs["seconds"] + theirs["reading"]}

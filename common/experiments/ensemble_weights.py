@@ -9,7 +9,6 @@ anybody's test part.
 
 import dataclasses
 import logging
-import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +60,7 @@ def tune_weights(
         return None
     trial = Trials(Ensemble(start, seed=seed, device=device).fit(train), evaluator)
     mixtures = simplex(trials)
-    values = np.stack([trial(weights) for weights in tqdm(mixtures, "mixtures", disable=not sys.stderr.isatty())])
+    values = np.stack([trial(weights) for weights in tqdm(mixtures, "mixtures", disable=None)])
     by_length = {str(n): values[:, trial.length_of_row == place].mean(axis=1) for place, n in enumerate(N_GIVEN)}
     table = pd.concat([pd.DataFrame(mixtures, columns=list(PARTS)), pd.DataFrame(by_length)], axis=1)
     best = choose_weights(start, mixtures, values, trial.length_of_row)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pandas as pd
@@ -20,7 +19,7 @@ from common.experiments.outputs import RowResults, collect, results_of_rows
 from common.experiments.presets import PRESETS, preset_label, preset_values, read_toml
 from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings, device_for
-from common.experiments.tuning import Found, Search, tune, write_preset
+from common.experiments.tuning import Found, Report, Search, tune, write_preset
 from common.models.base import Recommender
 from common.models.ensemble import Ensemble
 from common.plots import search as plots
@@ -34,7 +33,6 @@ from common.utils.settings import NoSettings, setting_parts
 
 PREPROCESSING = ("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs")
 """Loggers that would say the same for every phase."""
-Report = Callable[[dict[str, float], int], None]
 log = logging.getLogger(__name__)
 
 
@@ -67,8 +65,7 @@ class Experiment(contextlib.AbstractContextManager):
         self.shared: dict[Any, Any] = {}
         """What a fit leaves for the next: cross-fitted training data."""
         self.hint = ""
-        self._stack = contextlib.ExitStack()
-        self._run = contextlib.ExitStack()
+        self._stack, self._run = contextlib.ExitStack(), contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         """Join the other processes, and say what the experiment is about."""
@@ -81,9 +78,7 @@ class Experiment(contextlib.AbstractContextManager):
         log.info(about, self.data.name, self.split, *sizes, self.device_note)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the run that an error has interrupted, and leave the other processes."""
         self._run.close()
         self._stack.close()
@@ -187,10 +182,9 @@ class Experiment(contextlib.AbstractContextManager):
 
     def settings_of(self, model: type[Recommender]) -> Any:
         """A model's settings: the preset's, changed by flags and by what was searched in this command."""
-        args = self.args
         settings = self.settings.get(model.name)
         if settings is None:
-            settings = preset_values(args.preset, self.data.presets, args.protocol, model.name, model.Settings)
+            settings = self._preset(model)
         parts = setting_parts(type(settings)).keys() & self.settings.keys()
         return dataclasses.replace(settings, **{name: self.settings[name] for name in parts})
 
@@ -199,18 +193,18 @@ class Experiment(contextlib.AbstractContextManager):
         return Run.at(self.args.output_dir, self._key(model, self.settings_of(model) if settings is None else settings))
 
     def _key(self, model: type[Recommender], settings: Any) -> RunKey:
+        preset = preset_label(self.args.preset, settings, self._preset(model))
+        return RunKey(self.data.name, self.split, model.name, preset, self.args.seed)
+
+    def _preset(self, model: type[Recommender]) -> Any:
         args = self.args
-        as_preset = preset_values(args.preset, self.data.presets, args.protocol, model.name, model.Settings)
-        preset = preset_label(args.preset, settings, as_preset)
-        return RunKey(self.data.name, self.split, model.name, preset, args.seed)
+        return preset_values(args.preset, self.data.presets, args.protocol, model.name, model.Settings)
 
     def _live_run(self, model: type[Recommender], settings: Any) -> LiveRun:
         key, args = self._key(model, settings), self.args
         about = (self.stage, args.protocol, args.split_seed, settings, self.data.sha256, self.train.split_sha256)
-        context = dataclasses.replace(self.context(), resume=args.resume)
-        return LiveRun(
-            args.output_dir, key, run_config(key, *about), self.part, context, self.machine, args.artifact_mb
-        )
+        config, context = run_config(key, *about), dataclasses.replace(self.context(), resume=args.resume)
+        return LiveRun(args.output_dir, key, config, self.part, context, self.machine, args.artifact_mb)
 
     def load(self, model: type[Recommender]) -> Any:
         """The model that its run has kept; None where there is none, and where it knows more than is to be scored."""
@@ -268,11 +262,10 @@ class Experiment(contextlib.AbstractContextManager):
         """What a search of a model's settings on this split needs."""
 
         def score(settings: Any, report: Report | None) -> float:
-            fitted = self.fit(model(settings, seed=self.args.seed, device=self.device), report)
-            return self.valid(fitted)
+            return self.valid(self.fit(model(settings, seed=self.args.seed, device=self.device), report))
 
-        folder = self.folder / model.name
-        return Search(model.name, score, folder / "study.jsonl", self.train.split_sha256, self.args.seed)
+        study = self.folder / model.name / "study.jsonl"
+        return Search(model.name, score, study, self.train.split_sha256, self.args.seed)
 
     def fit(self, model: Recommender, report: Report | None = None) -> Recommender:
         """Fit a model that no run keeps on train, validation watching."""

@@ -130,9 +130,8 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(141) from None
         except KeyboardInterrupt:
-            if not distributed.is_main():
-                raise SystemExit(130) from None
-            print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
+            if distributed.is_main():
+                print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
             raise SystemExit(130) from None
 
     return guarded

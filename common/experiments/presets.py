@@ -28,23 +28,19 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
     values: dict[str, Any] = {n: preset_values(preset, dataset, protocol, n, k, folder) for n, k in parts.items()}
     names = {f.name for f in dataclasses.fields(kind)} - parts.keys()
     for path in (folder / "default.toml", folder / f"{dataset}.toml"):
-        presets = read_toml(path)
-        table = presets.get(preset, {}).get(model, {})
+        where = f"{path.name}: [{preset}.{model}]"
+        table = read_toml(path).get(preset, {}).get(model, {})
         special = table.get(protocol, table.get("next", {}) if protocol == "next-shuffled" else {})
         found = {k: v for k, v in table.items() if not isinstance(v, dict)} | special
         found.pop("validation", None)
         if base := found.pop("base", None):
             if base == preset:
-                raise UserError(f"{path.name}: [{preset}.{model}] base = {base!r}: name another preset")
+                raise UserError(f"{where} base = {base!r}: name another preset")
             started = preset_values(base, dataset, protocol, model, kind, folder)
             values |= {field.name: getattr(started, field.name) for field in dataclasses.fields(kind)}
         for key in found.keys() - names:
-            raise UserError(
-                f"{path.name}: [{preset}.{model}] has no setting {key!r}; it has {', '.join(sorted(names))}"
-            )
-        where = f"{path.name}: [{preset}.{model}]"
-        found = {key: typed(value, getattr(kind(), key), f"{where} {key}") for key, value in found.items()}
-        values |= found
+            raise UserError(f"{where} has no setting {key!r}; it has {', '.join(sorted(names))}")
+        values |= {key: typed(value, getattr(kind(), key), f"{where} {key}") for key, value in found.items()}
     return kind(**values)
 
 

@@ -14,9 +14,7 @@ from common.utils.device import choose_device, choose_torch_device
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT
 
-PHASE_CHOICES = ("select", "final")
-
-
+CHOICES = {"phase": ("select", "final"), "protocol": PROTOCOLS, "device": ("auto", "cpu", "cuda")}
 WANDB_CHOICES = ("auto", "online", "offline", "disabled")
 
 
@@ -73,21 +71,13 @@ class ModelSettings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        if self.phase not in PHASE_CHOICES:
-            raise unknown_name("phase", self.phase, PHASE_CHOICES)
-        if self.protocol not in PROTOCOLS:
-            raise unknown_name("protocol", self.protocol, PROTOCOLS)
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise unknown_name("device", self.device, ("auto", "cpu", "cuda"))
+        for flag, known in CHOICES.items():
+            if getattr(self, flag) not in known:
+                raise unknown_name(flag, getattr(self, flag), known)
         if self.tune < 0:
             raise UserError(f"--tune {self.tune}: give the number of settings to try, or leave it out")
         if self.artifact_mb < 0:
             raise UserError(f"--artifact-mb {self.artifact_mb}: give the largest size in MiB, or 0 to keep none")
-
-    @property
-    def phases(self) -> tuple[str, ...]:
-        """The phases that this run goes through."""
-        return ("select",) if self.phase == "select" else ("select", "final")
 
     @property
     def parts(self) -> tuple[str, ...]:

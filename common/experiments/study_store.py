@@ -70,16 +70,18 @@ def open_study(path: Path, name: str, create: bool = True) -> Any | None:
 
 def finished(study: Any) -> list[Any]:
     """The trials that count: those with a value, and those that were cut short because they would not win."""
-    from optuna.trial import TrialState
-
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return _trials(study, "COMPLETE", "PRUNED")
 
 
 def complete(study: Any) -> list[Any]:
     """The trials with a value."""
+    return _trials(study, "COMPLETE")
+
+
+def _trials(study: Any, *states: str) -> list[Any]:
     from optuna.trial import TrialState
 
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return study.get_trials(deepcopy=False, states=[TrialState[state] for state in states])
 
 
 def take_up(study: Any, first: dict[str, Any]) -> None:
@@ -87,9 +89,9 @@ def take_up(study: Any, first: dict[str, Any]) -> None:
     `prepare` makes the next one try the same; call this with the file `held`."""
     from optuna.trial import TrialState
 
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+    for trial in _trials(study, "RUNNING"):
         study.tell(trial.number, state=TrialState.FAIL)
-    if not finished(study) and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+    if not _trials(study, "COMPLETE", "PRUNED", "WAITING"):
         study.enqueue_trial(first)
 
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import math
-import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ from common.utils.settings import SearchRange, not_searched, search_ranges
 LEAST = 10
 """Trials with a value, of which one may say what matters."""
 log = logging.getLogger(__name__)
-
-
 Report = Callable[[dict[str, float], int], None]
 Score = Callable[[Any, Report | None], float]
 """Settings and a report of each epoch -> NDCG@10 on validation."""
@@ -102,7 +99,7 @@ def tune(search: Search, start: Any, trials: int) -> Found:
 def _run_trials(study: Any, search: Search, start: Any, trials: int) -> None:
     """Run trials until so many are finished."""
     done = len(finished(study))
-    with tqdm(total=trials, initial=done, desc=f"tuning {search.model}", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=trials, initial=done, desc=f"tuning {search.model}", disable=None) as bar:
         while len(finished(study)) < trials:
             prepare(study, search.seed, warmup=getattr(start, "epochs", 0) // 4)
             study.optimize(lambda trial: _try(trial, search, start), n_trials=1)
@@ -162,8 +159,7 @@ def suggest(trial: Any, start: Any) -> Any:
 
 def own_values(settings: Any) -> dict[str, Any]:
     """The settings' own values, without those of other models that they hold."""
-    fields = dataclasses.fields(settings)
-    values = {field.name: getattr(settings, field.name) for field in fields}
+    values = vars(settings)
     return {name: value for name, value in values.items() if not dataclasses.is_dataclass(value)}
 
 
@@ -196,7 +192,7 @@ def rounded(value: Any) -> Any:
 def try_grid(search: Search, start: Any, grid: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """Validation NDCG@10 of every combination of some settings, all else as in `start`."""
     rows = []
-    for values in tqdm(list(product(*grid.values())), "settings", disable=not sys.stderr.isatty()):
+    for values in tqdm(list(product(*grid.values())), "settings", disable=None):
         changed = dict(zip(grid, values, strict=True))
         rows.append(changed | {"ndcg_10": search.score(dataclasses.replace(start, **changed), None)})
     return pd.DataFrame(rows)

@@ -123,10 +123,7 @@ def item_facts(train: TrainView) -> ItemFacts:
 
 def finite_rows(vectors: sparse.csr_array) -> sparse.csr_array:
     """Vectors without the rows that hold anything but finite numbers, which become zeros; no zeros are stored."""
-    bad = np.unique(np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr))[~np.isfinite(vectors.data)])
-    keep = np.ones(len(vectors.data), bool)
-    keep[np.isin(np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr)), bad)] = False
-    clean = vectors.copy()
-    clean.data = np.where(keep, clean.data, 0)
+    clean, rows = vectors.copy(), np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr))
+    clean.data[np.isin(rows, rows[~np.isfinite(vectors.data)])] = 0
     clean.eliminate_zeros()
     return clean

@@ -8,7 +8,7 @@ recommendations, `rerank_candidates` and `reorder` for arrays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy import sparse
 
 from common.data.ids import codes_of
 from common.features.content_vectors import mix_of, shares
+from common.models.base import as_histories
 from common.models.external_ids import NamedHistories, checked_view, to_histories
 from common.reranking.item_facts import ItemFacts, Reranking, item_facts
 from common.reranking.objectives import Calibration, Cap, Dissimilarity, Objective, Quota, Rule, choose
@@ -29,6 +30,7 @@ ITEMS_AT_ONCE = 3_200
 """Most users, and distinct candidates of more than FEW users, in a batch: its similarities are a square of 80 MB."""
 FEW = 16
 DAY = 86_400
+Given = Histories | Sequence[Sequence[int]]
 Parts = Callable[[np.ndarray, np.ndarray], tuple[list[tuple[float, Objective]], list[Rule]]]
 
 
@@ -91,12 +93,7 @@ def _histories_of(user_ids: np.ndarray, train: TrainView) -> Histories:
 
 
 def rerank_candidates(
-    items: np.ndarray,
-    scores: np.ndarray,
-    histories: Histories | Sequence[Sequence[int]],
-    facts: ItemFacts,
-    settings: Reranking,
-    k: int = 20,
+    items: np.ndarray, scores: np.ndarray, histories: Given, facts: ItemFacts, settings: Reranking, k: int = 20
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best k of each user's candidates: items int32 (users, k), -1 padded, and their own scores, NaN padded.
 
@@ -113,9 +110,7 @@ def rerank_candidates(
     """
     if k < 1:
         raise UserError(f"k is {k}; ask for at least 1 item")
-    ordered = _ordered(items, scores, histories, facts, settings, k)
-    ordered.following[:] = False
-    return ordered.lists(k, np.ndim(items))
+    return _reranked(items, scores, histories, facts, settings, k, width=k, rest=False)
 
 
 def reorder(
@@ -125,43 +120,23 @@ def reorder(
 
     Shapes are those of the input. Where caps leave fewer than k, the rest follows at once.
     """
-    return _ordered(items, scores, histories, facts, settings, k).lists(np.shape(items)[-1], np.ndim(items))
+    return _reranked(items, scores, histories, facts, settings, k, np.shape(items)[-1], rest=True)
 
 
-@dataclass(frozen=True)
-class _Ordered:
-    """Candidates by relevance: items and scores (users, candidates); chosen: places of them (users, k), -1 padded;
-    following: those that no filter leaves out and that are not chosen, bool (users, candidates)."""
-
-    items: np.ndarray
-    scores: np.ndarray
-    chosen: np.ndarray
-    following: np.ndarray
-
-    def lists(self, width: int, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-        """The chosen, then the following, padded; one row where one row was given."""
-        n, candidates = self.items.shape
-        last = candidates + self.chosen.shape[1]
-        key = np.where(self.following, self.chosen.shape[1] + np.arange(candidates), last)
-        rows, places = np.nonzero(self.chosen >= 0)
-        key[rows, self.chosen[rows, places]] = places
-        order = np.argsort(key, axis=1, kind="stable")[:, :width]
-        listed = np.take_along_axis(key, order, axis=1) < last
-        items, scores = np.full((n, width), -1, np.int32), np.full((n, width), np.nan, np.float32)
-        items[:, : order.shape[1]] = np.where(listed, np.take_along_axis(self.items, order, axis=1), -1)
-        scores[:, : order.shape[1]] = np.where(listed, np.take_along_axis(self.scores, order, axis=1), np.nan)
-        return (items, scores) if dimensions > 1 else (items[0], scores[0])
-
-
-def _ordered(
+def _reranked(
     items: np.ndarray,
     scores: np.ndarray,
-    histories: Histories | Sequence[Sequence[int]],
+    histories: Given,
     facts: ItemFacts,
     settings: Reranking,
     k: int,
-) -> _Ordered:
+    width: int,
+    *,
+    rest: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lists of `width`: k chosen candidates and, with `rest`, behind them all others that no filter leaves out."""
     settings.check(facts)
+    dimensions = np.ndim(items)
     items, scores, histories = _checked(items, scores, histories, facts)
     by_relevance = np.lexsort((facts.places[items], np.where(items >= 0, -scores, np.inf)), axis=-1)
     items, scores = (np.take_along_axis(table, by_relevance, axis=1) for table in (items, scores))
@@ -169,22 +144,34 @@ def _ordered(
     base = base_values(items, scores, kept, facts, settings)
     chosen, parts = np.full((len(items), k), -1, np.int64), _parts(histories, facts, settings)
     for rows in batches(items):
-        objectives, rules = parts(items[rows], rows)
-        chosen[rows] = choose(base[rows], kept[rows], objectives, rules, k)
-    following = kept.copy()
+        chosen[rows] = choose(base[rows], kept[rows], *parts(items[rows], rows), k)
+    found = _listed(items, scores, chosen, kept & rest, width)
+    return found if dimensions > 1 else (found[0][0], found[1][0])
+
+
+def _listed(
+    items: np.ndarray, scores: np.ndarray, chosen: np.ndarray, following: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Items and scores (users, width), padded: the candidates at the `chosen` places, (users, k), then those that are
+    `following`, bool (users, candidates)."""
+    k, candidates = chosen.shape[1], items.shape[1]
+    place = np.where(following, k + np.arange(candidates), k + candidates)  # the greatest: not listed
     rows, places = np.nonzero(chosen >= 0)
-    following[rows, chosen[rows, places]] = False
-    return _Ordered(items, scores, chosen, following)
+    place[rows, chosen[rows, places]] = places
+    order = np.argsort(place, axis=1, kind="stable")[:, :width]
+    rows, places = np.nonzero(np.take_along_axis(place, order, axis=1) < k + candidates)
+    listed, values = np.full((len(items), width), -1, np.int32), np.full((len(items), width), np.nan, np.float32)
+    listed[rows, places], values[rows, places] = (table[rows, order[rows, places]] for table in (items, scores))
+    return listed, values
 
 
 def _checked(
-    items: np.ndarray, scores: np.ndarray, histories: Histories | Sequence[Sequence[int]], facts: ItemFacts
+    items: np.ndarray, scores: np.ndarray, histories: Given, facts: ItemFacts
 ) -> tuple[np.ndarray, np.ndarray, Histories]:
     """Arrays (users, candidates) and one history per user; a ValueError where they do not fit together."""
     items, scores = np.atleast_2d(np.asarray(items, np.int64)), np.atleast_2d(np.asarray(scores, np.float32))
     n_items = len(facts.popularity)
-    if not isinstance(histories, Histories):
-        histories = Histories.from_lists(histories, n_items)
+    histories = as_histories(histories, n_items)
     if items.shape != scores.shape or len(items) != len(histories):
         raise ValueError(f"items {items.shape}, scores {scores.shape} and {len(histories)} histories do not match")
     if items.size and (items.min() < -1 or items.max() >= n_items):

@@ -1,4 +1,10 @@
-"""The lists of a finished run, re-ranked, evaluated and written as a run of their own, without its model."""
+"""The lists of a finished run, re-ranked, evaluated and written as a run of their own, without its model.
+
+Re-ranking moves the 100 best of each user and nothing else, so all ranks follow from the two tables of the run. A
+held-out item in the new list has its place there; one that a filter has left out comes last of all items outside the
+history; one that was below the 100 best keeps its rank. The same holds among its 99 negatives, where those left out
+count as below it.
+"""
 
 import logging
 import time
@@ -15,9 +21,8 @@ from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task
 from common.experiments.live_run import PHASES, about, draw_accuracy, top_ten, tracked
 from common.experiments.run import Run, hash_config
-from common.reranking.item_facts import ItemFacts, Reranking, item_facts
+from common.reranking.item_facts import Reranking, item_facts
 from common.reranking.rerank import reorder
-from common.reranking.reranked_ranks import reordered
 from common.utils.environment import about_machine
 from common.utils.errors import UserError
 from common.utils.io import display, strict
@@ -48,35 +53,59 @@ class StoredLists:
                 f"{display(run.folder)}: valid/ and test/ are not of the same settings; run its stage again"
             )
         self.split = run.key.split
-        self.task = Task(data, self.split)
-        self.evaluators: dict[str, Evaluator] = {}
-        self.rankings: dict[str, Ranking] = {}
-        self.facts: dict[str, ItemFacts] = {}
-        for part in self.results:
-            self._read(part)
-
-    def _read(self, part: str) -> None:
-        evaluator = self.task.valid if part == "valid" else self.task.test
-        now = {"data_sha256": self.data.sha256, "split_sha256": evaluator.train.split_sha256}
-        if any(self.config[name] != value for name, value in now.items()):
-            raise UserError(
-                f"{display(self.run.folder)} is on other data than {self.data.name} holds; run its stage again"
-            )
-        self.evaluators[part], self.facts[part] = evaluator, item_facts(evaluator.train)
-        self.rankings[part] = evaluator.ranking_of(self.results[part].recommendations, self.results[part].targets)
+        task = Task(data, self.split)
+        if [data.sha256, task.train.split_sha256] != [self.config[name] for name in ("data_sha256", "split_sha256")]:
+            raise UserError(f"{display(run.folder)} is on other data than {data.name} holds; run its stage again")
+        self.evaluators: dict[str, Evaluator] = {part: getattr(task, part) for part in self.results}
+        self.facts = {part: item_facts(evaluator.train) for part, evaluator in self.evaluators.items()}
+        tables = {part: (results.recommendations, results.targets) for part, results in self.results.items()}
+        self.rankings = {part: self.evaluators[part].ranking_of(*of_part) for part, of_part in tables.items()}
 
     def ranked(self, part: str, settings: Reranking) -> Ranking:
         """Lists and ranks on a part after re-ranking."""
-        evaluator, facts = self.evaluators[part], self.facts[part]
-
-        def order(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return reorder(items, scores, evaluator.given, facts, settings, PLACES)
-
-        return reordered(evaluator, self.rankings[part], order)
+        evaluator, ranking = self.evaluators[part], self.rankings[part]
+        lists = reorder(ranking.items, ranking.scores, evaluator.given, self.facts[part], settings, PLACES)
+        return reordered(evaluator, ranking, *lists)
 
     def metrics(self, settings: Reranking) -> dict[str, float]:
         """All metrics on validation after re-ranking."""
         return self.evaluators["valid"].evaluate_ranking(self.ranked("valid", settings)).metrics
+
+
+def reordered(evaluator: Evaluator, ranking: Ranking, items: np.ndarray, scores: np.ndarray) -> Ranking:
+    """The ranking with other lists (rows, DEPTH) and their scores, in which items may be missing but none is new."""
+    old, new = (_Places(lists, evaluator.train.n_items) for lists in (ranking.items, items))
+    rows, targets = evaluator.holdout.target_rows, evaluator.holdout.target_items
+    before, after = old(rows, targets), new(rows, targets)
+    last = evaluator.train.n_items - evaluator.given.lengths[rows]
+    full = np.where(before == 0, ranking.target_ranks, np.where(after > 0, after, last))
+    above = np.zeros(len(targets), np.int64)
+    for drawn in evaluator.holdout.negatives.T:  # one negative of every hidden item at a time
+        was, is_now = old(rows, drawn), new(rows, drawn)
+        gone = (was > 0) & (is_now == 0)
+        of_listed = (is_now > 0) & (is_now < after)
+        of_gone = (drawn >= 0) & ~(gone & (was > before))
+        above += np.where(before == 0, -gone.astype(int), np.where(after > 0, of_listed, of_gone))
+    sampled = np.where(before == 0, ranking.target_ranks_sampled, 1) + above
+    sampled[ranking.target_ranks_sampled == 0] = 0  # it has no negatives
+    return Ranking(items, scores, ranking.target_scores, full, sampled)
+
+
+class _Places:
+    """Where items stand in lists: 1 is best, 0 for an item that a list lacks."""
+
+    def __init__(self, lists: np.ndarray, n_items: int) -> None:
+        self.n_items = n_items
+        rows, places = np.nonzero(lists >= 0)
+        keys = rows * np.int64(n_items) + lists[rows, places]
+        order = np.argsort(keys, kind="stable")
+        self.keys, self.places = np.append(keys[order], np.iinfo(np.int64).max), np.append(places[order] + 1, 0)
+
+    def __call__(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Place of one item in each of some rows' lists, int64 (rows,); an item of -1 or less stands in none."""
+        keys = np.where(items >= 0, rows * np.int64(self.n_items) + items, -1)
+        at = np.searchsorted(self.keys, keys)
+        return np.where(self.keys[at] == keys, self.places[at], 0)
 
 
 def write_run(lists: StoredLists, method: str, preset: str, chosen: Reranking, wandb: str, output_dir: Path) -> None:

@@ -76,7 +76,7 @@ def _strongest(explained: Explanation, model: str, most: int, in_shares: bool) -
 
     Shares are those of what speaks for the item.
     """
-    items = [(item, by) for item, by in explained.strongest(most) if by > 0]
+    items = _largest(explained.items, explained.contributions, most).items
     if in_shares:
         positive = [(name, by) for name, by in explained.strongest_parts(len(explained.parts)) if by > 0]
         total = sum(by for _, by in positive)
@@ -109,30 +109,25 @@ def _attended(model: Any, history: Histories, items: Sequence[int], user: int, m
         "attention of the last event, mean over layers and heads: what the model looked at before it predicted"
         " the whole list, not why one item of it comes before another"
     )
+    each = [ItemExplanation() for _ in items]
     if not len(history.items):
-        return Explanations("no history to look at, so the popular list", [ItemExplanation() for _ in items])
+        return Explanations("no history to look at, so the popular list", each)
     train, weights = model.attention(history)
-    share = weights.mean(axis=(0, 1))
-    order = np.argsort(-share, kind="stable")[:most]
-    return Explanations(
-        basis,
-        [ItemExplanation() for _ in items],
-        ItemExplanation([(int(train[place]), float(share[place])) for place in order]),
-    )
+    return Explanations(basis, each, _largest(train, weights.mean(axis=(0, 1)), most))
 
 
 def _nearest_liked(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Explanations:
     basis = "cosine of the item's vector with those of the history's items: the nearest of them"
     vectors, own = model.item_vectors(), np.unique(history.items)
     unit = vectors[own] / np.maximum(np.linalg.norm(vectors[own], axis=1, keepdims=True), 1e-12)
-    each = []
-    for item in items:
-        cosine = unit @ vectors[item] / max(float(np.linalg.norm(vectors[item])), 1e-12)
-        nearest = np.argsort(-cosine, kind="stable")[:most]
-        each.append(
-            ItemExplanation([(int(own[place]), float(cosine[place])) for place in nearest if cosine[place] > 0])
-        )
-    return Explanations(basis, each)
+    cosines = [unit @ vectors[item] / max(float(np.linalg.norm(vectors[item])), 1e-12) for item in items]
+    return Explanations(basis, [_largest(own, cosine, most) for cosine in cosines])
+
+
+def _largest(items: np.ndarray, values: np.ndarray, most: int) -> ItemExplanation:
+    """The items of the largest values above 0."""
+    order = np.argsort(-values, kind="stable")[:most]
+    return ItemExplanation([(int(items[place]), float(values[place])) for place in order if values[place] > 0])
 
 
 def by_popularity(listeners: np.ndarray, items: Sequence[int]) -> Explanations:
@@ -156,13 +151,7 @@ def leave_one_out(model: Recommender, history: Histories, items: Sequence[int], 
         best = np.argsort(-scores[0], kind="stable")[:COMPARED]
         scores = scores - np.logaddexp.reduce(scores[:, best], axis=1, keepdims=True)
     falls = scores[:1] - scores[1:]
-    each = []
-    for item in items:
-        order = np.argsort(-falls[:, item], kind="stable")[:most]
-        each.append(
-            ItemExplanation([(int(left_out[row]), float(falls[row, item])) for row in order if falls[row, item] > 0])
-        )
-    return Explanations(basis, each)
+    return Explanations(basis, [_largest(left_out, falls[:, item], most) for item in items])
 
 
 def occluded_scores(model: Recommender, history: Histories, left_out: np.ndarray, user: int) -> np.ndarray:

@@ -38,19 +38,11 @@ HINTS = 3
 
 
 class UnclearError(UserError):
-    """No item is meant for certain; `items` are codes of those that may be, the likeliest first."""
+    """No item bears the name, or several do; `items` are codes of those that may be meant, the likeliest first."""
 
     def __init__(self, message: str, items: Sequence[int] = ()) -> None:
         super().__init__(message)
         self.items = list(items)
-
-
-class NotFoundError(UnclearError):
-    """No item bears the name."""
-
-
-class AmbiguousError(UnclearError):
-    """Several items bear the name."""
 
 
 @dataclass
@@ -75,11 +67,11 @@ class NameSearch:
         return "artist" if self.catalogue.of_artists else "item"
 
     def find(self, typed: str) -> int:
-        """The code of the item that is meant; NotFoundError or AmbiguousError where that is not clear."""
+        """The code of the item that is meant; UnclearError where none is, or several."""
         if typed.startswith("id:"):
             return self._by_id(typed[3:])
         if not typed.strip():
-            raise NotFoundError(f"an empty name is no {self.kind}; give one as it is written")
+            raise UnclearError(f"an empty name is no {self.kind}; give one as it is written")
         key = loose_key(typed.replace(" by ", " ")) if loose_key(typed) not in self.keys else loose_key(typed)
         if items := self.keys.get(key) or self._squeezed.get(key.replace(" ", "")):
             return self._choose(typed, items)
@@ -89,7 +81,7 @@ class NameSearch:
             return meant[0]
         near = self._near(key, begun)
         hint = f"did you mean {' or '.join(shown(self.catalogue.label(item)) for item in near[:HINTS])}?"
-        raise NotFoundError(f"no {self.kind} is called {shown(typed)}; {hint if near else 'check the spelling'}", near)
+        raise UnclearError(f"no {self.kind} is called {shown(typed)}; {hint if near else 'check the spelling'}", near)
 
     @cached_property
     def _squeezed(self) -> dict[str, list[int]]:
@@ -130,7 +122,7 @@ class NameSearch:
     def _by_id(self, item_id: str) -> int:
         found = np.flatnonzero(self.catalogue.item_ids == item_id)
         if not len(found):
-            raise NotFoundError(f"no {self.kind} has the id {shown(item_id)}; give a name, or an id as --json shows it")
+            raise UnclearError(f"no {self.kind} has the id {shown(item_id)}; give a name, or an id as --json shows it")
         return int(found[0])
 
     def _choose(self, typed: str, items: Sequence[int]) -> int:
@@ -144,7 +136,7 @@ class NameSearch:
             return best[0]
         listed = ", ".join(self._listed(item) for item in best[:LISTED])
         more = f" and {len(best) - LISTED} more" if len(best) > LISTED else ""
-        raise AmbiguousError(f"{shown(typed)} may be {listed}{more}; name one by its id", best)
+        raise UnclearError(f"{shown(typed)} may be {listed}{more}; name one by its id", best)
 
     def _listed(self, item: int) -> str:
         return f"{shown(self.catalogue.label(item))} (id:{self.catalogue.item_ids[item]})"

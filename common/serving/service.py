@@ -93,11 +93,8 @@ class RecommendationService:
     def model(self, name: str) -> Recommender:
         """A model, opened once."""
         if name not in self._models:
-            if (
-                name == "trending"
-                and name not in self.model_store.trained()
-                and not self.store.data.has_times(self.protocol)
-            ):
+            trained = name in self.model_store.trained()
+            if name == "trending" and not (trained or self.store.data.has_times(self.protocol)):
                 raise UserError(f"trending goes by times, and {self.protocol!r} has none here; ask another model")
             self._models[name] = self.model_store.open(name, self.catalogue_sha256)
         return self._models[name]
@@ -108,11 +105,8 @@ class RecommendationService:
 
     def profile(self, user_id: str, listener: str, liked: list[int]) -> UserProfile:
         """What is known of somebody: a user of the data ("" for none), what was kept for a listener, and more likes."""
-        user, n_items = -1, len(self.catalogue)
-        own = Histories.from_lists([[]], n_items)
-        if user_id:
-            user = self._user(user_id)
-            own = self.store.data.history(self.protocol, user, n_items)
+        user = self._user(user_id) if user_id else -1
+        own = self.store.data.history(self.protocol, user, len(self.catalogue))
         likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.store.feedback.of(listener))
         liked = list(dict.fromkeys([*likes, *liked]))
         return UserProfile(user, own, liked, [item for item in dislikes if item not in liked])
@@ -131,15 +125,11 @@ class RecommendationService:
     def recommend(self, name: str, profile: UserProfile, k: int, why: bool = False) -> Answer:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each
         track, re-ranked if that was asked for. With explanations where they are cheap, or with `why`."""
-        model, history = self.model(name), profile.history
-        scores = (
-            model.score(np.array([profile.user])) if profile.is_of_the_data else scores_of(model, history, profile.user)
-        )
-        items, values = self._best(scores, profile, max(CANDIDATES, 2 * k))
+        model, history, user, depth = self.model(name), profile.history, profile.user, max(CANDIDATES, 2 * k)
+        scores = model.score(np.array([user])) if profile.is_of_the_data else scores_of(model, history, user)
+        items, values = self._best(scores, profile, depth)
         if nothing := len(values) > 1 and values[0] == values[-1]:
-            items, values = self._best(
-                self.catalogue.listeners[None].astype(np.float32), profile, max(CANDIDATES, 2 * k)
-            )
+            items, values = self._best(self.catalogue.listeners[None].astype(np.float32), profile, depth)
         order, shares = self._push_away(name, profile, items, values)
         items, values = items[order], values[order]
         if self.rerank is not None:

@@ -85,12 +85,8 @@ class Songs:
     def as_json(self, song: pd.Series, near: pd.DataFrame) -> str:
         """The same for programs."""
         names = ["track_id", "name", "artist"]
-        rows = [
-            {"rank": place + 1, **{name: row[name] for name in names}, "cosine": row["cosine"]}
-            for place, (_, row) in enumerate(near.iterrows())
-        ]
-        content = {"song": {name: song[name] for name in names}, "sounds_like": rows}
-        return as_json_text(content)
+        ranked = near.assign(rank=range(1, len(near) + 1))[["rank", *names, "cosine"]]
+        return as_json_text({"song": song[names].to_dict(), "sounds_like": ranked.to_dict("records")})
 
 
 def _about(song: pd.Series, size: int) -> str:

@@ -45,10 +45,10 @@ class TrainView:
     items: pd.DataFrame
     users: pd.DataFrame
     interactions: pd.DataFrame
-    social: pd.DataFrame | None
-    item_tags: pd.DataFrame | None
-    user_item_tags: pd.DataFrame | None
-    songs: pd.DataFrame | None
+    social: pd.DataFrame | None = None
+    item_tags: pd.DataFrame | None = None
+    user_item_tags: pd.DataFrame | None = None
+    songs: pd.DataFrame | None = None
 
     @property
     def n_users(self) -> int:

@@ -1,22 +1,16 @@
 """The device that models are fitted on: decided in one place, with a reason that can be printed."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from common.utils import distributed
 from common.utils.errors import UserError
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(NamedTuple):
     """A device as torch spells it (`cpu`, `cuda:0`), and why it was chosen."""
 
     name: str
     reason: str
-
-    @property
-    def kind(self) -> str:
-        """cpu or cuda."""
-        return self.name.split(":")[0]
 
 
 def choose_device(requested: str, supported: tuple[str, ...] = ("cpu",)) -> Device:

@@ -27,7 +27,6 @@ def test_a_flag_that_makes_no_sense_is_named(settings, message):
 def test_select_scores_validation_alone():
     assert ModelSettings(phase="select").parts == ("valid",)
     assert ModelSettings(phase="final").parts == ("valid", "test")
-    assert ModelSettings(phase="select").phases == ("select",)
 
 
 def test_a_split_of_another_seed_has_a_folder_of_its_own():

@@ -1,6 +1,6 @@
 import pytest
 
-from common.serving.name_search import AmbiguousError, NameSearch, NotFoundError, shown
+from common.serving.name_search import NameSearch, UnclearError, shown
 from common.serving.store.catalogue import Sources
 from common.serving.store.store import Store
 from tests.serving.saved_models import NAMES
@@ -31,19 +31,19 @@ def test_a_slip_does_not_hide_whom_the_word_begins(tmp_path):
         rows = [(n, f"i{n}", name, name, "", "", f"w{n}") for n, name in enumerate(names)]
         fans = [(user, 0, 1 if user else 0, 1.0, None) for user in range(5)]
         store.data.build("listen", Sources("d", "s"), {"items": rows, "interactions": fans})
-        with pytest.raises(NotFoundError, match="did you mean 'Avril Lavigne' or 'Avail'") as unclear:
+        with pytest.raises(UnclearError, match="did you mean 'Avril Lavigne' or 'Avail'") as unclear:
             NameSearch(store.data, "listen", store.data.catalogue("listen")).find("avril")
     assert unclear.value.items[0] == 1
 
 
 def test_an_id_is_never_taken_for_a_name(names):
     assert names.find("id:a17") == 17
-    with pytest.raises(NotFoundError, match="no artist has the id 'Muse'"):
+    with pytest.raises(UnclearError, match="no artist has the id 'Muse'"):
         names.find("id:Muse")
 
 
 def test_a_name_of_two_items_is_not_guessed(names):
-    with pytest.raises(AmbiguousError, match=r"'Nirvana' \(id:a16\), 'Nirvana' \(id:a17\)") as unclear:
+    with pytest.raises(UnclearError, match=r"'Nirvana' \(id:a16\), 'Nirvana' \(id:a17\)") as unclear:
         names.find("nirvana")
     assert unclear.value.items == [16, 17]
 
@@ -55,7 +55,7 @@ def test_the_far_better_known_of_two_is_meant(names):
 
 def test_short_and_empty_names_are_not_guessed(names):
     for typed in ("", "  ", "zzz"):
-        with pytest.raises(NotFoundError):
+        with pytest.raises(UnclearError):
             names.find(typed)
 
 

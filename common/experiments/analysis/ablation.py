@@ -1,6 +1,7 @@
 """Stage 6: ablation of its parts, trade-off of accuracy and similarity inside lists, calibration; on validation."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -50,8 +51,9 @@ def ablation(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[d
         whole = whole or variant
         per_row = evaluator.ndcg_per_row(evaluator.rank(variant))
         base = per_row if base is None else base
-        row = compared(name, "", base, per_row)
-        yield row | {"plays_r2": plays_r2(variant, evaluator)}
+        yield compared(name, "", base, per_row) | {
+            "plays_r2": evaluator.evaluate(variant).metrics.get("plays_r2", math.nan)
+        }
 
 
 def changed(settings: HybridListNetSettings, changes: dict[str, Any]) -> HybridListNetSettings:
@@ -71,19 +73,12 @@ def lacks(model: HybridListNet, changes: dict[str, Any]) -> bool:
     return no_content or no_spaces or ("task" in changes and not np.isfinite(model.ranker.mean_plays))
 
 
-def plays_r2(model: HybridListNet, evaluator: Evaluator) -> float:
-    """R2 of the log plays of held-out pairs, NaN where they are not predicted."""
-    found = evaluator.evaluate(model).metrics
-    return found.get("plays_r2", float("nan"))
-
-
 def trade_off(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[dict[str, Any]]:
     """Accuracy and similarity inside lists for each of WEIGHTS: ils_weight, ndcg_10 with its 95% interval (low, high),
     and the evaluator's metrics of similarity and coverage."""
     for weight in WEIGHTS:
-        variant = HybridListNet(
-            dataclasses.replace(model.settings, ils_weight=weight), seed=model.seed, device=model.device
-        )
+        settings = dataclasses.replace(model.settings, ils_weight=weight)
+        variant = HybridListNet(settings, seed=model.seed, device=model.device)
         fit(variant)
         ranking = evaluator.rank(variant)
         per_row, measured = evaluator.ndcg_per_row(ranking), evaluator.evaluate_ranking(ranking).metrics

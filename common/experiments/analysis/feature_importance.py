@@ -29,13 +29,8 @@ class Order:
     def __init__(self, model: TwoStageRecommender, evaluator: Evaluator) -> None:
         self.evaluator, asked, stage = evaluator, evaluator.query, model.feature_builder.generator
         pools = [(rows[0], model.candidates(asked.take(rows))) for rows in stage.blocks(asked)]
-        self.pool = Candidates(
-            users=asked.users,
-            rows=np.concatenate([start + pool.rows for start, pool in pools]),
-            items=np.concatenate([pool.items for _, pool in pools]),
-            features=np.concatenate([pool.features for _, pool in pools]),
-            rest=np.concatenate([pool.rest for _, pool in pools]),
-        )
+        parts = ((start + pool.rows, pool.items, pool.features, pool.rest) for start, pool in pools)
+        self.pool = Candidates(asked.users, *map(np.concatenate, zip(*parts, strict=True)))
 
     def ndcg(self, of_candidates: np.ndarray) -> np.ndarray:
         """NDCG@10 of each evaluated row with these scores of the candidates, float64 (rows,)."""
@@ -53,14 +48,8 @@ class Order:
 def compared(name: str, group: str, base: np.ndarray, other: np.ndarray) -> dict[str, Any]:
     """A row of a table: mean NDCG@10, what was lost against `base`, and the 95% interval of the loss over users."""
     low, high = bootstrap_interval(base - other)
-    return {
-        "name": name,
-        "group": group,
-        "ndcg_10": float(other.mean()),
-        "loss": float((base - other).mean()),
-        "low": low,
-        "high": high,
-    }
+    loss = {"loss": float((base - other).mean()), "low": low, "high": high}
+    return {"name": name, "group": group, "ndcg_10": float(other.mean()), **loss}
 
 
 def candidate_ranks(stage: CandidateGenerator, evaluator: Evaluator) -> pd.DataFrame:

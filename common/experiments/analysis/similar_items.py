@@ -20,12 +20,12 @@ SPARE = 3
 """Candidates per kept item, since versions of one track are dropped."""
 
 
-def similarities_of(ensemble: Ensemble, neighbours: ItemKNN, keep: int = SPARE * KEPT) -> dict[str, sparse.csr_array]:
+def similarities_of(ensemble: Ensemble, neighbours: ItemKNN) -> dict[str, sparse.csr_array]:
     """Similarity of items, (n_items, n_items) each: by ALS factors, by common listeners, by tags, else by audio."""
     tags, audio = (ensemble.content[name].similarity for name in ("tag_knn", "content_knn"))
     untagged = sparse.diags_array((np.diff(tags.indptr) == 0).astype(float), format="csr")
     return {
-        "factors": dense_cosines(ensemble.als.item_factors, keep),
+        "factors": dense_cosines(ensemble.als.item_factors, SPARE * KEPT),
         "listening": neighbours.similarity,
         "content": sparse.csr_array(tags + untagged @ audio),
     }
@@ -43,26 +43,24 @@ def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: in
     """
     groups, ids = groups_of(train.items), pd.Index(train.items["item_id"])
     tables = []
-    for place, similarity in enumerate(views.values()):
+    for by, similarity in views.items():
         pairs = similarity.tocoo()
         found = pd.DataFrame({"item": pairs.row, "other": pairs.col, "likeness": pairs.data})
         found = found[(found["likeness"] > 0) & (groups[pairs.row] != groups[pairs.col])]
         found = found.sort_values(["item", "likeness", "other"], ascending=[True, False, True], kind="stable")
         found = found[~found.assign(group=groups[found["other"]]).duplicated(["item", "group"])]
         found["rank"] = found.groupby("item").cumcount().to_numpy(np.int32) + 1
-        found = found[found["rank"] <= k]
-        tables.append(
-            pd.DataFrame(
-                {
-                    "item_id": pd.Categorical.from_codes(found["item"], categories=ids),
-                    "by": pd.Categorical.from_codes(np.full(len(found), place), categories=pd.Index(list(views))),
-                    "rank": found["rank"].to_numpy(np.int32),
-                    "similar_id": pd.Categorical.from_codes(found["other"], categories=ids),
-                    "likeness": found["likeness"].to_numpy(np.float32),
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
+        tables.append(found[found["rank"] <= k].assign(by=by))
+    table = pd.concat(tables, ignore_index=True)
+    return pd.DataFrame(
+        {
+            "item_id": pd.Categorical.from_codes(table["item"], categories=ids),
+            "by": pd.Categorical(table["by"], categories=list(views)),
+            "rank": table["rank"].astype(np.int32),
+            "similar_id": pd.Categorical.from_codes(table["other"], categories=ids),
+            "likeness": table["likeness"].astype(np.float32),
+        }
+    )
 
 
 def show_index(index: pd.DataFrame, train: TrainView, codes: Sequence[int], k: int = 5) -> None:

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,8 +51,7 @@ class Catalogue:
         return name if artist in ("", name) else f"{name} - {artist}"
 
 
-@dataclass(frozen=True)
-class Sources:
+class Sources(NamedTuple):
     """Hashes of the data and the split that a protocol's rows were made from."""
 
     data_sha256: str
@@ -68,7 +67,7 @@ class CatalogueTables:
     def holds(self, protocol: str, sources: Sources) -> bool:
         """Whether a protocol's rows are there and were made from these sources."""
         query = "SELECT data_sha256, split_sha256 FROM protocols WHERE protocol = ?"
-        return self.database.all(query, protocol) == [(sources.data_sha256, sources.split_sha256)]
+        return self.database.all(query, protocol) == [sources]
 
     def build(self, protocol: str, sources: Sources, tables: dict[str, Sequence[tuple[Any, ...]]]) -> None:
         """Put a protocol's rows in the place of older ones, all of them or none; feedback stays.
@@ -91,8 +90,7 @@ class CatalogueTables:
                     progress.update(len(some))
             names = "INSERT INTO names SELECT name, artist, protocol, item FROM items WHERE protocol = ?"
             connection.execute(names, (protocol,))
-            made = (protocol, sources.data_sha256, sources.split_sha256)
-            connection.execute("INSERT INTO protocols VALUES (?, ?, ?)", made)
+            connection.execute("INSERT INTO protocols VALUES (?, ?, ?)", (protocol, *sources))
 
     def catalogue(self, protocol: str, day: str | None = None) -> Catalogue:
         """All items of a protocol, with their listeners as counted on a day (today)."""
@@ -102,8 +100,7 @@ class CatalogueTables:
         listeners = np.zeros(len(rows), np.int64)
         for item, count in self.popularity(protocol, day):
             listeners[item] = count
-        item_ids, names, artists, genres, tags, works = table
-        return Catalogue(item_ids, names, artists, genres, tags, works, listeners)
+        return Catalogue(*table, listeners)
 
     def popularity(self, protocol: str, day: str | None = None) -> list[tuple[int, int]]:
         """Items and how many listen to them or like them, most first: counted once a day, then cached."""
@@ -117,10 +114,8 @@ class CatalogueTables:
                 SELECT item FROM items JOIN feedback USING (item_id) WHERE protocol = ?1 AND liked)
             GROUP BY item ORDER BY listeners DESC, item"""
         rows = self.database.all(count, protocol)
-        with (
-            contextlib.suppress(UserError),
-            self.database.transaction() as connection,
-        ):  # a read-only file still answers
+        # A read-only file still answers.
+        with contextlib.suppress(UserError), self.database.transaction() as connection:
             connection.execute("DELETE FROM popularity WHERE protocol = ?", (protocol,))
             counted = ((protocol, day, *row) for row in rows)
             connection.executemany("INSERT INTO popularity VALUES (?, ?, ?, ?)", counted)
@@ -143,14 +138,10 @@ class CatalogueTables:
         """What a user has, in the protocol's order."""
         query = "SELECT item, weight, timestamp FROM interactions WHERE protocol = ? AND user = ? ORDER BY position"
         rows = self.database.all(query, protocol, user)
-        times = [row[2] for row in rows]
-        return Histories(
-            np.array([0, len(rows)], np.int64),
-            np.array([row[0] for row in rows], np.int32),
-            np.array([row[1] for row in rows], np.float32),
-            n_items,
-            None if None in times or not times else np.array(times, np.int64),
-        )
+        items, weights, times = zip(*rows, strict=True) if rows else ((), (), ())
+        known = np.array(times, np.int64) if times and None not in times else None
+        indptr = np.array([0, len(rows)], np.int64)
+        return Histories(indptr, np.array(items, np.int32), np.array(weights, np.float32), n_items, known)
 
     def search(self, protocol: str, words: Sequence[str], most: int = 20) -> list[int]:
         """Items whose name or artist has words that begin with all of these, whatever case and accents."""
@@ -174,9 +165,7 @@ def rows_of(train: Any) -> dict[str, Sequence[tuple[Any, ...]]]:
     # Where items are artists, the column `artist` holds their own ids.
     artists = [name if artist == i else artist for name, artist, i in zip(names, column("artist"), ids, strict=True)]
     works = [work or f"item {item_id}" for work, item_id in zip(column("group_id"), ids, strict=True)]
-    events = train.interactions
-    order = events["user"].to_numpy().argsort(kind="stable")
-    events = events.iloc[order]
+    events = train.interactions.sort_values("user", kind="stable")
     position = np.arange(len(events)) - train.histories.indptr[events["user"].to_numpy()]
     times = events["timestamp"].tolist() if "timestamp" in events else [None] * len(events)
     columns = (events["user"].tolist(), position.tolist(), events["item"].tolist(), events["weight"].tolist(), times)
