@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +171,8 @@ def compare(path: Path, python: str, length: int, turns: int) -> None:
 
 
 if __name__ == "__main__":
-    WORKERS: dict[str, Callable[[Path, int, int], None]] = {"ours": work_ours, "theirs": work_theirs}
     if sys.argv[1:2] == ["--worker"]:
-        WORKERS[sys.argv[2]](Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
+        work = work_ours if sys.argv[2] == "ours" else work_theirs
+        work(Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
     else:
         main()

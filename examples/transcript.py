@@ -6,13 +6,12 @@ The queries name artists and no user of the data, so that the answers reveal not
 """
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -98,16 +97,9 @@ def played(settings: Settings, flags: str, typed: Sequence[str]) -> str:
     import pexpect
 
     where = ["--dataset", settings.dataset, "--data-dir", settings.data_dir, "--output-dir", settings.output_dir]
-    arguments = [ROOT / "recommend.py", *map(str, where), "--as", LISTENER, *shlex.split(flags)]
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
-    terminal = pexpect.spawn(
-        sys.executable,
-        [str(argument) for argument in arguments],
-        env=environment,
-        encoding="utf-8",
-        timeout=300,
-        dimensions=(100, 80),
-    )
+    words = list(map(str, [ROOT / "recommend.py", *where, "--as", LISTENER, *shlex.split(flags)]))
+    environ: Any = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
+    terminal = pexpect.spawn(sys.executable, words, 300, env=environ, encoding="utf-8", dimensions=(100, 80))
     screen = ""
     for line in typed:
         terminal.expect("\r\n> |^> ")
@@ -116,7 +108,7 @@ def played(settings: Settings, flags: str, typed: Sequence[str]) -> str:
     terminal.expect(pexpect.EOF)
     screen += terminal.before
     terminal.close()
-    lines = [line.rstrip() for line in re.sub("\r", "", screen).splitlines()]
+    lines = [line.rstrip() for line in screen.replace("\r", "").splitlines()]
     return "\n".join(lines).strip("\n")
 
 

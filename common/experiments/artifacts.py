@@ -9,18 +9,7 @@ from common.experiments.tracking import NullTracker
 from common.splits.store import folder_name
 
 LISTS = ("recommendations.parquet", "targets.parquet")
-DESCRIBED = (
-    "model",
-    "stage",
-    "preset",
-    "dataset",
-    "protocol",
-    "split_seed",
-    "split_sha256",
-    "phase",
-    "seed",
-    "ndcg_10",
-)
+METADATA = ("model", "stage", "preset", "dataset", "protocol", "split_seed", "split_sha256", "phase", "seed", "ndcg_10")
 """What the metadata say, under the keys of metrics.json."""
 log = logging.getLogger(__name__)
 
@@ -35,7 +24,7 @@ def keep(tracker: NullTracker, record: dict[str, Any], results: Path, model: Pat
     """
     split = folder_name(record["protocol"], record["split_seed"])
     name = f"{record['dataset']}-{split}-{record['model']}-{record['preset']}"
-    metadata = {key: record[key] for key in DESCRIBED}
+    metadata = {key: record[key] for key in METADATA}
     found = {(f"{name}-recommendations", "recommendations"): [results / file for file in LISTS]}
     if model is not None:
         found[name, "model"] = sorted(path for path in model.iterdir() if path.is_file())

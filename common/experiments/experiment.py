@@ -58,7 +58,11 @@ class Experiment(contextlib.AbstractContextManager):
     """
 
     def __init__(self, args: ModelSettings, stage: str, models: Sequence[type[Recommender]] = ()) -> None:
-        self.args, self.stage = args, stage
+        self.args, self.stage, self.split = args, stage, args.split_folder
+        self.part = PARTS[args.phase]
+        """The last part of the split that this command scores: `valid` with `--phase select`, else `test`."""
+        self.is_main = distributed.is_main()
+        """Whether this process writes and reports; the others of torchrun only help to train."""
         self.device, self.device_note = device_for(args, models)
         self.machine = about_machine(self.device)
         self.settings = {m.name: getattr(args, m.name) for m in models if m.Settings is not NoSettings}
@@ -90,11 +94,6 @@ class Experiment(contextlib.AbstractContextManager):
         """The prepared data set."""
         return load_dataset(self.args.dataset, self.args.data_dir, self.args.synthetic)
 
-    @property
-    def split(self) -> str:
-        """Folder name of the split: protocol and split seed."""
-        return self.args.split_folder
-
     @cached_property
     def task(self) -> Task:
         """The train views and evaluators of the split, each made when first used."""
@@ -124,11 +123,6 @@ class Experiment(contextlib.AbstractContextManager):
         return evaluator if self.is_main else _NoEvaluation(evaluator.train)
 
     @property
-    def part(self) -> str:
-        """The last part of the split that this command scores: `valid` with `--phase select`, else `test`."""
-        return PARTS[self.args.phase]
-
-    @property
     def evaluator(self) -> Evaluator:
         """The evaluator on `part`."""
         return self.valid if self.part == "valid" else self.test
@@ -137,11 +131,6 @@ class Experiment(contextlib.AbstractContextManager):
     def shown(self) -> TrainView:
         """What the last model was fitted on."""
         return self.evaluator.train
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this process writes and reports; the others of torchrun only help to train."""
-        return distributed.is_main()
 
     # Runs
 

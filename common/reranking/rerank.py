@@ -193,12 +193,8 @@ def left_out(items: np.ndarray, histories: Histories, facts: ItemFacts, settings
         out |= np.isin(np.arange(len(items))[:, None] * step + facts.groups[items], recent_works)
     if settings.one_version:  # last, so that of two versions the one that may be listed is kept
         works = np.where(out, -1 - np.arange(items.shape[1]), facts.groups[items])
-        order = np.argsort(works, axis=1, kind="stable")
-        ordered = np.take_along_axis(works, order, axis=1)
-        again = np.zeros(items.shape, bool)
-        again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-        rows, places = np.nonzero(again)
-        out[rows, order[rows, places]] = True
+        users = np.repeat(np.arange(len(items)), items.shape[1])
+        out |= pd.DataFrame({"user": users, "work": works.ravel()}).duplicated().to_numpy().reshape(items.shape)
     return out & (items >= 0)
 
 

@@ -33,9 +33,8 @@ def train_view_of(run: Path, config: dict[str, Any], data: Dataset) -> TrainView
 
     Raises a UserError if the data or the split are no longer those of the run: codes would then stand for others.
     """
-    train = load_train_view(
-        data, folder_name(config["protocol"], config["split_seed"]), "final" if (run / "test").exists() else "select"
-    )
+    phase = "final" if (run / "test").exists() else "select"
+    train = load_train_view(data, folder_name(config["protocol"], config["split_seed"]), phase)
     now = {"data_sha256": data.sha256, "split_sha256": train.split_sha256}
     if any(config.get(name) != value for name, value in now.items()):
         raise UserError(f"{run} was fitted on other data than {data.name!r} holds now; run 5_two_tower.py again")
@@ -52,15 +51,12 @@ def read_histories(path: Path, train: TrainView) -> tuple[np.ndarray, Histories]
     if not known.any():
         raise UserError(f"{path}: not one item_id of it is in the catalogue; spell ids as the data set does")
     if not known.all():
-        log.info(
-            "%s of %s rows name items outside the catalogue and are left out", f"{(~known).sum():,}", f"{len(rows):,}"
-        )
+        counts = (f"{(~known).sum():,}", f"{len(rows):,}")
+        log.info("%s of %s rows name items outside the catalogue and are left out", *counts)
     pairs = pd.DataFrame({"user": rows["user_id"].cat.codes[known].to_numpy(np.int64), "item": items[known]})
     pairs = pairs.drop_duplicates().sort_values("user", kind="stable")
-    ones = np.ones(len(pairs), np.float32)
-    return users, Histories.from_events(
-        pairs["user"].to_numpy(), pairs["item"].to_numpy(), ones, len(users), train.n_items
-    )
+    events = (pairs["user"].to_numpy(), pairs["item"].to_numpy(), np.ones(len(pairs), np.float32))
+    return users, Histories.from_events(*events, len(users), train.n_items)
 
 
 def recommend(

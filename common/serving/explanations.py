@@ -5,7 +5,7 @@ others attention or nearest items are shown, or by occlusion how much a score fa
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def _popular(model: Any, history: Histories, items: Sequence[int], user: int, mo
 
 
 def _random(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Explanations:
-    return Explanations("chance alone; nothing speaks for any of them", [ItemExplanation() for _ in items])
+    return basis_alone("chance alone; nothing speaks for any of them", items)
 
 
 def _attended(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Explanations:
@@ -109,11 +109,10 @@ def _attended(model: Any, history: Histories, items: Sequence[int], user: int, m
         "attention of the last event, mean over layers and heads: what the model looked at before it predicted"
         " the whole list, not why one item of it comes before another"
     )
-    each = [ItemExplanation() for _ in items]
     if not len(history.items):
-        return Explanations("no history to look at, so the popular list", each)
+        return basis_alone("no history to look at, so the popular list", items)
     train, weights = model.attention(history)
-    return Explanations(basis, each, _largest(train, weights.mean(axis=(0, 1)), most))
+    return replace(basis_alone(basis, items), shared=_largest(train, weights.mean(axis=(0, 1)), most))
 
 
 def _nearest_liked(model: Any, history: Histories, items: Sequence[int], user: int, most: int) -> Explanations:
@@ -128,6 +127,11 @@ def _largest(items: np.ndarray, values: np.ndarray, most: int) -> ItemExplanatio
     """The items of the largest values above 0."""
     order = np.argsort(-values, kind="stable")[:most]
     return ItemExplanation([(int(items[place]), float(values[place])) for place in order if values[place] > 0])
+
+
+def basis_alone(basis: str, items: Sequence[int]) -> Explanations:
+    """For a list in which nothing speaks for one item more than for another."""
+    return Explanations(basis, [ItemExplanation() for _ in items])
 
 
 def by_popularity(listeners: np.ndarray, items: Sequence[int]) -> Explanations:

@@ -14,15 +14,7 @@ from common.features.work_versions import one_per_group
 from common.models.base import Recommender
 from common.models.top_items import tie_places, top_items
 from common.reranking.rerank import Reranking, item_facts, rerank_candidates
-from common.serving.explanations import (
-    CHEAP,
-    Explanations,
-    ItemExplanation,
-    by_popularity,
-    explain,
-    scores_of,
-    similarity,
-)
+from common.serving.explanations import CHEAP, Explanations, basis_alone, by_popularity, explain, scores_of, similarity
 from common.serving.model_store import ModelStore
 from common.serving.name_search import NameSearch, shown
 from common.serving.store.catalogue import Catalogue
@@ -182,7 +174,7 @@ class RecommendationService:
         kept = one_per_group(items, self.works, taken=[int(self.works[item])])
         items, similarities = items[kept][:k], similarities[kept][:k]
         shares = np.clip(similarities / max(float(np.max(similarities, initial=0)), 1e-12), 0, 1)
-        explained = Explanations(similarity(self.model(name)), [ItemExplanation() for _ in items])
+        explained = basis_alone(similarity(self.model(name)), items.tolist())
         return Answer(name, items.tolist(), similarities.tolist(), shares.tolist(), explained)
 
 

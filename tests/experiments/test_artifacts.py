@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from common.experiments import tracking
-from common.experiments.artifacts import DESCRIBED, LISTS, fits, keep
+from common.experiments.artifacts import LISTS, METADATA, fits, keep
 
-RECORD = dict.fromkeys(DESCRIBED, "x") | {"dataset": "toy", "protocol": "next", "split_seed": 2, "model": "als"}
+RECORD = dict.fromkeys(METADATA, "x") | {"dataset": "toy", "protocol": "next", "split_seed": 2, "model": "als"}
 
 
 class Recorder(tracking.NullTracker):
@@ -38,7 +38,7 @@ def test_model_and_lists_have_one_name_and_say_what_they_are_of(folders: tuple[P
     assert (name, files) == ("toy-next-s2-als-x", ["model.npz", "settings.json"])
     assert recorder.kept["recommendations"][:2] == (f"{name}-recommendations", list(LISTS))
     assert metadata["ndcg_10"] == 0.5
-    assert set(metadata) == set(DESCRIBED)
+    assert set(metadata) == set(METADATA)
 
 
 def test_without_a_model_of_its_own_a_run_keeps_its_lists(folders: tuple[Path, Path]):

@@ -51,9 +51,8 @@ def ablation(model: HybridListNet, fit: Fit, evaluator: Evaluator) -> Iterator[d
         whole = whole or variant
         per_row = evaluator.ndcg_per_row(evaluator.rank(variant))
         base = per_row if base is None else base
-        yield compared(name, "", base, per_row) | {
-            "plays_r2": evaluator.evaluate(variant).metrics.get("plays_r2", math.nan)
-        }
+        metrics = evaluator.evaluate(variant).metrics
+        yield compared(name, "", base, per_row) | {"plays_r2": metrics.get("plays_r2", math.nan)}
 
 
 def changed(settings: HybridListNetSettings, changes: dict[str, Any]) -> HybridListNetSettings:

@@ -52,8 +52,10 @@ REMEDIES = (
         ("unable to open",),
         "cannot be opened; make it a readable file in a writable folder, or choose another --output-dir",
     ),
+    (("full", "I/O"), "could not be written ({message}); nothing was changed, free some space and try again"),
+    (("",), "is damaged ({message}); move it away, and it is built anew without the likes that it kept"),
 )
-"""Words of SQLite's message -> what is wrong and what to do about it."""
+"""Words of SQLite's message -> what is wrong and what to do about it; the last fits every message."""
 
 
 class Database:
@@ -132,9 +134,5 @@ def remedy(error: sqlite3.Error) -> str:
     'could not be written (database or disk is full); nothing was changed, free some space and try again'
     """
     message = str(error)
-    for words, told in REMEDIES:
-        if any(word in message for word in words):
-            return told
-    if isinstance(error, sqlite3.OperationalError) and ("full" in message or "I/O" in message):
-        return f"could not be written ({message}); nothing was changed, free some space and try again"
-    return f"is damaged ({message}); move it away, and it is built anew without the likes that it kept"
+    told = next(told for words, told in REMEDIES if any(word in message for word in words))
+    return told.format(message=message)

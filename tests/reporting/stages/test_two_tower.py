@@ -34,16 +34,16 @@ def test_the_curve_holds_the_models_that_have_run_and_the_log_names_the_others(e
 
 
 def test_other_protocols_have_no_curve(exp, monkeypatch):
-    exp.args = dataclasses.replace(exp.args, protocol="listen")
+    exp.split = "listen"
     model: Any = None
     assert STAGE.show_cold_start(exp, model) == []
 
 
 def test_test_figures_are_not_shown_by_a_command_that_has_not_opened_test(exp, caplog):
     caplog.set_level("INFO")
-    exp.args = dataclasses.replace(exp.args, protocol="listen", phase="select")
+    exp.split, exp.part = "listen", "valid"
     STAGE.show_coldness(exp)
     assert "held-out pairs" not in caplog.text
-    exp.args = dataclasses.replace(exp.args, phase="final")
+    exp.part = "test"
     STAGE.show_coldness(exp)
     assert "held-out pairs" in caplog.text
