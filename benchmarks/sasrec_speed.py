@@ -125,9 +125,8 @@ def write_events(path: Path, dataset: str) -> str:
 
     data = load_dataset(dataset)
     known = split(data, "next").train.histories
-    users = np.repeat(np.arange(len(known)), known.lengths)
-    np.savez(path, allow_pickle=False, users=users, items=known.items.astype(np.int64), n_items=known.n_items)
-    return f"{data.name}, next: {len(known):,} users, {known.n_items:,} items, {len(users):,} events"
+    np.savez(path, allow_pickle=False, users=known.rows, items=known.items.astype(np.int64), n_items=known.n_items)
+    return f"{data.name}, next: {len(known):,} users, {known.n_items:,} items, {len(known.items):,} events"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ recommendations, `rerank_candidates` and `reorder` for arrays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,8 @@ def rerank(
         return recommendations.copy()
     items, scores, source = _candidates(recommendations, checked_view(train))
     if histories is None:
-        of_users = _histories_of(recommendations["user_id"].astype(object).unique(), train)
+        user_ids = pd.Series(recommendations["user_id"].astype(object).unique())
+        of_users = train.histories.take(codes_of(user_ids, pd.Index(train.users["user_id"])))
     elif len(of_users := to_histories(train, histories)) != len(items):
         raise UserError(f"histories: {len(of_users)} for {len(items)} users; give one for each user of the table")
     wishes, k = Reranking(**({"diversity": mmr} | settings)), items.shape[1] if k is None else whole_number("k", k)
@@ -83,13 +84,6 @@ def _candidates(recommendations: pd.DataFrame, train: TrainView) -> tuple[np.nda
     tables[:, user, place] = codes, recommendations["score"], np.arange(len(codes))
     items, scores, source = tables
     return np.nan_to_num(items, nan=-1).astype(np.int64), scores, np.nan_to_num(source, nan=-1).astype(np.int64)
-
-
-def _histories_of(user_ids: np.ndarray, train: TrainView) -> Histories:
-    """The view's histories of some users; empty for those that it lacks."""
-    codes = codes_of(pd.Series(user_ids), pd.Index(train.users["user_id"]))
-    with_empty = replace(train.histories, indptr=np.append(train.histories.indptr, train.histories.indptr[-1]))
-    return with_empty.take(np.where(codes < 0, train.n_users, codes))
 
 
 def rerank_candidates(
@@ -187,9 +181,8 @@ def left_out(items: np.ndarray, histories: Histories, facts: ItemFacts, settings
     if settings.no_explicit and facts.explicit is not None:
         out |= facts.explicit[items]
     if settings.recent_items or settings.recent_days:
-        users, step = np.repeat(np.arange(len(histories)), histories.lengths), int(facts.groups.max()) + 1
-        recent = _recent(histories, users, facts, settings)
-        recent_works = users[recent] * step + facts.groups[histories.items[recent]]
+        recent, step = histories.keep(_recent(histories, facts, settings)), int(facts.groups.max()) + 1
+        recent_works = recent.rows * step + facts.groups[recent.items]
         out |= np.isin(np.arange(len(items))[:, None] * step + facts.groups[items], recent_works)
     if settings.one_version:  # last, so that of two versions the one that may be listed is kept
         works = np.where(out, -1 - np.arange(items.shape[1]), facts.groups[items])
@@ -198,9 +191,9 @@ def left_out(items: np.ndarray, histories: Histories, facts: ItemFacts, settings
     return out & (items >= 0)
 
 
-def _recent(histories: Histories, users: np.ndarray, facts: ItemFacts, settings: Reranking) -> np.ndarray:
+def _recent(histories: Histories, facts: ItemFacts, settings: Reranking) -> np.ndarray:
     """Which events of the histories are recent, bool (events,)."""
-    recent = histories.indptr[users + 1] - np.arange(len(users)) <= settings.recent_items
+    recent = histories.from_end < settings.recent_items
     if settings.recent_days:
         if histories.timestamps is None or facts.now is None:
             raise UserError("recent_days needs the times of the history, which are not there; use recent_items")

@@ -160,11 +160,8 @@ def leave_one_out(model: Recommender, history: Histories, items: Sequence[int], 
 
 def occluded_scores(model: Recommender, history: Histories, left_out: np.ndarray, user: int) -> np.ndarray:
     """Scores with the whole history, then without each of some items, float64 (1 + len(left_out), n_items)."""
-    kept = [np.arange(len(history.items)), *(np.flatnonzero(history.items != item) for item in left_out)]
-    rows = np.concatenate(kept)
-    indptr = np.concatenate([[0], np.cumsum([len(places) for places in kept])]).astype(np.int64)
-    times = None if history.timestamps is None else history.timestamps[rows]
-    shorter = Histories(indptr, history.items[rows], history.weights[rows], history.n_items, times)
+    copies = history.take(np.zeros(1 + len(left_out), np.int64))
+    shorter = copies.keep(copies.items != np.concatenate([[-1], left_out])[copies.rows])
     return scores_of(model, shorter, user).astype(np.float64)
 
 

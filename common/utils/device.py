@@ -36,7 +36,7 @@ def choose_torch_device(requested: str) -> Device:
     import torch
 
     if torch.cuda.is_available():
-        gpu, gpus, processes = distributed.local_rank(), torch.cuda.device_count(), distributed.started_here()
+        (gpu, processes), gpus = distributed.on_this_machine(), torch.cuda.device_count()
         if processes > gpus:
             raise UserError(f"{processes} processes for {gpus} CUDA devices; start at most {gpus}")
         return Device(f"cuda:{gpu}", torch.cuda.get_device_name(gpu))

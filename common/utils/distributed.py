@@ -22,11 +22,6 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def local_rank() -> int:
-    """Place of this process on its machine."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
-
-
 def world() -> int:
     """Number of processes, 1 unless torchrun has started more."""
     if started() == 1:
@@ -41,9 +36,9 @@ def started() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def started_here() -> int:
-    """Number of processes that torchrun has started on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+def on_this_machine() -> tuple[int, int]:
+    """Place of this process among those that torchrun has started on this machine, and their number."""
+    return int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def is_main() -> bool:

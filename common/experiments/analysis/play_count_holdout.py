@@ -13,6 +13,7 @@ from common.evaluation.play_counts import mean_plays, order_ndcg, plays_metrics
 from common.models.base import Recommender
 from common.splits.cross_fitting import without
 from common.splits.train_view import TrainView
+from common.utils.arrays import random_places
 
 SHARE = 0.1
 """Share of the pairs that are held out in each stratum."""
@@ -59,15 +60,13 @@ def plays_split(train: TrainView, seed: int = 0) -> PlaysSplit:
     steps through the strata, so that small ones need no care; and besides all pairs of some users (new), all but 1 to
     COLD - 1 of some others (cold), and all pairs of some items."""
     rng, history = np.random.default_rng([seed, 8]), train.histories
-    users, items = np.repeat(np.arange(train.n_users), history.lengths), history.items.astype(np.int64)
+    users, items = history.rows, history.items.astype(np.int64)
     n_group = max(1, round(GROUP_SHARE * train.n_users))
     drawn = rng.permutation(np.flatnonzero(history.lengths > 0))
     new, cold = drawn[:n_group], drawn[n_group : 2 * n_group]
     known = np.flatnonzero(train.counts > 0)
     new_items = rng.permutation(known)[: max(1, round(GROUP_SHARE * len(known)))]
-    place = np.empty(len(users), np.int64)
-    mixed = np.lexsort((rng.random(len(users)), users))
-    place[mixed] = np.arange(len(users)) - np.searchsorted(users, users)
+    place = random_places(users, rng)
     keeps = np.full(train.n_users, len(users))
     keeps[new], keeps[cold] = 0, rng.integers(1, COLD, len(cold))
     gone = (place >= keeps[users]) | np.isin(items, new_items)
