@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.measuring import timed
+from benchmarks.measuring import timed, train_view
 from common.data.tables import AUDIO_FEATURES
 from common.models.ensemble import Ensemble, EnsembleSettings
 from common.models.linear.als import ALS, ALSSettings, one_blas_thread
@@ -41,17 +41,7 @@ def invented(n_users: int, n_items: int, seed: int = 0) -> TrainView:
     tagged = np.repeat(np.arange(n_items, dtype=np.int32), 5)
     tags = pd.DataFrame({"item": tagged, "tag": rng.integers(0, TAGS, len(tagged)).astype(str), "weight": 1.0})
     users = pd.DataFrame({"user_id": [f"u{user:06}" for user in range(n_users)]})
-    return TrainView(
-        dataset="invented",
-        protocol="listen",
-        phase="select",
-        split_sha256="",
-        count_floor=1,
-        items=pd.concat([items, audio], axis=1),
-        users=users,
-        interactions=pairs,
-        item_tags=tags.drop_duplicates(["item", "tag"]),
-    )
+    return train_view(pd.concat([items, audio], axis=1), users, pairs, tags.drop_duplicates(["item", "tag"]))
 
 
 def against_implicit(train: TrainView, settings: ALSSettings, turns: int) -> dict[str, float]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.measuring import Worker, timed
+from benchmarks.measuring import Worker, timed, train_view
 
 CUTOFFS = (5, 10, 20)
 N_USERS, N_ITEMS, DEPTH, OWNED, GENRES = 1892, 17632, 100, 50, 20
@@ -105,22 +105,13 @@ def prepare(tables: dict[str, pd.DataFrame], genres: bool) -> Any:
     from common.evaluation.metric_suite import MetricSuite
     from common.models.top_items import tie_places
     from common.splits.holdout import Holdout
-    from common.splits.train_view import TrainView
 
     users, items = (pd.Series([f"{i:06d}" for i in range(n)], dtype=object) for n in (N_USERS, N_ITEMS))
     history, hidden, catalogue = tables["history"], tables["hidden"], pd.DataFrame({"item_id": items})
     if genres:
         catalogue["genres"] = "genre " + tables["items"]["genre"].astype(str)
-    train = TrainView(
-        dataset="invented",
-        protocol="listen",
-        phase="final",
-        split_sha256="",
-        count_floor=1,
-        items=catalogue,
-        users=pd.DataFrame({"user_id": users}),
-        interactions=pd.DataFrame({"user": history["user_id"], "item": history["item_id"], "weight": 1.0}),
-    )
+    interactions = pd.DataFrame({"user": history["user_id"], "item": history["item_id"], "weight": 1.0})
+    train = train_view(catalogue, pd.DataFrame({"user_id": users}), interactions)
     scored = Holdout(
         part="test",
         users=users.to_numpy(),
