@@ -7,8 +7,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,54 +59,54 @@ class WandbTracker(NullTracker):
         for curve in ("train/*", "val/*", "refit/*"):
             run.define_metric(curve, step_metric="epoch")
 
-    @contextmanager
-    def _harmless(self) -> Iterator[None]:
+    def _send(self, send: Callable[[], object]) -> None:
         """Whatever goes wrong in a tracker must not cost a training run."""
         try:
-            yield
+            send()
         except Exception as error:
             log.warning("W&B: %s: %s", type(error).__name__, error)
 
     def log(self, values: dict[str, float], epoch: int) -> None:
         """Curves: `train/loss`, `val/ndcg_10`, ... against `epoch`."""
-        with self._harmless():
-            self.run.log({"epoch": epoch, **{name: value for name, value in values.items() if value is not None}})
+        self._send(lambda: self.run.log({"epoch": epoch, **_known(values)}))
 
     def summary(self, values: dict[str, Any]) -> None:
         """Final values, written to the summary under their own names; None is left out, as W&B does itself."""
-        with self._harmless():
-            self.run.summary.update({name: value for name, value in values.items() if value is not None})
+        self._send(lambda: self.run.summary.update(_known(values)))
 
     def figure(self, name: str, path: Path) -> None:
         """A picture from a file."""
         import wandb
 
-        with self._harmless():
-            self.run.log({f"figures/{name}": wandb.Image(str(path))})
+        self._send(lambda: self.run.log({f"figures/{name}": wandb.Image(str(path))}))
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """A table, its strings as plain objects."""
         import wandb
 
         plain = frame.astype({c: object for c in frame if not pd.api.types.is_numeric_dtype(frame[c])})
-        with self._harmless():
-            self.run.log({f"tables/{name}": wandb.Table(dataframe=plain)})
+        self._send(lambda: self.run.log({f"tables/{name}": wandb.Table(dataframe=plain)}))
 
     def artifact(self, name: str, kind: str, files: Iterable[Path], metadata: dict[str, Any]) -> None:
         """A version of an artifact. Its files are copied at once, so that a later run may replace them; an offline run
         sends the copies when it is synchronised."""
         import wandb
 
-        with self._harmless():
+        def send() -> None:
             artifact = wandb.Artifact(artifact_name(name), type=kind, metadata=metadata)
             for file in files:
                 artifact.add_file(str(file), name=file.name, skip_cache=True)
             self.run.log_artifact(artifact)
 
+        self._send(send)
+
     def finish(self) -> None:
         """Close the run; everything is on disk when this returns."""
-        with self._harmless():
-            self.run.finish()
+        self._send(lambda: self.run.finish())
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def how_to_see(run: Path) -> str:

@@ -65,8 +65,7 @@ def recommend(
     """Tables of SCHEMA, one per batch of users; without histories those of the users of the model."""
     shown = model.histories if histories is None else histories
     ids = train.items["item_id"].to_numpy(object)
-    places = range(0, len(users), batch)
-    for start in tqdm(places, "lists", delay=2, leave=False, disable=None):
+    for start in tqdm(range(0, len(users), batch), "lists", delay=2, leave=False, disable=None):
         some = np.arange(start, min(start + batch, len(users)))
         vectors = model.user_vectors(some) if histories is None else model.vectors(histories.take(some))
         codes, scores = index.search_new(vectors, shown.take(some), min(k, train.n_items))

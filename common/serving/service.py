@@ -21,6 +21,7 @@ from common.serving.store.catalogue import Catalogue
 from common.serving.store.store import Store, open_store
 from common.serving.user_profile import UserProfile
 from common.splits.histories import Histories
+from common.splits.train_view import hash_ids
 from common.utils.errors import UserError
 
 CANDIDATES = 200
@@ -75,20 +76,13 @@ class RecommendationService:
         """The order of equal scores."""
         return tie_places(self.catalogue.item_ids)
 
-    @cached_property
-    def catalogue_sha256(self) -> str:
-        """What a saved model must agree with."""
-        from common.splits.train_view import hash_ids
-
-        return hash_ids(self.catalogue.item_ids)  # type: ignore[arg-type]
-
     def model(self, name: str) -> Recommender:
         """A model, opened once."""
         if name not in self._models:
             trained = name in self.model_store.trained()
             if name == "trending" and not (trained or self.store.data.has_times(self.protocol)):
                 raise UserError(f"trending goes by times, and {self.protocol!r} has none here; ask another model")
-            self._models[name] = self.model_store.open(name, self.catalogue_sha256)
+            self._models[name] = self.model_store.open(name, hash_ids(self.catalogue.item_ids))  # type: ignore[arg-type]
         return self._models[name]
 
     def forget(self, name: str) -> None:
