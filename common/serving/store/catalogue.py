@@ -100,7 +100,7 @@ class CatalogueTables:
         listeners = np.zeros(len(rows), np.int64)
         for item, count in self.popularity(protocol, day):
             listeners[item] = count
-        return Catalogue(*table, listeners)
+        return Catalogue(*table, listeners=listeners)
 
     def popularity(self, protocol: str, day: str | None = None) -> list[tuple[int, int]]:
         """Items and how many listen to them or like them, most first: counted once a day, then cached."""
