@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.plots.style import PALETTE, correlation_map, figure, legend, plain_log_axis, style, times_axis
+from common.plots.style import PALETTE, correlation_map, figure, legend, plain_log_axis, style
 
 LEAST = 0.1
 """Processor seconds below which a fit's cost is not told apart."""
@@ -69,7 +69,7 @@ def popularity_lift(lifts: Mapping[str, pd.Series], title: str, path: Path) -> N
             xscale="log",
         )
         axes.invert_yaxis()
-        times_axis(axes.xaxis)
+        axes.xaxis.set_major_formatter("{x:g}x")
 
 
 def costs(tables: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:

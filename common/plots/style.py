@@ -76,14 +76,9 @@ def plain_log_axis(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 1 else large(value)))
 
 
-def times_axis(axis: Axis) -> None:
-    """Label an axis of ratios 0.1x, 1x, 10x."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
-
-
 def thousands_axis(axis: Axis) -> None:
     """Label an axis with thousands separated."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.set_major_formatter("{x:,.0f}")
 
 
 def correlation_map(axes: Axes, correlations: pd.DataFrame, **look: Any) -> None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from common.models.registry import STAGES
 
 PROTOCOLS = ("listen", "next", "next-shuffled", "newcomer")
-SHARED = ("1_knn_baseline", "2_als", "3_random_forest_rank")
-"""Stages of several models, which are named by --models."""
 FORESTS = "3_random_forest_rank"
 """The stage that measures its features, which is done for the first seed only."""
 TIMED = ("trending",)
@@ -47,7 +45,7 @@ class Job:
             run = f"{run}/{self.preset}/seed{self.seed}"
             return ["-m", "common", RERANK, "--run", run, "--protocol", self.protocol]
         flags = ["--protocol", self.protocol, "--preset", self.preset, "--seed", str(self.seed)]
-        flags += ["--models", *self.models] if self.stage in SHARED else []
+        flags += ["--models", *self.models] if len(STAGES[self.stage]) > 1 else []
         flags += ["--no-importance"] if self.stage == FORESTS and self.seed else []
         return [f"{self.stage}.py", *flags, "--resume"]
 

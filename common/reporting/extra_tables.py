@@ -1,24 +1,24 @@
 """Tables beside the leaderboards, for a page: other splits and seeds, ablations, predicted plays, cold start."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from common.data.dataset import Dataset
-from common.evaluation.registry import keys, label, labels
-from common.evaluation.segments import by_n_given
+from common.evaluation.registry import keys, label, labels, shown
+from common.evaluation.segments import by_item_coldness, by_n_given
 from common.evaluation.statistics import REFERENCE
 from common.evaluation.task import Task
 from common.experiments.analysis.cold_start import COLD_START_MODELS, TABLE, WITH_FRIENDS, cold_start_curves
 from common.experiments.outputs import RowResults, collect, results_of_rows, runs_in
-from common.experiments.run import Run, RunKey
-from common.reporting.cold_start import COLDNESS, coldness_cells
+from common.experiments.run import PartResults, Run, RunKey
 from common.reporting.leaderboard import KEYS, tested_rows
 from common.reporting.markdown_blocks import Table
 from common.splits.protocols import N_GIVEN
 from common.splits.store import load_split
+from common.splits.train_view import TrainView
 
 SPLIT_METRICS = labels(("ndcg_10", "recall_20"))
 """Metrics of the table of splits."""
@@ -35,6 +35,15 @@ LOSSES = (label("valid_ndcg_10"), "loss", "95% interval of the loss")
 """Columns of an ablation."""
 GROUPS = {key: PLAYS[key] for key in ("rmse", "mae", "r2")} | {"ndcg": "NDCG of the order"}
 """Metrics of predicted plays by group of users and items."""
+COLDNESS = {
+    "recall_100": label("recall_100"),
+    "hr_5_sampled99": "all",
+    "hr_5_sampled99_seen": "heard",
+    "hr_5_sampled99_unseen_content": "content",
+    "hr_5_sampled99_unseen_bare": "bare",
+}
+"""Recall@100 over the whole catalogue, the mean over users; then the share of held-out pairs that are among the first 5
+of 100 (99 sampled negatives): all; of items with a listener; of those without, with content and without."""
 
 
 def splits_table(results: Path, data: Dataset, protocol: str) -> Table | None:
@@ -101,9 +110,9 @@ def hybrid_ablation_table(results: Path, data: Dataset, protocol: str) -> Table:
 def trade_off_table(results: Path, data: Dataset, protocol: str) -> Table:
     """The hybrid's accuracy and similarity inside its lists by `ils_weight`, on validation."""
     rows = _study(results, protocol, "hybrid_listnet", "trade_off")
-    shown = {name: title for name, title in TRADE_OFF.items() if rows and name in rows[0]}
-    lines = [[f"{row['ils_weight']:g}", *(f"{row[name]:.4f}" for name in shown)] for row in rows]
-    return Table(["ils_weight", *shown.values()], lines, texts=0)
+    measured = {name: title for name, title in TRADE_OFF.items() if rows and name in rows[0]}
+    lines = [[f"{row['ils_weight']:g}", *(f"{row[name]:.4f}" for name in measured)] for row in rows]
+    return Table(["ils_weight", *measured.values()], lines, texts=0)
 
 
 def play_groups_table(results: Path, data: Dataset, protocol: str) -> Table:
@@ -138,6 +147,12 @@ def coldness_table(results: Path, data: Dataset, protocol: str) -> Table:
     return Table(["Model", *COLDNESS.values()], cells, texts=1)
 
 
+def coldness_cells(rows: Mapping[str, PartResults], train: TrainView) -> list[list[str]]:
+    """A row per model: its name and the figures of COLDNESS, "-" where there are no such pairs."""
+    found = {name: by_item_coldness(row.targets, train) for name, row in rows.items()}
+    return [[name, *(shown(key, figures.get(key)) for key in COLDNESS)] for name, figures in found.items()]
+
+
 def cold_start_table(results: Path, data: Dataset, protocol: str) -> Table:
     """NDCG@10 of newcomers by the number of given items, and of towers that know friends, on test."""
     rows = cold_start_results(results, data, protocol)
@@ -150,9 +165,9 @@ def cold_start_results(results: Path, data: Dataset, protocol: str) -> dict[str,
     if protocol != "newcomer":
         return {}
     tested = _tested(results / protocol, load_split(data, protocol).info["split_sha256"])
-    shown = {name: tested[name] for name in COLD_START_MODELS if name in tested}
-    curves = cold_start_curves(shown)
-    if "two_tower" in shown and (table := shown["two_tower"].table(TABLE)) is not None:
+    rows = {name: tested[name] for name in COLD_START_MODELS if name in tested}
+    curves = cold_start_curves(rows)
+    if "two_tower" in rows and (table := rows["two_tower"].table(TABLE)) is not None:
         curves[WITH_FRIENDS] = by_n_given(table)
     return curves
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from common.data.dataset import Dataset
 from common.evaluation.core_metrics import core_metrics
-from common.evaluation.registry import CORE, METRICS, label, title
+from common.evaluation.registry import CORE, METRICS, label, shown, title
 from common.evaluation.segments import segments
 from common.evaluation.statistics import REFERENCE
 from common.experiments.outputs import results_at
@@ -64,11 +64,8 @@ def _protocol(results: Path, data: Dataset, protocol: str, only: RowKeys | None)
     grouped = runs.groupby(["model", "preset"])["folder"]
     seeds = {(str(model), str(preset)): [results_at(folder) for folder in of] for (model, preset), of in grouped}
     found["rows"] = [_row(row, seeds[row["model"], row["preset"]]) for row in table.to_dict("records")]
-    is_shown = (
-        (table["preset"] == "tuned") & (table["model"] != "random") & ~table["model"].str.contains("+", regex=False)
-    )
-    shown = table["model"][is_shown]
-    tuned = {model: seeds[model, "tuned"] for model in shown}
+    names = [row["model"] for row in found["rows"] if row["preset"] == "tuned" and "+" not in row["model"]]
+    tuned = {model: seeds[model, "tuned"] for model in names if model != "random"}
     if tuned and not protocol.startswith("newcomer"):  # newcomers are grouped by n_given already
         found["segments"] = segments(tuned, load_train_view(data, protocol, "final"))
     return found
@@ -102,15 +99,10 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
 def headline_table(rows: Sequence[dict[str, Any]]) -> str:
     """Five columns of the tuned rows of `HEADLINE` as Markdown; a model without such a row is left out."""
     tuned = {row["model"]: row for row in rows if row["preset"] == "tuned"}
-    cells = [
-        [
-            name,
-            f"{row['ndcg_10']:.4f} ({interval(row)})",
-            *(f"{row[key]:.4f}" for key in ("recall_20", "coverage_10")),
-            f"{row['fit_cpu_seconds']:.1f}",
-        ]
-        for name, row in ((name, tuned[name]) for name in HEADLINE if name in tuned)
-    ]
+    cells = []
+    for row in (tuned[name] for name in HEADLINE if name in tuned):
+        others = (shown(key, row[key]) for key in ("recall_20", "coverage_10", "fit_cpu_seconds"))
+        cells.append([row["model"], f"{row['ndcg_10']:.4f} ({interval(row)})", *others])
     header = ["Model", f"{label('ndcg_10')} (95% interval)", title("recall_20"), title("coverage_10"), "Fit, CPU s"]
     return Table(header, cells, texts=1).markdown()
 

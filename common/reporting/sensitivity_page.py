@@ -8,22 +8,9 @@ from typing import Any
 import numpy as np
 
 from common.evaluation.registry import label
+from common.evaluation.sensitivity import tables
 from common.evaluation.sensitivity.agreement import Flip, kendall_tau
-from common.evaluation.sensitivity.tables import (
-    CONSTANT,
-    IN_WORDS,
-    PanelResults,
-    Turn,
-    answers,
-    interval,
-    mean,
-    orders,
-    short,
-    ties_cells,
-    turns,
-    variants_cells,
-    words,
-)
+from common.evaluation.sensitivity.tables import PanelResults, Turn
 from common.evaluation.sensitivity.variants import OWN_RULE, K, Variant, VariantRanks
 from common.reporting.markdown_blocks import Table
 from common.utils.terminal import aligned, titled
@@ -37,11 +24,11 @@ def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str
     lines = [""]
     for panel in panels:
         title = f"{dataset} / {panel.protocol}: {label(f'ndcg_{K}')}"
-        lines += [*titled(f"{title} under each variant", variants_cells(panel, "ndcg", short)), ""]
-        lines += [*titled(f"{title} by the order of equal scores", ties_cells(panel, "all")), ""]
+        lines += [*titled(f"{title} under each variant", tables.variants_cells(panel, "ndcg", tables.short)), ""]
+        lines += [*titled(f"{title} by the order of equal scores", tables.ties_cells(panel, "all")), ""]
     lines += _paragraph(LEGEND)
     lines += _changes(panels) or ["", "No two models change places."]
-    for sentence in [*absent, *answers(panels)]:
+    for sentence in [*absent, *tables.answers(panels)]:
         lines += ["", *_paragraph(sentence)]
     return "\n".join(lines)
 
@@ -49,14 +36,14 @@ def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str
 LEGEND = (
     f"all: the whole catalogue ranked (Encore's rule); 99u, 99p: each held-out item among 99 uniform or popular "
     f"negatives; one: one held-out item of each user, the others taken out; tied: held-out items whose score another "
-    f"item has too; {CONSTANT}: every score the same."
+    f"item has too; {tables.CONSTANT}: every score the same."
 )
 
 
 def _changes(panels: list[PanelResults]) -> list[str]:
     """The pairs of models that change places between two variants, and whether that is beyond chance."""
     lines = []
-    for turn in (turn for turn in turns(panels) if turn.flips):
+    for turn in (turn for turn in tables.turns(panels) if turn.flips):
         lines += ["", f"change places: {turn.first} -> {turn.second}"]
         cells = [
             [f"{flip.better} > {flip.worse}", f"{flip.first.mean:+.4f}", f"{flip.second.mean:+.4f}", SURE[flip.sure]]
@@ -75,15 +62,19 @@ def _sentences(sentences: list[str]) -> str:
 
 
 def _variants(panels: list[PanelResults], metric: str) -> str:
-    return _tables((f"`{panel.protocol}`", variants_cells(panel, metric, words)) for panel in panels)
+    return _titled_tables(
+        (f"`{panel.protocol}`", tables.variants_cells(panel, metric, tables.words)) for panel in panels
+    )
 
 
 def _ties(panels: list[PanelResults]) -> str:
     each = product(panels, ("all", "uniform"))
-    return _tables((f"`{panel.protocol}`, {IN_WORDS[among]}", ties_cells(panel, among)) for panel, among in each)
+    return _titled_tables(
+        (f"`{panel.protocol}`, {tables.IN_WORDS[among]}", tables.ties_cells(panel, among)) for panel, among in each
+    )
 
 
-def _tables(titled_cells: Iterable[tuple[str, list[list[str]]]]) -> str:
+def _titled_tables(titled_cells: Iterable[tuple[str, list[list[str]]]]) -> str:
     return "\n".join(
         f"**{title}**\n\n{Table(header, rows, texts=1).markdown()}" for title, (header, *rows) in titled_cells
     )
@@ -92,7 +83,7 @@ def _tables(titled_cells: Iterable[tuple[str, list[list[str]]]]) -> str:
 def _order(panels: list[PanelResults]) -> str:
     own = {panel.protocol: panel.means(OWN_RULE) for panel in panels}
     rows = []
-    for name, means in orders(panels):
+    for name, means in tables.orders(panels):
         taus = [kendall_tau(of, means) for of in own.values()]
         best = sorted(means, key=lambda model: -means[model])
         rows.append([name, " > ".join(best), *("-" if np.isnan(tau) else f"{tau:+.2f}" for tau in taus)])
@@ -105,11 +96,11 @@ def _flips(panels: list[PanelResults]) -> str:
             f"{flip.better} > {flip.worse}",
             turn.first,
             turn.second,
-            interval(flip.first),
-            interval(flip.second),
+            tables.interval(flip.first),
+            tables.interval(flip.second),
             "yes" if flip.sure else "no",
         ]
-        for turn in turns(panels)
+        for turn in tables.turns(panels)
         for flip in turn.flips
     ]
     header = ["A > B", "under variant 1", "B > A under variant 2", "A - B, variant 1", "A - B, variant 2", "sure"]
@@ -117,7 +108,7 @@ def _flips(panels: list[PanelResults]) -> str:
 
 
 BLOCKS: dict[str, Callable[[list[PanelResults], list[str]], str]] = {
-    "answer": lambda panels, _: _sentences(answers(panels)),
+    "answer": lambda panels, _: _sentences(tables.answers(panels)),
     "judges": lambda panels, _: _variants(panels, "ndcg"),
     "hits": lambda panels, _: _variants(panels, "hr"),
     "ties": lambda panels, _: _ties(panels),
@@ -133,16 +124,17 @@ def as_json(panels: list[PanelResults], dataset: str, absent: list[str]) -> dict
     values = [
         {"protocol": panel.protocol, "model": model} | _value_as_json(found, variant)
         for panel in panels
-        for model, found in {**panel.models, CONSTANT: panel.constant}.items()
+        for model, found in {**panel.models, tables.CONSTANT: panel.constant}.items()
         for variant in found.ndcg
     ]
-    changed = [_flip_as_json(turn, flip) for turn in turns(panels) for flip in turn.flips]
+    changed = [_flip_as_json(turn, flip) for turn in tables.turns(panels) for flip in turn.flips]
     return {"dataset": dataset, "values": values, "flips": changed, "absent": absent}
 
 
 def _value_as_json(found: VariantRanks, variant: Variant) -> dict[str, Any]:
     settings = {"hidden": variant.held_out, "candidates": variant.candidates, "ties": variant.ties}
-    return settings | {f"ndcg_{K}": mean(found.ndcg[variant]), f"hr_{K}": mean(found.hr[variant]), "tied": found.tied}
+    means = {name: tables.mean(of[variant]) for name, of in ((f"ndcg_{K}", found.ndcg), (f"hr_{K}", found.hr))}
+    return settings | means | {"tied": found.tied}
 
 
 def _flip_as_json(turn: Turn, flip: Flip) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from common.plots.style import PALETTE, figure, percent_axis, plain_log_axis, style, thousands_axis, times_axis
+from common.plots.style import PALETTE, figure, percent_axis, plain_log_axis, style, thousands_axis
 
 
 def test_many_models_are_told_apart():
@@ -16,7 +16,6 @@ def test_many_models_are_told_apart():
         (percent_axis, 0.25, "25%"),
         (plain_log_axis, 0.1, "0.1"),
         (plain_log_axis, 2000.0, "2k"),
-        (times_axis, 10.0, "10x"),
         (thousands_axis, 12345.0, "12,345"),
     ],
 )

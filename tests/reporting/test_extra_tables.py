@@ -3,16 +3,19 @@
 import numpy as np
 import pandas as pd
 
+from common.experiments.outputs import Outputs
 from common.reporting.extra_tables import (
     OF_MODELS,
     TABLES,
     cold_start_table,
+    coldness_cells,
     hybrid_ablation_table,
     play_groups_table,
     seeds_table,
     splits_table,
     trade_off_table,
 )
+from common.splits.train_view import load_train_view
 from common.utils.io import read_json, write_parquet
 
 
@@ -64,3 +67,14 @@ def test_newcomers_have_a_row_per_model_by_the_number_of_given_items(ran, small_
 
 def test_tables_of_models_are_tables():
     assert set(OF_MODELS) < set(TABLES)
+
+
+def test_coldness_repeats_the_figures_of_the_run(ran, small_data):
+    run = Outputs(ran).find("item_knn")
+    rows = {"item_knn": run.results("test")}
+    train = load_train_view(small_data, "listen", "final")
+    [[name, recall, sampled, *_]] = coldness_cells(rows, train)
+    record = read_json(run.folder / "test" / "metrics.json")
+    assert (name, recall) == ("item_knn", f"{record['recall_100']:.4f}")
+    targets = rows["item_knn"].targets
+    assert sampled == f"{(targets['rank_sampled99'] <= 5).mean():.4f}"

@@ -12,7 +12,8 @@ from common.experiments.experiment import Experiment
 from common.features.user_attributes import user_attributes
 from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import Index
-from common.reporting.cold_start import COLDNESS, cold_start_text
+from common.reporting.extra_tables import COLDNESS
+from common.reporting.stages.two_tower import cold_start_text
 from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.splits.train_view import load_train_view
 from common.utils.io import read_json, read_parquet

@@ -75,8 +75,8 @@ class Leaderboard:
 
 def find_boards(output_dir: Path, data_dir: Path) -> list[Leaderboard]:
     """All data sets and protocols that have results, the default ones first."""
-    boards = (read_board(folder, data_dir) for folder in sorted(Outputs(output_dir).splits(), key=_place))
-    return [board for board in boards if board is not None]
+    folders = sorted(Outputs(output_dir).splits(), key=_place)
+    return [board for folder in folders if (board := read_board(folder, data_dir))]
 
 
 def _place(folder: Path) -> tuple:
