@@ -100,7 +100,8 @@ class CatalogueTables:
         listeners = np.zeros(len(rows), np.int64)
         for item, count in self.popularity(protocol, day):
             listeners[item] = count
-        return Catalogue(*table, listeners=listeners)
+        item_ids, names, artists, genres, tags, works = table
+        return Catalogue(item_ids, names, artists, genres, tags, works, listeners)
 
     def popularity(self, protocol: str, day: str | None = None) -> list[tuple[int, int]]:
         """Items and how many listen to them or like them, most first: counted once a day, then cached."""
