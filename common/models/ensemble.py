@@ -151,7 +151,7 @@ class Ensemble(HistoryRecommender):
             n_given = np.searchsorted(N_GIVEN, histories.lengths, side="right") - 1
             weights = self.settings.weights()[n_given]
         parts = list(self._parts_in_own_units(histories).items())
-        owned = np.repeat(np.arange(len(histories)), histories.lengths), histories.items
+        owned = histories.rows, histories.items
         for (_, scores), weight in zip(parts, weights.T, strict=True):
             scores *= (weight / best_among_the_rest(scores, owned)).astype(np.float32)[:, None]
         return parts

@@ -69,7 +69,7 @@ def top_items(
 def masked_keys(scores: np.ndarray, history: Histories, places: np.ndarray) -> np.ndarray:
     """Sort keys uint64 (rows, n_items), 0 for what stands in the history."""
     keys = sort_keys(scores, places)
-    keys[np.repeat(np.arange(len(history)), history.lengths), history.items] = 0
+    keys[history.rows, history.items] = 0
     return keys
 
 

@@ -134,8 +134,7 @@ class Index:
         """The first `width` of `depth` results that are new."""
         codes, scores = self.search(queries, depth)
         keys = np.arange(len(codes))[:, None] * np.int64(self.n) + codes
-        rows = np.repeat(np.arange(len(histories)), histories.lengths)
-        new = (codes >= 0) & ~np.isin(keys, rows * np.int64(self.n) + histories.items)
+        new = (codes >= 0) & ~np.isin(keys, histories.rows * np.int64(self.n) + histories.items)
         order = np.argsort(~new, axis=1, kind="stable")[:, :width]
         kept = np.take_along_axis(new, order, axis=1)
         codes = np.where(kept, np.take_along_axis(codes, order, axis=1), -1)

@@ -136,7 +136,7 @@ class CandidateGenerator:
         shape = (len(self.sources), len(query), self.n_items)
         scores, best = np.empty(shape, np.float32), np.empty(shape[:2], np.float32)
         chosen = np.empty(shape, bool)
-        history = np.repeat(np.arange(len(query)), query.given.lengths), query.given.items
+        history = query.given.rows, query.given.items
 
         def fill(place: int, source: Recommender) -> None:
             own = source.scores_of(query).astype(np.float32, copy=False)

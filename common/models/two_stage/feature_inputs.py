@@ -209,7 +209,7 @@ def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:
     """
     amounts = sparse.csr_array(amounts).astype(float)
     total = np.asarray(amounts.sum(axis=1)).ravel()
-    share = amounts.data / np.repeat(total, np.diff(amounts.indptr))
     row = np.repeat(np.arange(amounts.shape[0]), np.diff(amounts.indptr))
+    share = amounts.data / total[row]
     surprise = np.bincount(row, -share * np.log(np.maximum(share, 1e-300)), minlength=amounts.shape[0])
     return np.where(total > 0, surprise, np.nan)

@@ -218,7 +218,7 @@ def time_features(pairs: Pairs) -> Columns:
         return {}
     days, items, n_items = arrays["event_days"], arrays["event_items"], len(arrays["popularity"])
     last, busy = np.full(len(given), np.nan), np.full(len(given), np.nan)
-    owner, own_days = np.repeat(np.arange(len(given)), given.lengths), given.timestamps / DAY
+    owner, own_days = given.rows, given.timestamps / DAY
     np.fmax.at(last, owner, own_days)
     busy[given.lengths > 0] = 0
     np.add.at(busy, owner, own_days > last[owner] - 0.5)
