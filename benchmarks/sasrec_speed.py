@@ -61,7 +61,7 @@ def work_ours(path: Path, length: int, epochs: int) -> None:
     from common.models.neural.sasrec.model import SASRec, SASRecSettings
     from common.splits.histories import Histories
     from common.training.context import FitContext
-    from common.training.trainer import train_network
+    from common.training.trainer import Trainer
 
     users, items, n_items = read(path)
     ones = np.ones(len(items), np.float32)
@@ -77,7 +77,7 @@ def work_ours(path: Path, length: int, epochs: int) -> None:
     with seeded(0, "cpu"):
         turns.wait()
         context = FitContext(report=report)
-        train_network(model.build(), model.batches_of(model.histories), model.settings, context=context)
+        Trainer(model.build(), model.batches_of(model.histories), model.settings, context).run()
 
 
 def work_theirs(path: Path, length: int, epochs: int) -> None:

@@ -18,7 +18,7 @@ from common.models.neural.two_tower.model import TwoTowerSettings
 from common.models.neural.two_tower.network import Towers
 from common.splits.histories import Histories
 from common.training.precision import precision_of
-from common.training.trainer import train_network
+from common.training.trainer import Trainer
 from common.utils.device import choose_torch_device
 
 LENGTH, FEATURES = 20, 64
@@ -51,7 +51,7 @@ def main() -> None:
     with seeded(0, device.name):
         towers = Towers(features, heard, np.zeros((flags.users, 0), np.float32), settings).to(device.name)
         batches = PooledBatches(histories, "complete", 0.5, 1, settings.batch, settings.negatives, 0)
-        chosen = train_network(towers, batches, settings, device=device.name)
+        chosen = Trainer(towers, batches, settings, device=device.name).run()
     costs = {name: round(value, 1) for name, value in chosen.costs.items()}
     print(f"{flags.users:,} users x {flags.items:,} items, {device.name} ({device.reason})")
     print(f"{precision_of(device.name, settings.precision)}, loss {chosen.curves['train/loss'][0]:.3f}, {costs}")

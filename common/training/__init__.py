@@ -1,1 +1,1 @@
-"""Training of neural networks, the same for every model that has one: `trainer.train_network` and its parts."""
+"""Training of neural networks, the same for every model that has one: `trainer.Trainer` and its parts."""

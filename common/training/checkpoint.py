@@ -18,23 +18,11 @@ from common.utils.io import read_checked, read_json, write_checked, write_json
 MEND = "leave out --resume to train from the start, or delete the folder"
 
 
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> str:
-    """Write tensors atomically; returns the SHA-256 of the file."""
-    return write_checked(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
-
-
-def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
-    """Read tensors and make sure that they are the ones written; ValueError otherwise, OSError if there is no file."""
-    try:
-        return load(read_checked(path, sha256))
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
-
-
 def write_checkpoint(folder: Path, name: str, state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     """Replace the checkpoint `name` of a folder: `<name>.json`, and the file of tensors that it speaks of."""
     file = f"{name}-{state['epoch']:05}-{state['step']:07}.safetensors"
-    sha256 = write_tensors(folder / file, tensors)
+    content = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
+    sha256 = write_checked(folder / file, content)
     write_json(folder / f"{name}.json", state | {"tensors": file, "sha256": sha256})
     for old in folder.glob(f"{name}-*.safetensors"):
         if old.name != file:
@@ -55,14 +43,9 @@ def read_checkpoint(
         if found.get(key) != identity[key]:
             raise UserError(f"{path} belongs to another {key} ({found.get(key)!r}, not {identity[key]!r}); {MEND}")
     try:
-        return state, read_tensors(folder / str(file), sha256)
-    except (OSError, ValueError) as error:
+        return state, load(read_checked(folder / str(file), sha256))
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{folder / str(file)} is missing or damaged ({error}); {MEND}") from error
-
-
-def under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names start with a prefix, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def with_nan(curves: dict[str, list[float | None]]) -> Curves:

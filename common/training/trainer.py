@@ -7,8 +7,8 @@ processes only the first one's random state is kept: what they drop after a stop
 """
 
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from common.training.batches import Batches, Epoch, to_device
-from common.training.checkpoint import read_checkpoint, under, with_nan, write_checkpoint
+from common.training.checkpoint import read_checkpoint, with_nan, write_checkpoint
 from common.training.context import NO_CONTEXT, FitContext, RefitSchedule
 from common.training.early_stopping import EarlyStopping
 from common.training.interrupts import Interrupts
@@ -25,6 +25,7 @@ from common.training.precision import autocast, precision_of
 from common.training.schedule import learning_rate, next_factor
 from common.training.settings import TrainingSettings
 from common.utils import distributed as parallel
+from common.utils.arrays import below
 from common.utils.errors import DivergedError
 
 CHECK_EVERY = 50
@@ -33,61 +34,41 @@ LARGEST = 1e18
 """Weights beyond this have diverged: their products are no float32 any more."""
 
 
-def train_network(
-    network: nn.Module,
-    batches: Batches,
-    settings: TrainingSettings,
-    *,
-    context: FitContext = NO_CONTEXT,
-    validate: Callable[[], float] | None = None,
-    schedule: RefitSchedule | None = None,
-    device: str = "cpu",
-    identity: Mapping[str, Any] = MappingProxyType({}),
-    title: str = "training",
-) -> RefitSchedule:
-    """Train a network in place.
+@dataclass
+class Trainer:
+    """The training of a network in place.
 
     With `validate` (validation NDCG@10 of the network as it is) training stops once that has not risen for `patience`
     validations, and the best weights are kept. With a `schedule` its epochs and learning rates are replayed. With
     neither it runs all `epochs`. The caller seeds torch. `identity` is what a checkpoint must agree with to be resumed:
     model, settings, data, seed.
-
-    Raises a UserError for a loss that is not finite, naming the batch, and KeyboardInterrupt after Ctrl-C; in both
-    cases the last good checkpoint is there.
     """
-    return _Trainer(network, batches, settings, context, validate, schedule, device, dict(identity), title).run()
 
+    network: nn.Module
+    batches: Batches
+    settings: TrainingSettings
+    context: FitContext = NO_CONTEXT
+    validate: Callable[[], float] | None = None
+    schedule: RefitSchedule | None = None
+    device: str = "cpu"
+    identity: dict[str, Any] = field(default_factory=dict)
+    title: str = "training"
 
-class _Trainer:
-    def __init__(
-        self,
-        network: nn.Module,
-        batches: Batches,
-        settings: TrainingSettings,
-        context: FitContext,
-        validate: Callable[[], float] | None,
-        schedule: RefitSchedule | None,
-        device: str,
-        identity: dict[str, Any],
-        title: str,
-    ) -> None:
-        self.network, self.batches, self.settings, self.context = network, batches, settings, context
-        self.validate, self.schedule, self.device, self.title = validate, schedule, device, title
-        self.precision = precision_of(device, settings.precision)
-        self.optimiser = make_optimiser(network, settings)
-        self.scaler = torch.amp.GradScaler(device.split(":")[0], enabled=self.precision == "float16")
-        self.module: nn.Module = (
-            DistributedDataParallel(network, forward_sync_buffers=False) if parallel.world() > 1 else network
-        )
+    def __post_init__(self) -> None:
+        """Start anew, at epoch 0."""
+        self.precision = precision_of(self.device, self.settings.precision)
+        self.optimiser = make_optimiser(self.network, self.settings)
+        self.scaler = torch.amp.GradScaler(self.device.split(":")[0], enabled=self.precision == "float16")
+        alone = parallel.world() == 1
+        self.module = self.network if alone else DistributedDataParallel(self.network, forward_sync_buffers=False)
         self.seed = torch.initial_seed()
-        self.last_epoch = settings.epochs if schedule is None else schedule.epochs
+        self.last_epoch = self.settings.epochs if self.schedule is None else self.schedule.epochs
         self.best: dict[str, torch.Tensor] = {}
         self.losses = torch.zeros(0)
-        self.stopping = EarlyStopping(settings.patience, settings.validate_every)
+        self.stopping = EarlyStopping(self.settings.patience, self.settings.validate_every)
         self.interrupts = Interrupts()
-        self.identity = identity
         self.state: dict[str, Any] = {
-            "identity": identity,
+            "identity": self.identity,
             "epoch": 0,
             "step": 0,
             "factor": 1.0,
@@ -101,7 +82,11 @@ class _Trainer:
         }
 
     def run(self) -> RefitSchedule:
-        """Train to the end, from the checkpoint if there is one to resume."""
+        """Train to the end, from the checkpoint if there is one to resume.
+
+        Raises a UserError for a loss that is not finite, naming the batch, and KeyboardInterrupt after Ctrl-C; in both
+        cases the last good checkpoint is there.
+        """
         if self.device.startswith("cuda"):
             torch.cuda.reset_peak_memory_stats(self.device)
         folder = self.context.checkpoints
@@ -207,7 +192,7 @@ class _Trainer:
         state, stopping = self.state, self.stopping
         if self.validate is not None:
             due = stopping.is_due(number, self.last_epoch)
-            value = self._validated() if due else float("nan")
+            value = self._validated(self.validate) if due else float("nan")
             self._note({"val/ndcg_10": value})
             if due and stopping.improves(value, number):
                 state["seconds_to_best"] = state["seconds"]
@@ -218,10 +203,9 @@ class _Trainer:
         over = self.validate is not None and stopping.is_over
         state["finished"] = over or number >= self.last_epoch
 
-    def _validated(self) -> float:
+    def _validated(self, validate: Callable[[], float]) -> float:
         self.network.eval()
-        value = self.validate() if parallel.is_main() and self.validate is not None else 0.0
-        return parallel.share(value, self.device)
+        return parallel.share(validate() if parallel.is_main() else 0.0, self.device)
 
     def _note(self, values: dict[str, float]) -> None:
         for name, value in values.items():
@@ -274,10 +258,10 @@ class _Trainer:
         kept = {key: value for key, value in state.items() if key in self.state}
         self.state = kept | {"curves": with_nan(state["curves"])}
         self.stopping.restore(state)
-        self.network.load_state_dict(under(tensors, "network/"))
+        self.network.load_state_dict(below(tensors, "network/"))
         optimiser = self.optimiser.state_dict()
         moments: dict[int, dict[str, torch.Tensor]] = {}
-        for key, tensor in under(tensors, "optimiser/").items():
+        for key, tensor in below(tensors, "optimiser/").items():
             number, name = key.split("/")
             moments.setdefault(int(number), {})[name] = tensor
         self.optimiser.load_state_dict(optimiser | {"state": moments})
@@ -289,7 +273,7 @@ class _Trainer:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
         if self.validate is not None and state["best_epoch"]:
             of_best, best = read_checkpoint(self.context.checkpoints, "best", self.identity)
-            self.best = {key: tensor.to(self.device) for key, tensor in under(best, "network/").items()}
+            self.best = {key: tensor.to(self.device) for key, tensor in below(best, "network/").items()}
             if of_best["best_epoch"] != state["best_epoch"]:  # killed between the two: the next epoch was the best
                 self.best = {}
                 self.stopping.restore({})
@@ -299,8 +283,8 @@ class _Trainer:
 
     def _bar(self) -> Any:
         steps = self.batches.epoch(1).n_batches
-        done = self.state["epoch"] * steps + self.state["step"]
-        total, hidden = self.last_epoch * steps, None if parallel.is_main() else True
+        done, total = self.state["epoch"] * steps + self.state["step"], self.last_epoch * steps
+        hidden = None if parallel.is_main() else True
         return tqdm(total=total, initial=done, desc=self.title, unit="step", delay=2, leave=False, disable=hidden)
 
 

@@ -1,7 +1,21 @@
 """Small operations on sparse matrices and arrays that several rooms need."""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import numpy as np
 from scipy import sparse
+
+Named = TypeVar("Named")
+
+
+def below(named: Mapping[str, Named], prefix: str) -> dict[str, Named]:
+    """Those of some named arrays or tensors whose names start with a prefix, without it.
+
+    >>> below({"als/users": 1, "als/items": 2, "seed": 3}, "als/")
+    {'users': 1, 'items': 2}
+    """
+    return {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
 
 
 def weigh(matrix: sparse.csr_array, weighting: str) -> sparse.csr_array:

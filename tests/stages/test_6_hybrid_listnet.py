@@ -103,13 +103,13 @@ def test_data_of_nothing_but_interactions_go_through_every_study(small_data, sma
 
 
 def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
-    schedules, train = [], loop.train_network
+    schedules, train = [], loop.Trainer
 
     def noting(*given, schedule, **named):
         schedules.append(schedule and schedule.epochs)
         return train(*given, schedule=schedule, **named)
 
-    monkeypatch.setattr(loop, "train_network", noting)
+    monkeypatch.setattr(loop, "Trainer", noting)
     stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--plays", "--phase", "select"])
     chosen = read_json(next(Path(small_flags[small_flags.index("--output-dir") + 1]).rglob("best.json")))["epoch"]
     assert schedules == [None, chosen]

@@ -17,7 +17,7 @@ from common.training import trainer as loop
 from common.training.batches import to_device
 from common.training.context import FitContext, RefitSchedule
 from common.training.settings import TrainingSettings
-from common.training.trainer import train_network
+from common.training.trainer import Trainer
 from common.utils.errors import UserError
 
 ROWS, BATCH = 40, 8
@@ -103,7 +103,7 @@ def run(
         network = Regression()
         said = iter(values or [])
         validate = (lambda: next(said)) if values else None
-        return network, train_network(network, batches or Batches(), settings, validate=validate, **how)
+        return network, Trainer(network, batches or Batches(), settings, validate=validate, **how).run()
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -193,14 +193,14 @@ def test_biases_do_not_decay():
 def test_killed_between_the_two_checkpoints_of_an_epoch_it_still_ends_alike(tmp_path, monkeypatch):
     values = [0.1, 0.2, 0.4, 0.35, 0.3, 0.2]
     undisturbed, chosen = run(values=values)
-    save = loop._Trainer._save
+    save = loop.Trainer._save
 
     def killed(self: Any, name: str) -> None:
         if name == "last" and self.state["epoch"] == 3:
             raise RuntimeError("killed")
         save(self, name)
 
-    monkeypatch.setattr(loop._Trainer, "_save", killed)
+    monkeypatch.setattr(loop.Trainer, "_save", killed)
     with pytest.raises(RuntimeError):
         run(**kept_in(tmp_path), values=values)
     monkeypatch.undo()
@@ -277,7 +277,7 @@ def flip(path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_on_a_card_it_learns_and_no_step_waits_for_the_host(precision, monkeypatch):
-    step = loop._Trainer._step
+    step = loop.Trainer._step
 
     def strict(self: Any, *args: Any) -> None:
         torch.cuda.set_sync_debug_mode("error")
@@ -286,10 +286,10 @@ def test_on_a_card_it_learns_and_no_step_waits_for_the_host(precision, monkeypat
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(loop._Trainer, "_step", strict)
+    monkeypatch.setattr(loop.Trainer, "_step", strict)
     settings = TrainingSettings(epochs=30, batch=BATCH, learning_rate=0.05, precision=precision)
     with seeded(3, "cuda:0"):
         network = Regression().to("cuda:0")
-        chosen = train_network(network, Batches(), settings, device="cuda:0")
+        chosen = Trainer(network, Batches(), settings, device="cuda:0").run()
     assert chosen.curves["train/loss"][-1] < chosen.curves["train/loss"][0] / 2
     assert chosen.costs["peak_gpu_mb"] > 0

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
+from common.utils.arrays import below
+
 SMALL = np.float32(1e-5)
 """What norms add to a variance."""
 
@@ -34,9 +36,7 @@ class Weights:
         True
         """
         if prefix not in self._parts:
-            start = f"{prefix}."
-            own = {name[len(start) :]: array for name, array in self.arrays.items() if name.startswith(start)}
-            self._parts[prefix] = Weights(own)
+            self._parts[prefix] = Weights(below(self.arrays, f"{prefix}."))
         return self._parts[prefix]
 
     def linear(self, layer: str, rows: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from common.models.base import Recommender, Validation
 from common.models.inference.numpy_layers import Weights
 from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
+from common.utils.arrays import below
 from common.utils.device import choose_torch_device
 from common.utils.io import read_checked, read_json, write_checked, write_json
 
@@ -66,7 +67,7 @@ class NetworkOwner(ABC):
         schedule: RefitSchedule | None = None,
     ) -> RefitSchedule:
         """Train a new network, with validation or by a schedule if there is one; returns what came of it."""
-        from common.training.trainer import train_network
+        from common.training.trainer import Trainer
 
         if self.device == "cuda":
             self.device = choose_torch_device("cuda").name
@@ -74,7 +75,7 @@ class NetworkOwner(ABC):
         with seeded(self.seed, self.device):
             self.network = self.build().to(self.device)
             if (batches := self.batches(train)) is not None:
-                chosen = train_network(
+                chosen = Trainer(
                     self.network,
                     batches,
                     self.settings,
@@ -84,7 +85,7 @@ class NetworkOwner(ABC):
                     device=self.device,
                     identity=self._identity(train, context, schedule),
                     title=f"{self.name} {train.phase}",
-                )
+                ).run()
         self.network.eval()
         if validate is not None:
             self.refit_schedule = chosen
@@ -115,7 +116,8 @@ class NetworkOwner(ABC):
 
         was = self.network.training
         self.network.eval()
-        with torch.inference_mode(), autocast(self.device, precision_of(self.device, self._precision())):
+        wished = self.settings.precision if self.device.startswith("cuda") else "auto"
+        with torch.inference_mode(), autocast(self.device, precision_of(self.device, wished)):
             yield
         self.network.train(was)
 
@@ -126,9 +128,6 @@ class NetworkOwner(ABC):
         import torch
 
         return torch.autocast(self.device.split(":")[0], enabled=False)
-
-    def _precision(self) -> str:
-        return self.settings.precision if self.device.startswith("cuda") else "auto"
 
     def tensor(self, array: np.ndarray) -> Any:
         """An array on the network's device, in the form that the network takes."""
@@ -148,7 +147,7 @@ class NetworkOwner(ABC):
 
     def load_weights(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `weights` gave, from arrays with more in them. Raises ValueError for another network's."""
-        weights = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
+        weights = below(arrays, "network/")
         self.network = self.as_numpy(Weights(weights)) if self.inference_only else self._rebuilt(weights)
 
     def _rebuilt(self, weights: dict[str, np.ndarray]) -> Any:

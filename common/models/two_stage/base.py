@@ -18,6 +18,7 @@ from common.models.two_stage.training_data import CrossFitted, FeatureBuilder, R
 from common.splits.histories import Histories, Query, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
+from common.utils.arrays import below
 from common.utils.environment import Seconds
 
 
@@ -137,13 +138,8 @@ class TwoStageRecommender(Recommender):
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the sources, the tables and the histories."""
-        of = {prefix: _below(arrays, prefix) for prefix in ("stage/", "tables/")}
         generator = CandidateGenerator(self.settings, self.seed, self.device)
-        generator.restore(of["stage/"])
+        generator.restore(below(arrays, "stage/"))
         columns = json.loads(str(arrays["columns"]))
-        self.feature_builder = FeatureBuilder(generator, FeatureTables.unpack(of["tables/"]), columns)
+        self.feature_builder = FeatureBuilder(generator, FeatureTables.unpack(below(arrays, "tables/")), columns)
         self.histories = replace(unpack_histories(arrays, generator.n_items), timestamps=arrays.get("past_timestamps"))
-
-
-def _below(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

@@ -9,15 +9,15 @@ from scipy import sparse
 
 from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import distinct_values, item_vectors, of_unit_length, tag_counts
+from common.features.preprocessing.fitted import MISSING
 from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
 from common.models.knn.content_knn import tf_idf
 from common.models.neural.two_tower.features import evened, reduced
 from common.splits.train_view import TrainView
+from common.utils.arrays import below
 
 SOUND = (*AUDIO_FEATURES, "tempo_log", "energy_loudness", "dance_valence")
 """Numeric columns of items that say how they sound."""
-MISSING = "_missing"
-"""How the preprocessor's flags of missing values end."""
 ALIKE = 64
 """Dimensions in which items are compared in training."""
 FAR = 5.0
@@ -49,14 +49,9 @@ class Side:
     @staticmethod
     def unpack(prefix: str, arrays: dict[str, np.ndarray]) -> "Side":
         """What `pack` took apart."""
-
-        def below(part: str) -> dict[str, np.ndarray]:
-            start = f"{prefix}/{part}/"
-            return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
-
-        sizes = {name: int(size.item()) for name, size in below("size").items()}
-        with_ids = bool(arrays[f"{prefix}/with_ids"].item())
-        return Side(arrays[f"{prefix}/ids"], with_ids, below("codes"), sizes, below("block"))
+        own = below(arrays, f"{prefix}/")
+        sizes = {name: int(size.item()) for name, size in below(own, "size/").items()}
+        return Side(own["ids"], bool(own["with_ids"].item()), below(own, "codes/"), sizes, below(own, "block/"))
 
 
 @dataclass(frozen=True)
