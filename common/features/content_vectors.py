@@ -1,5 +1,7 @@
 """Items as vectors of genres, tags and audio: what content models and the diversity measures compare."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -17,7 +19,7 @@ def item_vectors(train: TrainView, space: str) -> sparse.csr_array | None:
     genre: one equal entry per genre of the item; tag: assignments in train per tag; audio: the audio features,
     standardised over the items that have them. An item without any feature has a row of zeros.
     """
-    build = {"genre": _genres, "tag": tag_counts, "audio": _audio}[space]
+    build = {"genre": partial(distinct_values, column="genres"), "tag": tag_counts, "audio": _audio}[space]
     vectors = build(train)
     return None if vectors is None else of_unit_length(vectors)
 
@@ -75,10 +77,6 @@ def mix_of(histories: Histories, mixes: sparse.csr_array) -> sparse.csr_array:
     had = histories.matrix()
     had.data[:] = 1
     return shares(sparse.csr_array(had @ mixes))
-
-
-def _genres(train: TrainView) -> sparse.csr_array | None:
-    return distinct_values(train, "genres")
 
 
 def tag_counts(train: TrainView) -> sparse.csr_array | None:

@@ -11,7 +11,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from common.training.context import Curves
 from common.utils.errors import UserError
 from common.utils.io import read_checked, read_json, write_checked, write_json
 
@@ -46,8 +45,3 @@ def read_checkpoint(
         return state, load(read_checked(folder / str(file), sha256))
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{folder / str(file)} is missing or damaged ({error}); {MEND}") from error
-
-
-def with_nan(curves: dict[str, list[float | None]]) -> Curves:
-    """Curves as they were before JSON, which knows no NaN."""
-    return {name: [float("nan") if value is None else value for value in curve] for name, curve in curves.items()}

@@ -6,8 +6,6 @@ import torch
 
 from common.utils.errors import UserError
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
 
 def precision_of(device: str, precision: str = "auto") -> str:
     """float32, bfloat16 or float16: what matrices are multiplied in; weights are float32 throughout.
@@ -25,4 +23,4 @@ def precision_of(device: str, precision: str = "auto") -> str:
 
 def autocast(device: str, precision: str) -> Any:
     """The context in which a network runs."""
-    return torch.autocast(device.split(":")[0], PRECISIONS[precision], enabled=precision != "float32")
+    return torch.autocast(device.split(":")[0], getattr(torch, precision), enabled=precision != "float32")

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from common.training.batches import Batches, Epoch, to_device
-from common.training.checkpoint import read_checkpoint, with_nan, write_checkpoint
+from common.training.checkpoint import read_checkpoint, write_checkpoint
 from common.training.context import NO_CONTEXT, FitContext, RefitSchedule
 from common.training.early_stopping import EarlyStopping
 from common.training.interrupts import Interrupts
@@ -255,8 +255,9 @@ class Trainer:
     def _resume(self) -> None:
         assert self.context.checkpoints is not None
         state, tensors = read_checkpoint(self.context.checkpoints, "last", self.identity)
-        kept = {key: value for key, value in state.items() if key in self.state}
-        self.state = kept | {"curves": with_nan(state["curves"])}
+        self.state = {key: value for key, value in state.items() if key in self.state}
+        for curve in self.state["curves"].values():  # JSON knows no NaN
+            curve[:] = [float("nan") if value is None else value for value in curve]
         self.stopping.restore(state)
         self.network.load_state_dict(below(tensors, "network/"))
         optimiser = self.optimiser.state_dict()

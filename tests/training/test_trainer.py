@@ -14,7 +14,7 @@ from torch import nn
 
 from common.models.neural.base import seeded
 from common.training import trainer as loop
-from common.training.batches import to_device
+from common.training.batches import Epoch, to_device
 from common.training.context import FitContext, RefitSchedule
 from common.training.settings import TrainingSettings
 from common.training.trainer import Trainer
@@ -37,11 +37,9 @@ class Regression(nn.Module):
 
 
 @dataclass(frozen=True)
-class Rows:
+class Rows(Epoch):
     inputs: np.ndarray
     wanted: np.ndarray
-    n_batches: int = ROWS // BATCH
-    n_examples: int = ROWS
 
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
         rows = slice(step * BATCH, (step + 1) * BATCH)
@@ -69,8 +67,8 @@ class Batches:
         if self.poison and self.poison[0] == number:
             wanted[self.poison[1] * BATCH] = np.inf
         if self.on_batch is None:
-            return Rows(self.inputs[order], wanted)
-        return Watched(self.inputs[order], wanted, on_batch=self.on_batch, number=number)
+            return Rows(order, BATCH, self.inputs[order], wanted)
+        return Watched(order, BATCH, self.inputs[order], wanted, on_batch=self.on_batch, number=number)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Columns of a frame read with their types, and the frame's mistakes told apart from its gaps."""
 
-import re
 from collections.abc import Iterable
 from itertools import chain
 
@@ -29,8 +28,8 @@ HUGE = 1e30
 YES_AND_NO = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
 BLANK = ("", "nan", "none", "null", "na", "<na>")
 """Spellings of nothing in a column of numbers."""
-_YEAR = re.compile(r"(\d{4})(?!\d)")
-
+YEAR = r"^(\d{4})(?!\d)"
+"""How a date begins from which a year is taken."""
 ABSENT = "not in the data"
 Columns = dict[str, list[str]]
 """Names of columns by part."""
@@ -114,11 +113,7 @@ def _years(frame: pd.DataFrame, notes: Notes) -> pd.Series:
     years = numbers(frame["release_year"]) if "release_year" in frame else nothing
     if "release_date" not in frame:
         return years
-    dates = words(frame["release_date"])
-    begins = {
-        date: match and float(match.group(1)) for date in dates.dropna().unique() for match in [_YEAR.match(date)]
-    }
-    from_date = dates.map(begins).astype(float)
+    from_date = words(frame["release_date"]).str.extract(YEAR, expand=False).astype(float)
     notes.add("release dates", "release_year", (years.isna() & from_date.notna()).sum(), "year taken from release_date")
     return years.fillna(from_date)
 

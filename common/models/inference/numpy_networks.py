@@ -24,17 +24,15 @@ class NumpySASRec:
 
     def table(self, output: bool = False) -> np.ndarray:
         """Vectors of all items (n_items, width): those of the input, or those they are scored by."""
-        return self._with_side(self._own(output), self.side)
+        return self._vectors("others" if output and not self.settings.tied else "items", slice(None))
 
     def look_up(self, codes: np.ndarray) -> np.ndarray:
         """Vectors of some items, (len(codes), width)."""
-        return self._with_side(self._own(output=False)[codes], self.side[codes])
+        return self._vectors("items", codes)
 
-    def _own(self, output: bool) -> np.ndarray:
-        return self.weights["items" if self.settings.tied or not output else "others"]
-
-    def _with_side(self, own: np.ndarray, side: np.ndarray) -> np.ndarray:
-        return own + self.weights.linear("from_side", side) if "from_side" in self.weights else own
+    def _vectors(self, own: str, codes: np.ndarray | slice) -> np.ndarray:
+        vectors = self.weights[own][codes]
+        return vectors + self.weights.linear("from_side", self.side[codes]) if "from_side" in self.weights else vectors
 
     def encode(self, vectors: np.ndarray, positions: np.ndarray, cells: np.ndarray, **shape: Any) -> np.ndarray:
         """A vector per event, (tokens, width)."""
@@ -79,11 +77,7 @@ class NumpyItemTower:
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
         """Vectors of items, (len(codes), width)."""
-        return self.weights["ids"][codes] * self.heard[codes] + self.content(self.features[codes])
-
-    def content(self, features: np.ndarray) -> np.ndarray:
-        """What is made of features alone."""
-        return self.weights.mlp("content", features)
+        return self.weights["ids"][codes] * self.heard[codes] + self.weights.mlp("content", self.features[codes])
 
 
 class NumpyTowers:

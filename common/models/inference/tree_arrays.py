@@ -34,22 +34,17 @@ class Nodes:
     leads_to: np.ndarray
 
     @classmethod
-    def join(
-        cls,
-        sizes: Sequence[int],
-        *,
-        left: np.ndarray,
-        right: np.ndarray,
-        leaf: np.ndarray,
-        feature: np.ndarray,
-        threshold: np.ndarray,
-        missing_left: np.ndarray,
-        value: np.ndarray,
-    ) -> Self:
-        """From the nodes of trees of some sizes, (nodes,) each, whose places are counted from their own roots."""
+    def join(cls, trees: Sequence[np.ndarray], fields: Sequence[str], value: np.ndarray) -> Self:
+        """From records of the nodes of each tree, and the values (nodes,) of all.
+
+        fields: what the records call the children of a node, left and right (places counted from the tree's own root,
+        at most 0 for a leaf), its feature, its threshold, and whether missing values go left.
+        """
+        sizes, nodes = [len(records) for records in trees], np.concatenate(trees)
+        left, right, feature, threshold, missing_left = (nodes[field] for field in fields)
         ends = np.cumsum(sizes)
         roots = ends - sizes
-        first, own = np.repeat(roots, sizes), np.arange(ends[-1])
+        first, own, leaf = np.repeat(roots, sizes), np.arange(ends[-1]), left <= 0
         leads_to = np.where(leaf, own, first + np.stack([right, left])).T.ravel()
         feature = np.where(leaf, 0, feature).astype(np.int64)
         return cls(roots, feature, 2 * feature + (missing_left != 0), threshold.copy(), value.copy(), leads_to)

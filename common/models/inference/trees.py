@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -39,19 +39,6 @@ MANY = 2048
 """Rows that are worth scikit-learn's compiled trees, which take a third of numpy's time, and a thread of their own."""
 
 
-class Rule(Protocol):
-    """How scikit-learn makes one prediction out of the predictions of an estimator's trees."""
-
-    precision: ClassVar[type[np.floating]]
-    """In which features are compared with thresholds."""
-
-    def combine(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
-        """The prediction, float64 (rows,), from each tree's prediction, added up in their order."""
-
-    def each(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """The prediction of each of an estimator's compiled trees, float64 (rows,)."""
-
-
 @dataclass(frozen=True)
 class Mean:
     """A forest's rule."""
@@ -59,13 +46,14 @@ class Mean:
     trees: int
     """How many there are."""
     precision: ClassVar[type[np.floating]] = np.float32
+    """In which features are compared with thresholds."""
 
     def combine(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
-        """The mean."""
+        """The mean of each tree's prediction, added up in their order, float64 (rows,)."""
         return sum(predictions) / self.trees  # type: ignore[return-value]
 
     def each(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """The values of the leaves."""
+        """The prediction of each of an estimator's compiled trees, float64 (rows,)."""
         return (one.tree_.predict(rows)[:, 0] for one in estimator.estimators_)
 
 
@@ -80,16 +68,20 @@ class BoostedSum:
     precision: ClassVar[type[np.floating]] = np.float64
 
     def combine(self, predictions: Iterable[np.ndarray]) -> np.ndarray:
-        """The sum."""
+        """The sum of each tree's prediction, added up in their order, float64 (rows,)."""
         from scipy.special import expit
 
         total = sum(predictions, start=self.start)
         return expit(total) if self.shares else total  # type: ignore[return-value]
 
     def each(self, estimator: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """The values of the leaves."""
+        """The prediction of each of an estimator's compiled trees, float64 (rows,)."""
         no_categories = np.zeros((0, 8), np.uint32), np.zeros(rows.shape[1], np.uint32)
         return (tree.predict(rows, *no_categories, n_threads=1) for (tree,) in estimator._predictors)
+
+
+Rule = Mean | BoostedSum
+"""How scikit-learn makes one prediction out of the predictions of an estimator's trees."""
 
 
 class Trees:
@@ -151,18 +143,12 @@ def read_trees(path: Path) -> Trees | None:
         read = {"RandomForestRegressor": _read_forest}.get(kind[1], _read_boosted)
         if not kind[0].startswith("sklearn.ensemble."):
             raise ValueError(f"{path} holds no trees")
-        return Trees(*read(_Saved(archive), _attributes(schema)), file=content)
+        return Trees(*read(archive, _attributes(schema)), file=content)
 
 
-@dataclass(frozen=True)
-class _Saved:
-    """The arrays of an archive of skops; nothing in it is run or built."""
-
-    archive: zipfile.ZipFile
-
-    def array(self, node: dict[str, Any]) -> np.ndarray:
-        """An array."""
-        return np.lib.format.read_array(io.BytesIO(self.archive.read(node["file"])), allow_pickle=False)
+def _array(archive: zipfile.ZipFile, node: dict[str, Any]) -> np.ndarray:
+    """An array of an archive of skops, of which nothing is run or built."""
+    return np.lib.format.read_array(io.BytesIO(archive.read(node["file"])), allow_pickle=False)
 
 
 def _attributes(node: dict[str, Any]) -> dict[str, Any]:
@@ -170,44 +156,26 @@ def _attributes(node: dict[str, Any]) -> dict[str, Any]:
     return dict(node["content"]["content"])
 
 
-def _read_forest(saved: _Saved, forest: dict[str, Any]) -> tuple[Nodes, Rule]:
+def _read_forest(archive: zipfile.ZipFile, forest: dict[str, Any]) -> tuple[Nodes, Rule]:
     states = [_attributes(_attributes(node)["tree_"]) for node in forest["estimators_"]["content"]]
-    return _forest([(saved.array(state["nodes"]), saved.array(state["values"])) for state in states])
+    return _forest([(_array(archive, state["nodes"]), _array(archive, state["values"])) for state in states])
 
 
-def _read_boosted(saved: _Saved, boosted: dict[str, Any]) -> tuple[Nodes, Rule]:
+def _read_boosted(archive: zipfile.ZipFile, boosted: dict[str, Any]) -> tuple[Nodes, Rule]:
     trees = [_attributes(tree) for step in boosted["_predictors"]["content"] for tree in step["content"]]
-    start = saved.array(boosted["_baseline_prediction"]).item()
-    return _boosted([saved.array(tree["nodes"]) for tree in trees], start, "classes_" in boosted)
+    start = _array(archive, boosted["_baseline_prediction"]).item()
+    return _boosted([_array(archive, tree["nodes"]) for tree in trees], start, "classes_" in boosted)
 
 
 def _forest(trees: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Nodes, Rule]:
     """From scikit-learn's records of the nodes of each tree, and their values."""
-    nodes = np.concatenate([records for records, _ in trees])
-    joined = Nodes.join(
-        [len(records) for records, _ in trees],
-        left=nodes["left_child"],
-        right=nodes["right_child"],
-        leaf=nodes["left_child"] < 0,
-        feature=nodes["feature"],
-        threshold=nodes["threshold"],
-        missing_left=nodes["missing_go_to_left"],
-        value=np.concatenate([values[:, 0, 0] for _, values in trees]),
-    )
-    return joined, Mean(len(trees))
+    fields = ("left_child", "right_child", "feature", "threshold", "missing_go_to_left")
+    value = np.concatenate([values[:, 0, 0] for _, values in trees])
+    return Nodes.join([nodes for nodes, _ in trees], fields, value), Mean(len(trees))
 
 
 def _boosted(trees: Sequence[np.ndarray], start: float, shares: bool) -> tuple[Nodes, Rule]:
     """From scikit-learn's records of the nodes of each tree."""
-    nodes = np.concatenate(trees)
-    joined = Nodes.join(
-        [len(records) for records in trees],
-        left=nodes["left"],
-        right=nodes["right"],
-        leaf=nodes["is_leaf"] != 0,
-        feature=nodes["feature_idx"],
-        threshold=nodes["num_threshold"],
-        missing_left=nodes["missing_go_to_left"],
-        value=nodes["value"],
-    )
-    return joined, BoostedSum(start, shares)
+    fields = ("left", "right", "feature_idx", "num_threshold", "missing_go_to_left")
+    value = np.concatenate([nodes["value"] for nodes in trees])
+    return Nodes.join(trees, fields, value), BoostedSum(start, shares)

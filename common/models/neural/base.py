@@ -8,7 +8,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -105,8 +105,11 @@ class NetworkOwner(ABC):
         }
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """The network without gradients and dropout, in the precision it is trained in."""
+    def running(self, exact: bool = False) -> Iterator[None]:
+        """The network without gradients and dropout, in the precision it is trained in.
+
+        exact: float32 throughout, so that scores do not tie for want of digits.
+        """
         if self.inference_only:
             yield
             return
@@ -117,17 +120,10 @@ class NetworkOwner(ABC):
         was = self.network.training
         self.network.eval()
         wished = self.settings.precision if self.device.startswith("cuda") else "auto"
-        with torch.inference_mode(), autocast(self.device, precision_of(self.device, wished)):
+        precision = "float32" if exact else precision_of(self.device, wished)
+        with torch.inference_mode(), autocast(self.device, precision):
             yield
         self.network.train(was)
-
-    def exactly(self) -> Any:
-        """Inside `running`: float32 throughout, so that scores do not tie for want of digits."""
-        if self.inference_only:
-            return nullcontext()
-        import torch
-
-        return torch.autocast(self.device.split(":")[0], enabled=False)
 
     def tensor(self, array: np.ndarray) -> Any:
         """An array on the network's device, in the form that the network takes."""
@@ -175,14 +171,6 @@ class Neural(NetworkOwner, Recommender):
     def set_state(self, train: TrainView) -> None:
         """Keep what scoring needs beside the network."""
 
-    @abstractmethod
-    def state(self) -> dict[str, np.ndarray]:
-        """What `set_state` keeps, as arrays."""
-
-    @abstractmethod
-    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `state` gave."""
-
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         self.set_state(train)
         self._record(self.train_on(train, None if validation is None else lambda: validation(self), context))
@@ -195,12 +183,11 @@ class Neural(NetworkOwner, Recommender):
         self.curves, self.costs = chosen.curves, chosen.costs
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The network's weights, `network/<name>`, and the state beside it."""
-        return self.weights() | self.state()
+        """The network's weights, `network/<name>`; a subclass adds what `set_state` keeps."""
+        return self.weights()
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `arrays` gave."""
-        self.load_state(arrays)
+        """Take back what `arrays` gave; a subclass first takes back what `set_state` keeps."""
         self.load_weights(arrays)
 
     def write(self, folder: Path) -> None:
@@ -218,9 +205,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
     """Write arrays as safetensors; returns the SHA-256 of the file."""
     from safetensors.numpy import save
 
-    return write_checked(
-        path, save({name: np.atleast_1d(np.ascontiguousarray(array)) for name, array in arrays.items()})
-    )
+    return write_checked(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:

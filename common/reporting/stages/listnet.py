@@ -58,7 +58,7 @@ def study_plays(exp: Experiment) -> list[Path]:
     """For whom plays are predicted how well: fitted anew without a stratified part of the train view."""
     split, run = play_count_holdout.plays_split(exp.train, exp.args.seed), exp.run_of(HybridListNet)
     model = HybridListNet(exp.settings_of(HybridListNet), seed=exp.args.seed, device=exp.device)
-    model.refit_schedule = read_schedule(run.checkpoints("valid"))
+    model.ranker.refit_schedule = read_schedule(run.checkpoints("valid"))
     pairs = play_count_holdout.predict(model.refit(split.left, exp.context()), split)
     if pairs.empty:
         log.info("\nplays: nothing to predict, since every interaction weighs the same or only order is learned")

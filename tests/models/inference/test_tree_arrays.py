@@ -5,16 +5,18 @@ import numpy as np
 from common.models.inference.tree_arrays import Nodes
 
 # Tree 0: x0 <= 1 ? leaf 10 : (x1 <= 5 ? leaf 20 : leaf 30), missing x1 goes left. Tree 1: a leaf alone.
-NODES = Nodes.join(
-    [5, 1],
-    left=np.array([1, -1, 3, -1, -1, -1]),
-    right=np.array([2, -1, 4, -1, -1, -1]),
-    leaf=np.array([False, True, False, True, True, True]),
-    feature=np.array([0, 0, 1, 0, 0, 0]),
-    threshold=np.array([1.0, 0.0, 5.0, 0.0, 0.0, 0.0]),
-    missing_left=np.array([0, 0, 1, 0, 0, 0]),
-    value=np.array([0.0, 10.0, 0.0, 20.0, 30.0, 7.0]),
+FIELDS = ("left", "right", "feature", "threshold", "missing_left")
+RECORDS = np.rec.fromarrays(
+    [
+        np.array([1, -1, 3, -1, -1, -1]),
+        np.array([2, -1, 4, -1, -1, -1]),
+        np.array([0, 0, 1, 0, 0, 0]),
+        np.array([1.0, 0.0, 5.0, 0.0, 0.0, 0.0]),
+        np.array([0, 0, 1, 0, 0, 0]),
+    ],
+    names=FIELDS,
 )
+NODES = Nodes.join([RECORDS[:5], RECORDS[5:]], FIELDS, np.array([0.0, 10.0, 0.0, 20.0, 30.0, 7.0]))
 ROWS = np.array([[1.0, 9.0], [2.0, 5.0], [2.0, 6.0], [np.nan, np.nan], [0.0, np.nan]], np.float32)
 
 

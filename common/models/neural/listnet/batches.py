@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from common.models.two_stage.training_data import TrainingData
+from common.training.batches import Epoch
 
 
 @dataclass(frozen=True)
 class ListBatches:
-    """Lists in a new order each epoch; see `common.training.batches.Batches`. Left out are lists without a positive
+    """Lists in a new order each epoch. Left out are lists without a positive
     candidate, and those without a negative one, which have no order to learn."""
 
     data: TrainingData
@@ -35,36 +36,22 @@ class ListBatches:
 
     def epoch(self, number: int) -> "ListEpoch":
         """The lists of an epoch in an order that depends on the seed and its number alone."""
-        return ListEpoch(self, np.random.default_rng([self.seed, number]).permutation(self.usable))
+        return ListEpoch(np.random.default_rng([self.seed, number]).permutation(self.usable), self.size, self)
 
 
 @dataclass(frozen=True)
-class ListEpoch:
-    """One epoch of `ListBatches`; see `common.training.batches.Epoch`. An example is a list."""
+class ListEpoch(Epoch):
+    """One epoch of `ListBatches`. An example is a list."""
 
     batches: ListBatches
-    order: np.ndarray
-
-    @property
-    def n_examples(self) -> int:
-        """Lists."""
-        return len(self.order)
-
-    @property
-    def n_batches(self) -> int:
-        """Steps of the epoch."""
-        return -(-len(self.order) // self.batches.size)
-
-    def _lists(self, step: int) -> np.ndarray:
-        return self.order[step * self.batches.size : (step + 1) * self.batches.size]
 
     def weight(self, step: int) -> float:
         """Lists of a batch."""
-        return float(len(self._lists(step)))
+        return float(len(self.examples(step)))
 
     def describe(self, step: int) -> str:
         """How many lists and pairs."""
-        lists = self._lists(step)
+        lists = self.examples(step)
         pairs = (self.batches.starts[lists + 1] - self.batches.starts[lists]).sum()
         return f"{len(lists)} lists of {pairs} pairs"
 
@@ -76,7 +63,7 @@ class ListEpoch:
         (pairs,), log plays, NaN where they are not to be learned; expected: float32 (pairs,), by means alone.
         """
         data, starts = self.batches.data, self.batches.starts
-        lists = self._lists(step)[rank::world]
+        lists = self.examples(step)[rank::world]
         sizes = starts[lists + 1] - starts[lists]
         owners = np.repeat(np.arange(len(lists)), sizes)
         pairs = np.arange(len(owners)) + np.repeat(starts[lists] - (np.cumsum(sizes) - sizes), sizes)

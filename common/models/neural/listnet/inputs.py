@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,8 +55,7 @@ class Side:
         return Side(own["ids"], bool(own["with_ids"].item()), below(own, "codes/"), sizes, below(own, "block/"))
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """Both sides, the spaces in which intra-list similarity is measured, and how raw tables become all this."""
 
     items: Side
@@ -74,12 +74,8 @@ def make_inputs(train: TrainView, without: tuple[str, ...], outliers: str, tags:
     n = max(train.n_items, train.n_users)
     log.info("%s rows without plays join the interactions, so that every item and user is there:", f"{n:,}")
     preprocessor.fit_transform(joined(with_everything(train), train.items, train.users))
-    return Inputs(
-        _items(train, preprocessor, without, tags, words),
-        _people(train, preprocessor, without),
-        alike_spaces(train),
-        preprocessor,
-    )
+    items, users = _items(train, preprocessor, without, tags, words), _users(train, preprocessor, without)
+    return Inputs(items, users, alike_spaces(train), preprocessor)
 
 
 def with_everything(train: TrainView) -> pd.DataFrame:
@@ -115,8 +111,7 @@ def _items(train: TrainView, preprocessor: MusicPreprocessor, without: tuple[str
         blocks |= {f"text_{name}": evened(rows) for name, rows in texts.items() if np.ptp(rows) > 0}
     if (genres := distinct_values(train, "genres")) is not None:
         blocks["genres"] = reduced(sparse.csr_array(normalize(genres, "l1")), 4 * ALIKE)
-    counts = tag_counts(train) if tags and "tags" not in without else None
-    if counts is not None:
+    if tags and "tags" not in without and (counts := tag_counts(train)) is not None:
         blocks["tags"] = evened(reduced(of_unit_length(tf_idf(counts)), tags))
     heard = train.counts > max(1, train.count_floor)
     ids = np.where(heard, np.cumsum(heard), 0)
@@ -138,7 +133,7 @@ def shared(codes: np.ndarray) -> np.ndarray:
     return np.where(kept, np.cumsum(kept), 0)[codes]
 
 
-def _people(train: TrainView, preprocessor: MusicPreprocessor, without: tuple[str, ...]) -> Side:
+def _users(train: TrainView, preprocessor: MusicPreprocessor, without: tuple[str, ...]) -> Side:
     table = preprocessor.transform(train.users, about=("users",))
     columns = {"numeric": preprocessor.numeric["users"], "binary": preprocessor.binary["users"]}
     blocks = {name: table[own].to_numpy(float) for name, own in columns.items() if own}
@@ -162,9 +157,7 @@ def listening_hours(train: TrainView) -> np.ndarray | None:
         return None
     angle, users = 2 * np.pi * seconds / 86_400, train.interactions["user"].to_numpy()
     number = np.maximum(1, np.bincount(users, minlength=train.n_users))
-    return np.column_stack(
-        [np.bincount(users, part, train.n_users) / number for part in (np.sin(angle), np.cos(angle))]
-    )
+    return np.stack([np.bincount(users, part, train.n_users) / number for part in (np.sin(angle), np.cos(angle))], 1)
 
 
 def alike_spaces(train: TrainView) -> list[np.ndarray]:

@@ -6,9 +6,9 @@ arrays; `lists` int64 (n,), rising, says which list each candidate belongs to.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 LEAST = 1e-6
@@ -66,7 +66,8 @@ def expected_similarity(
     return torch.where(known, together / torch.where(known, pairs, 1.0), 0.0)
 
 
-class EnhancedListNetLoss(nn.Module):
+@dataclass(frozen=True)
+class EnhancedListNetLoss:
     """Sum over lists of cross-entropy(target, P) + ils_weight * expected intra-list similarity of P.
 
     temperature: T of the predicted distribution; target_temperature: that of the target, see `target_distribution`.
@@ -74,18 +75,12 @@ class EnhancedListNetLoss(nn.Module):
     of temperature `ils_temperature` * T: as sharp as P the price would fall on the first few items alone.
     """
 
-    def __init__(
-        self,
-        temperature: float = 1.0,
-        target_temperature: float = 0.0,
-        ils_weight: float = 0.0,
-        ils_temperature: float = 1.0,
-    ) -> None:
-        super().__init__()
-        self.temperature, self.target_temperature = temperature, target_temperature
-        self.ils_weight, self.ils_temperature = ils_weight, ils_temperature
+    temperature: float = 1.0
+    target_temperature: float = 0.0
+    ils_weight: float = 0.0
+    ils_temperature: float = 1.0
 
-    def forward(
+    def __call__(
         self,
         scores: torch.Tensor,
         relevance: torch.Tensor,

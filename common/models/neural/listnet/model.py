@@ -18,7 +18,7 @@ from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
-from common.training.context import FitContext, RefitSchedule
+from common.training.context import FitContext
 from common.training.settings import TrainingSettings
 from common.utils.errors import UserError
 from common.utils.io import atomic, write_json
@@ -109,15 +109,6 @@ class HybridListNet(TwoStageRecommender):
     def best_device(cls) -> str:
         """A GPU where torch finds one."""
         return Neural.best_device()
-
-    @property
-    def refit_schedule(self) -> RefitSchedule | None:
-        """The epochs and rates that `refit` replays."""
-        return self.ranker.refit_schedule
-
-    @refit_schedule.setter
-    def refit_schedule(self, schedule: RefitSchedule | None) -> None:
-        self.ranker.refit_schedule = schedule
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         self.settings.check()

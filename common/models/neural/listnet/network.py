@@ -28,10 +28,7 @@ class Norm(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
-        self.mean: torch.Tensor
-        self.variance: torch.Tensor
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("variance", torch.ones(width))
+        self.mean, self.variance = nn.Buffer(torch.zeros(width)), nn.Buffer(torch.ones(width))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows (n, width), normalised."""
@@ -105,22 +102,15 @@ class HybridNetwork(CachedModule):
     """The network and its loss. Arguments named as `common.models.neural.listnet.batches` names them."""
 
     def __init__(
-        self,
-        scale: np.ndarray,
-        items: Side,
-        users: Side,
-        spaces: Sequence[np.ndarray],
-        settings: Any,
+        self, scale: np.ndarray, items: Side, users: Side, spaces: Sequence[np.ndarray], settings: Any
     ) -> None:
         """scale: float32 (3, columns), mean, spread and whether it may be unknown, of each feature of a pair;
         spaces: unit vectors of items, float32 (n_items, width) each, by which intra-list similarity is measured."""
         super().__init__()
         s, self.settings = settings, settings
         first, gaps = s.hidden[0], int(scale[2].sum())
-        self.scale: torch.Tensor
-        self.gaps: torch.Tensor
-        self.register_buffer("scale", torch.from_numpy(scale), persistent=False)
-        self.register_buffer("gaps", torch.from_numpy(np.flatnonzero(scale[2])), persistent=False)
+        self.scale = nn.Buffer(torch.from_numpy(scale), persistent=False)
+        self.gaps = nn.Buffer(torch.from_numpy(np.flatnonzero(scale[2])), persistent=False)
         for place, vectors in enumerate(spaces):
             self.register_buffer(f"space_{place}", torch.from_numpy(vectors), persistent=False)
         self.n_spaces = len(spaces)
@@ -169,18 +159,17 @@ class HybridNetwork(CachedModule):
         rows = self.of_pair(torch.cat(parts, 1))
         of_items, item_ids = self._of_all("items", items, self.items, self.of_item)
         of_users, user_ids = self._of_all("users", users + 1, self.users, self.of_user)
-        rows = rows + of_items if of_items is not None else rows
-        rows = rows + of_users if of_users is not None else rows
+        rows = rows + of_items + of_users
         if self.of_both is not None:
             rows = rows + self.of_both(item_ids * user_ids)
         rows = functional.relu(self.layers(rows))
         return self.ranks(rows)[:, 0], self.plays(rows)[:, 0] + expected
 
     def _of_all(self, name: str, places: torch.Tensor, side: SideNetwork, project: nn.Linear | None) -> tuple[Any, Any]:
-        """What a side adds to pairs (None where nothing is known), and its id embeddings: of the distinct ones of a
+        """What a side adds to pairs (0 where nothing is known), and its id embeddings: of the distinct ones of a
         batch in training, of all that there are, made once, afterwards."""
         if project is None:
-            return None, None
+            return 0, None
         if self.training:
             distinct, back = torch.unique(places, return_inverse=True)
             vectors, ids = side(distinct)

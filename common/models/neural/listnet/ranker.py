@@ -15,6 +15,7 @@ from common.models.inference.numpy_networks import NumpyHybrid
 from common.models.neural.base import NetworkOwner
 from common.models.neural.listnet.batches import ListBatches
 from common.models.neural.listnet.inputs import Side, make_inputs
+from common.models.neural.two_tower.features import mean_and_spread
 from common.models.two_stage.base import Candidates
 from common.models.two_stage.training_data import TrainingData
 from common.splits.train_view import TrainView
@@ -29,10 +30,7 @@ DAMPING = 5.0
 """Listeners of average intensity that are added to every item, so that one listener's plays do not decide."""
 OF_SCORES = ("interaction_strength", "listening_last")
 """Features outside the group `sources` that come from a source's similarity of items all the same."""
-OF_CONTENT = {
-    "audio": ("audio_", "content_knn_"),
-    "tags": ("tag_", "user_tag_", "tag_knn_"),
-}
+OF_CONTENT = {"audio": ("audio_", "content_knn_"), "tags": ("tag_", "user_tag_", "tag_knn_")}
 """How features begin that an ablation leaves out."""
 
 
@@ -64,8 +62,7 @@ class ListNetRanker(NetworkOwner):
         used = [not self._left_out(group, name) for group, own in data.columns.items() for name in own]
         self.used = np.flatnonzero(used)
         inputs = make_inputs(data.train, s.without, s.outliers, s.tags, s.words)
-        self.items, self.users, self.spaces = inputs.items, inputs.users, inputs.spaces
-        self.preprocessor = inputs.preprocessor
+        self.items, self.users, self.spaces, self.preprocessor = inputs
         self.knows_users = bool((data.users >= 0).any())
         plays = data.log_plays[data.has_plays]
         self.mean_plays = float(plays.mean()) if len(plays) else float("nan")
@@ -103,11 +100,8 @@ class ListNetRanker(NetworkOwner):
     def _scaled(self, data: TrainingData) -> TrainingData:
         """The data with the columns that are used; sets the scale of these."""
         features = self._prepared(data.features)
-        there = ~np.isnan(features)
-        number = np.maximum(1, there.sum(axis=0))
-        mean = np.nansum(features, axis=0, dtype=np.float64) / number
-        spread = np.sqrt(np.nansum((features - mean) ** 2, axis=0, dtype=np.float64) / number)
-        rows = [mean, np.where(spread > 1e-6, spread, 1.0), ~there.all(axis=0)]
+        mean, spread = mean_and_spread(features, np.float64)
+        rows = [mean, np.where(spread > 1e-6, spread, 1.0), np.isnan(features).any(axis=0)]
         self.scale = np.stack(rows).astype(np.float32).reshape(3, -1)
         return replace(data, features=features)
 
@@ -148,7 +142,7 @@ class ListNetRanker(NetworkOwner):
 
     def _outputs(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = np.zeros((2, len(users)), np.float32)
-        with self.running(), self.exactly():
+        with self.running(exact=True):
             for start in range(0, len(users), AT_ONCE):
                 part = slice(start, start + AT_ONCE)
                 own = features[part]
@@ -162,8 +156,7 @@ class ListNetRanker(NetworkOwner):
         """The sides, the spaces, and how features are scaled, as arrays."""
         spaces = {f"space/{place}": vectors for place, vectors in enumerate(self.spaces)}
         mean = np.array(self.mean_plays)
-        about: dict[str, np.ndarray] = {"used": self.used, "scale": self.scale, "mean_plays": mean}
-        about["knows_people"] = np.array(self.knows_users)
+        about = {"used": self.used, "scale": self.scale, "mean_plays": mean, "knows_people": np.array(self.knows_users)}
         return self.items.pack("items") | self.users.pack("users") | spaces | about
 
     def load_state(self, arrays: dict[str, np.ndarray]) -> None:

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.splits.histories import Histories
-
-ORDERS = ("kept", "ties", "shuffled", "plays")
-CROPS = ("last", "windows")
+from common.training.batches import Epoch
 
 
 def reorder(histories: Histories, order: str, rng: np.random.Generator | None) -> Histories:
@@ -77,35 +75,20 @@ def pack(histories: Histories, starts: np.ndarray, ends: np.ndarray, length: int
 
 
 @dataclass(frozen=True)
-class SequenceEpoch:
-    """The windows of one epoch in random order; see `common.training.batches.Epoch`."""
+class SequenceEpoch(Epoch):
+    """The windows of one epoch in random order. An example is a window."""
 
     histories: Histories
     starts: np.ndarray
     ends: np.ndarray
     length: int
     """Inputs of the longest window: it has one event more, the last target."""
-    size: int
-    """Windows of a batch."""
     draw: Callable[[int], dict[str, Any]]
     """What a loss wants besides, by step: the same in every process."""
 
-    @property
-    def n_examples(self) -> int:
-        """Windows of the epoch."""
-        return len(self.starts)
-
-    @property
-    def n_batches(self) -> int:
-        """Steps of the epoch."""
-        return -(-self.n_examples // self.size)
-
-    def _rows(self, step: int) -> slice:
-        return slice(step * self.size, (step + 1) * self.size)
-
     def weight(self, step: int) -> float:
         """Targets of a batch: each event of a window but its first."""
-        rows = self._rows(step)
+        rows = self.examples(step)
         return float((self.ends[rows] - self.starts[rows] - 1).sum())
 
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
@@ -113,15 +96,15 @@ class SequenceEpoch:
 
         Process `rank` takes every `world`-th window. One that none is left for gets a window of no tokens.
         """
-        rows = self._rows(step)
-        starts, ends = self.starts[rows][rank::world], self.ends[rows][rank::world]
+        rows = self.examples(step)[rank::world]
+        starts, ends = self.starts[rows], self.ends[rows]
         packed = pack(self.histories, starts, ends - 1, self.length)
         following = pack(self.histories, starts + 1, ends, self.length)["items"]
         return {**packed, "targets": following, **self.draw(step)}
 
     def describe(self, step: int) -> str:
         """How many windows of which lengths."""
-        rows = self._rows(step)
+        rows = self.examples(step)
         sizes = self.ends[rows] - self.starts[rows]
         return f"{len(sizes)} sequences of {sizes.min()} to {sizes.max()} events, {self.weight(step):.0f} targets"
 
@@ -146,10 +129,9 @@ class SequenceBatches:
             starts, ends = last_windows(ordered, self.length + 1)
         else:
             starts, ends = all_windows(ordered, self.length + 1, rng)
-        useful = np.flatnonzero(ends - starts > 1)
-        places = rng.permutation(useful)
+        useful = rng.permutation(np.flatnonzero(ends - starts > 1))
 
         def draw(step: int) -> dict[str, Any]:
             return self.draw(np.random.default_rng([self.seed, number, step]))
 
-        return SequenceEpoch(ordered, starts[places], ends[places], self.length, self.size, draw)
+        return SequenceEpoch(useful, self.size, ordered, starts, ends, self.length, draw)

@@ -100,9 +100,9 @@ class SASRec(Neural):
 
         power = self.settings.power if self.settings.loss == "sampled" else 0.0
         chances = self.popularity.astype(np.float64) ** power
-        self.cumulated = np.cumsum(chances / chances.sum())
-        chances = (chances / chances.sum()).astype(np.float32)
-        return SASRecNetwork(self.settings, self.histories.n_items, self.side, chances)
+        chances /= chances.sum()
+        self.cumulated = np.cumsum(chances)
+        return SASRecNetwork(self.settings, self.histories.n_items, self.side, chances.astype(np.float32))
 
     def batches(self, train: TrainView) -> SequenceBatches:
         """Windows of the histories, each event to predict the next."""
@@ -132,14 +132,14 @@ class SASRec(Neural):
         scores = np.empty((len(histories), histories.n_items), np.float32)
         scores[:] = self.popularity / self.popularity.max() - 1
         known = np.flatnonzero(histories.lengths)
-        with self.running():
-            with self.exactly():
-                table = self.network.table(output=True)
-            for start in range(0, len(known), SCORED_AT_ONCE):
-                rows = known[start : start + SCORED_AT_ONCE]
+        with self.running(exact=True):
+            table = self.network.table(output=True)
+        for start in range(0, len(known), SCORED_AT_ONCE):
+            rows = known[start : start + SCORED_AT_ONCE]
+            with self.running():
                 states = self._states(histories.take(rows))
-                with self.exactly():
-                    scores[rows] = self.array(states @ table.T)
+            with self.running(exact=True):
+                scores[rows] = self.array(states @ table.T)
         return scores
 
     def _states(self, histories: Histories) -> Any:
@@ -161,18 +161,20 @@ class SASRec(Neural):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose vectors point the same way: cosine."""
-        with self.running(), self.exactly():
+        with self.running(exact=True):
             table = normalise(self.array(self.network.table()))
         return best(table @ table[item], k, leave_out=item)
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Histories, popularity, side features."""
-        return {"popularity": self.popularity, "side": self.side, **pack_histories(self.histories)}
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The network, histories, popularity, side features."""
+        state = {"popularity": self.popularity, "side": self.side}
+        return super().arrays() | state | pack_histories(self.histories)
 
-    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `state` gave."""
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
         self.popularity, self.side = arrays["popularity"], arrays["side"].reshape(len(arrays["popularity"]), -1)
         self.histories = unpack_histories(arrays, len(self.popularity))
+        super().restore(arrays)
 
 
 def side_features(train: TrainView, tags: int, audio: bool) -> np.ndarray:
@@ -181,11 +183,9 @@ def side_features(train: TrainView, tags: int, audio: bool) -> np.ndarray:
     Tags: unit vectors of tag counts, reduced by a truncated SVD (latent semantic analysis, Deerwester et al. 1990).
     """
     parts = [np.zeros((train.n_items, 0), np.float32)]
-    vectors = item_vectors(train, "tag") if tags else None
-    if vectors is not None:
+    if tags and (vectors := item_vectors(train, "tag")) is not None:
         parts.append(reduced(vectors, tags))
-    vectors = item_vectors(train, "audio") if audio else None
-    if vectors is not None:
+    if audio and (vectors := item_vectors(train, "audio")) is not None:
         parts.append(vectors.toarray())
     return np.concatenate([scaled(part) for part in parts], axis=1).astype(np.float32)
 

@@ -24,10 +24,8 @@ class SASRecNetwork(nn.Module):
         for weights in (self.items, self.others, None if self.from_side is None else self.from_side.weight):
             if weights is not None:
                 nn.init.normal_(weights, std=0.02)
-        self.side: torch.Tensor
-        self.chances: torch.Tensor
-        self.register_buffer("side", torch.from_numpy(side), persistent=False)
-        self.register_buffer("chances", torch.from_numpy(chances), persistent=False)
+        self.side = nn.Buffer(torch.from_numpy(side), persistent=False)
+        self.chances = nn.Buffer(torch.from_numpy(chances), persistent=False)
 
     def table(self, output: bool = False) -> torch.Tensor:
         """Vectors of all items (n_items, width): those of the input, or those they are scored by."""

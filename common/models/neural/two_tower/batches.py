@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.splits.histories import Histories
+from common.training.batches import Epoch
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class PooledBatches:
         rng = np.random.default_rng([self.seed, number])
         shown, targets = self._split(rng)
         owners = np.repeat(np.arange(len(self.histories)), self.histories.lengths)
-        return PooledEpoch(self, number, rng.permutation(np.unique(owners[targets])), shown, targets)
+        return PooledEpoch(rng.permutation(np.unique(owners[targets])), self.size, self, number, shown, targets)
 
     def _split(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Which events are shown and which are to be found, bool (events,) each."""
@@ -66,27 +67,13 @@ class PooledBatches:
 
 
 @dataclass(frozen=True)
-class PooledEpoch:
-    """One epoch of `PooledBatches`; see `common.training.batches.Epoch`. An example is a history."""
+class PooledEpoch(Epoch):
+    """One epoch of `PooledBatches`. An example is a user in whose history something is to be found."""
 
     batches: PooledBatches
     number: int
-    users: np.ndarray
     shown: np.ndarray
     targets: np.ndarray
-
-    @property
-    def n_examples(self) -> int:
-        """Histories with something to be found."""
-        return len(self.users)
-
-    @property
-    def n_batches(self) -> int:
-        """Steps of the epoch."""
-        return -(-self.n_examples // self.batches.size)
-
-    def _users(self, step: int) -> np.ndarray:
-        return self.users[step * self.batches.size : (step + 1) * self.batches.size]
 
     def _events(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows 0..len(users) and places in the flat arrays of all events of some users, int64 each."""
@@ -98,12 +85,11 @@ class PooledEpoch:
 
     def weight(self, step: int) -> float:
         """Targets of a batch."""
-        return float(self.targets[self._events(self._users(step))[1]].sum())
+        return float(self.targets[self._events(self.examples(step))[1]].sum())
 
     def describe(self, step: int) -> str:
         """How many histories, and how much is to be found."""
-        users = self._users(step)
-        return f"{len(users)} histories, {self.weight(step):.0f} items to be found"
+        return f"{len(self.examples(step))} histories, {self.weight(step):.0f} items to be found"
 
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
         """One process's histories (every `world`-th) and the pool, which all of them share.
@@ -114,10 +100,9 @@ class PooledEpoch:
         log_share: as `common.models.neural.losses.mixed_softmax` takes them.
         """
         histories = self.batches.histories
-        of_batch = self._users(step)
-        events = self._events(of_batch)[1]
+        events = self._events(self.examples(step))[1]
         pool, log_share = self._pool(histories.items[events[self.targets[events]]], step)
-        users = of_batch[rank::world]
+        users = self.examples(step)[rank::world]
         rows, events = self._events(users)
         codes, shown, targets = histories.items[events].astype(np.int64), self.shown[events], self.targets[events]
         place = places_in(pool, codes)

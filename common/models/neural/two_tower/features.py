@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from common.features.content_vectors import item_vectors, of_unit_length, tag_counts
+from common.features.content_vectors import item_vectors, of_unit_length, shares, tag_counts
 from common.models.knn.content_knn import tf_idf
 from common.models.knn.user_knn import friend_matrix
 from common.splits.train_view import TrainView
@@ -32,8 +32,7 @@ def item_features(train: TrainView, tags: int, names: int) -> np.ndarray:
     listeners that only mean "few" share one value (`TrainView.count_floor`).
     """
     parts = [np.log(train.popularity)[:, None]]
-    counts = tag_counts(train) if tags else None
-    if counts is not None:
+    if tags and (counts := tag_counts(train)) is not None:
         parts.append(reduced(of_unit_length(tf_idf(counts)), tags))
     for space, dimensions in (("genre", GENRES), ("audio", GENRES)):
         if (vectors := item_vectors(train, space)) is not None:
@@ -55,9 +54,9 @@ def user_features(train: TrainView, items: np.ndarray) -> np.ndarray:
     parts = [np.zeros((train.n_users, 0))]
     if train.social is not None and len(train.social):
         friends = friend_matrix(train.social, train.n_users)
-        profiles = mean_rows(weigh(train.histories.matrix(), "binary")) @ items
+        profiles = shares(weigh(train.histories.matrix(), "binary")) @ items
         n_friends = np.asarray(friends.sum(axis=1), float).ravel()
-        parts += [mean_rows(friends) @ profiles, standardised(np.log1p(n_friends)[:, None])]
+        parts += [shares(friends) @ profiles, standardised(np.log1p(n_friends)[:, None])]
     parts += [one_hot(values) for values in groups_of_users(train.users).values()]
     return np.concatenate(parts, axis=1).astype(np.float32)
 
@@ -115,11 +114,15 @@ def standardised(columns: np.ndarray) -> np.ndarray:
     array([-1.,  1.,  0.])
     """
     values = np.where(np.isfinite(columns), columns, np.nan)
-    there = ~np.isnan(values)
-    n = np.maximum(there.sum(axis=0), 1)
-    mean = np.nansum(values, axis=0) / n
-    spread = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / n)
-    return np.where(there & (spread > 1e-9), (np.nan_to_num(values) - mean) / np.where(spread > 1e-9, spread, 1), 0.0)
+    mean, spread = mean_and_spread(values)
+    return np.where(spread > 1e-9, np.nan_to_num((values - mean) / np.where(spread > 1e-9, spread, 1)), 0.0)
+
+
+def mean_and_spread(columns: np.ndarray, dtype: type | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column over what is not NaN, 0 where all of it is; sums are of `dtype`."""
+    n = np.maximum((~np.isnan(columns)).sum(axis=0), 1)
+    mean = np.nansum(columns, axis=0, dtype=dtype) / n
+    return mean, np.sqrt(np.nansum((columns - mean) ** 2, axis=0, dtype=dtype) / n)
 
 
 def evened(rows: np.ndarray) -> np.ndarray:
@@ -134,9 +137,3 @@ def evened(rows: np.ndarray) -> np.ndarray:
 def known(parts: list[np.ndarray]) -> np.ndarray:
     """A column for each part, 1 where a row has anything of it, float64 (rows, parts)."""
     return np.stack([(np.nan_to_num(part) != 0).any(axis=1) for part in parts], axis=1).astype(float)
-
-
-def mean_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """A sparse matrix whose rows add up to 1, but for those that are empty."""
-    total = np.asarray(matrix.sum(axis=1), float).ravel()
-    return sparse.csr_array(sparse.diags_array(1 / np.where(total > 0, total, 1)) @ matrix)

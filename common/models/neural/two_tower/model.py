@@ -154,7 +154,7 @@ class TwoTower(Neural):
 
     def item_vectors(self) -> np.ndarray:
         """What items are found by, float32 (n_items, width); those that no user has come from their content alone."""
-        with self.running(), self.exactly():
+        with self.running(exact=True):
             return self._cached("items", lambda: self.array(self.network.scaled(self.tensor(self._shown_vectors()))))
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
@@ -207,19 +207,13 @@ class TwoTower(Neural):
     def _vectors(self, histories: Histories, attributes: np.ndarray) -> np.ndarray:
         table = self._shown_vectors()
         made = [np.zeros((0, self.settings.width), np.float32)]
-        with self.running(), self.exactly():
+        with self.running(exact=True):
             for start in range(0, len(histories), AT_ONCE):
                 some = histories.take(np.arange(start, min(start + AT_ONCE, len(histories))))
                 rows = np.repeat(np.arange(len(some)), some.lengths)
                 codes = some.items.astype(np.int64)
-                users = self.network.of_histories(
-                    self.tensor(table[codes]),
-                    self.tensor(codes),
-                    self.tensor(rows),
-                    self.tensor(ages(rows)),
-                    self.tensor(attributes[start : start + AT_ONCE]),
-                )
-                made.append(self.array(users))
+                arrays = (table[codes], codes, rows, ages(rows), attributes[start : start + AT_ONCE])
+                made.append(self.array(self.network.of_histories(*map(self.tensor, arrays))))
         return np.concatenate(made)
 
     def _shown_vectors(self) -> np.ndarray:
@@ -228,7 +222,7 @@ class TwoTower(Neural):
 
     def _through_tower(self) -> np.ndarray:
         n = len(self.items)
-        with self.running(), self.exactly():
+        with self.running(exact=True):
             parts = [np.arange(start, min(start + AT_ONCE, n)) for start in range(0, n, AT_ONCE)]
             return np.concatenate([self.array(self.network.items(self.tensor(part))) for part in parts])
 
@@ -262,15 +256,15 @@ class TwoTower(Neural):
 
     # What is kept
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Histories, features, and who belongs to which group."""
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The network, histories, features, and who belongs to which group."""
         names = np.frombuffer(json.dumps(list(self.groups)).encode(), np.uint8)
         members = np.stack(list(self.groups.values())) if self.groups else np.zeros((0, len(self.histories)), bool)
-        kept = {"items": self.items, "heard": self.heard, "people": self.attributes}
-        return {**kept, "groups": names, "members": members, **pack_histories(self.histories)}
+        state = {"items": self.items, "heard": self.heard, "people": self.attributes, "groups": names}
+        return super().arrays() | state | {"members": members} | pack_histories(self.histories)
 
-    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `state` gave."""
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
         self.items, self.heard = arrays["items"], arrays["heard"]
         self.histories = unpack_histories(arrays, len(self.items))
         n_users = len(self.histories)
@@ -278,3 +272,4 @@ class TwoTower(Neural):
         names = json.loads(arrays["groups"].tobytes())
         self.groups = dict(zip(names, arrays["members"].reshape(len(names), n_users), strict=True))
         self.started = None
+        super().restore(arrays)

@@ -23,10 +23,8 @@ class ItemTower(nn.Module):
         self.ids = nn.Parameter(torch.empty(len(features), width))
         nn.init.normal_(self.ids, std=0.05)
         self.content = mlp(features.shape[1], hidden, width, dropout)
-        self.features: torch.Tensor
-        self.heard: torch.Tensor
-        self.register_buffer("features", torch.from_numpy(features), persistent=False)
-        self.register_buffer("heard", torch.from_numpy(heard.astype(np.float32))[:, None], persistent=False)
+        self.features = nn.Buffer(torch.from_numpy(features), persistent=False)
+        self.heard = nn.Buffer(torch.from_numpy(heard.astype(np.float32))[:, None], persistent=False)
 
     def forward(self, codes: torch.Tensor, drop: float = 0.0) -> torch.Tensor:
         """Vectors of items, (len(codes), width); each id is dropped with probability `drop`."""
@@ -49,10 +47,8 @@ class UserTower(nn.Module):
         self.straight = nn.Linear(width, width, bias=False)
         nn.init.eye_(self.straight.weight)
         self.mixed = mlp(width + n_features + 2 + attributes.shape[1], hidden, width, dropout)
-        self.attributes: torch.Tensor
-        self.scale: torch.Tensor
-        self.register_buffer("attributes", torch.from_numpy(attributes), persistent=False)
-        self.register_buffer("scale", torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+        self.attributes = nn.Buffer(torch.from_numpy(attributes), persistent=False)
+        self.scale = nn.Buffer(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
 
     def forward(
         self, vectors: torch.Tensor, features: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, attributes: Any

@@ -73,7 +73,7 @@ def test_a_batch_predicts_the_next_event_and_processes_share_it():
 
 def test_an_epoch_depends_on_its_number_alone_and_negatives_on_the_step():
     one, again, other = (batches(4, lambda rng: {"negatives": rng.integers(0, 20, 9)}).epoch(n) for n in (3, 3, 4))
-    np.testing.assert_array_equal(one.starts, again.starts)
-    assert any(not np.array_equal(one.starts, batches(4).epoch(n).starts) for n in range(4, 9))
+    np.testing.assert_array_equal(one.order, again.order)
+    assert any(not np.array_equal(one.order, batches(4).epoch(n).order) for n in range(4, 9))
     np.testing.assert_array_equal(one.batch(0, 0, 2)["negatives"], again.batch(0, 1, 2)["negatives"])
     assert not np.array_equal(one.batch(0, 0, 1)["negatives"], other.batch(0, 0, 1)["negatives"])

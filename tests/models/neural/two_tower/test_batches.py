@@ -27,8 +27,8 @@ def test_what_is_shown_and_what_is_to_be_found_never_overlap(task):
     for number in range(1, 40):
         epoch = batches(HISTORIES, task=task).epoch(number)
         assert not (epoch.shown & epoch.targets).any()
-        assert set(epoch.users) <= {0, 1, 3, 4}
-        assert len(set(epoch.users)) == len(epoch.users)
+        assert set(epoch.order) <= {0, 1, 3, 4}
+        assert len(set(epoch.order)) == len(epoch.order)
         for step in range(epoch.n_batches):
             batch = epoch.batch(step, 0, 1)
             assert epoch.weight(step) == len(batch["rows"]) > 0
