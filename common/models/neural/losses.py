@@ -8,13 +8,14 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 CHUNK_BYTES = {"cpu": 2**24, "cuda": 2**29}
 """Memory that the logits of one chunk of tokens may take: what the cache of a CPU holds, more on a card."""
 
 
-def full_softmax(hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def full_softmax(hidden: Tensor, vectors: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy over the whole catalogue: the sum of log(sum over i of exp(h . v_i)) - h . v_target.
 
     Equal to `cross_entropy(hidden @ vectors.T, targets, reduction="sum")`, in chunks of tokens whose logits stay in
@@ -27,7 +28,7 @@ class _FullSoftmax(torch.autograd.Function):
     """Works out the gradients beside the loss, so that no logits are kept for them."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, hidden: Tensor, vectors: Tensor, targets: Tensor) -> Tensor:
         """The loss; the gradient of the logits is softmax - one-hot."""
         kind = hidden.device.type
         halved = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
@@ -57,20 +58,15 @@ class _FullSoftmax(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *above: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         """What `forward` has worked out, times what comes from above."""
         of_tokens, of_items = ctx.saved_tensors
         return of_tokens * above[0].to(of_tokens.dtype), of_items * above[0], None
 
 
 def sampled_softmax(
-    hidden: torch.Tensor,
-    own: torch.Tensor,
-    others: torch.Tensor,
-    targets: torch.Tensor,
-    negatives: torch.Tensor,
-    log_expected: torch.Tensor,
-) -> torch.Tensor:
+    hidden: Tensor, own: Tensor, others: Tensor, targets: Tensor, negatives: Tensor, log_expected: Tensor
+) -> Tensor:
     """Cross-entropy against sampled items, corrected for how likely each was to be drawn (Bengio & Senecal 2008).
 
     own: vectors of the targets (tokens, width); others: vectors of `negatives`, int64 (k,), drawn with replacement and
@@ -86,14 +82,8 @@ def sampled_softmax(
 
 
 def generalised_bce(
-    hidden: torch.Tensor,
-    own: torch.Tensor,
-    others: torch.Tensor,
-    targets: torch.Tensor,
-    negatives: torch.Tensor,
-    n_items: int,
-    calibration: float,
-) -> torch.Tensor:
+    hidden: Tensor, own: Tensor, others: Tensor, targets: Tensor, negatives: Tensor, n_items: int, calibration: float
+) -> Tensor:
     """gBCE (Petrov & Macdonald 2023): -b log s(positive) - sum over negatives of log(1 - s(negative)), s the sigmoid.
 
     b = a (t (1 - 1/a) + 1/a) with a = k / (n_items - 1), the sampling rate, and t the calibration, 0 (plain BCE) to 1.
@@ -106,20 +96,20 @@ def generalised_bce(
     return -(positive.sum() + functional.logsigmoid(-scores).sum())
 
 
-def log_draws(negatives: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
+def log_draws(negatives: Tensor, chances: Tensor) -> Tensor:
     """log(k q_i) of drawn items, float32 (k,); `chances` are the q of all items."""
     return chances[negatives].log() + math.log(len(negatives))
 
 
 def mixed_softmax(
-    users: torch.Tensor,
-    pool: torch.Tensor,
-    rows: torch.Tensor,
-    places: torch.Tensor,
-    known_rows: torch.Tensor,
-    known_places: torch.Tensor,
-    log_share: torch.Tensor,
-) -> torch.Tensor:
+    users: Tensor,
+    pool: Tensor,
+    rows: Tensor,
+    places: Tensor,
+    known_rows: Tensor,
+    known_places: Tensor,
+    log_share: Tensor,
+) -> Tensor:
     """Cross-entropy of each target against a pool of a batch's own targets and uniform draws.
 
     In-batch negatives with log-q correction (Yi et al. 2019), mixed with uniform ones (Yang et al. 2020). users

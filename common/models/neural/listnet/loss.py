@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 LEAST = 1e-6
 """Least chance of drawing two different items that have features, below which a list says nothing of similarity."""
 
 
-def full(values: torch.Tensor) -> torch.Tensor:
+def full(values: Tensor) -> Tensor:
     """Values in float32 at least, whatever precision the network runs in."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def log_softmax_of_lists(scores: torch.Tensor, lists: torch.Tensor, n_lists: int) -> torch.Tensor:
+def log_softmax_of_lists(scores: Tensor, lists: Tensor, n_lists: int) -> Tensor:
     """log P of each candidate within its list, float32 (n,)."""
     scores = full(scores)
     top = scores.detach().new_full((n_lists,), -torch.inf).scatter_reduce(0, lists, scores.detach(), "amax")
@@ -29,7 +30,7 @@ def log_softmax_of_lists(scores: torch.Tensor, lists: torch.Tensor, n_lists: int
     return above - total.log()[lists]
 
 
-def target_distribution(relevance: torch.Tensor, lists: torch.Tensor, n_lists: int, temperature: float) -> torch.Tensor:
+def target_distribution(relevance: Tensor, lists: Tensor, n_lists: int, temperature: float) -> Tensor:
     """The target distribution of ListNet: exp(y_i / temperature) over the sum of the list's, float32 (n,).
 
     With labels 0 and 1 and a temperature of 0 (its limit) all positive candidates have the same share and the others
@@ -42,9 +43,7 @@ def target_distribution(relevance: torch.Tensor, lists: torch.Tensor, n_lists: i
     return target / target.new_zeros(n_lists).index_add(0, lists, target)[lists]
 
 
-def expected_similarity(
-    chances: torch.Tensor, vectors: torch.Tensor, lists: torch.Tensor, n_lists: int
-) -> torch.Tensor:
+def expected_similarity(chances: Tensor, vectors: Tensor, lists: Tensor, n_lists: int) -> Tensor:
     """Expected cosine of two different items drawn from each list's distribution, float32 (n_lists,).
 
         sum over i != j of P_i P_j v_i . v_j / sum over i != j of P_i P_j, both over items that have a vector
@@ -57,7 +56,7 @@ def expected_similarity(
     has = (vectors.abs().sum(1) > 0).to(chances.dtype)
     lengths = (vectors**2).sum(1)
 
-    def of_lists(values: torch.Tensor) -> torch.Tensor:
+    def of_lists(values: Tensor) -> Tensor:
         return values.new_zeros(n_lists, *values.shape[1:]).index_add(0, lists, values)
 
     together = (of_lists(chances[:, None] * vectors) ** 2).sum(1) - of_lists(chances**2 * lengths)
@@ -81,13 +80,8 @@ class EnhancedListNetLoss:
     ils_temperature: float = 1.0
 
     def __call__(
-        self,
-        scores: torch.Tensor,
-        relevance: torch.Tensor,
-        lists: torch.Tensor,
-        n_lists: int,
-        spaces: Sequence[torch.Tensor] = (),
-    ) -> torch.Tensor:
+        self, scores: Tensor, relevance: Tensor, lists: Tensor, n_lists: int, spaces: Sequence[Tensor] = ()
+    ) -> Tensor:
         """The loss, a float32 scalar. scores, relevance: (n,); spaces: vectors (n, width) of the candidates."""
         predicted = log_softmax_of_lists(scores / self.temperature, lists, n_lists)
         target = target_distribution(full(relevance), lists, n_lists, self.target_temperature)
@@ -100,7 +94,7 @@ class EnhancedListNetLoss:
         return loss
 
 
-def squared_errors(predicted: torch.Tensor, true: torch.Tensor, lists: torch.Tensor, n_lists: int) -> torch.Tensor:
+def squared_errors(predicted: Tensor, true: Tensor, lists: Tensor, n_lists: int) -> Tensor:
     """Sum over lists of the mean squared error of what is known (not NaN), float32 scalar; 0 for a list of unknowns."""
     known = ~torch.isnan(true)
     number = true.new_zeros(n_lists).index_add(0, lists, known.float())

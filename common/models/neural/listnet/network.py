@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from common.models.neural.cached_module import CachedModule
@@ -30,7 +30,7 @@ class Norm(nn.Module):
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
         self.mean, self.variance = nn.Buffer(torch.zeros(width)), nn.Buffer(torch.ones(width))
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+    def forward(self, rows: Tensor) -> Tensor:
         """Rows (n, width), normalised."""
         learn = self.training and len(rows) > 1
         return functional.batch_norm(rows, self.mean, self.variance, self.weight, self.bias, learn)
@@ -67,7 +67,7 @@ class SideNetwork(nn.Module):
         for name, rows in side.blocks.items():
             self.register_buffer(f"rows_{name}", torch.from_numpy(rows), persistent=False)
 
-    def forward(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def forward(self, places: Tensor) -> tuple[Tensor, Tensor | None]:
         """Vectors (n, outputs) of rows of the side, and the embeddings of their ids (n, width), if there are any."""
         own, parts = None, []
         for name, table in self.tables.items():
@@ -93,7 +93,7 @@ class Layer(nn.Module):
         self.residual = residual
         self.shortcut = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs, bias=False)
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+    def forward(self, rows: Tensor) -> Tensor:
         """Rows (n, inputs) to (n, outputs)."""
         return self.shortcut(rows) + self.made(rows) if self.residual else self.made(rows)
 
@@ -131,9 +131,7 @@ class HybridNetwork(CachedModule):
         nn.init.zeros_(self.plays.weight)
         self.listnet = EnhancedListNetLoss(s.temperature, s.target_temperature, s.ils_weight, s.ils_temperature)
 
-    def forward(
-        self, features: torch.Tensor, users: torch.Tensor, items: torch.Tensor, lists: torch.Tensor, **batch: Any
-    ) -> torch.Tensor:
+    def forward(self, features: Tensor, users: Tensor, items: Tensor, lists: Tensor, **batch: Any) -> Tensor:
         """The summed loss of a batch: ListNet's over the candidates, and the squared error of log plays."""
         s, ranked, n_lists = self.settings, batch["ranked"], batch["n_lists"]
         scores, plays = self.predict(features, users, items, batch["expected"])
@@ -147,9 +145,7 @@ class HybridNetwork(CachedModule):
             loss = loss + weight * squared_errors(plays, batch["plays"], lists, n_lists)
         return loss
 
-    def predict(
-        self, features: torch.Tensor, users: torch.Tensor, items: torch.Tensor, expected: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def predict(self, features: Tensor, users: Tensor, items: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
         """Ranking scores and log plays of pairs, (n,) each. users: codes, -1 for an unknown one; expected: log plays
         by the means alone."""
         centred = (features - self.scale[0]) / self.scale[1]
@@ -165,7 +161,7 @@ class HybridNetwork(CachedModule):
         rows = functional.relu(self.layers(rows))
         return self.ranks(rows)[:, 0], self.plays(rows)[:, 0] + expected
 
-    def _of_all(self, name: str, places: torch.Tensor, side: SideNetwork, project: nn.Linear | None) -> tuple[Any, Any]:
+    def _of_all(self, name: str, places: Tensor, side: SideNetwork, project: nn.Linear | None) -> tuple[Any, Any]:
         """What a side adds to pairs (0 where nothing is known), and its id embeddings: of the distinct ones of a
         batch in training, of all that there are, made once, afterwards."""
         if project is None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from common.models.neural import losses
@@ -27,18 +27,18 @@ class SASRecNetwork(nn.Module):
         self.side = nn.Buffer(torch.from_numpy(side), persistent=False)
         self.chances = nn.Buffer(torch.from_numpy(chances), persistent=False)
 
-    def table(self, output: bool = False) -> torch.Tensor:
+    def table(self, output: bool = False) -> Tensor:
         """Vectors of all items (n_items, width): those of the input, or those they are scored by."""
         own = self.others if output and self.others is not None else self.items
         return own if self.from_side is None else own + self.from_side(self.side)
 
-    def look_up(self, codes: torch.Tensor, output: bool = False) -> torch.Tensor:
+    def look_up(self, codes: Tensor, output: bool = False) -> Tensor:
         """Vectors of some items, (len(codes), width), without making those of all."""
         own = self.others if output and self.others is not None else self.items
         vectors = functional.embedding(codes, own)
         return vectors if self.from_side is None else vectors + self.from_side(functional.embedding(codes, self.side))
 
-    def forward(self, targets: torch.Tensor, negatives: torch.Tensor | None = None, **packed: Any) -> torch.Tensor:
+    def forward(self, targets: Tensor, negatives: Tensor | None = None, **packed: Any) -> Tensor:
         """The summed loss of a batch; `packed` is what `encode` takes."""
         if negatives is None:
             table = self.table()
@@ -52,10 +52,10 @@ class SASRecNetwork(nn.Module):
         n_items, calibration = len(self.items), self.settings.calibration
         return losses.generalised_bce(hidden, own, others, targets, negatives, n_items, calibration)
 
-    def encode(self, vectors: torch.Tensor, positions: torch.Tensor, cells: torch.Tensor, **shape: Any) -> torch.Tensor:
+    def encode(self, vectors: Tensor, positions: Tensor, cells: Tensor, **shape: Any) -> Tensor:
         """A vector per event, (tokens, width)."""
         return self.encoder(vectors, positions, cells, shape["windows"], shape["width"])
 
-    def attention(self, codes: torch.Tensor, positions: torch.Tensor) -> list[torch.Tensor]:
+    def attention(self, codes: Tensor, positions: Tensor) -> list[Tensor]:
         """Attention weights of each block for one window, (heads, tokens, tokens) each."""
         return self.encoder.attention(self.look_up(codes), positions)

@@ -7,7 +7,7 @@ each window at the left, so that under a causal mask no event can see the empty 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -22,7 +22,7 @@ class Dropout(nn.Module):
         super().__init__()
         self.share = share
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
+    def forward(self, values: Tensor) -> Tensor:
         """The values, in training some of them 0 and the others larger."""
         dropped = round(256 * self.share)
         if not self.training or not dropped:
@@ -49,7 +49,7 @@ class Block(nn.Module):
         self.widen, self.narrow = nn.Linear(width, inner), nn.Linear(inner, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, events: torch.Tensor, cells: torch.Tensor, windows: int, width: int) -> torch.Tensor:
+    def forward(self, events: Tensor, cells: Tensor, windows: int, width: int) -> Tensor:
         """Events (tokens, width of the model) after this block; `cells` are their places in (windows, width)."""
         if not self.before:
             events = self.attention_norm(events + self._attend(events, cells, windows, width))
@@ -57,13 +57,13 @@ class Block(nn.Module):
         events = events + self._attend(self.attention_norm(events), cells, windows, width)
         return events + self._think(self.inner_norm(events))
 
-    def _attend(self, events: torch.Tensor, cells: torch.Tensor, windows: int, width: int) -> torch.Tensor:
+    def _attend(self, events: Tensor, cells: Tensor, windows: int, width: int) -> Tensor:
         queries, keys, values = self._heads(events, cells, windows, width)
         mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
         mixed = mixed.transpose(1, 2).reshape(windows * width, events.shape[1])[cells]
         return self.dropout(self.join(mixed))
 
-    def _heads(self, events: torch.Tensor, cells: torch.Tensor, windows: int, width: int) -> tuple[torch.Tensor, ...]:
+    def _heads(self, events: Tensor, cells: Tensor, windows: int, width: int) -> tuple[Tensor, ...]:
         """Queries, keys and values, each (windows, heads, width, width of a head)."""
         projected = self.project(events)
         laid_out = projected.new_zeros(windows * width, projected.shape[1]).index_copy(0, cells, projected)
@@ -71,10 +71,10 @@ class Block(nn.Module):
         parts = laid_out.view(windows, width, 3, self.heads, of_head).permute(2, 0, 3, 1, 4)
         return parts[0], parts[1], parts[2]
 
-    def _think(self, events: torch.Tensor) -> torch.Tensor:
+    def _think(self, events: Tensor) -> Tensor:
         return self.dropout(self.narrow(self.dropout(functional.relu(self.widen(events)))))
 
-    def weights(self, events: torch.Tensor) -> torch.Tensor:
+    def weights(self, events: Tensor) -> Tensor:
         """Attention weights of one window of events, (heads, tokens, tokens): row t is what event t looks at."""
         n = len(events)
         cells = torch.arange(n, device=events.device)
@@ -96,20 +96,18 @@ class Encoder(nn.Module):
         self.dropout = Dropout(dropout)
         nn.init.normal_(self.positions, std=0.02)
 
-    def start(self, vectors: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    def start(self, vectors: Tensor, positions: Tensor) -> Tensor:
         """Item vectors (tokens, width), scaled by sqrt(width) as in the paper, plus those of their positions."""
         return self.dropout(vectors * math.sqrt(vectors.shape[1]) + functional.embedding(positions, self.positions))
 
-    def forward(
-        self, vectors: torch.Tensor, positions: torch.Tensor, cells: torch.Tensor, windows: int, width: int
-    ) -> torch.Tensor:
+    def forward(self, vectors: Tensor, positions: Tensor, cells: Tensor, windows: int, width: int) -> Tensor:
         """A vector per event, (tokens, width of the model)."""
         events = self.start(vectors, positions)
         for block in self.blocks:
             events = block(events, cells, windows, width)
         return self.norm(events)
 
-    def attention(self, vectors: torch.Tensor, positions: torch.Tensor) -> list[torch.Tensor]:
+    def attention(self, vectors: Tensor, positions: Tensor) -> list[Tensor]:
         """Attention weights of each block for one window, (heads, tokens, tokens) each."""
         events, found = self.start(vectors, positions), []
         cells = torch.arange(len(events), device=events.device)

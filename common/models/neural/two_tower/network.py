@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from common.models.neural.cached_module import CachedModule
@@ -26,7 +26,7 @@ class ItemTower(nn.Module):
         self.features = nn.Buffer(torch.from_numpy(features), persistent=False)
         self.heard = nn.Buffer(torch.from_numpy(heard.astype(np.float32))[:, None], persistent=False)
 
-    def forward(self, codes: torch.Tensor, drop: float = 0.0) -> torch.Tensor:
+    def forward(self, codes: Tensor, drop: float = 0.0) -> Tensor:
         """Vectors of items, (len(codes), width); each id is dropped with probability `drop`."""
         ids = functional.embedding(codes, self.ids) * self.heard[codes]
         if drop:
@@ -50,9 +50,7 @@ class UserTower(nn.Module):
         self.attributes = nn.Buffer(torch.from_numpy(attributes), persistent=False)
         self.scale = nn.Buffer(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
 
-    def forward(
-        self, vectors: torch.Tensor, features: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, attributes: Any
-    ) -> torch.Tensor:
+    def forward(self, vectors: Tensor, features: Tensor, rows: Tensor, weights: Tensor, attributes: Any) -> Tensor:
         """Vectors of users, (b, width).
 
         vectors (events, width), features (events, n_features), weights (events,): what is in the histories; rows
@@ -64,7 +62,7 @@ class UserTower(nn.Module):
         measures = (measures - self.scale[0]) / self.scale[1]
         return self.straight(gathered) + self.mixed(torch.cat([gathered, profile, measures, attributes], 1))
 
-    def about(self, features: torch.Tensor, rows: torch.Tensor, n_rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def about(self, features: Tensor, rows: Tensor, n_rows: int) -> tuple[Tensor, Tensor]:
         """Profiles of histories (n_rows, n_features), and their log activity and diversity (n_rows, 2)."""
         n = torch.bincount(rows, minlength=n_rows).to(features.dtype)[:, None]
         profile = pooled(features, rows, n_rows) / n.clamp(min=1)
@@ -83,7 +81,7 @@ class Towers(CachedModule):
         self.items = ItemTower(items, heard, s.width, s.hidden, s.dropout)
         self.users = UserTower(s.width, items.shape[1], attributes, s.hidden, s.dropout)
 
-    def forward(self, items: torch.Tensor, shown: torch.Tensor, pool: torch.Tensor, **batch: Any) -> torch.Tensor:
+    def forward(self, items: Tensor, shown: Tensor, pool: Tensor, **batch: Any) -> Tensor:
         """The summed loss of a batch."""
         s = self.settings
         vectors = self.items(items, s.id_dropout if self.training else 0.0)
@@ -93,27 +91,20 @@ class Towers(CachedModule):
         own = {name: batch[name] for name in ("rows", "places", "known_rows", "known_places", "log_share")}
         return mixed_softmax(users / s.temperature, self.scaled(vectors[pool]), **own)
 
-    def of_histories(
-        self,
-        vectors: torch.Tensor,
-        items: torch.Tensor,
-        rows: torch.Tensor,
-        ages: torch.Tensor,
-        attributes: torch.Tensor,
-    ) -> torch.Tensor:
+    def of_histories(self, vectors: Tensor, items: Tensor, rows: Tensor, ages: Tensor, attributes: Tensor) -> Tensor:
         """Vectors of users from their histories' vectors, codes, rows and ages, ready for the dot product."""
         half_life = self.settings.half_life
         weights = torch.exp2(-ages / half_life) if half_life else torch.ones_like(ages)
         return self.scaled(self.users(vectors, self.items.features[items], rows, weights, attributes))
 
-    def attributes(self, codes: torch.Tensor) -> torch.Tensor:
+    def attributes(self, codes: Tensor) -> Tensor:
         """What is known of users besides their history; in training of some, at random, nothing."""
         known = self.users.attributes[codes]
         if self.training:
             known = known * (torch.rand(len(codes), 1, device=known.device) >= self.settings.person_dropout)
         return known
 
-    def scaled(self, vectors: torch.Tensor) -> torch.Tensor:
+    def scaled(self, vectors: Tensor) -> Tensor:
         """Vectors of length 1 where the settings want cosines."""
         return functional.normalize(vectors, dim=1) if self.settings.normalise else vectors
 
@@ -123,6 +114,6 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
 
 
-def pooled(values: torch.Tensor, rows: torch.Tensor, n_rows: int) -> torch.Tensor:
+def pooled(values: Tensor, rows: Tensor, n_rows: int) -> Tensor:
     """Sums of values (events, width) by row, (n_rows, width)."""
     return values.new_zeros(n_rows, values.shape[1]).index_add(0, rows, values)
