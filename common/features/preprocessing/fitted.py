@@ -34,6 +34,12 @@ STRATEGIES = {
     "cap": "capped",
     "none": "left in; scaled by mean and standard deviation",
 }
+IMPUTED = {
+    **dict.fromkeys(LABELS, "code 0"),
+    **dict.fromkeys(("explicit", "time_signature"), "the usual value"),
+    "timestamp": "hour_sin and hour_cos 0, which is no hour",
+}
+"""What stands for a missing value; in any other column it is the median."""
 MISSING = "_missing"
 """How the names of flags of missing values end."""
 LARGEST = float(np.finfo(np.float32).max)
@@ -102,12 +108,7 @@ class Fitted:
 
     def _note_missing(self, rows: pd.DataFrame, part: str, notes: Notes) -> None:
         for column in self.columns[part]:
-            if column in LABELS:
-                how = "code 0"
-            elif column == "timestamp":
-                how = "hour_sin and hour_cos 0, which is no hour"
-            else:
-                how = "the usual value" if column in ("explicit", "time_signature") else "the median"
+            how = IMPUTED.get(column, "the median")
             notes.add("missing values", column, rows[column].isna().sum(), f"imputed: {how}")
 
     def _number(self, name: str, rows: pd.DataFrame, notes: Notes) -> np.ndarray:
@@ -158,7 +159,7 @@ def learn(
             values = feature.values(distinct[feature.part], constants)
             fitted.usual[name] = float(np.nanmean(values) > 0.5)
             notes.add("binary", name, len(rows), f"0 or 1, usually {fitted.usual[name]:.0f}")
-    for name, (part, column) in CATEGORIES.items():
+    for name, (part, column, _) in CATEGORIES.items():
         if column in there:
             words = category(name, distinct[part])
             fitted.vocabularies[name] = list(AGE_GROUPS) if name == "age_group" else sorted(words.dropna().unique())

@@ -34,7 +34,7 @@ TEXTS = ("name", "artist_names", "genres")
 STAND_INS = {"release_year": "release_date", "artist": "artist_names"}
 """A column that is read where the first is absent."""
 DAY = 86_400
-AGE_STARTS = (18, 25, 35, 45, 55, 65)
+AGE_BOUNDS = (-np.inf, 18, 25, 35, 45, 55, 65, np.inf)
 AGE_GROUPS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65 and over")
 
 
@@ -92,14 +92,14 @@ BINARY = {
     "explicit": Feature("items", ("explicit",)),
     "time_signature_3": Feature("items", ("time_signature",), lambda beats: (4 - beats).clip(0, 1)),
 }
-CATEGORIES = {
-    "artist": ("items", "artist"),
-    "year": ("items", "release_year"),
-    "gender": ("users", "gender"),
-    "country": ("users", "country"),
-    "age_group": ("users", "age"),
+CATEGORIES: dict[str, tuple[str, str, Callable[[pd.Series], pd.Series]]] = {
+    "artist": ("items", "artist", pd.Series.copy),
+    "year": ("items", "release_year", lambda years: years.map("{:.0f}".format)),
+    "gender": ("users", "gender", lambda genders: genders.str.casefold()),
+    "country": ("users", "country", pd.Series.copy),
+    "age_group": ("users", "age", lambda ages: pd.cut(ages, AGE_BOUNDS, right=False, labels=AGE_GROUPS)),
 }
-"""Category: the part that it belongs to and the column that it is made of."""
+"""Category: the part that it belongs to, the column that it is made of, and how."""
 
 
 def category(name: str, rows: pd.DataFrame) -> pd.Series:
@@ -110,14 +110,5 @@ def category(name: str, rows: pd.DataFrame) -> pd.Series:
     >>> category("year", pd.DataFrame({"release_year": [1989.0, np.nan]})).tolist()
     ['1989', None]
     """
-    values = rows[CATEGORIES[name][1]]
-    if name == "age_group":
-        groups = np.searchsorted(AGE_STARTS, np.nan_to_num(values.to_numpy(float)), side="right")
-        words = np.array(AGE_GROUPS, object)[groups]
-    elif name == "year":
-        words = np.array([f"{year:.0f}" for year in values.to_numpy(float)], object)
-    elif name == "gender":
-        return values.str.casefold()
-    else:
-        return values
-    return pd.Series(np.where(values.notna(), words, None), values.index, object)
+    _, column, words = CATEGORIES[name]
+    return words(rows[column]).astype(object).where(rows[column].notna(), None)

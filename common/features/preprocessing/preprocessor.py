@@ -85,6 +85,7 @@ class MusicPreprocessor:
         self.handle_outliers, self.missing = handle_outliers, dict(missing or {})
         self.reference_year = None if reference_year is None else int(reference_year)
         self.text_dimensions = whole_number("text_dimensions", text_dimensions)
+        self._dropped_on = [column for column, choice in self.missing.items() if choice == "drop"]
         self._fitted: Fitted | None = None
 
     def fit_transform(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -200,11 +201,6 @@ class MusicPreprocessor:
             raise UserError(f"{arrays} is missing, damaged or of another fit; {mend}") from error
         loaded._take(fitted, texts, left_out, report)
         return loaded
-
-    @property
-    def _dropped_on(self) -> list[str]:
-        """Columns without a value in which a row is dropped."""
-        return [column for column, choice in self.missing.items() if choice == "drop"]
 
     def _fit_texts(
         self, frame: pd.DataFrame, left_out: dict[str, str], notes: Notes

@@ -112,13 +112,12 @@ class TextEncoder:
         The reduction is a truncated SVD (Halko et al. 2011) of the rows, always with the same random numbers.
         """
         from sklearn.decomposition import TruncatedSVD
-        from sklearn.feature_extraction.text import TfidfVectorizer
 
         known = texts.dropna().tolist()
         tokens = count_tokens(known, pattern)
         if not tokens:
             return None
-        vectorizer = TfidfVectorizer(token_pattern=pattern, vocabulary=tokens)
+        vectorizer = tfidf(pattern, tokens)
         rows = vectorizer.fit_transform(known)
         components = np.zeros((0, len(tokens)), np.float32)
         if len(tokens) > dimensions:
@@ -129,16 +128,18 @@ class TextEncoder:
     def __call__(self, texts: pd.Series) -> np.ndarray:
         """Vectors of texts, float32 (len(texts), dimensions); zeros without a known token."""
         codes, distinct = pd.factorize(texts)  # a missing text has code -1, which is the row of zeros at the end
-        rows = self._vectorizer().transform([*distinct, ""])
+        vectorizer = tfidf(self.pattern, self.tokens)
+        vectorizer.idf_ = self.idf
+        rows = vectorizer.transform([*distinct, ""])
         dense = rows @ self.components.T.astype(float) if len(self.components) else rows.toarray()
         return np.asarray(dense, np.float32)[codes]
 
-    def _vectorizer(self) -> Any:
-        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(token_pattern=self.pattern, vocabulary=self.tokens)
-        vectorizer.idf_ = self.idf
-        return vectorizer
+def tfidf(pattern: str, tokens: list[str]) -> Any:
+    """scikit-learn's vectoriser that knows these tokens."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(token_pattern=pattern, vocabulary=tokens)
 
 
 def count_tokens(texts: list[str], pattern: str) -> list[str]:

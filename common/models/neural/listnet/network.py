@@ -55,8 +55,7 @@ class SideNetwork(nn.Module):
 
     def __init__(self, side: Side, width: int, dropout: float, drop_ids: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.drop_ids, self.names = drop_ids, list(side.blocks)
+        self.dropout, self.drop_ids = nn.Dropout(dropout), drop_ids
         n_codes = {"id": int(side.ids.max(initial=0)) + 1, **side.sizes} if side.with_ids else dict(side.sizes)
         self.tables = nn.ModuleDict({name: embedding(n, width) for name, n in n_codes.items()})
         self.n_rows = len(side.ids)
