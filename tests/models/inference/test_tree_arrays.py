@@ -5,11 +5,12 @@ import numpy as np
 from common.models.inference.tree_arrays import Nodes
 
 # Tree 0: x0 <= 1 ? leaf 10 : (x1 <= 5 ? leaf 20 : leaf 30), missing x1 goes left. Tree 1: a leaf alone.
+FIELDS = ("left", "right", "feature", "threshold", "missing_left")
+LEAF = (-1, -1, 0, 0.0, 0)
 RECORDS = np.array(
-    [(1, 2, 0, 1.0, 0), (-1, -1, 0, 0.0, 0), (3, 4, 1, 5.0, 1), *[(-1, -1, 0, 0.0, 0)] * 3],
-    [("left", int), ("right", int), ("feature", int), ("threshold", float), ("missing_left", int)],
+    [(1, 2, 0, 1.0, 0), LEAF, (3, 4, 1, 5.0, 1), LEAF, LEAF, LEAF], list(zip(FIELDS, "iiifi", strict=True))
 )
-NODES = Nodes.join([RECORDS[:5], RECORDS[5:]], RECORDS.dtype.names, np.array([0.0, 10.0, 0.0, 20.0, 30.0, 7.0]))
+NODES = Nodes.join([RECORDS[:5], RECORDS[5:]], FIELDS, np.array([0.0, 10.0, 0.0, 20.0, 30.0, 7.0]))
 ROWS = np.array([[1.0, 9.0], [2.0, 5.0], [2.0, 6.0], [np.nan, np.nan], [0.0, np.nan]], np.float32)
 
 

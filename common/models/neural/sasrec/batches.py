@@ -25,8 +25,7 @@ def reorder(histories: Histories, order: str, rng: np.random.Generator | None) -
         keys = [rng.random(len(histories.items)), histories.timestamps]
     if not keys:
         return histories
-    users = np.repeat(np.arange(len(histories)), histories.lengths)
-    places = np.lexsort([*keys, users])
+    places = np.lexsort([*keys, histories.rows])
     times = None if histories.timestamps is None else histories.timestamps[places]
     return Histories(histories.indptr, histories.items[places], histories.weights[places], histories.n_items, times)
 

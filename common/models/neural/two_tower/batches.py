@@ -33,8 +33,8 @@ class PooledBatches:
         """The histories of an epoch, drawn by the seed and its number alone."""
         rng = np.random.default_rng([self.seed, number])
         shown, targets = self._split(rng)
-        owners = np.repeat(np.arange(len(self.histories)), self.histories.lengths)
-        return PooledEpoch(rng.permutation(np.unique(owners[targets])), self.size, self, number, shown, targets)
+        users = np.unique(self.histories.rows[targets])
+        return PooledEpoch(rng.permutation(users), self.size, self, number, shown, targets)
 
     def _split(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Which events are shown and which are to be found, bool (events,) each."""

@@ -140,7 +140,7 @@ class TwoTower(Neural):
 
         some = self.histories.take(self._sample())
         features = torch.from_numpy(self.items[some.items])
-        rows = torch.from_numpy(np.repeat(np.arange(len(some)), some.lengths))
+        rows = torch.from_numpy(some.rows)
         measures = towers.users.about(features, rows, len(some))[1]
         spread = measures.std(0, correction=0)
         towers.users.scale.copy_(torch.stack([measures.mean(0), spread.clamp(min=1.0)]))
@@ -210,7 +210,7 @@ class TwoTower(Neural):
         with self.running(exact=True):
             for start in range(0, len(histories), AT_ONCE):
                 some = histories.take(np.arange(start, min(start + AT_ONCE, len(histories))))
-                rows = np.repeat(np.arange(len(some)), some.lengths)
+                rows = some.rows
                 codes = some.items.astype(np.int64)
                 arrays = (table[codes], codes, rows, ages(rows), attributes[start : start + AT_ONCE])
                 made.append(self.array(self.network.of_histories(*map(self.tensor, arrays))))
