@@ -215,8 +215,7 @@ class Trainer:
         values = {name: curve[number - 1] for name, curve in self.state["curves"].items()}
         shown = {"loss": f"{values['train/loss']:.3f}"}
         if "val/ndcg_10" in values:
-            shown["NDCG@10"] = f"{values['val/ndcg_10']:.4f}"
-            shown["best"] = f"{self.stopping.best or 0:.4f}"
+            shown |= {"NDCG@10": f"{values['val/ndcg_10']:.4f}", "best": f"{self.stopping.best or 0:.4f}"}
         bar.set_postfix(shown)
         if self.context.report is not None:
             self.context.report(values, number)

@@ -10,6 +10,7 @@ country, and numbers. Whatever the data lack is not built.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,11 +123,9 @@ class HybridNetwork(CachedModule):
         )
         both = "id" in self.items.tables and "id" in self.users.tables
         self.of_both = nn.Linear(s.width, first, bias=False) if both else None
-        widths = [first, *s.hidden[1:]]
-        self.layers = nn.Sequential(
-            *(Layer(a, b, s.dropout, s.residual) for a, b in zip([first, *widths[:-1]], widths, strict=True))
-        )
-        self.ranks, self.plays = nn.Linear(widths[-1], 1), nn.Linear(widths[-1], 1)
+        widths = pairwise([first, *s.hidden])
+        self.layers = nn.Sequential(*(Layer(inputs, outputs, s.dropout, s.residual) for inputs, outputs in widths))
+        self.ranks, self.plays = nn.Linear(s.hidden[-1], 1), nn.Linear(s.hidden[-1], 1)
         nn.init.zeros_(self.plays.weight)
         self.listnet = EnhancedListNetLoss(s.temperature, s.target_temperature, s.ils_weight, s.ils_temperature)
 
