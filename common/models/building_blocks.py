@@ -8,6 +8,7 @@ from common.models.base import Recommender, best
 from common.models.explanation import Explanation
 from common.splits.histories import Histories, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
+from common.utils.arrays import below
 
 
 class HistoryRecommender(Recommender):
@@ -69,8 +70,7 @@ def pack_parts(parts: Mapping[str, Recommender]) -> dict[str, np.ndarray]:
 def restore_parts(parts: Mapping[str, Recommender], arrays: dict[str, np.ndarray]) -> None:
     """Give several models back what `pack_parts` took."""
     for name, part in parts.items():
-        prefix = f"{name}/"
-        part.restore({key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)})
+        part.restore(below(arrays, f"{name}/"))
 
 
 def similar_by_parts(

@@ -4,6 +4,7 @@ Candidates, their features and the cross-fitted training data are those of every
 puts them in order is `ranker.py`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -18,7 +19,7 @@ from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
-from common.training.context import FitContext
+from common.training.context import FitContext, RefitSchedule
 from common.training.settings import TrainingSettings
 from common.utils.errors import UserError
 from common.utils.io import atomic, write_json
@@ -111,19 +112,26 @@ class HybridListNet(TwoStageRecommender):
         return Neural.best_device()
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
+        self._train(train, context, None if validation is None else lambda: validation(self))
+
+    def _refit(self, train: TrainView, context: FitContext) -> None:
+        self._train(train, context, None, self.ranker.refit_schedule)
+
+    def _train(
+        self,
+        train: TrainView,
+        context: FitContext,
+        validate: Callable[[], float] | None,
+        schedule: RefitSchedule | None = None,
+    ) -> None:
         self.settings.check()
         self.kept = {}
         try:
-            validate = None if validation is None else lambda: validation(self)
-            self.ranker.fit(self.cross_fit(train, context).data, validate, context)
+            self.ranker.set_state(self.cross_fit(train, context).data)
+            chosen = self.ranker.train_on(train, validate, context, schedule)
         finally:
             self.kept = None
-        self.curves, self.costs = self.ranker.chosen.curves, self.ranker.chosen.costs
-
-    def _refit(self, train: TrainView, context: FitContext) -> None:
-        self.settings.check()
-        self.ranker.refit(self.cross_fit(train, context).data, context)
-        self.curves, self.costs = self.ranker.chosen.curves, self.ranker.chosen.costs
+        self.curves, self.costs = chosen.curves, chosen.costs
 
     def candidates(self, query: Query) -> Candidates:
         """The candidates of a query and their features, kept while `fit` runs."""

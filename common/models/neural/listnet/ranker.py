@@ -4,7 +4,6 @@ The network is `network.py`, its inputs beside the features of a pair `inputs.py
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from common.models.neural.two_tower.features import mean_and_spread
 from common.models.two_stage.base import Candidates
 from common.models.two_stage.training_data import TrainingData
 from common.splits.train_view import TrainView
-from common.training.context import FitContext, RefitSchedule
 
 if TYPE_CHECKING:
     from common.models.neural.listnet.network import HybridNetwork
@@ -42,21 +40,9 @@ class ListNetRanker(NetworkOwner):
     def __init__(self, settings: Any, seed: int, device: str) -> None:
         self.settings, self.seed, self.device = settings, seed, device
         self.inference_only = False
-        self.chosen = RefitSchedule(0, [])
-        """What came of the last training."""
-
-    def fit(self, data: TrainingData, validate: Callable[[], float] | None, context: FitContext) -> None:
-        """Train a network on the lists of cross-fitted candidates; see `Neural`."""
-        self.set_state(data)
-        self.chosen = self.train_on(data.train, validate, context)
-
-    def refit(self, data: TrainingData, context: FitContext) -> None:
-        """The same for the epochs and rates that the last validated `fit` has chosen."""
-        self.set_state(data)
-        self.chosen = self.train_on(data.train, None, context, self.refit_schedule)
 
     def set_state(self, data: TrainingData) -> None:
-        """Gather the inputs of the network."""
+        """Gather the inputs of the network and the lists of cross-fitted candidates that it is trained on."""
         s, self.inference_only = self.settings, False
         self.feature_columns = data.columns
         used = [not self._left_out(group, name) for group, own in data.columns.items() for name in own]

@@ -17,11 +17,12 @@ import numpy as np
 
 from common.features.content_vectors import item_vectors
 from common.models.base import as_histories, best
+from common.models.building_blocks import HistoryRecommender
 from common.models.inference.numpy_layers import Weights, normalise
 from common.models.inference.numpy_networks import NumpySASRec
 from common.models.neural.base import Neural
 from common.models.neural.sasrec.batches import SequenceBatches, last_windows, pack, reorder
-from common.splits.histories import Histories, pack_histories, unpack_histories
+from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.settings import TrainingSettings
 from common.utils.errors import UserError
@@ -78,7 +79,7 @@ class SASRecSettings(TrainingSettings):
             raise UserError(f"--sasrec.width {self.width}: give a multiple of --sasrec.heads {self.heads}")
 
 
-class SASRec(Neural):
+class SASRec(Neural, HistoryRecommender):
     """The model of the module's head. It has nothing of its own for a user, so newcomers fold in as they are."""
 
     name = "sasrec"
@@ -87,7 +88,7 @@ class SASRec(Neural):
     def set_state(self, train: TrainView) -> None:
         """Keep the histories, the popularity, and the side features of the items."""
         self.settings.check()
-        self.histories, self.popularity = train.histories, train.popularity
+        self.keep(train)
         self.side = side_features(train, self.settings.tags, self.settings.audio)
 
     def as_numpy(self, weights: Weights) -> NumpySASRec:
@@ -121,16 +122,12 @@ class SASRec(Neural):
         drawn = np.searchsorted(self.cumulated, rng.random(self.settings.negatives))
         return {"negatives": np.minimum(drawn, len(self.cumulated) - 1)}
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """Scores from the histories seen in `fit`."""
-        return self.fold_in(self.histories.take(users))
-
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores of any histories; of a longer one than the model's the last events count, an empty one gets the
         popular list."""
         histories = reorder(as_histories(histories, self.histories.n_items), self.settings.order, None)
         scores = np.empty((len(histories), histories.n_items), np.float32)
-        scores[:] = self.popularity / self.popularity.max() - 1
+        scores[:] = self.popular_scores
         known = np.flatnonzero(histories.lengths)
         with self.running(exact=True):
             table = self.network.table(output=True)
@@ -167,14 +164,13 @@ class SASRec(Neural):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The network, histories, popularity, side features."""
-        state = {"popularity": self.popularity, "side": self.side}
-        return super().arrays() | state | pack_histories(self.histories)
+        return Neural.arrays(self) | HistoryRecommender.arrays(self) | {"side": self.side}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `arrays` gave."""
-        self.popularity, self.side = arrays["popularity"], arrays["side"].reshape(len(arrays["popularity"]), -1)
-        self.histories = unpack_histories(arrays, len(self.popularity))
-        super().restore(arrays)
+        HistoryRecommender.restore(self, arrays)
+        self.side = arrays["side"].reshape(len(self.popularity), -1)
+        Neural.restore(self, arrays)
 
 
 def side_features(train: TrainView, tags: int, audio: bool) -> np.ndarray:
