@@ -1,7 +1,5 @@
 """Items as vectors of genres, tags and audio: what content models and the diversity measures compare."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -19,8 +17,8 @@ def item_vectors(train: TrainView, space: str) -> sparse.csr_array | None:
     genre: one equal entry per genre of the item; tag: assignments in train per tag; audio: the audio features,
     standardised over the items that have them. An item without any feature has a row of zeros.
     """
-    build = {"genre": partial(distinct_values, column="genres"), "tag": tag_counts, "audio": _audio}[space]
-    vectors = build(train)
+    own = {"tag": tag_counts, "audio": _audio}
+    vectors = distinct_values(train, "genres") if space == "genre" else own[space](train)
     return None if vectors is None else of_unit_length(vectors)
 
 
