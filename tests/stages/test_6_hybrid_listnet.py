@@ -105,9 +105,9 @@ def test_data_of_nothing_but_interactions_go_through_every_study(small_data, sma
 def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
     schedules, train = [], loop.Trainer
 
-    def noting(*given, schedule, **named):
-        schedules.append(schedule and schedule.epochs)
-        return train(*given, schedule=schedule, **named)
+    def noting(*given: Any, **named: Any) -> Any:
+        schedules.append(named["schedule"] and named["schedule"].epochs)
+        return train(*given, **named)
 
     monkeypatch.setattr(loop, "Trainer", noting)
     stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--plays", "--phase", "select"])

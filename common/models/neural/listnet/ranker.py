@@ -141,8 +141,8 @@ class ListNetRanker(NetworkOwner):
     def state(self) -> dict[str, np.ndarray]:
         """The sides, the spaces, and how features are scaled, as arrays."""
         spaces = {f"space/{place}": vectors for place, vectors in enumerate(self.spaces)}
-        mean = np.array(self.mean_plays)
-        about = {"used": self.used, "scale": self.scale, "mean_plays": mean, "knows_people": np.array(self.knows_users)}
+        about: dict[str, np.ndarray] = {"used": self.used, "scale": self.scale}
+        about |= {"mean_plays": np.array(self.mean_plays), "knows_people": np.array(self.knows_users)}
         return self.items.pack("items") | self.users.pack("users") | spaces | about
 
     def load_state(self, arrays: dict[str, np.ndarray]) -> None:
