@@ -53,7 +53,7 @@ def test_what_is_shared_is_made_once_for_the_same_train_view_settings_and_seed(t
     again, known = cross_fit(train, dataclasses.replace(RECIPE, settings=dataclasses.replace(SETTINGS)), shared)
     assert known
     assert again is first
-    recipes = [dataclasses.replace(RECIPE, **changed) for changed in ({"seed": 1}, {"negatives": 3})]
+    recipes = [dataclasses.replace(RECIPE, seed=1), dataclasses.replace(RECIPE, negatives=3)]
     for view, recipe in [*((train, recipe) for recipe in recipes), (dataclasses.replace(train), RECIPE)]:
         other, known = cross_fit(view, recipe, shared)
         assert not known
