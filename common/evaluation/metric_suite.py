@@ -32,8 +32,9 @@ class MetricSuite:
     """Measures lists on one holdout; holds what the train view alone determines."""
 
     def __init__(self, train: TrainView, holdout: Holdout, places: np.ndarray) -> None:
-        self.train, self.holdout = train, holdout
-        self.history_mean = mean_count_of_histories(holdout.given, train.counts)
+        self.train, self.holdout, self.items = train, holdout, pd.Index(train.items["item_id"])
+        given = holdout.given
+        self.history_mean = mean_by_row(given.rows, train.counts[given.items], len(given))
         self.popular = popular_lists(train.popularity, holdout.given, places, DEEPEST)
         spaces = {space: item_vectors(train, space) for space in SPACES}
         self.spaces = {space: vectors for space, vectors in spaces.items() if vectors is not None}
@@ -45,51 +46,34 @@ class MetricSuite:
 
     def measure(self, recommendations: pd.DataFrame, targets: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
         """Per-user metrics (a row per evaluated row, a column per metric) and the overall values."""
-        target_rows = rows_of(targets, self.holdout)
+        target_rows, n_rows = rows_of(targets, self.holdout), len(self.holdout.users)
+        ranks, sampled = targets["rank"].to_numpy(), targets["rank_sampled99"].to_numpy()
+        drawn = sampled > 0  # of very large data only some held-out items have negatives
         lists = self._lists(recommendations)
-        hits, n_relevant = hits_from_ranks(target_rows, targets["rank"].to_numpy(), len(self.holdout.users), DEEPEST)
-        columns = accuracy(hits, n_relevant) | self._sampled(targets, target_rows) | self._beyond_accuracy(hits, lists)
-        retrieved = targets["rank"].to_numpy() <= RETRIEVED
-        columns[f"recall_{RETRIEVED}"] = np.bincount(target_rows, retrieved, len(n_relevant)) / n_relevant
+        hits, n_relevant = hits_from_ranks(target_rows, ranks, n_rows, DEEPEST)
+        alone = one_by_one(target_rows[drawn], sampled[drawn], n_rows, CUTOFFS)
+        columns = accuracy(hits, n_relevant) | {f"{name}_sampled99": values for name, values in alone.items()}
+        columns |= self._beyond_accuracy(hits, lists)
+        columns[f"recall_{RETRIEVED}"] = mean_by_row(target_rows, ranks <= RETRIEVED, n_rows)
         per_user = pd.DataFrame(columns)
         means = per_user.mean()
         overall: dict[str, float] = {str(name): float(value) for name, value in means.items() if not np.isnan(value)}
         for k in CUTOFFS:
             overall[f"coverage_{k}"] = metrics.coverage(lists, self.train.n_items, k)
             overall[f"gini_{k}"] = metrics.gini(lists, self.train.n_items, k)
-        overall |= found_by_visibility(targets, self._described(targets)) | self._of_segments(per_user)
+        described = self.described[codes_of(targets["item_id"], self.items)]
+        overall |= found_by_visibility(targets, described) | self._of_segments(per_user)
         overall |= {"n_users": len(np.unique(self.holdout.users)), "n_targets": len(targets)}
         ids = {"user_id": self.holdout.users.astype(str)}
         if self.holdout.n_given is not None:
             ids["given"] = self.holdout.n_given
         return pd.concat([pd.DataFrame(ids), per_user], axis=1), overall
 
-    def _described(self, targets: pd.DataFrame) -> np.ndarray:
-        """Whether anything is known of each target's content, bool (targets,)."""
-        return self.described[codes_of(targets["item_id"], pd.Index(self.train.items["item_id"]))]
-
     def _lists(self, recommendations: pd.DataFrame) -> np.ndarray:
         top = recommendations[recommendations["rank"].to_numpy() <= DEEPEST]
         lists = np.full((len(self.holdout.users), DEEPEST), -1, np.int64)
-        items = codes_of(top["item_id"], pd.Index(self.train.items["item_id"]))
-        lists[rows_of(top, self.holdout), top["rank"].to_numpy() - 1] = items
+        lists[rows_of(top, self.holdout), top["rank"].to_numpy() - 1] = codes_of(top["item_id"], self.items)
         return lists
-
-    def _sampled(self, targets: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Every held-out item is a list of its own with one hit; a user's value is the mean over the user's.
-
-        Of very large data only some held-out items have negatives; a user without any has NaN.
-        """
-        sampled = targets["rank_sampled99"].to_numpy() > 0
-        targets, rows = targets[sampled], rows[sampled]
-        one = np.ones(len(targets), np.int64)
-        hits, _ = hits_from_ranks(np.arange(len(targets)), targets["rank_sampled99"].to_numpy(), len(targets), DEEPEST)
-        per_target = {f"hr_{k}": metrics.hit_rate(hits, k) for k in CUTOFFS}
-        per_target |= {f"ndcg_{k}": metrics.ndcg(hits, one, k) for k in CUTOFFS}
-        per_target |= {f"mrr_{k}": metrics.reciprocal_rank(hits, k) for k in CUTOFFS}
-        n = np.bincount(rows, minlength=len(self.holdout.users))
-        n = np.where(n > 0, n, np.nan)
-        return {f"{name}_sampled99": np.bincount(rows, values, len(n)) / n for name, values in per_target.items()}
 
     def _beyond_accuracy(self, hits: np.ndarray, lists: np.ndarray) -> dict[str, np.ndarray]:
         train, columns = self.train, {}
@@ -128,6 +112,28 @@ def hits_from_ranks(rows: np.ndarray, ranks: np.ndarray, n_rows: int, depth: int
     within = ranks <= depth
     hits[rows[within], ranks[within] - 1] = True
     return hits, np.bincount(rows, minlength=n_rows)
+
+
+def one_by_one(rows: np.ndarray, ranks: np.ndarray, n_rows: int, cutoffs: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """HR, NDCG and MRR where every held-out item is a list of its own with one hit, the mean over each row's.
+
+    `rows`, `ranks` int (targets,); float64 (n_rows,) each, NaN for a row without targets.
+    """
+    hits, one = hits_from_ranks(np.arange(len(ranks)), ranks, len(ranks), max(cutoffs))
+    found = {f"hr_{k}": metrics.hit_rate(hits, k) for k in cutoffs}
+    found |= {f"ndcg_{k}": metrics.ndcg(hits, one, k) for k in cutoffs}
+    found |= {f"mrr_{k}": metrics.reciprocal_rank(hits, k) for k in cutoffs}
+    return {name: mean_by_row(rows, values, n_rows) for name, values in found.items()}
+
+
+def mean_by_row(rows: np.ndarray, values: np.ndarray, n_rows: int) -> np.ndarray:
+    """Mean of the values of each row, float64 (n_rows,), NaN for a row without any.
+
+    >>> mean_by_row(np.array([0, 0, 2]), np.array([1.0, 2.0, 5.0]), 3)
+    array([1.5, nan, 5. ])
+    """
+    n = np.bincount(rows, minlength=n_rows)
+    return np.bincount(rows, values, n_rows) / np.where(n > 0, n, np.nan)
 
 
 def accuracy(hits: np.ndarray, n_relevant: np.ndarray) -> dict[str, np.ndarray]:
@@ -170,13 +176,6 @@ def found_by_visibility(targets: pd.DataFrame, described: np.ndarray) -> dict[st
     return found
 
 
-def mean_count_of_histories(histories: Histories, counts: np.ndarray) -> np.ndarray:
-    """Mean visible count of each history's items, NaN for an empty one."""
-    rows = np.repeat(np.arange(len(histories)), histories.lengths)
-    total = np.bincount(rows, counts[histories.items], minlength=len(histories))
-    return total / np.where(histories.lengths > 0, histories.lengths, np.nan)
-
-
 def popular_lists(popularity: np.ndarray, histories: Histories, places: np.ndarray, depth: int) -> np.ndarray:
     """The popularity model's own lists, int64 (rows, depth): the most popular items outside each history.
 
@@ -189,7 +188,7 @@ def popular_lists(popularity: np.ndarray, histories: Histories, places: np.ndarr
     place_in_head = np.full(len(popularity), -1)
     place_in_head[head] = np.arange(len(head))
     free = np.ones((len(histories), len(head)), bool)
-    rows = np.repeat(np.arange(len(histories)), histories.lengths)
+    rows = histories.rows
     place = place_in_head[histories.items]
     free[rows[place >= 0], place[place >= 0]] = False
     at = np.cumsum(free, axis=1, dtype=np.int32) - 1

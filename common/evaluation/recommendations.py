@@ -89,7 +89,7 @@ def check(table: pd.DataFrame, holdout: Holdout, train: TrainView) -> None:
     _refuse(table, items < 0, "item {item_id!r} is not in the catalogue")
     pairs = pd.Series(rows * train.n_items + items)
     _refuse(table, pairs.duplicated().to_numpy(), "user {user_id!r} has item {item_id!r} twice")
-    seen = np.repeat(np.arange(len(holdout.given)), holdout.given.lengths) * train.n_items + holdout.given.items
+    seen = holdout.given.rows * train.n_items + holdout.given.items
     _refuse(table, pairs.isin(seen).to_numpy(), "user {user_id!r} has item {item_id!r} in the history already")
     expected = pd.Series(1, table.index).groupby(rows).cumsum()
     in_order = table["rank"].groupby(rows).transform(lambda ranks: np.sort(ranks.to_numpy()))

@@ -77,7 +77,7 @@ def named_groups(values: np.ndarray, among: np.ndarray, before: str) -> dict[str
     """
     if not among.any():
         return {}
-    edges = np.unique(np.quantile(values[among], np.arange(GROUPS) / GROUPS, method="higher"))
+    edges = least_of_groups(values[among], GROUPS)
     group = np.where(among, np.searchsorted(edges, values, side="right"), 0)
     found = {}
     for number in range(1, len(edges) + 1):
@@ -104,13 +104,11 @@ def by_item_coldness(targets: pd.DataFrame, train: TrainView) -> dict[str, float
     }
 
 
-def by_n_given(per_user: pd.DataFrame, metric: str = "ndcg_10") -> pd.DataFrame:
-    """Mean of a metric by number of given items, 95% intervals over users: index given; columns mean, low, high."""
-    found: dict[Any, dict[str, float]] = {}
-    for n_given, values in per_user.groupby("given")[metric]:
-        low, high = bootstrap_interval(values.to_numpy(float))
-        found[n_given] = {"mean": float(values.mean()), "low": low, "high": high}
-    return pd.DataFrame.from_dict(found, orient="index").rename_axis("given")
+def by_n_given(per_user: pd.DataFrame) -> pd.DataFrame:
+    """Mean NDCG@10 by number of given items, 95% intervals over users: index given; columns mean, low, high."""
+    groups = per_user.groupby("given")["ndcg_10"]
+    low, high = zip(*(bootstrap_interval(values.to_numpy(float)) for _, values in groups), strict=True)
+    return pd.DataFrame({"mean": groups.mean(), "low": low, "high": high})
 
 
 BINS = 6
@@ -120,21 +118,18 @@ BINS = 6
 def by_length(per_user: pd.DataFrame, lengths: pd.Series, edges: np.ndarray) -> pd.DataFrame:
     """Mean NDCG@10 and HR@10 of users by the length of their visible history.
 
-    `lengths` by user id; `edges` rising, group g holds edges[g] <= length < edges[g + 1]. Index: the median length of
-    each group that is not empty.
+    `lengths` by user id; `edges`: the least length of each group, rising. Index: the median length of each group that
+    is not empty.
     """
-    known = per_user[per_user["user_id"].astype(object).isin(lengths.index)]
-    of_user = lengths[known["user_id"].astype(object)].to_numpy()
-    group = np.searchsorted(edges, of_user, side="right") - 1
-    values = known[["ndcg_10", "hr_10"]].assign(length=of_user).groupby(group)
+    known = per_user.assign(length=per_user["user_id"].astype(object).map(lengths)).dropna(subset="length")
+    values = known.groupby(np.searchsorted(edges, known["length"], side="right"))
     return values[["ndcg_10", "hr_10"]].mean().set_index(values["length"].median())
 
 
-def length_edges(lengths: np.ndarray) -> np.ndarray:
-    """Borders between groups of about as many users each.
+def least_of_groups(values: np.ndarray, n: int) -> np.ndarray:
+    """The least value of each of at most n groups of about as many values each, rising.
 
-    >>> length_edges(np.array([3, 3, 3, 3, 9, 9]))
-    array([ 3.,  9., 10.])
+    >>> least_of_groups(np.array([3, 3, 3, 3, 9, 9]), BINS)
+    array([3, 9])
     """
-    quantiles = np.quantile(lengths, np.arange(BINS) / BINS, method="higher")
-    return np.append(np.unique(quantiles), lengths.max() + 1).astype(float)
+    return np.unique(np.quantile(values, np.arange(n) / n, method="higher"))

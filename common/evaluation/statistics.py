@@ -157,24 +157,25 @@ LEVEL = 0.05
 METRIC = "ndcg_10"
 
 
+RENAMED = {"low": "difference_low", "high": "difference_high", "p": "p_alone", "p_holm": "p"}
+"""What a leaderboard calls those keys of `paired_differences` that mean something else there."""
+
+
 Row = tuple[str, str]
 
 
-def mean_over_seeds(seeds: Sequence[pd.DataFrame], metric: str = METRIC) -> pd.Series:
-    """A metric of each user, averaged over model seeds (and over the numbers of items given of a newcomer), by user id.
+def mean_over_seeds(seeds: Sequence[pd.DataFrame]) -> pd.Series:
+    """METRIC of each user, averaged over model seeds (and over the numbers of items given of a newcomer), by user id.
 
     `seeds` are the per-user tables of one row's runs: user_id and a column per metric.
     """
-    means = [
-        table[["user_id", metric]].assign(user_id=table["user_id"].astype(object)).groupby("user_id")[metric].mean()
-        for table in seeds
-    ]
+    means = [by_user(table[["user_id", METRIC]])[METRIC] for table in seeds]
     if any(not of_seed.index.equals(means[0].index) for of_seed in means):
         raise UserError("the seeds of a row were scored on different users, so they have no mean; run them again")
     return sum(means[1:], start=means[0]) / len(means)
 
 
-def significance(seeds: Mapping[Row, Sequence[pd.DataFrame]], reference: Row = REFERENCE) -> pd.DataFrame:
+def significance(seeds: Mapping[Row, Sequence[pd.DataFrame]]) -> pd.DataFrame:
     """For each row of a leaderboard, from the per-user tables of its seeds, by (model, preset):
 
     ndcg_10_low, ndcg_10_high: 95% bootstrap interval over users of the mean over seeds; and, where the reference row is
@@ -186,32 +187,12 @@ def significance(seeds: Mapping[Row, Sequence[pd.DataFrame]], reference: Row = R
     for row, values in per_user.items():
         low, high = bootstrap_interval(values.to_numpy())
         table[row] = {f"{METRIC}_low": low, f"{METRIC}_high": high}
-    others = [row for row in per_user if row != reference]
-    if reference in per_user and others:
-        for row, found in zip(others, compared([per_user[row] for row in others], per_user[reference]), strict=True):
-            table[row] |= found
+    others = [row for row in per_user if row != REFERENCE and REFERENCE in per_user]
+    differences = [(per_user[row] - per_user[REFERENCE].reindex(per_user[row].index)).to_numpy() for row in others]
+    if any(np.isnan(values).any() for values in differences):
+        raise UserError("the rows were scored on different users, so they cannot be compared; run them again")
+    for row, found in zip(others, paired_differences(differences), strict=True):
+        table[row] |= {RENAMED.get(key, key): value for key, value in found.items()}
     frame = pd.DataFrame.from_dict(table, orient="index")
     frame.index = pd.MultiIndex.from_tuples(table, names=["model", "preset"])
     return frame
-
-
-def compared(rows: Sequence[pd.Series], reference: pd.Series) -> list[dict[str, Any]]:
-    """Each row's difference to the reference: difference, difference_low and _high, p_alone, and p (Holm-adjusted)."""
-    differences = [row.to_numpy() - reference.reindex(row.index).to_numpy() for row in rows]
-    if any(np.isnan(values).any() for values in differences):
-        raise UserError("the rows were scored on different users, so they cannot be compared; run them again")
-    return [
-        {
-            "difference": of["difference"],
-            "difference_low": of["low"],
-            "difference_high": of["high"],
-            "p_alone": of["p"],
-            "p": of["p_holm"],
-        }
-        for of in paired_differences(differences)
-    ]
-
-
-def is_apart(p: float) -> bool:
-    """Whether a row can be told from the reference: its adjusted p-value lies below LEVEL."""
-    return bool(p < LEVEL)

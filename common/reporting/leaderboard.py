@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from common.evaluation.registry import TABLE, TERMINAL, is_bold, label, labels, shown
-from common.evaluation.statistics import REFERENCE, is_apart, significance
+from common.evaluation.statistics import LEVEL, REFERENCE, significance
 from common.experiments.outputs import collect, results_at
 from common.reporting.markdown_blocks import Table
 from common.splits.protocols import N_GIVEN
@@ -125,7 +125,7 @@ def against(row: Any) -> str:
     if pd.isna(row.get("difference")):
         return "-"
     share = f"{row['difference'] / (row['ndcg_10'] - row['difference']):+.1%}"
-    return share if is_apart(row["p"]) else f"≈ ({share})"
+    return share if row["p"] < LEVEL else f"≈ ({share})"
 
 
 DERIVED: dict[str, Callable[[Any], str]] = {"interval": interval, "against": against}

@@ -14,7 +14,8 @@ from common.evaluation.metric_suite import (
     CUTOFFS,
     SEGMENTED,
     found_by_visibility,
-    mean_count_of_histories,
+    mean_by_row,
+    one_by_one,
     popular_lists,
 )
 from common.evaluation.recommendations import Evaluation
@@ -371,6 +372,13 @@ def test_popular_lists_are_those_of_the_popularity_model():
     np.testing.assert_array_equal(popular_lists(np.maximum(counts, 1), histories, places, 20), expected)
 
 
-def test_mean_count_of_histories_by_hand():
-    histories = Histories.from_lists([[0, 1], [], [2]], 3)
-    np.testing.assert_allclose(mean_count_of_histories(histories, np.array([5, 2, 0])), [7 / 2, np.nan, 0])
+def test_means_of_rows_by_hand():
+    np.testing.assert_allclose(mean_by_row(np.array([0, 0, 2]), np.array([5, 2, 0]), 3), [7 / 2, np.nan, 0])
+
+
+def test_held_out_items_that_are_ranked_one_by_one():
+    found = one_by_one(np.array([0, 0, 2]), np.array([1, 3, 7]), 3, (2, 5))
+    np.testing.assert_allclose(found["hr_2"], [1 / 2, np.nan, 0])
+    np.testing.assert_allclose(found["mrr_5"], [(1 + 1 / 3) / 2, np.nan, 0])
+    np.testing.assert_allclose(found["ndcg_5"], [(1 + 1 / 2) / 2, np.nan, 0])
+    assert len(found) == 6

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from common import evaluate, split
-from common.evaluation.segments import by_length, length_edges
+from common.evaluation.segments import BINS, by_length, least_of_groups
 from common.experiments import tracking
 from common.experiments.experiment import Experiment
 from common.models.neural.sasrec.model import SASRec
@@ -226,10 +226,8 @@ def test_users_are_grouped_by_the_length_of_their_history():
     assert table.index.tolist() == [3.0, 14.0]
     np.testing.assert_allclose(table["ndcg_10"], [0.3, 0.75])
     np.testing.assert_allclose(table["hr_10"], [0.5, 1.0])
-    assert length_edges(np.full(9, 36)).tolist() == [36.0, 37.0]
-    edges = length_edges(np.arange(100))
-    assert len(edges) == 7
-    assert edges[-1] == 100
+    assert least_of_groups(np.full(9, 36), BINS).tolist() == [36]
+    assert least_of_groups(np.arange(100), 5).tolist() == [0, 20, 40, 60, 80]
 
 
 def test_training_without_validation_is_drawn(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from common.utils.arrays import gini_of, keep_largest, pack_csr, sums_of_rows, unpack_csr, weigh
+from common.utils.arrays import gini_of, keep_largest, pack_csr, random_places, sums_of_rows, unpack_csr, weigh
 
 RNG = np.random.default_rng(0)
 
@@ -56,3 +56,12 @@ def test_a_packed_matrix_comes_back():
     back = unpack_csr("plays", pack_csr("plays", matrix), columns=7)
     assert back.shape == matrix.shape
     np.testing.assert_array_equal(back.toarray(), matrix.toarray())
+
+
+def test_random_places_count_each_group_and_every_order_comes():
+    groups = np.array([5, 0, 5, 2, 5, 0])
+    drawn = [random_places(groups, np.random.default_rng(seed)) for seed in range(60)]
+    for places in drawn:
+        for group in (0, 2, 5):
+            assert sorted(places[groups == group]) == list(range((groups == group).sum()))
+    assert len({tuple(places[groups == 5]) for places in drawn}) == 6

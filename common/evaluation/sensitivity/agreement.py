@@ -49,21 +49,18 @@ def flips(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> 
     """
     found = []
     for one, other in combinations([model for model in first if model in second], 2):
-        here, there = (_mean(values[one] - values[other]) for values in (first, second))
-        if here * there < 0:
-            better, worse = (one, other) if here > 0 else (other, one)
-            found.append(Flip(better, worse, *(_difference(values, better, worse) for values in (first, second))))
+        here, there = (_known(values[one] - values[other]) for values in (first, second))
+        if here.sum() * there.sum() < 0:
+            better, worse, sign = (one, other, 1) if here.sum() > 0 else (other, one, -1)
+            found.append(Flip(better, worse, _difference(sign * here), _difference(sign * there)))
     return sorted(found, key=lambda flip: (not flip.sure, -min(abs(flip.first.mean), abs(flip.second.mean))))
 
 
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else 0.0
+def _known(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]
 
 
-def _difference(values: Mapping[str, np.ndarray], better: str, worse: str) -> Difference:
-    per_user = values[better] - values[worse]
-    per_user = per_user[~np.isnan(per_user)]
+def _difference(per_user: np.ndarray) -> Difference:
     return Difference(float(per_user.mean()), *bootstrap_interval(per_user))
 
 

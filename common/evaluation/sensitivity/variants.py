@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from common.data.dataset import Dataset
 from common.evaluation import metrics
-from common.evaluation.metric_suite import hits_from_ranks
+from common.evaluation.metric_suite import hits_from_ranks, one_by_one
 from common.evaluation.ranking import BATCH_BYTES
 from common.evaluation.task import Task
 from common.models.top_items import check_scores
@@ -21,6 +21,7 @@ from common.splits.histories import Histories
 from common.splits.negatives import NOT_DRAWN, draw_popular
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import parse_folder_name
+from common.utils.arrays import random_places
 
 Score = Callable[[np.ndarray], np.ndarray]
 K = 10
@@ -87,7 +88,7 @@ class Panel:
         popular = draw_popular(holdout.target_rows[self.drawn], owned, train.popularity, rng)
         self.popular = np.full((len(self.drawn), popular.shape[1]), -1, np.int64)
         self.popular[self.drawn] = popular
-        self.chosen = one_of_each(holdout.target_rows, rng)
+        self.chosen = random_places(holdout.target_rows, rng) == 0  # one of each row, drawn by chance
 
     @property
     def leaves_one_out(self) -> bool:
@@ -121,7 +122,7 @@ class Panel:
             rows = np.arange(start, min(start + step, n_rows))
             scores = check_scores(score(rows), (len(rows), n_items)).copy()
             given = self.evaluator.given.take(rows)
-            scores[np.repeat(np.arange(len(rows)), given.lengths), given.items] = np.nan
+            scores[given.rows, given.items] = np.nan
             yield rows, scores
 
     def _ranks(self, rows: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
@@ -171,12 +172,8 @@ class Panel:
         if (variant.held_out, variant.candidates) == ("every", "all"):
             hits, n_relevant = hits_from_ranks(rows, ranks, n_rows, K)
             return metrics.ndcg(hits, n_relevant, K), metrics.hit_rate(hits, K)
-        hits, ones = hits_from_ranks(np.arange(len(rows)), ranks[kept], len(rows), K)
-        lists = np.bincount(rows, minlength=n_rows)
-        lists = np.where(lists > 0, lists, np.nan)
-        values = (metrics.ndcg(hits, ones, K), metrics.hit_rate(hits, K))
-        ndcg, hr = (np.bincount(rows, value, n_rows) / lists for value in values)
-        return ndcg, hr
+        found = one_by_one(rows, ranks[kept], n_rows, (K,))
+        return found[f"ndcg_{K}"], found[f"hr_{K}"]
 
 
 def tied_ranks(
@@ -228,19 +225,7 @@ def id_places(item_ids: pd.Series | np.ndarray) -> np.ndarray:
     return places
 
 
-def one_of_each(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Marks one target of each row, drawn by chance; `rows` int (targets,) in rising order; bool (targets,)."""
-    order = np.lexsort((rng.random(len(rows)), rows))
-    chosen = np.zeros(len(rows), bool)
-    chosen[order[np.flatnonzero(np.diff(rows, prepend=-1))]] = True
-    return chosen
-
-
 def owned_keys(given: Histories, target_rows: np.ndarray, target_items: np.ndarray) -> np.ndarray:
     """Sorted keys `row * n_items + item` of everything that the user of each row has, held-out items included."""
-    rows = np.repeat(np.arange(len(given)), given.lengths)
-    return np.unique(
-        np.concatenate([rows * given.n_items + given.items, target_rows * given.n_items + target_items]).astype(
-            np.int64
-        )
-    )
+    keys = [given.rows * given.n_items + given.items, target_rows * given.n_items + target_items]
+    return np.unique(np.concatenate(keys).astype(np.int64))

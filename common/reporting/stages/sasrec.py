@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.evaluation.segments import by_length, length_edges
+from common.evaluation.segments import BINS, by_length, least_of_groups
 from common.experiments.experiment import Experiment
 from common.experiments.outputs import RowResults
 from common.models import SASRec
@@ -17,7 +17,7 @@ from common.splits.train_view import TrainView
 def accuracy_by_length(exp: Experiment, rows: RowResults) -> Path:
     """NDCG@10 and HR@10 of some rows against the length of the history."""
     lengths = lengths_of(exp.shown)
-    edges = length_edges(lengths.to_numpy())
+    edges = least_of_groups(lengths.to_numpy(), BINS)
     tables: Mapping[str, pd.DataFrame] = {name: by_length(row.per_user, lengths, edges) for name, row in rows.items()}
     return exp.plot("sasrec_by_length", plots.accuracy_by_length, tables, part=rows.part)
 

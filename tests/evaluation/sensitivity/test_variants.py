@@ -11,7 +11,6 @@ from common.evaluation.sensitivity.variants import (
     Panel,
     Variant,
     id_places,
-    one_of_each,
     tied_ranks,
 )
 from common.models import ItemKNN, Popularity
@@ -139,12 +138,9 @@ def test_the_chance_of_a_popular_negative_is_its_share():
     assert (np.sort(drawn, axis=1)[:, 1:] != np.sort(drawn, axis=1)[:, :-1]).all()
 
 
-def test_ids_go_by_number_where_all_are_numbers_and_each_row_has_one_chosen():
+def test_ids_go_by_number_where_all_are_numbers():
     assert id_places(pd.Series(["10", "9"])).tolist() == [1, 0]
     assert id_places(pd.Series(["i10", "i9"])).tolist() == [0, 1]
-    rows = np.array([0, 0, 0, 2, 5, 5])
-    chosen = one_of_each(rows, np.random.default_rng(0))
-    assert np.bincount(rows, chosen).tolist() == [1, 0, 1, 0, 0, 1]
 
 
 def test_newcomers_have_no_panel(small_data):
