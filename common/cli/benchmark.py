@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from common.data.dataset import Dataset, load_dataset
 from common.data.sources.registry import LASTFM
-from common.experiments.flags import command, parse
+from common.experiments.flags import command, flags_of, parse
 from common.experiments.presets import known_presets, preset_values
 from common.experiments.run import PARTS, Run, RunKey, hash_config, run_config
 from common.experiments.settings import DataSettings, ModelSettings
@@ -38,7 +38,7 @@ from common.reranking.strength_search import METHODS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
 from common.utils.environment import ONE_THREAD, Seconds, threads
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT, display, read_json, write_json
 
 RESULTS = ROOT / "docs" / "results"
@@ -75,12 +75,8 @@ class Settings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        for protocol in self.protocols:
-            if protocol not in PROTOCOLS:
-                raise unknown_name("protocol", protocol, PROTOCOLS)
-        for model in self.models:
-            if model not in MODELS:
-                raise unknown_name("model", model, MODELS)
+        check_known("protocol", PROTOCOLS, *self.protocols)
+        check_known("model", MODELS, *self.models)
         if self.workers < 0:
             raise UserError(f"--workers {self.workers}: give the number of runs at a time, or 0")
 
@@ -170,23 +166,18 @@ def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
     """Run jobs side by side; returns a line for each that failed. A stop ends all that run."""
     started: list[subprocess.Popen] = []
     failed: list[str] = []
-    bar = tqdm(total=len(missing), desc="runs", disable=not sys.stderr.isatty())
     with ended_as_a_whole(), ThreadPoolExecutor(settings.workers or threads()) as pool:
-        waiting: set[Future] = {pool.submit(run, job, settings, started) for job in missing}
+        runs = [pool.submit(run, job, settings, started) for job in missing]
         try:
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for job, code, seconds, path in (future.result() for future in done):
-                    bar.update()
-                    log.info("%5.0f s  %s%s", seconds, job, "" if code == 0 else f"  FAILED, see {display(path)}")
-                    failed += [f"{job} ({display(path)})"] if code else []
+            for done in tqdm(as_completed(runs), "runs", len(runs), disable=not sys.stderr.isatty()):
+                job, code, seconds, path = done.result()
+                log.info("%5.0f s  %s%s", seconds, job, "" if code == 0 else f"  FAILED, see {display(path)}")
+                failed += [f"{job} ({display(path)})"] if code else []
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in started:
                 process.terminate()
             raise
-        finally:
-            bar.close()
     if missing:
         log.info("%.0f minutes of one processor so far", Seconds.of_children().cpu / 60)
     return failed
@@ -219,12 +210,8 @@ def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[
 
 def data_flags(settings: Settings) -> list[str]:
     """The flags that say which data, and where."""
-    made = asdict(settings.synthetic)
-    return [
-        *("--dataset", settings.dataset, "--no-download", "--split-seed", str(settings.split_seed)),
-        *("--data-dir", str(settings.data_dir), "--output-dir", str(settings.output_dir), "--wandb", settings.wandb),
-        *(word for name, value in made.items() for word in (f"--synthetic.{name.replace('_', '-')}", str(value))),
-    ]
+    names = ("dataset", "split_seed", "wandb", "data_dir", "output_dir", "synthetic")
+    return [*flags_of(settings, names), "--no-download"]
 
 
 def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:

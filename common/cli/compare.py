@@ -6,23 +6,22 @@ python -m common compare als ensemble
 import difflib
 import logging
 import shutil
-import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
-import tyro
 
 from common.evaluation.registry import describe, label, shown
 from common.experiments.flags import command, parse_flags
 from common.experiments.outputs import Outputs, read_results
 from common.experiments.run import PART_NAMES, PartResults
+from common.experiments.settings import ResultSettings
 from common.reporting.comparison import compare, content, differing
-from common.utils.errors import UserError, unknown_name
-from common.utils.io import ROOT, display, write_json
+from common.utils.errors import UserError
+from common.utils.io import display, write_json
 from common.utils.terminal import aligned, headed
 
 METRICS = ("ndcg_10", "hr_10", "recall_20", "hr_5_sampled99", "novelty_10", "ils_tag_10", "coverage_10")
@@ -33,32 +32,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Compare runs: metrics, paired differences to the first run, what their settings differ in, and what they cost."""
+class Settings(ResultSettings):
+    """Compare runs: metrics, paired differences to the first that is named, what settings differ in, and costs."""
 
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """The reference, then the others: folders outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK, or MODEL, MODEL/PRESET,
-    MODEL/PRESET/seedK of --dataset and --protocol."""
-    dataset: str = "auto"
-    """Folder under outputs/; auto: lastfm-2k if it has results, else the only one that has any."""
-    protocol: str = "listen"
-    """Folder of the protocol, such as listen, next or listen-s2."""
-    part: str = "auto"
-    """test, valid, or auto: test if every run has opened it, else valid."""
     metrics: tuple[str, ...] = METRICS
     """Metrics as metrics.json names them."""
     json: Path | None = None
     """File that receives all of it, unrounded."""
-    output_dir: Path = ROOT / "outputs"
-    """Folder that holds the results."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the runs, compare, print, and write --json."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
-    if settings.part not in ("auto", "test", "valid"):
-        raise unknown_name("value of --part", settings.part, ("auto", "test", "valid"))
+    settings = parse_flags(Settings, argv)
+    settings.check()
     if len(settings.runs) < 2:
         raise UserError(f"{len(settings.runs)} runs given; a comparison needs two or more, the reference first")
     if not settings.metrics:
@@ -87,8 +74,8 @@ MARKS = (
 
 def _metrics(metrics: Sequence[str], runs: Sequence[PartResults]) -> list[str]:
     """The metrics, made sure of; of the default ones those that the runs have."""
-    known = [key for key, value in runs[0].metrics.items() if isinstance(value, int | float)]
-    known = [key for key in known if all(key in run.metrics for run in runs) and key not in ("seed", "split_seed")]
+    numbers = [key for key, value in runs[0].metrics.items() if isinstance(value, int | float)]
+    known = [key for key in numbers if all(key in run.metrics for run in runs) and key not in ("seed", "split_seed")]
     if tuple(metrics) == METRICS:
         return [metric for metric in metrics if metric in known]
     for metric in metrics:

@@ -4,21 +4,18 @@ Each run's `measures.json` is written anew from its `metrics.json`. How to read 
 """
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from common.evaluation.core_metrics import core_metrics, oddities
 from common.evaluation.registry import CORE
 from common.experiments.flags import command, parse_flags
-from common.experiments.outputs import Outputs, runs_in
-from common.experiments.run import PART_NAMES, PARTS, Run, row_name
-from common.utils.errors import UserError, unknown_name
-from common.utils.io import ROOT, display
+from common.experiments.outputs import Outputs, read_results, runs_in
+from common.experiments.run import PART_NAMES, Run, row_name
+from common.experiments.settings import ResultSettings
+from common.utils.errors import UserError
+from common.utils.io import display
 from common.utils.terminal import aligned
 
 NAME_WIDTH = 17
@@ -26,36 +23,18 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The core metrics at 10 of runs: as a table, and as measures.json in the folder of each."""
-
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Folders outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK, or MODEL, MODEL/PRESET, MODEL/PRESET/seedK; all of the
-    protocol if none is named."""
-    dataset: str = "auto"
-    """Folder under outputs/; auto: lastfm-2k if it has results, else the only one that has any."""
-    protocol: str = "listen"
-    """Folder of the protocol, such as listen, next or listen-s2."""
-    part: str = "auto"
-    """test, valid, or auto: test if every run has opened it, else valid."""
-    output_dir: Path = ROOT / "outputs"
-    """Folder that holds the results."""
+class Settings(ResultSettings):
+    """The core metrics at 10 of runs, of all of the protocol if none is named: a table, and measures.json in each."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Write measures.json of every run that is asked for, print them as a table, and what is odd."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
-    if settings.part not in ("auto", *PARTS.values()):
-        raise unknown_name("value of --part", settings.part, ("auto", *PARTS.values()))
+    settings = parse_flags(Settings, argv)
+    settings.check()
     runs = named_runs(settings)
+    part = read_results(runs, settings.part)[0].part
     found = [run.write_measures() for run in runs]
-    if len(splits := {run["split_sha256"][:8] for run in found}) > 1:
-        raise UserError(f"the runs are on different splits ({', '.join(sorted(splits))}); name runs on the same one")
-    part = settings.part if settings.part != "auto" else list(PARTS.values())[all("test" in run for run in found)]
-    for run, values in zip(runs, found, strict=True):
-        if part not in values:
-            raise UserError(f"{display(run.folder)} has no results on {part}; run it so far, or give another --part")
     log.info("%s", table_text(found, part))
     odd = [line for run, values in zip(runs, found, strict=True) for line in odd_lines(run, values, part)]
     log.info("\n%s", "\n".join(odd) or "nothing odd")

@@ -17,7 +17,7 @@ from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.splits.protocols import N_GIVEN, PROTOCOLS
 from common.splits.store import folder_name
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 
 NDCG = label("ndcg_10")
 ACCURACY = labels(("ndcg_10", "hr_10", "recall_20")) | {
@@ -52,8 +52,7 @@ class Settings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        if self.protocol not in PROTOCOLS:
-            raise unknown_name("protocol", self.protocol, PROTOCOLS)
+        check_known("protocol", PROTOCOLS, self.protocol)
         if not tracking.has_key():
             raise UserError("no W&B key is configured: run `wandb login`, or set WANDB_API_KEY, and start this again")
 

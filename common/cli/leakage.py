@@ -4,7 +4,6 @@ Exit code 0 where no check finds a leak, 1 where one does, 2 for a mistake in th
 """
 
 import logging
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ from common.evaluation.leakage.report import Report, check_split
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.splits.protocols import PROTOCOLS
-from common.utils.errors import unknown_name
+from common.utils.errors import check_known
 from common.utils.io import write_json
-from common.utils.terminal import titled
+from common.utils.terminal import paragraph, titled
 
-WIDTH = 80
 log = logging.getLogger(__name__)
 
 
@@ -34,8 +32,7 @@ class Settings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        if self.protocol not in PROTOCOLS:
-            raise unknown_name("protocol", self.protocol, PROTOCOLS)
+        check_known("protocol", PROTOCOLS, self.protocol)
 
 
 @command
@@ -60,18 +57,14 @@ def text(report: Report) -> str:
     for severity in (LEAK, LOOK):
         for found in (finding for finding in report.findings if finding.severity == severity):
             first = f" (first: {found.example})" if found.example else ""
-            shown += ["", *_wrapped(f"{severity}: {found.check}, {found.found}{first}. {_sentence(found.advice)}")]
+            shown += ["", *paragraph(f"{severity}: {found.check}, {found.found}{first}. {_sentence(found.advice)}")]
     if not report.times:
-        shown += ["", *_wrapped("No times here, so nothing was checked that needs them: future events, tied dates.")]
+        shown += ["", *paragraph("No times here, so nothing was checked that needs them: future events, tied dates.")]
     if report.refusal:
-        shown += ["", *_wrapped(f"The stages refuse this folder as it is: {report.refusal}. Tables: not checked.")]
+        shown += ["", *paragraph(f"The stages refuse this folder as it is: {report.refusal}. Tables: not checked.")]
     verdict = f"{report.count(LEAK)} leak, {report.count(LOOK)} look, {report.count(OK)} ok"
     return "\n".join([*shown, "", verdict])
 
 
 def _sentence(advice: str) -> str:
     return f"{advice[:1].upper()}{advice[1:]}."
-
-
-def _wrapped(sentence: str) -> list[str]:
-    return textwrap.wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)

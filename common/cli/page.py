@@ -1,7 +1,6 @@
 """All results on one page, `outputs/index.html`, which loads nothing from a network."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ class Settings:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Read all results, write the page, and take a screenshot with --screenshot."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    settings = parse_flags(Settings, argv)
     boards = find_boards(settings.output_dir, settings.data_dir)
     if not boards:
         raise UserError(f"no results under {display(settings.output_dir)}; run a stage first, e.g. 1_knn_baseline.py")

@@ -27,7 +27,7 @@ from common.reranking.stored_lists import SHOWN, StoredLists, write_run
 from common.reranking.strength_search import LOSS, METHODS, PIPELINE, StrengthSearch
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 from common.utils.io import display, write_json
 from common.utils.settings import search_ranges
 from common.utils.terminal import aligned
@@ -59,13 +59,11 @@ class Settings(DataSettings):
         super().check()
         if not self.methods:
             raise UserError("--methods names none; give one or more")
+        check_known("method", [*METHODS, PIPELINE], *self.methods)
         for name in self.methods:
-            if name not in METHODS and name != PIPELINE:
-                raise unknown_name("method", name, [*METHODS, PIPELINE])
             if self.preset == "classic" and self.strength is None and name in METHODS and not METHODS[name].classic:
                 raise UserError(f"--methods {name} has no classic strength; give --strength, or --preset tuned")
-        if self.preset not in ("tuned", "classic"):
-            raise unknown_name("preset", self.preset, ("tuned", "classic"))
+        check_known("preset", ("tuned", "classic"), self.preset)
         if PIPELINE in self.methods and self.pipeline == Reranking():
             raise UserError(
                 "--methods pipeline: say with --pipeline flags what is to be done, such as --pipeline.balance"

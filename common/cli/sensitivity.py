@@ -1,6 +1,5 @@
 """The same trained models under other evaluation protocols: does their ranking hold?"""
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,21 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from common.data.dataset import Dataset, load_dataset
-from common.data.synthetic.generator import SyntheticSettings
 from common.evaluation.registry import label
 from common.evaluation.sensitivity.tables import PanelResults, agreement, means_table
 from common.evaluation.sensitivity.variants import K, Panel, VariantRanks
-from common.experiments.flags import command, parse
+from common.experiments.flags import command, flags_of, parse
 from common.experiments.run import Run, RunKey
 from common.experiments.settings import DataSettings
 from common.models.registry import MODELS, STAGES
 from common.plots.sensitivity import sensitivity
-from common.reporting.markdown_blocks import fill
+from common.reporting.markdown_blocks import fill, read_page
 from common.reporting.sensitivity_page import BLOCKS, as_json, terminal
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
-from common.utils.errors import UserError, unknown_name
-from common.utils.io import ROOT, display, write_json, write_text
+from common.utils.errors import UserError, check_known
+from common.utils.io import display, write_json, write_text
 
 MODELS_SHOWN = ("popularity", "item_knn", "als", "ease", "forest", "sasrec", "two_tower", "hybrid_listnet")
 SHOWN_PROTOCOLS = ("listen", "next", "next-shuffled")
@@ -48,12 +46,8 @@ class Settings(DataSettings):
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
         known = [protocol for protocol in PROTOCOLS if protocol != "newcomer"]
-        for protocol in self.protocols:
-            if protocol not in known:
-                raise unknown_name("protocol of the sensitivity analysis", protocol, known)
-        for model in self.models:
-            if model not in MODELS:
-                raise unknown_name("model", model, MODELS)
+        check_known("protocol of the sensitivity analysis", known, *self.protocols)
+        check_known("model", MODELS, *self.models)
         if not self.protocols or not self.models:
             raise UserError("name at least one of --protocols and one of --models, or leave the flag out")
 
@@ -63,13 +57,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate, print, draw, and fill a page if one is named."""
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
-    page = _read_page(settings.page, data.name) if settings.page else ""
-    panels, absent = [], list[str]()
-    for protocol in dict.fromkeys(settings.protocols):
-        panel, reasons = evaluate_protocol(data, settings, protocol)
-        absent += reasons
-        if panel:
-            panels.append(panel)
+    page = read_page(settings.page) if settings.page else ""
+    if settings.page and not any(f"<!-- xray-{kind} {data.name} -->" in page for kind in BLOCKS):
+        raise UserError(f"--page {settings.page} has no line <!-- xray-judges {data.name} -->; add one to fill")
+    found = [evaluate_protocol(data, settings, protocol) for protocol in dict.fromkeys(settings.protocols)]
+    panels, absent = [panel for panel, _ in found if panel], [reason for _, reasons in found for reason in reasons]
     if not panels:
         raise UserError(f"there is no trained model of {data.name} to evaluate: {absent[0]}")
     log.info("%s", terminal(panels, data.name, absent))
@@ -89,16 +81,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 def draw(panels: list[PanelResults], dataset: str, path: Path) -> Path:
     """The figure of all variants; returns its path."""
     return sensitivity(means_table(panels), agreement(panels), label(f"ndcg_{K}"), dataset, path)
-
-
-def _read_page(path: Path, dataset: str) -> str:
-    try:
-        page = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UserError(f"--page {path} cannot be read ({error}); name a Markdown page that exists") from error
-    if not any(f"<!-- xray-{kind} {dataset} -->" in page for kind in BLOCKS):
-        raise UserError(f"--page {path} has no line <!-- xray-judges {dataset} -->; add one to fill")
-    return page
 
 
 def evaluate_protocol(data: Dataset, settings: Settings, protocol: str) -> tuple[PanelResults | None, list[str]]:
@@ -148,34 +130,14 @@ MOST_UNLIKE = 0.02
 def _not_run(names: Iterable[str], settings: Settings, protocol: str) -> list[str]:
     """One sentence per script that would train the missing models."""
     missing, sentences = list(names), []
+    flags = flags_of(settings, ("dataset", "synthetic", "split_seed", "data_dir", "output_dir", "preset"))
     for stage, trained in STAGES.items():
         if mine := [name for name in trained if name in missing]:
-            verb = "was" if len(mine) == 1 else "were"
+            verb, command_line = "was" if len(mine) == 1 else "were", " ".join([f"python {stage}.py", *flags])
             sentences.append(
-                f"{', '.join(mine)} {verb} not run on {protocol}; this runs it: {_line(stage, settings)} "
-                f"--protocol {protocol}"
+                f"{', '.join(mine)} {verb} not run on {protocol}; this runs it: {command_line} --protocol {protocol}"
             )
     return sentences
-
-
-def _line(stage: str, settings: Settings) -> str:
-    """The command that runs a stage on the same data into the same folders."""
-    flags = [f"--dataset {settings.dataset}"]
-    plain = SyntheticSettings()
-    flags += [
-        f"--synthetic.{field.name.replace('_', '-')} {value}"
-        for field in dataclasses.fields(plain)
-        if (value := getattr(settings.synthetic, field.name)) != getattr(plain, field.name)
-    ]
-    for name, usual in (
-        ("split_seed", 0),
-        ("data_dir", ROOT / "data"),
-        ("output_dir", ROOT / "outputs"),
-        ("preset", "tuned"),
-    ):
-        if getattr(settings, name) != usual:
-            flags.append(f"--{name.replace('_', '-')} {getattr(settings, name)}")
-    return f"python {stage}.py {' '.join(flags)}"
 
 
 def _plain(sentence: str, settings: Settings) -> str:

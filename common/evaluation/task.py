@@ -16,7 +16,7 @@ from common.splits.holdout import make_holdout
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import TrainView, make_train_view
-from common.utils.errors import UserError, unknown_name, whole_number
+from common.utils.errors import UserError, check_known, whole_number
 
 
 class Task:
@@ -64,8 +64,7 @@ def split(data: Dataset, protocol: str = "listen", seed: int = 0) -> Task:
     """
     if not isinstance(data, Dataset):
         raise UserError(f"data: {type(data).__name__} is no data set; give what load_dataset returns")
-    if protocol not in PROTOCOLS:
-        raise unknown_name("protocol", protocol, PROTOCOLS)
+    check_known("protocol", PROTOCOLS, protocol)
     return Task(data, folder_name(protocol, whole_number("seed", seed, 0)))
 
 

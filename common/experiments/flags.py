@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from common.experiments.presets import preset_values
 from common.experiments.settings import DataSettings
 from common.models.base import Recommender
 from common.utils import distributed
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 from common.utils.settings import NoSettings, check_ranges
 
 S = TypeVar("S", bound=DataSettings)
@@ -40,9 +40,8 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: Sequence[type[R
     settings = with_models(settings, classes)
     parsed = _parse_with_presets(settings, argv, classes)
     parsed.check()
-    for name in getattr(parsed, "models", ()) if models else ():
-        if name not in (known := [model.name for model in models]):
-            raise unknown_name("model", name, known)
+    if models:
+        check_known("model", [model.name for model in models], *getattr(parsed, "models", ()))
     for name in classes:
         check_ranges(name, getattr(parsed, name))
         getattr(getattr(parsed, name), "check", lambda: None)()
@@ -73,12 +72,12 @@ def _parse_with_presets(settings: type[S], argv: list[str], models: dict[str, ty
     return parse_flags(settings, argv, default)
 
 
-def parse_flags(settings: type[T], argv: list[str], default: T) -> T:
-    """Let tyro parse; its boxed complaint is boiled down to one sentence."""
+def parse_flags(settings: type[T], argv: Sequence[str] | None, default: T | None = None) -> T:
+    """Let tyro parse (None: this process's arguments); its boxed complaint is boiled down to one sentence."""
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(settings, args=argv, default=default, description=settings.__doc__)
+            return tyro.cli(settings, args=argv, default=default or settings(), description=settings.__doc__)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
@@ -93,6 +92,18 @@ def _one_sentence(box: str) -> str:
     near = re.search(r"Perhaps you meant:\s*(--\S+)", " ".join(sections[1:]))
     hint = f"; perhaps you meant {near[1]}" if near else ""
     return f"{sentence[:1].lower()}{sentence[1:]}{hint}; --help lists all flags"
+
+
+def flags_of(settings: Any, names: Iterable[str], group: str = "") -> list[str]:
+    """Words that give another command the named settings: flags that differ from their defaults, and groups of such."""
+    words: list[str] = []
+    for name in names:
+        value, usual = getattr(settings, name), getattr(type(settings)(), name)
+        if dataclasses.is_dataclass(value):
+            words += flags_of(value, vars(value), f"{group}{name}.")
+        elif value != usual:
+            words += [f"--{group}{name}".replace("_", "-"), str(value)]
+    return words
 
 
 def _peek(argv: list[str], default: Any) -> tuple[str, str, str]:

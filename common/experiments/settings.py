@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from common.data.synthetic.generator import SyntheticSettings
 from common.models.base import Recommender
@@ -10,12 +13,10 @@ from common.models.linear.als import ALS, devices
 from common.models.neural.base import Neural
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
+from common.splits.train_view import PHASES
 from common.utils.device import choose_device, choose_torch_device
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT
-
-CHOICES = {"phase": ("select", "final"), "protocol": PROTOCOLS, "device": ("auto", "cpu", "cuda")}
-WANDB_CHOICES = ("auto", "online", "offline", "disabled")
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,31 @@ class DataSettings:
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
-        if self.wandb not in WANDB_CHOICES:
-            raise unknown_name("value of --wandb", self.wandb, WANDB_CHOICES)
+        check_known("value of --wandb", ("auto", "online", "offline", "disabled"), self.wandb)
         for flag in ("split_seed", "seed"):
             if getattr(self, flag, 0) < 0:
                 raise UserError(f"--{flag.replace('_', '-')} {getattr(self, flag)}: seeds start at 0")
+
+
+@dataclass(frozen=True)
+class ResultSettings:
+    """Flags of commands that read finished runs."""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Folders outputs/DATASET/PROTOCOL/MODEL/PRESET/seedK, or MODEL, MODEL/PRESET, MODEL/PRESET/seedK of --dataset and
+    --protocol."""
+    dataset: str = "auto"
+    """Folder under outputs/; auto: lastfm-2k if it has results, else the only one that has any."""
+    protocol: str = "listen"
+    """Folder of the protocol, such as listen, next or listen-s2."""
+    part: str = "auto"
+    """test, valid, or auto: test if every run has opened it, else valid."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder that holds the results."""
+
+    def check(self) -> None:
+        """Raise a UserError for a part that there is not."""
+        check_known("value of --part", ("auto", "test", "valid"), self.part)
 
 
 @dataclass(frozen=True)
@@ -71,9 +92,9 @@ class ModelSettings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        for flag, known in CHOICES.items():
-            if getattr(self, flag) not in known:
-                raise unknown_name(flag, getattr(self, flag), known)
+        check_known("phase", PHASES, self.phase)
+        check_known("protocol", PROTOCOLS, self.protocol)
+        check_known("device", ("auto", "cpu", "cuda"), self.device)
         if self.tune < 0:
             raise UserError(f"--tune {self.tune}: give the number of settings to try, or leave it out")
         if self.artifact_mb < 0:

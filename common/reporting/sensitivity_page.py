@@ -1,6 +1,5 @@
 """The sensitivity analysis, laid out: for a terminal, for the blocks of a page, as JSON."""
 
-import textwrap
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
@@ -13,9 +12,8 @@ from common.evaluation.sensitivity.agreement import Flip, kendall_tau
 from common.evaluation.sensitivity.tables import PanelResults, Turn
 from common.evaluation.sensitivity.variants import OWN_RULE, K, Variant, VariantRanks
 from common.reporting.markdown_blocks import Table
-from common.utils.terminal import aligned, titled
+from common.utils.terminal import aligned, paragraph, titled
 
-WIDTH = 80
 SURE = {True: "sure", False: "within chance"}
 
 
@@ -26,10 +24,10 @@ def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str
         title = f"{dataset} / {panel.protocol}: {label(f'ndcg_{K}')}"
         lines += [*titled(f"{title} under each variant", tables.variants_cells(panel, "ndcg", tables.short)), ""]
         lines += [*titled(f"{title} by the order of equal scores", tables.ties_cells(panel, "all")), ""]
-    lines += _paragraph(LEGEND)
+    lines += paragraph(LEGEND)
     lines += _changes(panels) or ["", "No two models change places."]
     for sentence in [*absent, *tables.answers(panels)]:
-        lines += ["", *_paragraph(sentence)]
+        lines += ["", *paragraph(sentence)]
     return "\n".join(lines)
 
 
@@ -51,10 +49,6 @@ def _changes(panels: list[PanelResults]) -> list[str]:
         ]
         lines += [f"  {line}" for line in aligned(cells, texts=1)]
     return lines
-
-
-def _paragraph(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _sentences(sentences: list[str]) -> str:

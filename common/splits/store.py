@@ -9,7 +9,7 @@ from common.data.dataset import Dataset
 from common.data.ids import sorted_ids
 from common.splits.protocols import PROTOCOLS, draw_split
 from common.splits.split import Split, hash_split
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 from common.utils.io import read_json, read_parquet, sha256_file, write_json, write_parquet
 
 FORMAT = 2
@@ -33,8 +33,7 @@ def parse_folder_name(name: str) -> tuple[str, int]:
     """
     match = re.fullmatch(r"(.+?)(?:-s([1-9]\d*))?", name)
     protocol, seed = (match[1], int(match[2] or 0)) if match else (name, 0)
-    if protocol not in PROTOCOLS:
-        raise unknown_name("protocol", protocol, PROTOCOLS)
+    check_known("protocol", PROTOCOLS, protocol)
     return protocol, seed
 
 

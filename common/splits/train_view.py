@@ -21,7 +21,7 @@ from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
 from common.splits.histories import Histories
 from common.splits.split import Split
 from common.splits.store import load_split
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 
 PHASES = ("select", "final")
 
@@ -157,8 +157,7 @@ def hash_ids(ids: pd.Series) -> str:
 
 def held_out_pairs(split: Split, phase: str) -> pd.DataFrame:
     """The pairs (user_id, item_id) that a phase holds out; of a held-out newcomer also all that is given later."""
-    if phase not in PHASES:
-        raise unknown_name("phase", phase, PHASES)
+    check_known("phase", PHASES, phase)
     parts = [split.test] if phase == "final" else [split.valid, split.test]
     held_out = stack([part[PAIR] for part in parts])
     if split.given is not None:

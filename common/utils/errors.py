@@ -26,6 +26,14 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
 
 
+def check_known(kind: str, known: Iterable[str], *names: str) -> None:
+    """Raise the error of `unknown_name` for the first name that is not among the known ones."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise unknown_name(kind, name, known)
+
+
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """The value itself; a UserError where it is no whole number of at least `least`.
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 
@@ -34,6 +35,11 @@ def titled(title: str, rows: list[list[str]], texts: int = 1) -> list[str]:
     """Aligned rows below a title, with rules around the first one and at the end."""
     header, rule, *others = headed(rows, texts)
     return [title, rule, header, rule, *others, rule]
+
+
+def paragraph(text: str) -> list[str]:
+    """A text in lines of at most 80 characters; a longer word stands on a line of its own."""
+    return textwrap.wrap(text, 80, break_long_words=False, break_on_hyphens=False)
 
 
 BLOCKS = "▏▎▍▌▋▊▉█"
