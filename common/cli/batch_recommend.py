@@ -76,10 +76,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     start = time.perf_counter()
     rows = write_lists(settings.output, recommend(model, index, users, histories, train, settings.k, settings.batch))
     seconds = time.perf_counter() - start
-    log.info(
-        "%s lists, %s rows, %.0f users a second: %s",
-        f"{len(users):,}",
-        f"{rows:,}",
-        len(users) / seconds,
-        display(settings.output),
-    )
+    written = f"{len(users):,} lists, {rows:,} rows, {len(users) / seconds:.0f} users a second"
+    log.info("%s: %s", written, display(settings.output))

@@ -101,13 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"{len(failed)} runs failed, nothing was written: {'; '.join(failed)}; the rest is kept")
     for job in [] if settings.run else [*missing, *after]:
         log.info("missing: python %s", " ".join(job.words))
-    write([job for protocol in PROTOCOLS for job in every_job(protocol)], data, settings)
-
-
-def every_job(protocol: str) -> Iterator[Job]:
-    """All that the published table may hold of a protocol."""
-    yield from jobs(protocol, has_times=True)
-    yield from reranking(protocol, METHODS)
+    shown = [job for protocol in PROTOCOLS for job in (*jobs(protocol, has_times=True), *reranking(protocol, METHODS))]
+    write(shown, data, settings)
 
 
 def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[Job]:

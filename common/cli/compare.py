@@ -144,14 +144,11 @@ def settings_text(runs: Sequence[PartResults], width: int) -> str:
             )
             lines += [header[0], "-" * len(header[0]), *(part for text in texts for part in _wrapped(text, width))]
     for place, run in enumerate(runs):
-        own = [f"{name} {_shown(row[place])}" for name, row in found.items() if _alone(row, place)]
-        if own:
-            lines += _wrapped(f"only {place + 1} {run.label}: {', '.join(own)}", width)
+        alone = {name: row[place] for name, row in found.items() if name not in shared and row[place] is not None}
+        if alone:
+            own = ", ".join(f"{name} {_shown(value)}" for name, value in alone.items())
+            lines += _wrapped(f"only {place + 1} {run.label}: {own}", width)
     return "\n".join(lines) if lines else "Settings: the same in all runs"
-
-
-def _alone(row: Sequence[Any], place: int) -> bool:
-    return row[place] is not None and sum(value is not None for value in row) == 1
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -16,12 +16,12 @@ from common.experiments.run import Run, RunKey
 from common.experiments.settings import DataSettings
 from common.models.registry import MODELS, STAGES
 from common.plots.sensitivity import sensitivity
-from common.reporting.markdown_blocks import fill, read_page
+from common.reporting.markdown_blocks import fill_page, read_page
 from common.reporting.sensitivity_page import BLOCKS, as_json, terminal
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
 from common.utils.errors import UserError, check_known
-from common.utils.io import display, write_json, write_text
+from common.utils.io import display, write_json
 
 MODELS_SHOWN = ("popularity", "item_knn", "als", "ease", "forest", "sasrec", "two_tower", "hybrid_listnet")
 SHOWN_PROTOCOLS = ("listen", "next", "next-shuffled")
@@ -70,12 +70,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     drawn = draw(panels, data.name, folder / "figures" / "xray.png")
     log.info("\nfigures: %s, %s", display(folder / "xray.json"), display(drawn))
     if settings.page:
-        for kind, block in BLOCKS.items():
-            made = block(panels, [_plain(sentence, settings) for sentence in absent])
-            page = fill(page, f"xray-{kind} {data.name}", made)
+        sentences = [_plain(sentence, settings) for sentence in absent]
+        made = {f"xray-{kind} {data.name}": block(panels, sentences) for kind, block in BLOCKS.items()}
         draw(panels, data.name, settings.page.parent / "figures" / "xray.png")
-        write_text(settings.page, page)
-        log.info("%s written anew", settings.page)
+        fill_page(settings.page, page, made, data.name)
 
 
 def draw(panels: list[PanelResults], dataset: str, path: Path) -> Path:

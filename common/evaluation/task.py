@@ -15,7 +15,7 @@ from common.models.base import Recommender
 from common.splits.holdout import make_holdout
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
-from common.splits.train_view import TrainView, make_train_view
+from common.splits.train_view import TrainView, load_train_view
 from common.utils.errors import UserError, check_known, whole_number
 
 
@@ -32,12 +32,12 @@ class Task:
     @cached_property
     def train(self) -> TrainView:
         """Every table without the valid and the test part."""
-        return self._view("select")
+        return load_train_view(self.data, self.split_folder, "select")
 
     @cached_property
     def train_valid(self) -> TrainView:
         """Every table without the test part."""
-        return self._view("final")
+        return load_train_view(self.data, self.split_folder, "final")
 
     @cached_property
     def valid(self) -> Evaluator:
@@ -48,9 +48,6 @@ class Task:
     def test(self) -> Evaluator:
         """Scores models fitted on `train_valid`."""
         return self._evaluator(self.train_valid)
-
-    def _view(self, phase: str) -> TrainView:
-        return make_train_view(self.data, load_split(self.data, self.split_folder), self.split_folder, phase)
 
     def _evaluator(self, train: TrainView) -> Evaluator:
         return Evaluator(train, make_holdout(load_split(self.data, self.split_folder), train))

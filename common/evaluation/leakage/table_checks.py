@@ -90,9 +90,7 @@ def later_tags(train: TrainView, split: Split) -> Iterator[Finding]:
     if tags is None or "timestamp" not in tags or "timestamp" not in asked or train.protocol.startswith("listen"):
         return
     users = codes_of(asked["user_id"], pd.Index(train.users["user_id"]))
-    first = np.full(train.n_users, np.iinfo(np.int64).max)
-    np.minimum.at(first, users[users >= 0], asked["timestamp"].to_numpy()[users >= 0])
-    later = tags["timestamp"].to_numpy() > first[tags["user"]]
+    later = (tags["timestamp"] > tags["user"].map(asked["timestamp"].groupby(users).min())).to_numpy()
     severity = LEAK if train.protocol.startswith("temporal") else LOOK
     advice = "tags given after the held-out event describe items with later knowledge: cut them at its date"
     check = f"tags after the held-out event, {train.phase}"

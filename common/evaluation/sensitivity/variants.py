@@ -157,12 +157,10 @@ class Panel:
 
     def _held_out_of(self, targets: np.ndarray) -> np.ndarray:
         """Which items are held out for the user of each target, bool (targets, n_items)."""
-        rows, items = self.evaluator.holdout.target_rows, self.evaluator.holdout.target_items
-        first = rows[targets[0]]
-        mine = slice(*np.searchsorted(rows, [first, rows[targets[-1]] + 1]))
-        of_rows = np.zeros((rows[targets[-1]] + 1 - first, self.evaluator.train.n_items), bool)
-        of_rows[rows[mine] - first, items[mine]] = True
-        return of_rows[rows[targets] - first]
+        rows = self.evaluator.holdout.target_rows[targets]
+        of_rows = np.zeros((rows[-1] + 1 - rows[0], self.evaluator.train.n_items), bool)
+        of_rows[self.evaluator.targets_of(rows)] = True
+        return of_rows[rows - rows[0]]
 
     def _per_user(self, variant: Variant, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """NDCG and HR of each evaluated row, float64 (rows,)."""
