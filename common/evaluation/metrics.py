@@ -130,9 +130,9 @@ def intra_list_similarity(lists: np.ndarray, vectors: sparse.csr_array, k: int) 
     >>> intra_list_similarity(np.array([[0, 1, 2], [0, 2, -1]]), vectors, 3)
     array([0.6, nan])
     """
-    total = indicator(lists, vectors.shape[0], k) @ vectors
+    top = indicator(lists, vectors.shape[0], k)
+    total, m = top @ vectors, top @ has_features(vectors)
     squared = np.asarray(total.multiply(total).sum(axis=1)).ravel()
-    m = count_in_list(has_features(vectors), lists, k)
     pairs = np.where(m >= 2, m * (m - 1), np.nan)
     return (squared - m) / pairs
 
@@ -211,12 +211,6 @@ def indicator(lists: np.ndarray, n_items: int, k: int) -> sparse.csr_array:
     valid = top >= 0
     indptr = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])
     return sparse.csr_array((np.ones(indptr[-1]), top[valid], indptr), shape=(len(lists), n_items))
-
-
-def count_in_list(flags: np.ndarray, lists: np.ndarray, k: int) -> np.ndarray:
-    """How many of the first k items carry a flag; `flags` is bool (n_items,)."""
-    top = lists[:, :k]
-    return (flags[top] & (top >= 0)).sum(axis=1)
 
 
 def mean_of_list(values: np.ndarray, lists: np.ndarray, k: int) -> np.ndarray:

@@ -126,9 +126,7 @@ def paired_table(rows: Sequence[Measured]) -> pd.DataFrame:
     for place, row in enumerate(rows[1:], start=1):
         if row.by_user is None or rows[0].by_user is None:
             table[place]["difference"] = row.value - rows[0].value
-            continue
-        values = (row.by_user - rows[0].by_user).dropna().to_numpy(float)
-        if len(values):
+        elif len(values := (row.by_user - rows[0].by_user).dropna().to_numpy(float)):
             tested[place] = values
     for (place, values), found in zip(tested.items(), paired_differences(list(tested.values())), strict=True):
         counts = {"users": len(values), "higher": int((values > 0).sum()), "lower": int((values < 0).sum())}
