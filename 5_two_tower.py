@@ -21,7 +21,7 @@ from common.plots import networks as plots
 from common.reporting.samples import find_items, find_users, show_recommendations, show_similar
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.two_tower import draw_map, keep_index, show_cold_start, show_coldness
-from common.utils.errors import unknown_name
+from common.utils.errors import check_known
 
 STAGE = "5_two_tower"
 
@@ -40,8 +40,7 @@ class Settings(ModelSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        if self.index not in KINDS:
-            raise unknown_name("index", self.index, KINDS)
+        check_known("index", KINDS, self.index)
 
 
 @command

@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for word in given:
         if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
             raise UserError(f"{word!a} has bytes that are no letters in this terminal's encoding; type it anew")
-    settings = parse_flags(Settings, given, Settings())
+    settings = parse_flags(Settings, given)
     settings.check()
     if settings.json:  # nothing but JSON on standard output
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)

@@ -74,7 +74,7 @@ class Settings:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Play all scenes and write the page."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    settings = parse_flags(Settings, argv)
     name = resolve_name(settings.dataset, settings.data_dir)
     parts = [INTRODUCTION.format(dataset=name)]
     for about, flags, typed in SCENES:

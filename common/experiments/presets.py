@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT
 from common.utils.settings import setting_parts
 
@@ -22,8 +22,7 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
     holds another model's settings bears that model's name and takes that model's values. A table with `base` starts
     from the values of the preset that it names.
     """
-    if preset not in (known := known_presets(dataset, folder)):
-        raise unknown_name("preset", preset, known)
+    check_known("preset", known_presets(dataset, folder), preset)
     parts = setting_parts(kind)
     values: dict[str, Any] = {n: preset_values(preset, dataset, protocol, n, k, folder) for n, k in parts.items()}
     names = {f.name for f in dataclasses.fields(kind)} - parts.keys()

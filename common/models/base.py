@@ -18,7 +18,7 @@ from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
-from common.utils.errors import UserError, unknown_name, whole_number
+from common.utils.errors import UserError, check_known, unknown_name, whole_number
 from common.utils.io import atomic, read_json, write_json
 from common.utils.settings import NoSettings, build_settings, check_ranges
 
@@ -75,8 +75,7 @@ class Recommender(ABC):
 
     def _changed(self, settings: Any, changes: dict[str, Any]) -> Any:
         known = [field.name for field in fields(self.Settings)]
-        for unknown in changes.keys() - set(known):
-            raise unknown_name(f"setting of {self.name}", unknown, known)
+        check_known(f"setting of {self.name}", known, *changes)
         if changes:
             settings = replace(settings, **changes)
             check_ranges(self.name, settings)

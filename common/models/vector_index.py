@@ -22,7 +22,7 @@ import numpy as np
 
 from common.splits.histories import Histories
 from common.utils.environment import threads
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
 from common.utils.io import atomic, read_json, write_json
 
 Kind = Literal["auto", "flat", "ivf", "hnsw"]
@@ -73,8 +73,7 @@ class Index:
     def __init__(self, vectors: np.ndarray, kind: Kind = "auto", queries: np.ndarray | None = None) -> None:
         """Index float32 vectors (n, width). `queries`, float32 (m, width), are like those to come: on them an
         approximate index is set; without them, on some of the vectors themselves."""
-        if kind not in KINDS:
-            raise unknown_name("index", kind, KINDS)
+        check_known("index", KINDS, kind)
         vectors = checked(vectors, "vectors")
         self.n, self.width = vectors.shape
         self.kind = kind if kind != "auto" else ("flat" if self.n < EXACT_BELOW else "ivf")

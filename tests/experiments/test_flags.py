@@ -5,7 +5,7 @@ import pytest
 from common.cli.report import main as report
 from common.data.dataset import write_dataset
 from common.experiments import presets, tracking
-from common.experiments.flags import _one_sentence, command, parse
+from common.experiments.flags import _one_sentence, command, flags_of, parse, parse_flags
 from common.experiments.settings import DataSettings
 from common.utils.io import write_text
 from tests.data.worlds import rich_tables
@@ -119,6 +119,18 @@ def test_help_lists_every_flag_with_the_presets_values(capsys, monkeypatch, tmp_
 def test_reports_mistakes_end_in_one_sentence_too(capsys, small_flags, tmp_path):
     assert "run a stage first" in complaint(capsys, report, *small_flags)
     assert "--wandb 'never'" in complaint(capsys, report, *small_flags, "--wandb", "never")
+
+
+def test_flags_that_differ_from_the_defaults_make_the_same_settings_again(tmp_path):
+    plain = DataSettings()
+    names = ("dataset", "synthetic", "split_seed", "output_dir")
+    assert flags_of(plain, names) == []
+    synthetic = dataclasses.replace(plain.synthetic, users=12, noise=0.5)
+    changed = dataclasses.replace(plain, split_seed=3, output_dir=tmp_path, synthetic=synthetic)
+    words = flags_of(changed, names)
+    assert words[:2] == ["--synthetic.users", "12"]
+    assert parse_flags(DataSettings, words) == changed
+    assert flags_of(changed, ["split_seed"]) == ["--split-seed", "3"]
 
 
 def test_a_stopped_run_says_how_to_go_on(capsys):

@@ -7,7 +7,19 @@ import pytest
 from wcwidth import wcswidth
 
 from common.utils import terminal
-from common.utils.terminal import END, ISOLATE, bar, cell, columns, fitting, forgive_encodings, lines, plain, titled
+from common.utils.terminal import (
+    END,
+    ISOLATE,
+    bar,
+    cell,
+    columns,
+    fitting,
+    forgive_encodings,
+    lines,
+    paragraph,
+    plain,
+    titled,
+)
 
 
 @pytest.mark.parametrize("text", ["Björk", "椎名林檎", "e\u0301e\u0301", "a\x1b[31mb\n", "فيروز", ""])
@@ -76,3 +88,8 @@ def test_a_bar_stays_in_its_cells():
 def test_a_table_has_rules_around_its_header_and_below_its_rows():
     header, *row = ["a", "value"], ["long", "1"]
     assert titled("toy", [header, *row]) == ["toy", "-" * 11, "a     value", "-" * 11, "long      1", "-" * 11]
+
+
+def test_a_paragraph_has_80_columns_and_breaks_no_path():
+    path = "/a-folder/" + "x" * 90
+    assert paragraph(f"{'word ' * 17}{path}") == ["word " * 15 + "word", "word", path]

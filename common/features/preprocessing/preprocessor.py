@@ -36,7 +36,7 @@ from common.features.preprocessing.fitted import STRATEGIES, Fitted, learn
 from common.features.preprocessing.formulas import BINARY, COLUMNS, KEYS, NUMERIC, PARTS, STAND_INS, TEXTS
 from common.features.preprocessing.report import Notes, summary
 from common.features.preprocessing.text_encoder import TOKENS, TextEncoder, read, sources_of_texts
-from common.utils.errors import UserError, unknown_name, whole_number
+from common.utils.errors import UserError, check_known, unknown_name, whole_number
 from common.utils.io import read_checked, read_json, write_checked, write_json
 
 FILE = "preprocessor.json"
@@ -78,10 +78,8 @@ class MusicPreprocessor:
             raise UserError(f"missing must say impute or drop by column, as in {{'age': 'drop'}}, not {missing!r}")
         columns = [*chain.from_iterable(COLUMNS.values()), *TEXTS]
         for column, choice in (missing or {}).items():
-            if column not in columns:
-                raise unknown_name("column in missing", str(column), columns)
-            if choice not in ("impute", "drop"):
-                raise unknown_name(f"choice for missing values of {column!r}", str(choice), ("impute", "drop"))
+            check_known("column in missing", columns, column)
+            check_known(f"choice for missing values of {column!r}", ("impute", "drop"), choice)
         self.handle_outliers, self.missing = handle_outliers, dict(missing or {})
         self.reference_year = None if reference_year is None else int(reference_year)
         self.text_dimensions = whole_number("text_dimensions", text_dimensions)
@@ -125,9 +123,7 @@ class MusicPreprocessor:
         code 0. UserError for a missing column that was fitted on, and for what `fit_transform` refuses.
         """
         fitted = self._learned()
-        for part in (about,) if isinstance(about, str) else about:
-            if part not in PARTS:
-                raise unknown_name("part", str(part), PARTS)
+        check_known("part", PARTS, *([about] if isinstance(about, str) else about))
         parts = [part for part in PARTS if part in about]
         keys = list(dict.fromkeys(key for part in parts for key in KEYS[part]))
         columns = {part: fitted.columns[part] for part in parts}
