@@ -34,19 +34,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
     page = read_page(settings.readme) if settings.readme else ""
-    found = False
-    for protocol in PROTOCOLS:
-        split = folder_name(protocol, settings.split_seed)
-        folder = settings.output_dir / data.name / split
-        if not runs_in(folder, "valid"):
-            continue
-        found = True
-        table = write_leaderboard(folder, data.name, split, load_split(data, split).info["split_sha256"])
+    folder = settings.output_dir / data.name
+    splits = [folder_name(protocol, settings.split_seed) for protocol in PROTOCOLS]
+    splits = [split for split in splits if runs_in(folder / split, "valid")]
+    if not splits:
+        raise UserError(f"no results under {folder}; run a stage first, e.g. 1_knn_baseline.py")
+    for split in splits:
+        table = write_leaderboard(folder / split, data.name, split, load_split(data, split).info["split_sha256"])
         log.info("\n%s", text(table, data.name, split))
-    if not found:
-        raise UserError(
-            f"no results under {settings.output_dir / data.name}; run a stage first, e.g. 1_knn_baseline.py"
-        )
     if settings.readme:
-        made = blocks(gather(settings.output_dir / data.name, data, seed=settings.split_seed))
+        made = blocks(gather(folder, data, seed=settings.split_seed))
         fill_page(settings.readme, page, made, data.name)

@@ -1,7 +1,7 @@
 """The same trained models under other evaluation protocols: does their ranking hold?"""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,35 +84,31 @@ def draw(panels: list[PanelResults], dataset: str, path: Path) -> Path:
 def evaluate_protocol(data: Dataset, settings: Settings, protocol: str) -> tuple[PanelResults | None, list[str]]:
     """Results of every model of a protocol that has a finished run, and a sentence for each thing that has none."""
     split = folder_name(protocol, settings.split_seed)
-    keys = {name: RunKey(data.name, split, name, settings.preset, 0) for name in settings.models}
-    runs = {name: Run.at(settings.output_dir, key) for name, key in keys.items()}
-    there = {name: run for name, run in runs.items() if run.has("test")}
-    reasons = _not_run((name for name in runs if name not in there), settings, protocol)
-    if not there:
+    keys = [RunKey(data.name, split, name, settings.preset, 0) for name in dict.fromkeys(settings.models)]
+    runs = [Run.at(settings.output_dir, key) for key in keys]
+    reasons = _not_run([run.key.model for run in runs if not run.has("test")], settings, protocol)
+    if not any(run.has("test") for run in runs):
         return None, reasons
     try:
         panel = Panel(data, split)
     except UserError as error:
         return None, [f"{protocol}: {error}"]
     found: dict[str, VariantRanks] = {}
-    for name, run in there.items():
+    for run in (run for run in runs if run.has("test")):
         try:
-            found[name] = _ranks_of_model(panel, name, run)
+            found[run.key.model] = _ranks_of_model(panel, run)
         except UserError as error:
-            reasons.append(f"{name} on {protocol} is left out: {error}")
-    if not found:
-        return None, reasons
-    return PanelResults(protocol, found, panel.constant()), reasons
+            reasons.append(f"{run.key.model} on {protocol} is left out: {error}")
+    return PanelResults(protocol, found, panel.constant()) if found else None, reasons
 
 
-def _ranks_of_model(panel: Panel, name: str, run: Run) -> VariantRanks:
+def _ranks_of_model(panel: Panel, run: Run) -> VariantRanks:
     """Results of a saved model, which has to rank the held-out items as its run wrote."""
-    train = panel.evaluator.train
-    results = run.results("test")
+    train, results = panel.evaluator.train, run.results("test")
     if results.metrics["split_sha256"] != train.split_sha256:
         raise UserError("its results are of another drawing of the split; run its stage again")
-    model = MODELS[name].load(run.model_folder, train)
-    log.info("%s: %s", train.protocol, name)
+    model = MODELS[run.key.model].load(run.model_folder, train)
+    log.info("%s: %s", train.protocol, run.key.model)
     found = panel.evaluate(lambda rows: panel.evaluator.scores_of(model, rows))
     written = results.targets
     pairs = zip(found.ranks, (written["rank"], written["rank_sampled99"]), strict=True)
@@ -125,9 +121,9 @@ MOST_UNLIKE = 0.02
 """Share of held-out items that may rank otherwise than in the run: another machine rounds otherwise."""
 
 
-def _not_run(names: Iterable[str], settings: Settings, protocol: str) -> list[str]:
+def _not_run(missing: Sequence[str], settings: Settings, protocol: str) -> list[str]:
     """One sentence per script that would train the missing models."""
-    missing, sentences = list(names), []
+    sentences = []
     flags = flags_of(settings, ("dataset", "synthetic", "split_seed", "data_dir", "output_dir", "preset"))
     for stage, trained in STAGES.items():
         if mine := [name for name in trained if name in missing]:

@@ -233,9 +233,7 @@ def _rows_of(ids: np.ndarray, table: pd.DataFrame, key: str) -> pd.DataFrame:
 
 def _count_tags(catalogue: pd.DataFrame | None, assignments: pd.DataFrame | None) -> pd.DataFrame | None:
     """Tags of items: the catalogue's own weights plus one per assignment in train, sorted by item and tag."""
-    parts = [] if catalogue is None else [catalogue]
-    if assignments is not None:
-        parts.append(assignments[["item", "tag"]].assign(weight=1.0))
-    if not parts:
+    if catalogue is None and assignments is None:
         return None
-    return pd.concat(parts).groupby(["item", "tag"])["weight"].sum().reset_index()
+    once = None if assignments is None else assignments[["item", "tag"]].assign(weight=1.0)
+    return pd.concat([catalogue, once]).groupby(["item", "tag"])["weight"].sum().reset_index()

@@ -95,6 +95,11 @@ def make_parts(protocol: str, tables: Mapping[str, RawTable]) -> Parts:
     return Parts(protocol, parts, negatives, {name: table.where for name, table in tables.items()}, items)
 
 
+def row_of(name: str) -> Where:
+    """Where each row of a table stands, by its number from 1."""
+    return lambda row: f"{name}, row {row + 1}"
+
+
 def finding(check: str, severity: str, bad: np.ndarray, where: Where, advice: str) -> Finding:
     """A finding from marks of the touched rows: `ok` where none is."""
     touched = np.flatnonzero(bad)

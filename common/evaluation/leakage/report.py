@@ -10,7 +10,7 @@ from common.data.sources.custom.folder import NEGATIVES
 from common.data.sources.custom.raw_rows import RawTable, read_raw
 from common.data.sources.registry import LASTFM, SYNTHETIC, resolve_name
 from common.data.synthetic.generator import SyntheticSettings
-from common.evaluation.leakage.findings import LEAK, LOOK, OK, Finding, Where, make_parts
+from common.evaluation.leakage.findings import LEAK, LOOK, OK, Finding, make_parts, row_of
 from common.evaluation.leakage.split_checks import check_parts, repeated
 from common.evaluation.leakage.table_checks import check_tables
 from common.splits.predefined import SERVED
@@ -75,9 +75,5 @@ def _drawn(data: Dataset, protocol: str, split: str) -> Report:
     """The checks of a split that Encore has drawn, rows named by their number in their file."""
     drawn = load_split(data, split)
     frames = {**drawn.parts(), NEGATIVES: drawn.negatives99}
-    parts = make_parts(protocol, {name: RawTable(rows, _row_of(name)) for name, rows in frames.items()})
+    parts = make_parts(protocol, {name: RawTable(rows, row_of(f"{name}.parquet")) for name, rows in frames.items()})
     return Report(data.name, split, [*check_parts(parts), *check_tables(data, split)], parts.has_times)
-
-
-def _row_of(name: str) -> Where:
-    return lambda row: f"{name}.parquet, row {row + 1}"

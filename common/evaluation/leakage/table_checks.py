@@ -7,7 +7,7 @@ import pandas as pd
 
 from common.data.dataset import Dataset
 from common.data.ids import PAIR, among_pairs, codes_of, stack
-from common.evaluation.leakage.findings import LEAK, LOOK, Finding, Where, finding
+from common.evaluation.leakage.findings import LEAK, LOOK, Finding, finding, row_of
 from common.splits.split import Split
 from common.splits.store import load_split
 from common.splits.train_view import PHASES, TrainView, held_out_pairs, make_train_view
@@ -23,10 +23,6 @@ def check_tables(data: Dataset, protocol: str) -> list[Finding]:
     shown = [make_train_view(data, split, protocol, phase) for phase in PHASES]
     found = [*raw_tables(data, split, protocol), *counted_columns(data, split)]
     return [*found, *(told for train in shown for told in train_view_tables(train, split))]
-
-
-def _row_of(name: str) -> Where:
-    return lambda row: f"{name}, row {row + 1}"
 
 
 def source_of(data: Dataset, protocol: str) -> str:
@@ -45,7 +41,7 @@ def raw_tables(data: Dataset, split: Split, protocol: str) -> Iterator[Finding]:
             f"whoever reads {name} itself sees the answer; Encore's models get it without these rows, other programs "
             "have to drop them"
         )
-        yield finding(f"held-out pairs in {name}", LOOK, among_pairs(frame, held_out), _row_of(name), advice)
+        yield finding(f"held-out pairs in {name}", LOOK, among_pairs(frame, held_out), row_of(name), advice)
 
 
 def counted_columns(data: Dataset, split: Split) -> Iterator[Finding]:
@@ -80,7 +76,7 @@ def train_view_tables(train: TrainView, split: Split) -> Iterator[Finding]:
         shown = np.isin(frame["user"].to_numpy(np.int64) * len(items) + frame["item"].to_numpy(np.int64), keys)
         advice = "a model of this phase is told what it is asked for: this is a mistake of Encore, report it"
         check = f"held-out pairs shown to models, {train.phase}: {name}"
-        yield finding(check, LEAK, shown, _row_of(name), advice)
+        yield finding(check, LEAK, shown, row_of(name), advice)
     yield from later_tags(train, split)
 
 
@@ -94,4 +90,4 @@ def later_tags(train: TrainView, split: Split) -> Iterator[Finding]:
     severity = LEAK if train.protocol.startswith("temporal") else LOOK
     advice = "tags given after the held-out event describe items with later knowledge: cut them at its date"
     check = f"tags after the held-out event, {train.phase}"
-    yield finding(check, severity, later, _row_of("user_item_tags"), advice)
+    yield finding(check, severity, later, row_of("user_item_tags"), advice)
