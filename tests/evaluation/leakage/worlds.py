@@ -16,10 +16,14 @@ CLEAN = {
 
 def split_of(protocol="next", negatives=None, **changed):
     frames = {**CLEAN, **changed}
-    tables = {name: RawTable(frame, lambda row, name=name: f"{name} {row + 1}") for name, frame in frames.items()}
+    tables = {name: RawTable(frame, place_in(name)) for name, frame in frames.items()}
     if negatives is not None:
         tables[NEGATIVES] = RawTable(negatives, lambda row: f"line {row + 2}")
     return make_parts(protocol, tables)
+
+
+def place_in(part):
+    return lambda row: f"{part} {row + 1}"
 
 
 def with_rows(part, **of_users):
