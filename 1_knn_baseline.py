@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
-from common.models import ContentKNN, HybridKNN, ItemKNN, Popularity, Random, TagKNN, Trending, UserKNN
+from common.models import ContentKNN, HybridKNN, ItemKNN, TagKNN
+from common.models.registry import models_of
 from common.reporting.samples import find_items, show_popular, show_similar, show_similar_songs
 from common.reporting.stage_summary import summarise
 
 STAGE = "1_knn_baseline"
-MODELS = (Random, Popularity, Trending, ContentKNN, TagKNN, UserKNN, ItemKNN, HybridKNN)
+MODELS = models_of(STAGE)  # random, popularity, trending; content, tag, user, item and hybrid kNN
 SHOWN = (ContentKNN, TagKNN, ItemKNN, HybridKNN)
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
-from common.models import ALS, EASE, Ensemble
+from common.models.registry import models_of
 from common.reporting.samples import find_items
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.als import draw_scores, draw_settings, draw_training, index_similar_items
 
 STAGE = "2_als"
-MODELS = (ALS, EASE, Ensemble)
+MODELS = models_of(STAGE)  # als, ease, ensemble
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
-from common.models import Forest, HistGradient
+from common.models import Forest
+from common.models.registry import models_of
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.forest import show_candidates, show_plays, study_features, study_groups
 
 STAGE = "3_random_forest_rank"
-MODELS = (Forest, HistGradient)
+MODELS = models_of(STAGE)  # forest, hist_gradient
 
 
 @dataclass(frozen=True)

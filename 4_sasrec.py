@@ -16,12 +16,14 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import SASRec
+from common.models.registry import models_of
 from common.plots import networks as plots
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.sasrec import accuracy_by_length, attention_of
 
 STAGE = "4_sasrec"
+MODELS = models_of(STAGE)  # sasrec
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class Settings(ModelSettings):
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
-    args = parse(Settings, argv, models=[SASRec])
-    with Experiment(args, STAGE, models=[SASRec]) as exp:
+    args = parse(Settings, argv, models=MODELS)
+    with Experiment(args, STAGE, models=MODELS) as exp:
         users = find_users(exp.train, args.probes)
-        for model, run in exp.runs(SASRec):
+        for model, run in exp.runs(*MODELS):
             model.fit(exp.train, validation=exp.valid, context=run.context("valid"))
             run.save(model, exp.valid.evaluate(model))
             if args.phase == "final":

@@ -16,6 +16,7 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import TwoTower
+from common.models.registry import models_of
 from common.models.vector_index import KINDS, Kind
 from common.plots import networks as plots
 from common.reporting.samples import find_items, find_users, show_recommendations, show_similar
@@ -24,6 +25,7 @@ from common.reporting.stages.two_tower import draw_map, keep_index, show_cold_st
 from common.utils.errors import check_known
 
 STAGE = "5_two_tower"
+MODELS = models_of(STAGE)  # two_tower
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class Settings(ModelSettings):
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
-    args = parse(Settings, argv, models=[TwoTower])
-    with Experiment(args, STAGE, models=[TwoTower]) as exp:
+    args = parse(Settings, argv, models=MODELS)
+    with Experiment(args, STAGE, models=MODELS) as exp:
         users, items = find_users(exp.train, args.probes), find_items(exp.train, args.show)
-        for model, run in exp.runs(TwoTower):
+        for model, run in exp.runs(*MODELS):
             model.fit(exp.train, validation=exp.valid, context=run.context("valid"))
             run.save(model, exp.valid.evaluate(model))
             if args.phase == "final":

@@ -15,6 +15,7 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import HybridListNet
+from common.models.registry import models_of
 from common.plots import networks as plots
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
@@ -27,6 +28,7 @@ from common.reporting.stages.listnet import (
 )
 
 STAGE = "6_hybrid_listnet"
+MODELS = models_of(STAGE)  # hybrid_listnet
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class Settings(ModelSettings):
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
-    args = parse(Settings, argv, models=[HybridListNet])
-    with Experiment(args, STAGE, models=[HybridListNet]) as exp:
+    args = parse(Settings, argv, models=MODELS)
+    with Experiment(args, STAGE, models=MODELS) as exp:
         users = find_users(exp.train, args.probes)
-        for model, run in exp.runs(HybridListNet):
+        for model, run in exp.runs(*MODELS):
             model.fit(exp.train, validation=exp.valid, context=run.context("valid"))
             run.save(model, exp.valid.evaluate(model))
             if args.phase == "final":

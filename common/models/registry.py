@@ -69,3 +69,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     for stage in dict.fromkeys(entry.stage for entry in ENTRIES)
 }
 """Which script trains which models."""
+
+
+def models_of(stage: str) -> tuple[type[Recommender], ...]:
+    """The classes of the models that a script trains, imported now."""
+    return tuple(MODELS[name] for name in STAGES[stage])
