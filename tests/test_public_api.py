@@ -118,7 +118,8 @@ def test_the_notebook_runs(monkeypatch, tmp_path, task):
 
 
 def test_the_notebook_runs_on_the_real_data(monkeypatch, tmp_path, real_data):
-    monkeypatch.setattr("tests.test_public_api.NOTEBOOK", NOTEBOOK.replace('device="auto"', 'device="auto", epochs=1'))
+    quick = NOTEBOOK.replace('device="auto"', "width=16, heads=2, epochs=1").replace("factors=128", "factors=16")
+    monkeypatch.setattr("tests.test_public_api.NOTEBOOK", quick)
     check_notebook(run_notebook(monkeypatch, tmp_path, real_data))
 
 
