@@ -17,7 +17,7 @@ from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import SASRec
 from common.models.registry import models_of
-from common.plots import networks as plots
+from common.plots.networks import training_curves
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.sasrec import accuracy_by_length, attention_of
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not exp.is_main:  # a process of torchrun that only helps to train
             return
 
-        figures = [exp.plot("sasrec_training", plots.training_curves, exp.run_of(SASRec).curves())]
+        figures = [exp.plot("sasrec_training", training_curves, exp.run_of(SASRec).curves())]
         figures += [accuracy_by_length(exp, exp.best_rows(beside=SASRec, n=5))]
         if model := exp.load(SASRec):
             show_recommendations(model, users)

@@ -18,7 +18,7 @@ from common.experiments.settings import ModelSettings
 from common.models import TwoTower
 from common.models.registry import models_of
 from common.models.vector_index import KINDS, Kind
-from common.plots import networks as plots
+from common.plots.networks import training_curves
 from common.reporting.samples import find_items, find_users, show_recommendations, show_similar
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.two_tower import draw_map, keep_index, show_cold_start, show_coldness
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not exp.is_main:  # a process of torchrun that only helps to train
             return
 
-        figures = [exp.plot("two_tower_training", plots.training_curves, exp.run_of(TwoTower).curves())]
+        figures = [exp.plot("two_tower_training", training_curves, exp.run_of(TwoTower).curves())]
         if model := exp.load(TwoTower):
             show_recommendations(model, users)
             show_similar([model], exp.shown, items)

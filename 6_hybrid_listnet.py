@@ -16,7 +16,7 @@ from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import HybridListNet
 from common.models.registry import models_of
-from common.plots import networks as plots
+from common.plots.networks import training_curves
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.listnet import (
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not exp.is_main:  # a process of torchrun that only helps to train
             return
 
-        figures = [exp.plot("hybrid_training", plots.training_curves, exp.run_of(HybridListNet).curves())]
+        figures = [exp.plot("hybrid_training", training_curves, exp.run_of(HybridListNet).curves())]
         figures += draw_preprocessing(exp)
         if model := exp.load(HybridListNet):
             show_recommendations(model, users)
