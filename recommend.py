@@ -7,7 +7,6 @@ python recommend.py --similar "Daft Punk"             what is like it
 python recommend.py --song "Creep"                    what sounds like a song
 """
 
-import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -31,7 +30,9 @@ from common.splits.store import parse_folder_name
 from common.utils.environment import use_one_thread
 from common.utils.errors import UserError
 from common.utils.io import ROOT
-from common.utils.terminal import forgive_encodings
+from common.utils.logs import log_to
+from common.utils.settings import Range, check_ranges
+from common.utils.terminal import forgive_encodings, show
 
 Text = Annotated[str | None, tyro.conf.arg(constructor=str, metavar="TEXT", help_behavior_hint="(optional)")]
 
@@ -53,7 +54,7 @@ class Settings:
     """A song, by title or "Title - Artist", whose sound is asked for."""
     model: str = "ensemble"
     """A model that was trained, several joined by commas, or all: side by side, with what they have in common."""
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"]), Range(1, 1000)] = 10
     """Length of the list."""
     why: bool = False
     """Say for every item why, in numbers, and what they are based on."""
@@ -80,8 +81,7 @@ class Settings:
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
-        if not 1 <= self.k <= 1000:
-            raise UserError(f"-k {self.k}: ask for 1 to 1,000 items")
+        check_ranges("", self)
         if self.user == "":
             raise UserError("--user '': an empty id is nobody's; give one of the data, or leave --user out")
         if not self.models:
@@ -116,13 +116,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_flags(Settings, given)
     settings.check()
     if settings.json:  # nothing but JSON on standard output
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+        log_to(sys.stderr)
     if settings.dataset == "auto":  # decided once, for the notice that goes with it
         settings = replace(settings, dataset=choose_dataset("auto", settings.data_dir))
     try:
         respond(settings)
     except KeyboardInterrupt:
-        print("\nstopped; likes and dislikes that were given are kept", file=sys.stderr)
+        show("\nstopped; likes and dislikes that were given are kept", sys.stderr)
         raise SystemExit(130) from None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.utils.errors import unknown_name
+from common.utils.terminal import show
 
 FOLDER = Path(__file__).parent / "cli"
 
@@ -31,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Start the command that the first word names; exit code 2 for a name that is none."""
     name, *flags = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help"):
-        print(help_text())
+        show(help_text())
         return
     if name not in commands():
-        print(f"error: {unknown_name('command', name, commands())}", file=sys.stderr)
+        show(f"error: {unknown_name('command', name, commands())}", sys.stderr)
         raise SystemExit(2)
     sys.argv = [f"python -m common {name}", *flags]  # what --help of the command calls itself
     importlib.import_module(f"common.cli.{commands()[name].stem}").main(flags)

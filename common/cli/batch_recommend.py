@@ -25,6 +25,7 @@ from common.models.vector_index import Index
 from common.serving.batch import read_histories, recommend, train_view_of, write_lists
 from common.utils.errors import UserError
 from common.utils.io import display, read_json
+from common.utils.settings import Range
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,9 @@ class Settings(DataSettings):
     """Folder of a finished run of 5_two_tower.py: holds model/ and index/."""
     histories: Path | None = None
     """Table of user_id and item_id; without it all users of the model."""
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 100
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"]), Range(1, 1_000_000)] = 100
     """Length of a list; a catalogue that has fewer new items for a user gives fewer."""
-    batch: int = 4096
+    batch: Annotated[int, Range(1, 1_000_000)] = 4096
     """Users per batch."""
     output: Path = Path("lists.parquet")
     """The file to write, whole or not at all."""
@@ -47,9 +48,6 @@ class Settings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        for flag in ("k", "batch"):
-            if getattr(self, flag) < 1:
-                raise UserError(f"--{flag} {getattr(self, flag)}: give 1 or more")
         if self.output.suffix != ".parquet":
             raise UserError(f"--output {self.output}: lists are written as parquet; give a name that ends in .parquet")
         if self.histories is not None and self.histories.suffix not in SUFFIXES:

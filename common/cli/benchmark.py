@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -40,6 +40,7 @@ from common.splits.train_view import load_train_view
 from common.utils.environment import ONE_THREAD, Seconds, threads
 from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT, display, read_json, write_json
+from common.utils.settings import Range
 
 RESULTS = ROOT / "docs" / "results"
 PAGES = (
@@ -58,7 +59,7 @@ class Settings(DataSettings):
     """Which protocols are run; the pages show all that is there."""
     models: tuple[str, ...] = ()
     """Which models are run; all of them if none are named."""
-    workers: int = 0
+    workers: Annotated[int, Range(0, 1024)] = 0
     """How many runs at a time, each with one thread; 0: one for each processor."""
     run: bool = True
     """Run what is missing; --no-run writes what is there, and names what is missing."""
@@ -77,8 +78,6 @@ class Settings(DataSettings):
         super().check()
         check_known("protocol", PROTOCOLS, *self.protocols)
         check_known("model", MODELS, *self.models)
-        if self.workers < 0:
-            raise UserError(f"--workers {self.workers}: give the number of runs at a time, or 0")
 
 
 @command

@@ -12,9 +12,7 @@ leaderboard. The trade-off weight is chosen on validation: the largest that keep
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from typing import Annotated, Any
 
 from common.data.dataset import load_dataset
 from common.experiments.flags import command, parse
@@ -29,7 +27,7 @@ from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
 from common.utils.errors import UserError, check_known
 from common.utils.io import display, write_json
-from common.utils.settings import search_ranges
+from common.utils.settings import Range, search_ranges
 from common.utils.terminal import aligned
 
 log = logging.getLogger(__name__)
@@ -47,9 +45,9 @@ class Settings(DataSettings):
     """mmr, calibrated, mmr_calibrated, novelty, less_popular, per_genre, balanced; pipeline: the --pipeline flags."""
     preset: str = "tuned"
     """tuned: strength chosen on validation; classic: the usual ones (mmr 0.3, calibrated 0.5)."""
-    strength: float | None = None
+    strength: Annotated[float | None, Range(0.0, 1e6)] = None
     """A strength of your own for all methods, in place of the preset's."""
-    loss: float = LOSS
+    loss: Annotated[float, Range(0.0, 1.0)] = LOSS
     """Share of validation's NDCG@10 that a chosen strength may cost."""
     pipeline: Reranking = field(default_factory=Reranking)
     """What every method has besides its own setting."""
@@ -70,8 +68,6 @@ class Settings(DataSettings):
             )
         if self.strength is not None:
             self._check_strength(self.strength)
-        if not 0 <= self.loss <= 1:
-            raise UserError(f"--loss {self.loss}: give a share from 0 to 1")
 
     def _check_strength(self, strength: float) -> None:
         for name in self.methods:
@@ -80,8 +76,7 @@ class Settings(DataSettings):
             setting = METHODS[name].settings[0]
             allowed, whole = search_ranges(Reranking)[setting], isinstance(getattr(Reranking(), setting), int)
             if not allowed.allows(strength) or (whole and strength != int(strength)):
-                reach = f"from 0 to {allowed.most:g}" if allowed.most < np.inf else "of 0 or more"
-                raise UserError(f"--strength {strength:g}: {name} takes a {'whole ' * whole}number {reach}")
+                raise UserError(f"--strength {strength:g}: {name} takes a {'whole ' * whole}number, {allowed}")
 
 
 @command

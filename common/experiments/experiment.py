@@ -16,7 +16,7 @@ from common.evaluation.task import Task
 from common.experiments.ensemble_weights import tune_weights
 from common.experiments.live_run import LiveRun
 from common.experiments.outputs import RowResults, collect, results_of_rows
-from common.experiments.presets import PRESETS, preset_label, preset_values, read_toml
+from common.experiments.presets import PRESETS, preset_label, preset_values, read_settings
 from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings, device_for
 from common.experiments.tuning import Found, Report, Search, tune, write_preset
@@ -220,7 +220,7 @@ class Experiment(contextlib.AbstractContextManager):
         Validation pairs of one split are test pairs of another: only the published split's choice is written.
         """
         file = presets / f"{self.data.presets}.toml"
-        read_toml(file)  # a broken file is refused before anything is tried
+        read_settings(file, "tuned", model.name, self.args.protocol)  # a broken file is refused first
         found = self._weights(start, trials) if model is Ensemble else self._searched(self.search(model), start, trials)
         if found is None:
             return start

@@ -22,7 +22,9 @@ from common.experiments.settings import DataSettings
 from common.models.base import Recommender
 from common.utils import distributed
 from common.utils.errors import UserError, check_known
-from common.utils.settings import NoSettings, check_ranges
+from common.utils.logs import log_to
+from common.utils.settings import NoSettings
+from common.utils.terminal import show
 
 S = TypeVar("S", bound=DataSettings)
 
@@ -43,7 +45,6 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: Sequence[type[R
     if models:
         check_known("model", [model.name for model in models], *getattr(parsed, "models", ()))
     for name in classes:
-        check_ranges(name, getattr(parsed, name))
         getattr(getattr(parsed, name), "check", lambda: None)()
     alone = distributed.started() == 1  # several processes would download into one another's files
     dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download and alone)
@@ -89,6 +90,8 @@ def _one_sentence(box: str) -> str:
     # A terminal that has no box characters gets rules of hyphens, one of them under the title.
     sections = [section for section in re.split(r"[─-]{5,}", " ".join(lines)) if section.strip()]
     sentence = re.sub(r"\s+", " ", sections[0]).strip()
+    sentence = re.sub(r"Exceeds the limit .* value has (\d+) digits; use .* limit", r"\1 digits are too many", sentence)
+    sentence = re.sub(r"\S{200,}", lambda word: f"{word[0][:50]}...", sentence)
     near = re.search(r"Perhaps you meant:\s*(--\S+)", " ".join(sections[1:]))
     hint = f"; perhaps you meant {near[1]}" if near else ""
     return f"{sentence[:1].lower()}{sentence[1:]}{hint}; --help lists all flags"
@@ -127,22 +130,44 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+        log_to(sys.stdout)
         for chatty in ("wandb", "matplotlib", "PIL", "fontTools", "faiss"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         try:
             main(argv)
-        except UserError as mistake:
             sys.stdout.flush()
-            if distributed.is_main():  # several processes would all say the same
-                print(f"error: {mistake}", file=sys.stderr)
-            raise SystemExit(2) from None
+        except UserError as mistake:
+            raise _refused(str(mistake)) from None
+        except MemoryError as error:
+            raise _refused(f"out of memory ({error}); use less data or smaller settings") from None
         except BrokenPipeError:  # the reader of our output (head, less) has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _write_nowhere()
             raise SystemExit(141) from None
+        except OSError as error:
+            if error.errno is None:
+                raise
+            where, what = error.filename or "standard output", error.strerror or error
+            raise _refused(f"{where}: {what}; free some space, mend its permissions, or name another folder") from None
         except KeyboardInterrupt:
             if distributed.is_main():
-                print("\nstopped; what was complete is kept, --resume goes on from there", file=sys.stderr)
+                show("\nstopped; what was complete is kept, --resume goes on from there", sys.stderr)
             raise SystemExit(130) from None
 
     return guarded
+
+
+def _refused(sentence: str) -> SystemExit:
+    """The end of a command by a mistake, once it was told; of several processes the first tells it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _write_nowhere()
+    if distributed.is_main():
+        show(f"error: {sentence}", sys.stderr)
+    return SystemExit(2)
+
+
+def _write_nowhere() -> None:
+    """Let what is still to be written to standard output, which takes no more, go to nowhere."""
+    with contextlib.suppress(OSError, ValueError):  # a stream without a file number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

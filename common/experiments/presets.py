@@ -7,9 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from common.utils.errors import UserError, check_known
+from common.splits.protocols import PROTOCOLS
+from common.utils.errors import UserError, check_known, short, unknown_name
 from common.utils.io import ROOT
-from common.utils.settings import setting_parts
+from common.utils.settings import check_field, setting_parts
 
 PRESETS = ROOT / "presets"
 
@@ -21,26 +22,63 @@ def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: ty
     [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none). A field that
     holds another model's settings bears that model's name and takes that model's values. A table with `base` starts
     from the values of the preset that it names.
+
+    Raises a UserError that names file and table for whatever else stands there.
     """
     check_known("preset", known_presets(dataset, folder), preset)
-    parts = setting_parts(kind)
-    values: dict[str, Any] = {n: preset_values(preset, dataset, protocol, n, k, folder) for n, k in parts.items()}
-    names = {f.name for f in dataclasses.fields(kind)} - parts.keys()
+    return _values((preset,), dataset, protocol, model, kind, folder)
+
+
+def _values(presets: tuple[str, ...], dataset: str, protocol: str, model: str, kind: type, folder: Path) -> Any:
+    """`preset_values` of the last of some presets, each of which the one before starts from."""
+    preset, parts = presets[-1], setting_parts(kind)
+    values = {name: _values((preset,), dataset, protocol, name, part, folder) for name, part in parts.items()}
+    names = {field.name for field in dataclasses.fields(kind)} - parts.keys()
     for path in (folder / "default.toml", folder / f"{dataset}.toml"):
-        where = f"{path.name}: [{preset}.{model}]"
-        table = read_toml(path).get(preset, {}).get(model, {})
-        special = table.get(protocol, table.get("next", {}) if protocol == "next-shuffled" else {})
-        found = {k: v for k, v in table.items() if not isinstance(v, dict)} | special
-        found.pop("validation", None)
-        if base := found.pop("base", None):
-            if base == preset:
-                raise UserError(f"{where} base = {base!r}: name another preset")
-            started = preset_values(base, dataset, protocol, model, kind, folder)
+        where, found = f"{path.name}: [{preset}.{model}]", read_settings(path, preset, model, protocol)
+        if (base := found.pop("base", None)) is not None:
+            check_base(base, presets, known_presets(dataset, folder), where)
+            started = _values((*presets, base), dataset, protocol, model, kind, folder)
             values |= {field.name: getattr(started, field.name) for field in dataclasses.fields(kind)}
         for key in found.keys() - names:
             raise UserError(f"{where} has no setting {key!r}; it has {', '.join(sorted(names))}")
-        values |= {key: typed(value, getattr(kind(), key), f"{where} {key}") for key, value in found.items()}
+        for key, value in found.items():
+            values[key] = typed(value, getattr(kind(), key), f"{where} {key}")
+            check_field(kind, key, values[key], f"{where} {key} =")
     return kind(**values)
+
+
+def check_base(base: Any, presets: tuple[str, ...], known: list[str], where: str) -> None:
+    """Raise a UserError for a `base` that is no known preset, or that leads back to where it starts."""
+    if not isinstance(base, str):
+        raise UserError(f"{where} base = {short(base)}: give the name of another preset, in quotation marks")
+    if base in presets:
+        back = " -> ".join((*presets, base))
+        raise UserError(f"{where} base = {base!r}: name another preset, {back} leads back to itself")
+    if base not in known:
+        raise UserError(f"{where} base: {unknown_name('preset', base, known)}")
+
+
+def read_settings(path: Path, preset: str, model: str, protocol: str) -> dict[str, Any]:
+    """What the tables of a model and of its protocol say in a file, without notes on how it was found."""
+    of_presets = _table(read_toml(path), preset, path, f"[{preset}.{model}]")
+    table = _table(of_presets, model, path, f"[{preset}.{model}]", f"{preset}.")
+    found = {key: value for key, value in table.items() if key not in (*PROTOCOLS, "validation")}
+    for key in (key for key, value in found.items() if isinstance(value, dict)):
+        raise UserError(f"{path.name}: [{preset}.{model}.{key}]: {unknown_name('protocol', key, PROTOCOLS)}")
+    name = "next" if protocol == "next-shuffled" and protocol not in table else protocol
+    special = _table(table, name, path, f"[{preset}.{model}.{name}]", f"{preset}.{model}.")
+    return found | {key: value for key, value in special.items() if key != "validation"}
+
+
+def _table(tables: dict[str, Any], key: str, path: Path, right: str, above: str = "") -> dict[str, Any]:
+    """One of some tables, empty where there is none; a UserError where something else stands there."""
+    table = tables.get(key, {})
+    if not isinstance(table, dict):
+        raise UserError(
+            f"{path.name}: {above}{key} = {short(table)} is no table; write {right} and the settings below it"
+        )
+    return table
 
 
 def known_presets(dataset: str, folder: Path = PRESETS) -> list[str]:
@@ -56,7 +94,7 @@ def typed(value: Any, default: Any, where: str) -> Any:
     if isinstance(default, tuple) and isinstance(value, list):
         return tuple(value)
     if type(value) is not type(default):
-        raise UserError(f"{where} = {value!r}: give a value like {default!r}")
+        raise UserError(f"{where} = {short(value)}: give a value like {default!r}")
     return value
 
 
@@ -66,6 +104,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise UserError(f"{path} is not readable TOML (nested too deeply); mend or delete it") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not readable TOML ({error}); mend or delete it") from error
 

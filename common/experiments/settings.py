@@ -15,8 +15,11 @@ from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
 from common.splits.train_view import PHASES
 from common.utils.device import choose_device, choose_torch_device
-from common.utils.errors import UserError, check_known
+from common.utils.errors import LARGEST, check_known
 from common.utils.io import ROOT
+from common.utils.settings import Range, check_ranges
+
+Seed = Annotated[int, Range(0, LARGEST)]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class DataSettings:
     download: bool = True
     """Download the files of lastfm-2k where they are missing; --no-download never asks the network for data,
     nor do several processes under torchrun."""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Seed that draws the split; 0 is the published one."""
     wandb: str = "auto"
     """auto, online, offline or disabled; auto: WANDB_MODE, else online if a key is configured, else offline."""
@@ -42,9 +45,7 @@ class DataSettings:
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         check_known("value of --wandb", ("auto", "online", "offline", "disabled"), self.wandb)
-        for flag in ("split_seed", "seed"):
-            if getattr(self, flag, 0) < 0:
-                raise UserError(f"--{flag.replace('_', '-')} {getattr(self, flag)}: seeds start at 0")
+        check_ranges("", self)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class ModelSettings(DataSettings):
 
     protocol: str = "listen"
     """listen, next, next-shuffled, newcomer or temporal: what is held out and predicted."""
-    seed: int = 0
+    seed: Seed = 0
     """The model's own seed; it does not touch the split."""
     preset: str = "tuned"
     """tuned (chosen on validation), classic (the textbook's settings), or a name from presets/."""
@@ -82,9 +83,9 @@ class ModelSettings(DataSettings):
     """final: choose on validation, then refit and score test. select: stop before test."""
     device: str = "auto"
     """auto, cpu or cuda."""
-    tune: int = 0
+    tune: Annotated[int, Range(0, 1_000_000)] = 0
     """Search this many settings on validation and write the best into the preset; 0 does not search."""
-    artifact_mb: int = 100
+    artifact_mb: Annotated[int, Range(0, 1_000_000)] = 100
     """Models and lists of up to this many MiB each are kept in W&B, too, as artifacts; 0 keeps none."""
     resume: bool = False
     """Skip models whose results for these very settings are complete; go on with a training that was stopped."""
@@ -95,10 +96,6 @@ class ModelSettings(DataSettings):
         check_known("phase", PHASES, self.phase)
         check_known("protocol", PROTOCOLS, self.protocol)
         check_known("device", ("auto", "cpu", "cuda"), self.device)
-        if self.tune < 0:
-            raise UserError(f"--tune {self.tune}: give the number of settings to try, or leave it out")
-        if self.artifact_mb < 0:
-            raise UserError(f"--artifact-mb {self.artifact_mb}: give the largest size in MiB, or 0 to keep none")
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from common.experiments.presets import read_toml
+from common.experiments.presets import read_settings
 from common.experiments.study_store import complete, finished, held, importances, open_study, prepare, take_up
 from common.utils import distributed
 from common.utils.errors import DivergedError, UserError
@@ -167,7 +167,7 @@ def write_preset(path: Path, model: str, protocol: str, found: Found) -> None:
     """Put the best settings under [tuned.<model>.<protocol>] of a TOML file; all else in it stays as it is."""
     import tomlkit
 
-    read_toml(path)  # a broken file is refused before anything is written
+    read_settings(path, "tuned", model, protocol)  # what is broken is refused before anything is written
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     tuned = document.setdefault("tuned", tomlkit.table(is_super_table=True))
     of_model = tuned.setdefault(model, tomlkit.table(is_super_table=True))

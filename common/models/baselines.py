@@ -48,7 +48,7 @@ class Popularity(Recommender):
 class TrendingSettings:
     """How fast the past fades."""
 
-    half_life_days: Annotated[float, SearchRange(1.0, 3000.0, log=True, least=0.01)] = 30.0
+    half_life_days: Annotated[float, SearchRange(1.0, 3000.0, log=True, least=0.01, most=1e6)] = 30.0
     """Days after which an interaction counts for half."""
 
 

@@ -34,7 +34,7 @@ N_GIVEN = (0, 1, 5, 10, 20)
 """Least length of a history in each range: 0, 1-4, 5-9, 10-19, 20 and more."""
 PARTS = ("als", "content", "popularity")
 """What is weighed in each range of lengths."""
-Weight = Annotated[float, SearchRange(0.0, 1.0)]
+Weight = Annotated[float, SearchRange(0.0, 1.0, most=1e6)]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.utils.errors import UserError
 from common.utils.io import write_text
+from common.utils.terminal import visible
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def fill_page(path: Path, page: str, made: Mapping[str, str], dataset: str) -> N
     if not filled:
         raise UserError(f"{path} has no line <!-- leaderboard {dataset} PROTOCOL -->; add one to fill")
     for marker in filled:
-        page = fill(page, marker, made[marker])
+        page = fill(page, marker, visible(made[marker]))
     write_text(path, page)
     log.info("\n%s: %s written anew", path, ", ".join(filled))
 

@@ -27,13 +27,13 @@ class Reranking:
     """Weight of calibration to the mix of the user's history, 0 to 1 (Steck's lambda)."""
     mix: Literal["auto", "genre", "tag"] = "auto"
     """What the mix is made of; auto: the first of genre, tag that the data has."""
-    novelty: Annotated[float, SearchRange(0.0, 1.0)] = 0.0
+    novelty: Annotated[float, SearchRange(0.0, 1.0, most=1e6)] = 0.0
     """Weight of novelty, -log2 of the share of users who have the item, scaled to 0..1."""
-    unpopularity: Annotated[float, SearchRange(0.0, 1.0)] = 0.0
+    unpopularity: Annotated[float, SearchRange(0.0, 1.0, most=1e6)] = 0.0
     """Weight of a penalty on popularity: listeners over those of the most popular item."""
-    per_artist: Annotated[int, SearchRange(0, 10)] = 0
+    per_artist: Annotated[int, SearchRange(0, 10, most=1_000_000)] = 0
     """At most so many items of one artist; 0 sets no cap."""
-    per_genre: Annotated[int, SearchRange(0, 10)] = 0
+    per_genre: Annotated[int, SearchRange(0, 10, most=1_000_000)] = 0
     """At most so many items of one genre; 0 sets no cap."""
     balance: bool = False
     """Places go to genres in proportion to their shares of the user's history."""
@@ -41,9 +41,9 @@ class Reranking:
     """Leave out items with the explicit flag."""
     one_version: bool = False
     """Of the versions of one work (group_id) keep the best alone."""
-    recent_items: Annotated[int, SearchRange(0, 100)] = 0
+    recent_items: Annotated[int, SearchRange(0, 100, most=1_000_000)] = 0
     """Leave out the works of the last so many items of the history; 0 leaves none out."""
-    recent_days: Annotated[float, SearchRange(0.0, 365.0)] = 0.0
+    recent_days: Annotated[float, SearchRange(0.0, 365.0, most=1e6)] = 0.0
     """Leave out the works played within so many days of the newest event; 0 leaves none out."""
 
     def check(self, facts: "ItemFacts", flag: str = "rerank") -> None:

@@ -10,9 +10,9 @@ from common.data.dataset import Dataset
 from common.data.tables import AUDIO_FEATURES
 from common.models.knn.content_knn import nearest_songs, plain_title
 from common.serving.name_search import HINT, HINTS, LIKE, LISTED, SHORT, shown
-from common.serving.terminal.answers import BAR, as_json_text
+from common.serving.terminal.answers import BAR
 from common.utils.errors import UserError
-from common.utils.terminal import bar, cell, columns, fitting, lines, plain
+from common.utils.terminal import bar, cell, columns, fitting, json_text, lines, plain
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Songs:
         """The same for programs."""
         names = ["track_id", "name", "artist"]
         ranked = near.assign(rank=range(1, len(near) + 1))[["rank", *names, "cosine"]]
-        return as_json_text({"song": song[names].to_dict(), "sounds_like": ranked.to_dict("records")})
+        return json_text({"song": song[names].to_dict(), "sounds_like": ranked.to_dict("records")})
 
 
 def _about(song: pd.Series, size: int) -> str:

@@ -9,7 +9,7 @@ from common.data.dataset import Dataset
 from common.data.ids import sorted_ids
 from common.splits.protocols import PROTOCOLS, draw_split
 from common.splits.split import Split, hash_split
-from common.utils.errors import UserError, check_known
+from common.utils.errors import LARGEST, UserError, check_known, short
 from common.utils.io import read_json, read_parquet, sha256_file, write_json, write_parquet
 
 FORMAT = 2
@@ -32,9 +32,11 @@ def parse_folder_name(name: str) -> tuple[str, int]:
     ('next-shuffled', 2)
     """
     match = re.fullmatch(r"(.+?)(?:-s([1-9]\d*))?", name)
-    protocol, seed = (match[1], int(match[2] or 0)) if match else (name, 0)
+    protocol, seed = (match[1], match[2] or "0") if match else (name, "0")
     check_known("protocol", PROTOCOLS, protocol)
-    return protocol, seed
+    if len(seed) > len(str(LARGEST)) or int(seed) > LARGEST:
+        raise UserError(f"protocol {short(name)}: the split seed after -s goes up to {LARGEST:,}; give a smaller one")
+    return protocol, int(seed)
 
 
 def load_split(data: Dataset, protocol: str) -> Split:

@@ -1,8 +1,9 @@
 """The exception that a user's mistake ends in."""
 
 import difflib
+import math
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -21,9 +22,9 @@ class DivergedError(UserError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not among the known ones, with the nearest of them suggested."""
     known = list(known)
-    near = difflib.get_close_matches(str(name).lower(), known, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:SHOWN].lower(), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return UserError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
+    return UserError(f"unknown {kind} {short(name)}: {hint}known are {', '.join(known)}")
 
 
 def check_known(kind: str, known: Iterable[str], *names: str) -> None:
@@ -34,12 +35,41 @@ def check_known(kind: str, known: Iterable[str], *names: str) -> None:
             raise unknown_name(kind, name, known)
 
 
-def whole_number(name: str, value: Any, least: int = 1) -> int:
-    """The value itself; a UserError where it is no whole number of at least `least`.
+LARGEST = 2**31 - 1
+"""The largest seed, and number of things, that may be asked for: what all libraries below take."""
+SHOWN = 60
+"""Characters of a value that a message repeats."""
 
-    >>> whole_number("seed", 0, least=0)
-    0
+
+def whole_number(name: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
+    """The value as an int, 5.0 as 5; a UserError where it is no whole number from `least` to `most`.
+
+    >>> whole_number("seed", 0, least=0), whole_number("k", 5.0)
+    (0, 5)
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise UserError(f"{name} = {value!r}: give a whole number of at least {least}")
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most or value != int(value):
+        raise UserError(f"{name} = {short(value)}: give a whole number from {least} to {most:,}")
     return int(value)
+
+
+def short(value: Any) -> str:
+    """A value as a message repeats it: not all of a very long one, and no control characters of a text.
+
+    >>> short("yes"), short(10**5000), len(short("y" * 100))
+    ("'yes'", 'a number of 5001 digits', 60)
+    """
+    if isinstance(value, Integral) and abs(value) >= 10**SHOWN:
+        return f"a number of {digits(int(value))} digits"
+    text = str(value) if isinstance(value, Real) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 4]}...{text[-1]}"
+
+
+def digits(number: int) -> int:
+    """Decimal digits of a whole number that may be too long to be written out.
+
+    >>> digits(-999), digits(10**5000)
+    (3, 5001)
+    """
+    about = int(abs(number).bit_length() * math.log10(2))
+    return about + (abs(number) >= 10**about)

@@ -7,38 +7,68 @@ from dataclasses import dataclass, fields, is_dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from common.utils.errors import UserError
+from common.utils.errors import UserError, short
 
 
 @dataclass(frozen=True)
-class SearchRange:
-    """A number that is searched between `low` and `high`, both included, on a log scale if asked.
-
-    By hand it may be anything from `least` (`low`, where that is not given) to `most`.
-    """
+class Range:
+    """A number that may be given between `low` and `high`, both included; of a tuple, each of its numbers."""
 
     low: float
     high: float
-    log: bool = False
-    least: float | None = None
-    most: float = math.inf
-    search: bool = True
-    """Whether tuning tries other values than the one it starts from."""
+
+    @property
+    def smallest(self) -> float:
+        """The smallest value that may be given by hand."""
+        return self.low
+
+    @property
+    def largest(self) -> float:
+        """The largest value that may be given by hand; infinite where any size does no harm."""
+        return self.high
 
     def allows(self, value: float) -> bool:
         """Whether a value given by hand makes sense.
 
         >>> SearchRange(5, 100, least=1).allows(2), SearchRange(0.0, 1.0, most=1.0).allows(7)
         (True, False)
-        >>> SearchRange(0.0, 1.0).allows(math.nan)
+        >>> Range(0.0, math.inf).allows(math.nan)
         False
         """
-        return math.isfinite(value) and self.smallest <= value <= self.most
+        return -math.inf < value < math.inf and self.smallest <= value <= self.largest
+
+    def __str__(self) -> str:
+        """The bounds as a message names them.
+
+        >>> print(Range(1, 4096), "|", Range(0.0, math.inf))
+        1 to 4,096 | 0 or more
+        """
+        low, high = (f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in (self.smallest, self.largest))
+        return f"{low} to {high}" if math.isfinite(self.largest) else f"{low} or more"
+
+
+@dataclass(frozen=True)
+class SearchRange(Range):
+    """A number that is searched between `low` and `high`, both included, on a log scale if asked.
+
+    By hand it may be anything from `least` (`low`, where that is not given) to `most`.
+    """
+
+    log: bool = False
+    least: float | None = None
+    most: float = math.inf
+    search: bool = True
+    """Whether tuning tries other values than the one it starts from."""
 
     @property
     def smallest(self) -> float:
         """The smallest value that may be given by hand."""
         return self.low if self.least is None else self.least
+
+    @property
+    def largest(self) -> float:
+        """The largest value that may be given by hand; infinite where any size does no harm."""
+        return self.most
 
     def nearest(self, value: Any) -> Any:
         """The value itself, or the end of the range next to it, of the same type.
@@ -59,30 +89,62 @@ def not_searched(kind: type) -> set[str]:
     return {f.name for f in dataclasses.fields(kind) if NOT_SEARCHED in getattr(hints[f.name], "__metadata__", ())}
 
 
-def search_ranges(kind: type) -> dict[str, SearchRange]:
-    """The ranges that a settings class declares, by field."""
+def number_ranges(kind: type) -> dict[str, Range]:
+    """The ranges that a settings class declares, by field; `check_ranges` holds numbers to them."""
     hints = typing.get_type_hints(kind, include_extras=True)
     marks = {f.name: getattr(hints[f.name], "__metadata__", ()) for f in dataclasses.fields(kind)}
-    found = {name: [mark for mark in of_field if isinstance(mark, SearchRange)] for name, of_field in marks.items()}
+    found = {name: [mark for mark in of_field if isinstance(mark, Range)] for name, of_field in marks.items()}
     return {name: ranges[0] for name, ranges in found.items() if ranges}
 
 
-def check_ranges(model: str, settings: Any) -> None:
-    """Raise a UserError for the first setting of a model that lies outside what makes sense."""
-    hints = typing.get_type_hints(type(settings))
-    for name, hint in hints.items():
-        value, choices = getattr(settings, name), typing.get_args(hint)
-        if typing.get_origin(hint) is typing.Literal and value not in choices:
-            flag = f"--{model}.{name}".replace("_", "-")
-            raise UserError(f"{flag} {value!r}: give {' or '.join(map(str, choices))}")
-    for name, allowed in search_ranges(type(settings)).items():
-        number = getattr(settings, name)
-        flag = f"--{model}.{name}".replace("_", "-")
-        if not isinstance(number, Integral if hints[name] is int else Real):
-            raise UserError(f"{flag} {number!r}: give a {'whole ' * (hints[name] is int)}number")
-        if not allowed.allows(float(number)):
-            upper = f" to {allowed.most:g}" if math.isfinite(allowed.most) else " or more"
-            raise UserError(f"{flag} {number}: give {allowed.smallest:g}{upper}")
+def search_ranges(kind: type) -> dict[str, SearchRange]:
+    """The ranges of those numbers that tuning knows, by field."""
+    return {name: found for name, found in number_ranges(kind).items() if isinstance(found, SearchRange)}
+
+
+def check_ranges(prefix: str, settings: Any) -> None:
+    """Raise a UserError for the first setting that lies outside what makes sense, in parts of the settings too.
+
+    prefix: what the flags of these settings begin with, a model's name; "" for flags that belong to nothing.
+    """
+    kind = type(settings)
+    for field in fields(kind):
+        check_field(kind, field.name, getattr(settings, field.name), flag_name(prefix, field.name))
+    for name in setting_parts(kind):
+        check_ranges(name, getattr(settings, name))
+
+
+def check_field(kind: type, name: str, value: Any, where: str) -> None:
+    """Raise a UserError for what a field of a settings class does not take; `where` is what the message calls it."""
+    hint, ranges = typing.get_type_hints(kind)[name], number_ranges(kind)
+    choices = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Literal and value not in choices:
+        raise UserError(f"{where} {short(value)}: give {' or '.join(map(str, choices))}")
+    if hint == tuple[str, ...] and not all(isinstance(word, str) for word in value):
+        raise UserError(f"{where} {short(value)}: give words")
+    if name in ranges:
+        check_number(where, value, ranges[name], whole=int in (hint, *choices))
+
+
+def flag_name(prefix: str, name: str) -> str:
+    """The flag of a setting.
+
+    >>> flag_name("item_knn", "neighbours"), flag_name("", "split_seed"), flag_name("", "k")
+    ('--item-knn.neighbours', '--split-seed', '-k')
+    """
+    dotted = f"{prefix}.{name}" if prefix else name
+    return f"{'--' if len(dotted) > 1 else '-'}{dotted}".replace("_", "-")
+
+
+def check_number(flag: str, value: Any, allowed: Range, whole: bool) -> None:
+    """Raise a UserError for what is no (whole) number in a range; of a tuple, for the first such. None is allowed."""
+    if value is None:
+        return
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, bool) or not isinstance(number, Integral if whole else Real):
+            raise UserError(f"{flag} {short(number)}: give a {'whole ' * whole}number, {allowed}")
+        if not allowed.allows(number):  # type: ignore[arg-type]
+            raise UserError(f"{flag} {short(number)}: give {allowed}")
 
 
 @dataclass(frozen=True)

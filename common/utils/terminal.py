@@ -1,11 +1,13 @@
 """Text in columns of a terminal: names of any script, as wide as they are shown, and no control characters."""
 
+import json
 import re
 import shutil
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 from wcwidth import clip, wcswidth
 
@@ -91,6 +93,47 @@ def plain(text: str) -> str:
     kept = (" " if character.isspace() else character for character in str(text))
     joined = "".join(c for c in kept if c == " " or c == "\u200d" or unicodedata.category(c)[0] != "C")
     return " ".join(joined.split())
+
+
+_HIDDEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Control characters but the line feed, line and paragraph separators, and what has no width or turns the direction of
+writing; not the joiners that emoji, Persian and Indic scripts are written with."""
+
+
+def visible(text: str, kept: str = "") -> str:
+    """Text in which no character steers the terminal or page that shows it: such ones as escapes, a tab as a space.
+
+    Everything that is shown goes through here: the log's `TextFormatter`, `show`, `json_text`, and the pages.
+
+    >>> print(visible("a\\x1b[31m\\tb\\u202ec"))
+    a\\x1b[31m b\\u202ec
+    """
+    return _HIDDEN.sub(lambda found: found[0] if found[0] in kept else _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    if character == "\t":
+        return " "
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def show(text: str = "", file: TextIO | None = None) -> None:
+    """Print a text, by default to standard output; isolates, by which `cell` and `lines` hold names together, stay."""
+    print(visible(text, kept=ISOLATE + END), file=file)
+
+
+def json_text(content: Any) -> str:
+    """Strict JSON as it is printed: letters of all scripts as they are where the output has them, the rest escaped."""
+    from common.utils.io import strict  # with pandas, which a line of text does not need
+
+    text = json.dumps(strict(content), indent=2, ensure_ascii=False, allow_nan=False)
+    if not shows(text):
+        return json.dumps(strict(content), indent=2, allow_nan=False)
+    return _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def width(text: str) -> int:

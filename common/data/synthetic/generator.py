@@ -10,6 +10,7 @@ listener ("finder") whose taste covers it, so that every track is heard and a lo
 """
 
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,12 @@ from common.data.synthetic import catalogue as content
 from common.data.synthetic import listening
 from common.data.synthetic.listening import DAY
 from common.data.tables import Tables
-from common.utils.errors import UserError
+from common.utils.errors import LARGEST
+from common.utils.settings import Range, check_ranges
 
 END_OF_TIME = 1_704_067_200  # 2024-01-01 in seconds since 1970: the last day of the generated listening
 LAST_YEAR = 2023
+Share = Annotated[float, Range(0.0, 1.0)]
 COUNTRIES = (
     *("United States", "United Kingdom", "Germany", "Brazil", "Poland", "Sweden"),
     *("Spain", "Finland", "Japan", "Mexico", "Portugal", "Italy"),
@@ -40,50 +43,32 @@ PRIVATE_TAGS = np.array(
 class SyntheticSettings:
     """Size and character of the generated data; the defaults resemble Last.fm-2K."""
 
-    users: int = 1892
+    users: Annotated[int, Range(2, 10_000_000)] = 1892
     """How many listeners."""
-    items: int = 17632
+    items: Annotated[int, Range(1, 10_000_000)] = 17632
     """How many tracks."""
-    seed: int = 0
+    seed: Annotated[int, Range(0, LARGEST)] = 0
     """The same seed and settings give the same tables."""
-    max_items_per_user: int = 50
+    max_items_per_user: Annotated[int, Range(0, 1_000_000)] = 50
     """Keep only each user's most played tracks; 0 keeps all."""
-    tracks_per_user: int = 110
+    tracks_per_user: Annotated[int, Range(1, 1_000_000)] = 110
     """About how many tracks a user knows before that cut; never more than a third of the catalogue."""
-    days: int = 730
-    """Length of the listening period, which ends with 2023."""
-    drift: float = 0.5
+    days: Annotated[int, Range(1, 10_000)] = 730
+    """Length of the listening period, which ends with 2023; music must exist before it."""
+    drift: Share = 0.5
     """How far taste moves over the period: 0 stays, 1 ends unrelated to its beginning but for the chart."""
-    noise: float = 1.2
-    """Standard deviation of log plays that nothing explains, before the cut."""
-    version_share: float = 0.06
+    noise: Annotated[float, Range(0.0, 5.0)] = 1.2
+    """Standard deviation of log plays that nothing explains, before the cut; beyond 5 plays would overflow."""
+    version_share: Share = 0.06
     """Share of tracks that are a live, remix, remastered or acoustic version of another; about half at most."""
-    missing_audio: float = 0.15
+    missing_audio: Share = 0.15
     """Share of tracks without audio features."""
-    tagged_share: float = 0.3
+    tagged_share: Share = 0.3
     """Share of the pairs a user plays that the user also tags."""
 
     def check(self) -> None:
         """Raise a `UserError` that names the flag if a setting makes no sense."""
-        least = {
-            "users": 2,
-            "items": 1,
-            "seed": 0,
-            "max_items_per_user": 0,
-            "tracks_per_user": 1,
-            "days": 1,
-            "noise": 0,
-        }
-        for name, low in least.items():
-            if not getattr(self, name) >= low:
-                raise UserError(f"--synthetic.{name} is {getattr(self, name)}: give {low} or more.")
-        for name in ("drift", "version_share", "missing_audio", "tagged_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise UserError(f"--synthetic.{name} is {getattr(self, name)}: give a share between 0 and 1.")
-        if self.noise > 5.0:
-            raise UserError(f"--synthetic.noise is {self.noise}: give at most 5, beyond which plays overflow.")
-        if self.days > 10_000:
-            raise UserError(f"--synthetic.days is {self.days}: give at most 10000, so that music exists before it.")
+        check_ranges("synthetic", self)
 
 
 def generate(settings: SyntheticSettings) -> Tables:

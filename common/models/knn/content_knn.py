@@ -25,9 +25,9 @@ class ContentKNNSettings:
 
     neighbours: Annotated[int, SearchRange(5, 2000, log=True, least=1)] = 100
     """How many nearest items each item keeps."""
-    power: Annotated[float, SearchRange(1.0, 30.0, log=True, least=0.1)] = 1.0
+    power: Annotated[float, SearchRange(1.0, 30.0, log=True, least=0.1, most=1000.0)] = 1.0
     """The cosine is raised to this power, so that the very nearest count for more."""
-    popularity: Annotated[float, SearchRange(0.0, 2.0)] = 0.0
+    popularity: Annotated[float, SearchRange(0.0, 2.0, most=4.0)] = 0.0
     """The score of an item is multiplied by its listeners to this power."""
     history: Literal["binary", "log"] = "binary"
     """What an item of the history weighs in the sum: 1 or log(1 + plays)."""
@@ -65,7 +65,7 @@ class ContentKNN(ContentSimilarityKNN):
 class TagKNNSettings(ContentKNNSettings):
     """Neighbours by tags."""
 
-    shrinkage: Annotated[float, SearchRange(0.0, 100.0)] = 0.0
+    shrinkage: Annotated[float, SearchRange(0.0, 100.0, most=1e12)] = 0.0
     """Added to the cosine's denominator, so that few tags count for less."""
 
 

@@ -28,7 +28,7 @@ from common.utils.settings import SearchRange
 SAMPLE = 1000
 """Users whose best scores make the scale."""
 PARTS: dict[str, type[Recommender]] = {part.name: part for part in (ItemKNN, UserKNN, TagKNN, ContentKNN)}
-Weight = Annotated[float, SearchRange(0.0, 1.0)]
+Weight = Annotated[float, SearchRange(0.0, 1.0, most=1e6)]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class ItemKNNSettings:
 
     neighbours: Annotated[int, SearchRange(5, 2000, log=True, least=1)] = 100
     """How many nearest items each item keeps."""
-    shrinkage: Annotated[float, SearchRange(0.0, 100.0)] = 0.0
+    shrinkage: Annotated[float, SearchRange(0.0, 100.0, most=1e12)] = 0.0
     """Added to the cosine's denominator, so that few common listeners count for less."""
     asymmetry: Annotated[float, SearchRange(0.0, 1.0, most=1.0)] = 0.5
     """Exponent a of the formula: 0.5 is the cosine, towards 0 popular candidates are held back, towards 1 favoured."""

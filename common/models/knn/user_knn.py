@@ -25,11 +25,11 @@ class UserKNNSettings:
 
     neighbours: Annotated[int, SearchRange(5, 1000, log=True, least=1)] = 100
     """How many of the nearest users vote."""
-    shrinkage: Annotated[float, SearchRange(0.0, 100.0)] = 0.0
+    shrinkage: Annotated[float, SearchRange(0.0, 100.0, most=1e12)] = 0.0
     """Added to the cosine's denominator, so that few common items count for less."""
-    power: Annotated[float, SearchRange(1.0, 5.0, least=0.1)] = 1.0
+    power: Annotated[float, SearchRange(1.0, 5.0, least=0.1, most=1000.0)] = 1.0
     """The similarity is raised to this power, so that the very nearest count for more."""
-    rarity: Annotated[float, SearchRange(0.0, 1.0)] = 0.0
+    rarity: Annotated[float, SearchRange(0.0, 1.0, most=8.0)] = 0.0
     """Common items count for less in the similarity: each weighs 1 / listeners to this power."""
     weighting: Literal["binary", "log"] = "binary"
     """What an item weighs in a history: 1 or log(1 + plays)."""

@@ -46,13 +46,13 @@ LOSS_USERS = 500
 class ALSSettings:
     """The defaults are the textbook's; `binary`, because raw plays in the thousands drown everything at alpha 40."""
 
-    factors: Annotated[int, SearchRange(16, 512, log=True, least=1)] = 64
+    factors: Annotated[int, SearchRange(16, 512, log=True, least=1, most=8192)] = 64
     """Length of the vectors of users and items."""
-    iterations: Annotated[int, SearchRange(5, 30, least=1)] = 15
+    iterations: Annotated[int, SearchRange(5, 30, least=1, most=10_000)] = 15
     """How often users and items are solved in turn."""
-    regularisation: Annotated[float, SearchRange(0.001, 300.0, log=True, least=1e-6)] = 0.01
+    regularisation: Annotated[float, SearchRange(0.001, 300.0, log=True, least=1e-6, most=1e9)] = 0.01
     """l of the formula."""
-    alpha: Annotated[float, SearchRange(0.5, 100.0, log=True, least=0.0)] = 40.0
+    alpha: Annotated[float, SearchRange(0.5, 100.0, log=True, least=0.0, most=1e9)] = 40.0
     """How much the plays add to the confidence of 1."""
     weighting: Literal["binary", "log", "raw"] = "binary"
     """f of the formula: 1, log(1 + plays), or the plays themselves."""

@@ -36,11 +36,11 @@ PAIRS = 2**16
 class EASESettings:
     """The defaults are the paper's for data of this size: binary X, no decay."""
 
-    regularisation: Annotated[float, SearchRange(1.0, 10_000.0, log=True, least=1e-3)] = 500.0
+    regularisation: Annotated[float, SearchRange(1.0, 10_000.0, log=True, least=1e-3, most=1e12)] = 500.0
     """l of the formula."""
     weighting: Literal["binary", "log"] = "binary"
     """What stands in X: 1 or log(1 + plays)."""
-    decay: Annotated[float, SearchRange(0.0, 0.2, search=False)] = 0.0
+    decay: Annotated[float, SearchRange(0.0, 0.2, most=1000.0, search=False)] = 0.0
     """For histories in order: when scoring, an item n events before the last weighs exp(-decay n); 0 is off."""
 
 

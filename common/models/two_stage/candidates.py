@@ -46,7 +46,7 @@ BLOCK_BYTES = 128 * 2**20
 class CandidateSettings:
     """How many candidates; the sources' own settings are those of the models of the same names."""
 
-    top: Annotated[int, SearchRange(20, 300, log=True, least=1, search=False)] = 100
+    top: Annotated[int, SearchRange(20, 300, log=True, least=1, most=10_000, search=False)] = 100
     """Items that each source proposes."""
     als: tyro.conf.Suppress[ALSSettings] = field(default_factory=ALSSettings)
     ease: tyro.conf.Suppress[EASESettings] = field(default_factory=EASESettings)

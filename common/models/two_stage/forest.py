@@ -19,9 +19,9 @@ from common.utils.settings import SearchRange
 class ForestSettings(TreeSettings):
     """The defaults are the textbook's: 100 trees, each on a bootstrap sample, leaves of 5, sqrt(features) a split."""
 
-    trees: Annotated[int, SearchRange(50, 500, log=True, least=1, search=False)] = 100
+    trees: Annotated[int, SearchRange(50, 500, log=True, least=1, most=10_000, search=False)] = 100
     """Trees of each forest."""
-    leaf: Annotated[int, SearchRange(3, 100, log=True, least=1)] = 5
+    leaf: Annotated[int, SearchRange(3, 100, log=True, least=1, most=1_000_000)] = 5
     """Least training rows in a leaf of the ranker."""
     features: Annotated[float, SearchRange(0.05, 0.6, least=0.001, most=1.0)] = 0.13
     """Share of the features that a split of the ranker chooses from; 0.13 is sqrt(60) / 60."""
@@ -91,15 +91,15 @@ def contributions(forest: Trees, features: np.ndarray) -> tuple[float, np.ndarra
 class HistGradientSettings(TreeSettings):
     """The defaults are scikit-learn's."""
 
-    iterations: Annotated[int, SearchRange(50, 400, log=True, least=1)] = 100
+    iterations: Annotated[int, SearchRange(50, 400, log=True, least=1, most=10_000)] = 100
     """Trees, one after the other."""
-    learning_rate: Annotated[float, SearchRange(0.02, 0.2, log=True, least=1e-4)] = 0.1
+    learning_rate: Annotated[float, SearchRange(0.02, 0.2, log=True, least=1e-4, most=10.0)] = 0.1
     """How much each tree adds."""
-    leaves: Annotated[int, SearchRange(7, 63, log=True, least=2)] = 31
+    leaves: Annotated[int, SearchRange(7, 63, log=True, least=2, most=65_536)] = 31
     """Most leaves of a tree."""
-    leaf: Annotated[int, SearchRange(20, 400, log=True, least=1)] = 20
+    leaf: Annotated[int, SearchRange(20, 400, log=True, least=1, most=1_000_000)] = 20
     """Least training rows in a leaf."""
-    l2: Annotated[float, SearchRange(0.1, 100.0, log=True, least=0.0)] = 0.0
+    l2: Annotated[float, SearchRange(0.1, 100.0, log=True, least=0.0, most=1e9)] = 0.0
     """Regularisation of the leaves' values."""
 
 

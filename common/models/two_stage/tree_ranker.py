@@ -32,7 +32,7 @@ RANKER, PLAYS = "ranker.skops", "plays.skops"
 class TreeSettings(CandidateSettings):
     """What all trees learn from."""
 
-    negatives: Annotated[int, SearchRange(1, 100, log=True, least=1, search=False)] = 5
+    negatives: Annotated[int, SearchRange(1, 100, log=True, least=1, most=10_000, search=False)] = 5
     """Negative candidates per positive one in training."""
     weighting: Literal["none", "balanced"] = "none"
     """Whether positive candidates weigh as much in all as the negative ones."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from common.experiments.run import PART_NAMES
 from common.reporting.html.charts import CHANCE, Styles, charts
 from common.reporting.html.leaderboards import Leaderboard
 from common.reporting.html.sample_users import SampleUsers, check_users
+from common.utils.terminal import visible
 
 HERE = Path(__file__).parent
 
@@ -22,7 +24,12 @@ def render(boards: Sequence[Leaderboard], data_dir: Path, users: Sequence[str] =
     check_users(users, samples)
     styles = Styles(boards)
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     table_script, table_style = data_tables()
     return environment.get_template("page.html").render(
@@ -38,6 +45,11 @@ def render(boards: Sequence[Leaderboard], data_dir: Path, users: Sequence[str] =
         table_script=Markup(inside_script(table_script)),
         table_style=Markup(table_style),
     )
+
+
+def _shown(value: Any) -> Any:
+    """What the template writes, without characters that would steer a browser; markup is ours and stays."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def data_tables() -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """Lists as a terminal shows them, and as JSON."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,7 @@ from common.serving.explanations import BY_POPULARITY, Explanations, ItemExplana
 from common.serving.service import Answer
 from common.serving.store.catalogue import Catalogue
 from common.serving.user_profile import UserProfile
-from common.utils.io import strict
-from common.utils.terminal import bar, cell, columns, fitting, lines, plain, shows, width
+from common.utils.terminal import bar, cell, columns, fitting, lines, plain, width
 
 NAMED = 5
 """Names that a heading tells of a history before it only counts."""
@@ -144,12 +142,6 @@ def overlaps(answers: Sequence[Answer]) -> str:
             cells = "".join(f"{counts[n][other]:{size}d}" for other in these)
             rows.append(f"{n + 1:3d} {cell(answer.model, name)}{cells}")
     return "\n".join(rows)
-
-
-def as_json_text(content: Any) -> str:
-    """JSON as it is printed: one key a line, letters of all scripts as they are where the output has them."""
-    text = json.dumps(strict(content), indent=2, ensure_ascii=False, allow_nan=False)
-    return text if shows(text) else json.dumps(strict(content), indent=2, allow_nan=False)
 
 
 def as_json(answer: Answer, catalogue: Catalogue) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from common.serving.service import Answer, RecommendationService
 from common.serving.terminal.answers import heading, in_full, table
 from common.serving.user_profile import UserProfile, with_feedback
 from common.utils.errors import UserError
-from common.utils.terminal import columns, lines, plain
+from common.utils.terminal import columns, lines, plain, show
 
 HELP = (
     ("NAME", "like it, +NAME too"),
@@ -22,6 +22,9 @@ HELP = (
     ("forget", "forget all that was said"),
     ("q", "quit, as Ctrl-D does"),
 )
+
+MOST_DIGITS = 9
+"""Digits that a number of a list may have."""
 
 
 class Conversation:
@@ -40,7 +43,7 @@ class Conversation:
         data = f"{self.service.model_store.dataset} / {self.service.protocol}"
         say(f"{data}, model {self.model}; likes are kept for {self.listener!r}")
         say(f"Name an {self.service.names.kind} that you like; help tells the rest, q quits.")
-        print()
+        show()
         prompt = "> " if sys.stdin and sys.stdin.isatty() else ""
         if prompt:
             edit_lines()
@@ -50,7 +53,7 @@ class Conversation:
             try:
                 line = plain(input(prompt))
             except (EOFError, KeyboardInterrupt, RuntimeError):  # the last where there is no input at all
-                print()
+                show()
                 return
             if line.casefold() in ("q", "quit", "exit"):
                 return
@@ -62,7 +65,7 @@ class Conversation:
         try:
             self.respond(line)
         except KeyboardInterrupt:
-            print()
+            show()
             say("stopped; likes shows the list again, q quits", "  ")
 
     def respond(self, line: str) -> None:
@@ -71,7 +74,7 @@ class Conversation:
         try:
             if word in ("help", "?"):
                 for words, meaning in HELP:
-                    say(f"{words}: {meaning}", "  ") if columns() < 50 else print(f"  {words:8}{meaning}")
+                    say(f"{words}: {meaning}", "  ") if columns() < 50 else show(f"  {words:8}{meaning}")
             elif word in ("likes", "list"):
                 self.show()
             elif word == "undo":
@@ -82,7 +85,7 @@ class Conversation:
                 self._why_all()
             elif word.startswith("why ") and word[4:].strip().isdecimal():
                 self._why(self._numbered(word[4:].strip()))
-            elif line.isdecimal() and self.choices[0]:
+            elif line.isdecimal() and len(line) <= MOST_DIGITS and self.choices[0]:
                 self._choose(int(line))
             else:
                 self._rate(line)
@@ -106,14 +109,14 @@ class Conversation:
 
     def _numbered(self, number: str) -> int:
         items = self.answer.items if self.answer else []
-        if not 1 <= int(number) <= len(items):
-            raise UserError(f"there is no number {int(number)}; the list has {len(items)}")
+        if len(number) > MOST_DIGITS or not 1 <= int(number) <= len(items):
+            raise UserError(f"there is no number {number[:MOST_DIGITS]}; the list has {len(items)}")
         return items[int(number) - 1]
 
     def _ask(self, doubt: UnclearError, line: str) -> None:
         """What a name may have meant, to choose from by number; a bare number may have meant one of the list."""
         say(str(doubt).split(";")[0] if doubt.items else str(doubt), "  ")
-        if line.isdecimal() and self.answer and 1 <= int(line) <= len(self.answer.items):
+        if line.isdecimal() and len(line) <= MOST_DIGITS and self.answer and 1 <= int(line) <= len(self.answer.items):
             say(f"to like number {line} of the list type +{line}", "  ")
             return
         self.choices = (doubt.items[:9], not line.startswith("-"))
@@ -165,7 +168,7 @@ class Conversation:
         if self.answer is None:
             raise UserError("there is no list yet; name something that you like")
         found = self.service.recommend(self.model, self.profile, self.k, why=True)
-        print(table(found, self.service.catalogue, at_length=True) + "\n")
+        show(table(found, self.service.catalogue, at_length=True) + "\n")
 
     def _why(self, item: int) -> None:
         found = self.service.recommend(self.model, self.profile, self.k, why=True)
@@ -185,13 +188,13 @@ class Conversation:
         self.answer = self.service.recommend(self.model, self.profile, self.k)
         say(heading(self.profile, self.service.catalogue, self.user_id))
         basis = self.answer.explanations.basis if self.answer.explanations else ""
-        print(table(self.answer, self.service.catalogue, basis=basis != self.basis) + "\n")
+        show(table(self.answer, self.service.catalogue, basis=basis != self.basis) + "\n")
         self.basis = basis
 
 
 def say(text: str, indent: str = "") -> None:
     """Print a text in the terminal's width."""
-    print("\n".join(lines(text, columns(), indent)))
+    show("\n".join(lines(text, columns(), indent)))
 
 
 def edit_lines() -> None:

@@ -10,7 +10,7 @@ from common.serving.similar_songs import Songs
 from common.serving.terminal import answers
 from common.serving.user_profile import UserProfile
 from common.utils.errors import UserError
-from common.utils.terminal import columns, lines, plain
+from common.utils.terminal import columns, json_text, lines, plain, show
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def answer_song(data: Dataset, title: str, request: Request) -> None:
     songs = Songs.of(data)
     song = songs.find(title)
     near = songs.nearest(song, request.k)
-    print(songs.as_json(song, near) if request.json else songs.as_text(song, near))
+    show(songs.as_json(song, near) if request.json else songs.as_text(song, near))
 
 
 def _kept(service: RecommendationService, profile: UserProfile, listener: str) -> str:
@@ -73,9 +73,9 @@ def _answer(
             service.forget(name)
     if request.json:
         where = {"dataset": service.model_store.dataset, "protocol": service.protocol, "question": about}
-        print(answers.as_json_text(where | {"answers": [answers.as_json(one, service.catalogue) for one in found]}))
+        show(json_text(where | {"answers": [answers.as_json(one, service.catalogue) for one in found]}))
         return
-    print("\n".join(lines(f"{service.model_store.dataset} / {service.protocol}, {title}", columns())) + "\n")
+    show("\n".join(lines(f"{service.model_store.dataset} / {service.protocol}, {title}", columns())) + "\n")
     _print(found, service, request.why)
 
 
@@ -90,10 +90,10 @@ def _trained(service: RecommendationService, name: str) -> list[str]:
 def _print(found: Sequence[Answer], service: RecommendationService, why: bool) -> None:
     """One list, or several: side by side, or explained one below the other."""
     if len(found) > 1 and not why:
-        print(answers.side_by_side(found, service.catalogue))
+        show(answers.side_by_side(found, service.catalogue))
         return
     for n, answer in enumerate(found):
-        print("\n" * (n > 0) + answer.model)
-        print(answers.table(answer, service.catalogue, why))
+        show("\n" * (n > 0) + answer.model)
+        show(answers.table(answer, service.catalogue, why))
     if len(found) > 1:
-        print("\n" + answers.overlaps(found))
+        show("\n" + answers.overlaps(found))

@@ -21,13 +21,14 @@ from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
 from common.training.settings import TrainingSettings
-from common.utils.errors import UserError
+from common.utils.errors import UserError, short
 from common.utils.io import atomic, write_json
-from common.utils.settings import NOT_SEARCHED, SearchRange
+from common.utils.settings import NOT_SEARCHED, Range, SearchRange
 
 KEPT_BYTES = 2**30
 """Memory that the candidates of validation users may take, so that they are made once for all epochs."""
 SOURCES = "sources.npz"
+MOST_LAYERS = 64
 WITHOUT = ("audio", "tags", "ids", "people")
 
 
@@ -35,23 +36,23 @@ WITHOUT = ("audio", "tags", "ids", "people")
 class HybridListNetSettings(TrainingSettings, CandidateSettings):
     """The defaults are the textbook's."""
 
-    epochs: Annotated[int, SearchRange(2, 40, least=1, search=False)] = 20
+    epochs: Annotated[int, SearchRange(2, 40, least=1, most=10_000, search=False)] = 20
     """Epochs at most; where validation is at hand, it stops earlier."""
-    batch: Annotated[int, SearchRange(16, 256, log=True, least=1)] = 128
+    batch: Annotated[int, SearchRange(16, 256, log=True, least=1, most=65_536)] = 128
     """Lists of a step, over all processes together."""
-    learning_rate: Annotated[float, SearchRange(3e-4, 2e-2, log=True, least=1e-7)] = 0.01
+    learning_rate: Annotated[float, SearchRange(3e-4, 2e-2, log=True, least=1e-7, most=10.0)] = 0.01
     """Step size after the warm-up."""
     inputs: Annotated[Literal["content+scores", "content"], NOT_SEARCHED] = "content+scores"
     """content: what is known of user and item; content+scores: also the scores of the cross-fitted sources."""
     task: Annotated[Literal["both", "rank", "plays"], NOT_SEARCHED] = "both"
     """What is learned: order and plays together, or one of them; order by predicted plays where only they are."""
-    plays_weight: Annotated[float, SearchRange(0.01, 10.0, log=True, least=0.0)] = 1.0
+    plays_weight: Annotated[float, SearchRange(0.01, 10.0, log=True, least=0.0, most=1e6)] = 1.0
     """What the squared error of log plays weighs beside a list's cross-entropy."""
-    negatives: Annotated[int, SearchRange(1, 100, log=True, least=1, search=False)] = 8
+    negatives: Annotated[int, SearchRange(1, 100, log=True, least=1, most=10_000, search=False)] = 8
     """Negative candidates per positive one in training."""
-    width: Annotated[int, SearchRange(8, 64, log=True, least=1)] = 32
+    width: Annotated[int, SearchRange(8, 64, log=True, least=1, most=4096)] = 32
     """Length of each embedding and of each block of an item's or a user's features."""
-    hidden: Annotated[tuple[int, ...], NOT_SEARCHED] = (128, 128, 128)
+    hidden: Annotated[tuple[int, ...], Range(1, 16_384), NOT_SEARCHED] = (128, 128, 128)
     """Units of the residual layers."""
     residual: Annotated[bool, NOT_SEARCHED] = True
     """Whether layers have a shortcut."""
@@ -61,19 +62,19 @@ class HybridListNetSettings(TrainingSettings, CandidateSettings):
     """Share of what is known of an item or a user alone that is dropped."""
     id_dropout: Annotated[float, SearchRange(0.0, 0.9, least=0.0, most=1.0)] = 0.1
     """Share of the ids that is dropped, so that the network learns from content alone."""
-    temperature: Annotated[float, SearchRange(0.3, 3.0, log=True, least=1e-2)] = 1.0
+    temperature: Annotated[float, SearchRange(0.3, 3.0, log=True, least=1e-2, most=1e6)] = 1.0
     """What scores are divided by before the softmax over a list."""
-    target_temperature: Annotated[float, SearchRange(0.0, 1.0, least=0.0)] = 0.0
+    target_temperature: Annotated[float, SearchRange(0.0, 1.0, least=0.0, most=1e6)] = 0.0
     """Temperature of the target distribution; 0: the same for all positive candidates, 0 for the others."""
-    ils_weight: Annotated[float, SearchRange(0.0, 10.0, least=0.0, search=False)] = 0.0
+    ils_weight: Annotated[float, SearchRange(0.0, 10.0, least=0.0, most=1e6, search=False)] = 0.0
     """Weight of the expected intra-list similarity beside a list's cross-entropy."""
-    ils_temperature: Annotated[float, SearchRange(0.3, 3.0, log=True, least=1e-2, search=False)] = 1.0
+    ils_temperature: Annotated[float, SearchRange(0.3, 3.0, log=True, least=1e-2, most=1e6, search=False)] = 1.0
     """How much flatter than the predicted distribution is the one whose similarity is priced."""
     outliers: Annotated[Literal["robust", "cap", "none"], NOT_SEARCHED] = "robust"
     """How the preprocessor treats outliers of numeric columns."""
-    tags: Annotated[int, SearchRange(0, 256, least=0, search=False)] = 64
+    tags: Annotated[int, SearchRange(0, 256, least=0, most=4096, search=False)] = 64
     """Dimensions to which tags are reduced; 0 leaves them out."""
-    words: Annotated[int, SearchRange(0, 128, least=0, search=False)] = 32
+    words: Annotated[int, SearchRange(0, 128, least=0, most=4096, search=False)] = 32
     """Dimensions to which each text (artists' names, genres, guests) is reduced; 0 leaves texts out."""
     without: Annotated[tuple[str, ...], NOT_SEARCHED] = ()
     """What is left out: any of audio, tags, ids (those of items and users), people (ids of users alone)."""
@@ -86,8 +87,9 @@ class HybridListNetSettings(TrainingSettings, CandidateSettings):
 
     def check(self) -> None:
         """Raise a UserError for settings that make no sense."""
-        if not self.hidden or min(self.hidden) < 1:
-            raise UserError(f"--hybrid-listnet.hidden {self.hidden}: give one or more layers of 1 unit or more")
+        if not self.hidden or min(self.hidden) < 1 or len(self.hidden) > MOST_LAYERS:
+            layers = f"one or more layers, at most {MOST_LAYERS}, of 1 unit or more"
+            raise UserError(f"--hybrid-listnet.hidden {short(self.hidden)}: give {layers}")
         if unknown := set(self.without) - set(WITHOUT):
             raise UserError(f"--hybrid-listnet.without {', '.join(sorted(unknown))}: choose among {', '.join(WITHOUT)}")
 

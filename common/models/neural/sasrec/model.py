@@ -39,15 +39,15 @@ SCORED_AT_ONCE = 512
 class SASRecSettings(TrainingSettings):
     """The defaults are the textbook's, with cross-entropy over the whole catalogue."""
 
-    length: Annotated[int, SearchRange(20, 200, log=True, least=1, search=False)] = 50
+    length: Annotated[int, SearchRange(20, 200, log=True, least=1, most=10_000, search=False)] = 50
     """Events of a history that the network sees: the last ones."""
-    width: Annotated[int, SearchRange(32, 256, log=True, least=2, search=False)] = 128
+    width: Annotated[int, SearchRange(32, 256, log=True, least=2, most=8192, search=False)] = 128
     """Length of the vectors of items and events; a multiple of the heads."""
-    layers: Annotated[int, SearchRange(1, 4, least=1)] = 2
+    layers: Annotated[int, SearchRange(1, 4, least=1, most=64)] = 2
     """Blocks of self-attention."""
-    heads: Annotated[int, SearchRange(1, 8, least=1, search=False)] = 4
+    heads: Annotated[int, SearchRange(1, 8, least=1, most=64, search=False)] = 4
     """Attention heads of a block."""
-    inner: Annotated[int, SearchRange(1, 4, least=1, search=False)] = 1
+    inner: Annotated[int, SearchRange(1, 4, least=1, most=64, search=False)] = 1
     """Width of the two-layer network of a block, in units of the width; 1 in the paper, 4 in language models."""
     dropout: Annotated[float, SearchRange(0.1, 0.7, least=0.0, most=0.95)] = 0.2
     """Share of the values dropped after the embedding and in every block."""
@@ -57,9 +57,9 @@ class SASRecSettings(TrainingSettings):
     """Whether items have the same vectors as predictions and in a history."""
     loss: Annotated[Literal["full", "sampled", "gbce"], NOT_SEARCHED] = "full"
     """full: softmax over the catalogue; sampled: softmax over negatives, log-q corrected; gbce: generalised BCE."""
-    negatives: Annotated[int, SearchRange(64, 4096, log=True, least=1, search=False)] = 256
+    negatives: Annotated[int, SearchRange(64, 4096, log=True, least=1, most=1_000_000, search=False)] = 256
     """Negatives of a batch, for the sampled losses."""
-    power: Annotated[float, SearchRange(0.0, 1.0, search=False)] = 0.5
+    power: Annotated[float, SearchRange(0.0, 1.0, most=10.0, search=False)] = 0.5
     """Negatives of `sampled` are drawn by popularity to this power; 0 is uniform, which gbce always is."""
     calibration: Annotated[float, SearchRange(0.0, 1.0, most=1.0, search=False)] = 0.75
     """t of gbce."""
@@ -68,7 +68,7 @@ class SASRecSettings(TrainingSettings):
     them; plays: most played last (in scoring, too)."""
     crop: Annotated[Literal["last", "windows"], NOT_SEARCHED] = "last"
     """What of a long history is trained on: its last events, or windows over all of it, cut elsewhere each epoch."""
-    tags: Annotated[int, SearchRange(0, 256, search=False)] = 0
+    tags: Annotated[int, SearchRange(0, 256, most=4096, search=False)] = 0
     """Dimensions to which the tags of items are reduced as side features; 0 leaves them out."""
     audio: Annotated[bool, NOT_SEARCHED] = False
     """Whether the sound of items is a side feature."""

@@ -45,11 +45,11 @@ AVERAGED = 100_000
 class TwoTowerSettings(TrainingSettings):
     """The defaults are the textbook's: cosines over a temperature, ids from a random start."""
 
-    batch: Annotated[int, SearchRange(64, 512, log=True, least=1, search=False)] = 256
+    batch: Annotated[int, SearchRange(64, 512, log=True, least=1, most=65_536, search=False)] = 256
     """Histories of a step, over all processes together."""
-    width: Annotated[int, SearchRange(32, 256, log=True, least=2, search=False)] = 64
+    width: Annotated[int, SearchRange(32, 256, log=True, least=2, most=8192, search=False)] = 64
     """Length of the vectors of users and items."""
-    hidden: Annotated[int, SearchRange(64, 1024, log=True, least=1, search=False)] = 128
+    hidden: Annotated[int, SearchRange(64, 1024, log=True, least=1, most=16_384, search=False)] = 128
     """Units of each tower's hidden layer."""
     dropout: Annotated[float, SearchRange(0.1, 0.7, least=0.0, most=0.95)] = 0.1
     """Share of the hidden units that is dropped."""
@@ -59,25 +59,25 @@ class TwoTowerSettings(TrainingSettings):
     """Share of the users of a batch of whom the history alone is known."""
     normalise: Annotated[bool, NOT_SEARCHED] = True
     """Whether vectors have length 1, so that their product is a cosine."""
-    temperature: Annotated[float, SearchRange(0.03, 1.0, log=True, least=1e-3)] = 0.1
+    temperature: Annotated[float, SearchRange(0.03, 1.0, log=True, least=1e-3, most=1000.0)] = 0.1
     """What products are divided by in training."""
-    negatives: Annotated[int, SearchRange(512, 8192, log=True, least=0, search=False)] = 1024
+    negatives: Annotated[int, SearchRange(512, 8192, log=True, least=0, most=1_000_000, search=False)] = 1024
     """Items of the whole catalogue drawn for a batch, beside its own; 0 leaves in-batch negatives alone."""
     task: Annotated[Literal["complete", "continue"], NOT_SEARCHED] = "complete"
     """complete: some of a history predicts the rest; continue: its beginning predicts what came next."""
     least: Annotated[float, SearchRange(0.1, 0.9, most=1.0, least=0.0)] = 0.5
     """complete: least share of a history that is shown; the share is drawn evenly between this and 1."""
-    ahead: Annotated[int, SearchRange(1, 20, log=True, least=1)] = 5
+    ahead: Annotated[int, SearchRange(1, 20, log=True, least=1, most=10_000)] = 5
     """continue: how many of the next events are to be found."""
-    half_life: Annotated[float, SearchRange(0.0, 50.0, least=0.0)] = 0.0
+    half_life: Annotated[float, SearchRange(0.0, 50.0, least=0.0, most=1e9)] = 0.0
     """Events after which an item of the history counts for half; 0: all count the same."""
-    tags: Annotated[int, SearchRange(0, 512, least=0, search=False)] = 64
+    tags: Annotated[int, SearchRange(0, 512, least=0, most=4096, search=False)] = 64
     """Dimensions to which the tags of items are reduced; 0 leaves them out."""
-    names: Annotated[int, SearchRange(0, 256, least=0, search=False)] = 0
+    names: Annotated[int, SearchRange(0, 256, least=0, most=4096, search=False)] = 0
     """Dimensions to which the letters of names are reduced; 0 leaves them out."""
     start: Annotated[Literal["random", "als"], NOT_SEARCHED] = "random"
     """Where id embeddings start: at random, or from the item factors of ALS on the same the train view."""
-    groups: Annotated[float, SearchRange(1.0, 100.0, log=True, least=0.0, search=False)] = 10.0
+    groups: Annotated[float, SearchRange(1.0, 100.0, log=True, least=0.0, most=1e6, search=False)] = 10.0
     """Members of a group that count as much as all users, in the average for users without a history."""
     als: ALSSettings = field(default_factory=ALSSettings)
     """The ALS of `start`."""
