@@ -37,6 +37,7 @@ from common.reporting.results_json import blocks, gather
 from common.reranking.strength_search import METHODS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
+from common.utils import memory
 from common.utils.environment import ONE_THREAD, Seconds, threads
 from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT, display, read_json, write_json
@@ -205,7 +206,8 @@ def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[
 def data_flags(settings: Settings) -> list[str]:
     """The flags that say which data, and where."""
     names = ("dataset", "split_seed", "wandb", "data_dir", "output_dir", "synthetic")
-    return [*flags_of(settings, names), "--no-download"]
+    shared = max(memory.LEAST, memory.limit() // (settings.workers or threads()))
+    return [*flags_of(settings, names), "--no-download", "--memory", f"{shared // 10**6}MB"]
 
 
 def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:

@@ -1,11 +1,28 @@
 """Ids as numbers: what makes millions of string ids fast to sort and to compare."""
 
 from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from common.utils.errors import UserError, short
+
 PAIR = ["user_id", "item_id"]
+
+
+def id_text(kind: str, value: Any) -> str:
+    """An id or name as text: of a text itself, and of a whole number of Python or NumPy; a UserError for the rest.
+
+    >>> id_text("item", "a b"), id_text("item", np.int64(17))
+    ('a b', '17')
+    """
+    if isinstance(value, str):
+        return str(value)
+    if not isinstance(value, Integral) or isinstance(value, bool) or abs(value) >= 2**64:
+        raise UserError(f"{kind} {short(value)}: give an id or a name as text, or an id as a whole number")
+    return str(int(value))
 
 
 def sorted_ids(ids: pd.Series) -> np.ndarray:

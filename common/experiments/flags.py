@@ -20,7 +20,7 @@ from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, is_a
 from common.experiments.presets import preset_values
 from common.experiments.settings import DataSettings
 from common.models.base import Recommender
-from common.utils import distributed
+from common.utils import distributed, memory
 from common.utils.errors import UserError, check_known
 from common.utils.logs import log_to
 from common.utils.settings import NoSettings
@@ -42,6 +42,7 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: Sequence[type[R
     settings = with_models(settings, classes)
     parsed = _parse_with_presets(settings, argv, classes)
     parsed.check()
+    memory.use(parsed.memory)
     if models:
         check_known("model", [model.name for model in models], *getattr(parsed, "models", ()))
     for name in classes:

@@ -39,6 +39,9 @@ class DataSettings:
     """Folder of raw files (raw/) and prepared data."""
     output_dir: Path = ROOT / "outputs"
     """Folder that receives every result."""
+    memory: str = "auto"
+    """Memory that this process may take, such as 6GB; auto: 70% of the machine's, or of what its container is allowed.
+    Large work is cut into blocks that fit, and what cannot be cut is refused. It changes no result."""
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     """Size and seed of the generated data set."""
 

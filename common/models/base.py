@@ -20,11 +20,14 @@ from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError, check_known, unknown_name, whole_number
 from common.utils.io import atomic, read_json, write_json
-from common.utils.settings import NoSettings, build_settings, check_ranges
+from common.utils.memory import block_bytes, require
+from common.utils.settings import NoSettings, build_settings, check_ranges, plain_value
 
 NO_FILE = "no saved model"
 USERS_AT_ONCE = 1024
-"""Users that `recommend` scores together."""
+"""Users that `recommend` scores together, fewer where the catalogue is large."""
+SCORE_BYTES = 24
+"""Memory that a score takes until the best ones are chosen."""
 
 
 class Recommender(ABC):
@@ -76,11 +79,10 @@ class Recommender(ABC):
     def _changed(self, settings: Any, changes: dict[str, Any]) -> Any:
         known = [field.name for field in fields(self.Settings)]
         check_known(f"setting of {self.name}", known, *changes)
-        if changes:
-            settings = replace(settings, **changes)
-            check_ranges(self.name, settings)
-            if hasattr(settings, "check"):
-                settings.check()
+        settings = replace(settings, **{name: plain_value(value) for name, value in changes.items()})
+        check_ranges(self.name, settings)
+        if changes and hasattr(settings, "check"):
+            settings.check()
         return settings
 
     def fit(self, train: TrainView, validation: "Validation | None" = None, context: FitContext = NO_CONTEXT) -> Self:
@@ -99,8 +101,13 @@ class Recommender(ABC):
         """`fit` from scratch on more data without validation, by the epochs and rates of the last validated fit."""
         return self._timed(train, lambda: self._refit(train, context))
 
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """Bytes that `fit` takes at least where they grow faster than the data, else 0, and what makes them fewer."""
+        return 0.0, ""
+
     def _timed(self, train: TrainView, learn: Callable[[], None]) -> Self:
-        start, self.catalogue_sha256 = Seconds.now(), checked_view(train).catalogue_sha256
+        require(self.name, *self.needed_memory(checked_view(train)))
+        start, self.catalogue_sha256 = Seconds.now(), train.catalogue_sha256
         self.inference_only, self.train_view = False, train
         self.curves, self.costs, self.shared_seconds = {}, {}, Seconds()
         learn()
@@ -166,7 +173,8 @@ class Recommender(ABC):
         places, k = tie_places(train.items["item_id"]), min(k, train.n_items)
         ids, query = to_query(train, users, histories)
         seen = query.given if exclude_seen else Histories.from_lists([[]] * len(query), train.n_items)
-        blocks = np.split(np.arange(len(query)), range(USERS_AT_ONCE, len(query), USERS_AT_ONCE))
+        step = min(USERS_AT_ONCE, max(1, block_bytes() // (SCORE_BYTES * train.n_items)))
+        blocks = np.split(np.arange(len(query)), range(step, len(query), step))
         lists = [top_items(self.scores_of(query.take(rows)), seen.take(rows), places, k) for rows in blocks]
         items, scores = (np.concatenate(part) for part in zip(*lists, strict=True))
         return item_table(train, ids, items, scores)

@@ -1,6 +1,5 @@
 """From ids and names to the codes that models compute with, and from top lists of codes back to tables."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
@@ -11,10 +10,13 @@ import pandas as pd
 
 from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
-from common.utils.errors import UserError
+from common.utils.errors import UserError, short
 
 NamedHistories = Histories | Sequence[Sequence[str] | Mapping[str, float]]
 """Histories as users give them: of each a list of item ids or names, or such ids or names with plays."""
+
+FEWEST_PLAYS, MOST_PLAYS = 1e-30, 1e30
+"""What the weights of a history and their sums can hold."""
 
 
 def checked_view(train: Any) -> TrainView:
@@ -35,7 +37,9 @@ def to_query(
         raise UserError("recommend takes users or histories, not both; call it once for each")
     if histories is None:
         known = train.users["user_id"].to_numpy(object)
-        chosen = known if users is None else _listed("users", users)
+        chosen = (
+            known if users is None else listed("users", users, f"give a list of ids, such as users=[{short(users)}]")
+        )
         codes = np.array([train.user_code(user) for user in chosen], np.int64)
         return known[codes], Query(codes, train.histories.take(codes))
     new = to_histories(train, histories)
@@ -46,16 +50,15 @@ def to_query(
 def to_histories(train: TrainView, histories: NamedHistories) -> Histories:
     """Histories of codes; every weight is 1 where no plays are given.
 
+    A list may be any iterable of ids and names, such as an array or the values of a Series; a mapping has plays.
     Raises a UserError for an unknown id or name, for plays that are not finite or not above 0, and for one history in
     place of a list of them.
     """
     if isinstance(histories, Histories):
         return histories
-    if isinstance(histories, str | Mapping) or not isinstance(histories, Iterable):
-        raise UserError("histories: give a list of histories, each a list of item ids or names")
-    rows = list(histories)
-    if any(isinstance(row, str) or not isinstance(row, Iterable) for row in rows):
-        raise UserError("histories: give a list of histories, each a list of item ids or names")
+    remedy = "give a list of histories, each a list of item ids or names"
+    rows = listed("histories", histories, remedy)
+    rows = [row if isinstance(row, Mapping) else listed("histories", row, remedy) for row in rows]
     coded = Histories.from_lists([[train.item_code(item) for item in row] for row in rows], train.n_items)
     weights = [_plays(row, item) for row in rows for item in row]
     return replace(coded, weights=np.array(weights, np.float32))
@@ -63,15 +66,19 @@ def to_histories(train: TrainView, histories: NamedHistories) -> Histories:
 
 def _plays(history: Sequence[str] | Mapping[str, float], item: str) -> float:
     plays = history[item] if isinstance(history, Mapping) else 1.0
-    if not isinstance(plays, Real) or not math.isfinite(plays) or plays <= 0:
-        raise UserError(f"plays of {item!r} = {plays!r}: give a finite number above 0")
+    if not isinstance(plays, Real) or isinstance(plays, bool) or not FEWEST_PLAYS <= plays <= MOST_PLAYS:
+        bounds = f"from {FEWEST_PLAYS:g} to {MOST_PLAYS:g}"
+        raise UserError(f"plays of {short(item)} = {short(plays)}: give a finite number above 0, {bounds}")
     return float(plays)
 
 
-def _listed(argument: str, ids: Any) -> Sequence[str]:
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise UserError(f"{argument} = {ids!r}: give a list of ids, such as {argument}=[{ids!r}]")
-    return list(ids)
+def listed(argument: str, values: Any, remedy: str) -> list[Any]:
+    """The elements of a list, tuple, array, Series or other iterable; a UserError for a lone value, a text, a mapping
+    or a table, over which a loop would go without a complaint."""
+    one = isinstance(values, str | bytes | Mapping | pd.DataFrame) or not isinstance(values, Iterable)
+    if one or (isinstance(values, np.ndarray) and not values.ndim):
+        raise UserError(f"{argument} = {short(values)}: {remedy}")
+    return list(values)
 
 
 def item_table(train: TrainView, ids: np.ndarray, items: np.ndarray, scores: np.ndarray) -> pd.DataFrame:

@@ -52,6 +52,9 @@ def rerank(
     give what `recommend` was given, one for each user in the table's order, else theirs count as empty.
     Raises UserError for an unknown setting or item, a weight out of range, a k below 1, a lacking column or feature.
     """
+    if not isinstance(recommendations, pd.DataFrame):
+        kind = type(recommendations).__name__
+        raise UserError(f"recommendations: {kind} is no table; give one as recommend returns it")
     if lacking := [name for name in ("user_id", "item_id", "score") if name not in recommendations]:
         raise UserError(f"recommendations lack {' and '.join(lacking)}; give a table as recommend returns it")
     for name in settings.keys() - {field.name for field in fields(Reranking)}:
@@ -102,8 +105,7 @@ def rerank_candidates(
     of equal ones to the one of higher score, then to the first by the fixed hash; see `objectives.py` for d
     (diversity) and c (calibration). Raises UserError for settings out of range, or that need what the data lacks.
     """
-    if k < 1:
-        raise UserError(f"k is {k}; ask for at least 1 item")
+    k = whole_number("k", k)
     return _reranked(items, scores, histories, facts, settings, k, width=k, rest=False)
 
 

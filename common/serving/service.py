@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from common.data.ids import id_text
 from common.data.synthetic.generator import SyntheticSettings
 from common.features.work_versions import one_per_group
 from common.models.base import Recommender
@@ -22,7 +23,7 @@ from common.serving.store.store import Store, open_store
 from common.serving.user_profile import UserProfile
 from common.splits.histories import Histories
 from common.splits.train_view import hash_ids
-from common.utils.errors import UserError
+from common.utils.errors import UserError, whole_number
 
 CANDIDATES = 200
 """Best items of a model that are re-ranked by what a listener dislikes and by the --rerank settings."""
@@ -91,11 +92,14 @@ class RecommendationService:
 
     def profile(self, user_id: str, listener: str, liked: list[int]) -> UserProfile:
         """What is known of somebody: a user of the data ("" for none), what was kept for a listener, and more likes."""
-        user = self._user(user_id) if user_id else -1
-        own = self.store.data.history(self.protocol, user, len(self.catalogue))
+        user = self._user(id_text("user", user_id)) if user_id != "" else -1
+        own, liked = self.store.data.history(self.protocol, user, len(self.catalogue)), [*map(self._item, liked)]
         likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.store.feedback.of(listener))
         liked = list(dict.fromkeys([*likes, *liked]))
         return UserProfile(user, own, liked, [item for item in dislikes if item not in liked])
+
+    def _item(self, code: int) -> int:
+        return whole_number("item", code, 0, len(self.catalogue) - 1)
 
     def _user(self, user_id: str) -> int:
         found = self.store.data.user(self.protocol, user_id)
@@ -111,6 +115,7 @@ class RecommendationService:
     def recommend(self, name: str, profile: UserProfile, k: int, why: bool = False) -> Answer:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each
         track, re-ranked if that was asked for. With explanations where they are cheap, or with `why`."""
+        k = whole_number("k", k)
         model, history, user, depth = self.model(name), profile.history, profile.user, max(CANDIDATES, 2 * k)
         scores = model.score(np.array([user])) if profile.is_of_the_data else scores_of(model, history, user)
         items, values = self._best(scores, profile, depth)
@@ -164,6 +169,7 @@ class RecommendationService:
 
     def similar(self, name: str, item: int, k: int) -> Answer:
         """The k items most like one, one version of each track and none of its own."""
+        item, k = self._item(item), whole_number("k", k)
         items, similarities = self.model(name).similar(item, len(self.catalogue))
         kept = one_per_group(items, self.works, taken=[int(self.works[item])])
         items, similarities = items[kept][:k], similarities[kept][:k]

@@ -24,7 +24,8 @@ class UserProfile:
     @cached_property
     def history(self) -> Histories:
         """The user's history with the liked items behind it, each weighing the median of the history (1 if none)."""
-        added = [item for item in dict.fromkeys(self.liked) if item not in set(self.own.items.tolist())]
+        known = set(self.own.items.tolist())
+        added = [item for item in dict.fromkeys(self.liked) if item not in known]
         kept = ~np.isin(self.own.items, self.disliked)
         weight = float(np.median(self.own.weights)) if len(self.own.weights) else 1.0
         items = np.concatenate([self.own.items[kept], np.array(added, np.int32)]).astype(np.int32)

@@ -17,13 +17,15 @@ import pandas as pd
 from scipy import sparse
 
 from common.data.dataset import Dataset
-from common.data.ids import PAIR, among_pairs, codes_of, sorted_ids, stack
+from common.data.ids import PAIR, among_pairs, codes_of, id_text, sorted_ids, stack
 from common.splits.histories import Histories
 from common.splits.split import Split
 from common.splits.store import load_split
-from common.utils.errors import UserError, check_known
+from common.utils.errors import UserError, check_known, short
 
 PHASES = ("select", "final")
+MOST_COMPARED = 200
+"""Characters of an unknown id or name by which near ones are looked for."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +105,22 @@ class TrainView:
     def item_code(self, item: str | int, flag: str = "") -> int:
         """The code of an item by its id, else by its name in any case; of several of one name the most popular one.
 
-        Raises UserError with the nearest names for an unknown one; `flag` names the flag that it was given by.
+        Raises UserError with the nearest names for an unknown one, and for what is neither text nor a whole number;
+        `flag` names the flag that it was given by.
         """
-        code = self._code_of_item_id.get(str(item), self._code_of_name.get(str(item).casefold()))
+        item = id_text(f"{flag} item".strip(), item)
+        code = self._code_of_item_id.get(item, self._code_of_name.get(item.casefold()))
         if code is None:
-            near = difflib.get_close_matches(str(item).casefold(), self._code_of_name, n=3)
+            near = difflib.get_close_matches(item.casefold()[:MOST_COMPARED], self._code_of_name, n=3)
             raise _unknown(flag, "item", item, [self.names[self._code_of_name[name]] for name in near])
         return code
 
     def user_code(self, user: str | int, flag: str = "") -> int:
         """The code of a user by id. Raises UserError with the nearest ids for an unknown one."""
-        code = self._code_of_user_id.get(str(user))
+        user = id_text(f"{flag} user".strip(), user)
+        code = self._code_of_user_id.get(user)
         if code is None:
-            near = difflib.get_close_matches(str(user), self._code_of_user_id, n=3)
+            near = difflib.get_close_matches(user[:MOST_COMPARED], self._code_of_user_id, n=3)
             raise _unknown(flag, "user", user, near or [self.users["user_id"].iloc[0]])
         return code
 
@@ -144,9 +149,9 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def _unknown(flag: str, kind: str, name: str | int, near: list[str]) -> UserError:
+def _unknown(flag: str, kind: str, name: str, near: list[str]) -> UserError:
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the spelling"
-    what = f"{flag} {str(name)!r}: no {kind} has that id or name" if flag else f"unknown {kind} {str(name)!r}"
+    what = f"{flag} {short(name)}: no {kind} has that id or name" if flag else f"unknown {kind} {short(name)}"
     return UserError(f"{what}; {hint}")
 
 

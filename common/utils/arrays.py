@@ -1,12 +1,15 @@
 """Small operations on sparse matrices and arrays that several rooms need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
 
 Named = TypeVar("Named")
+
+ENTRY_BYTES = 80
+"""Memory that an entry of a sparse product takes until the largest ones are chosen."""
 
 
 def below(named: Mapping[str, Named], prefix: str) -> dict[str, Named]:
@@ -57,6 +60,27 @@ def sum_of_rows(rows: np.ndarray, weights: np.ndarray, matrix: sparse.csr_array)
     places = np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)
     products = np.repeat(weights, length) * matrix.data[places]
     return np.bincount(matrix.indices[places], products, matrix.shape[1]).astype(np.float64, copy=False)
+
+
+def blocks(costs: np.ndarray, budget: float, most: int) -> Iterator[np.ndarray]:
+    """Consecutive rows, at most `most` of them, whose costs sum to at most a budget; one that costs more stands alone.
+
+    >>> [rows.tolist() for rows in blocks(np.array([4, 4, 9, 1, 1, 1]), budget=8, most=2)]
+    [[0, 1], [2], [3, 4], [5]]
+    """
+    sums, start = np.cumsum(costs, dtype=np.float64), 0
+    while start < len(costs):
+        before = sums[start - 1] if start else 0.0
+        end = min(int(np.searchsorted(sums, before + budget, side="right")), start + most)
+        yield np.arange(start, max(end, start + 1))
+        start = max(end, start + 1)
+
+
+def entries_of_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
+    """How many entries each row of left @ right has at most, float64 (rows,)."""
+    multiplied = np.diff(right.indptr)[left.indices]
+    summed = np.concatenate([[0.0], np.cumsum(multiplied, dtype=np.float64)])
+    return np.minimum(summed[left.indptr[1:]] - summed[left.indptr[:-1]], right.shape[1])
 
 
 def keep_largest(matrix: sparse.csr_array, k: int) -> sparse.csr_array:

@@ -120,10 +120,21 @@ def check_field(kind: type, name: str, value: Any, where: str) -> None:
     choices = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal and value not in choices:
         raise UserError(f"{where} {short(value)}: give {' or '.join(map(str, choices))}")
+    if hint is bool and not isinstance(value, bool):
+        raise UserError(f"{where} {short(value)}: give True or False")
+    if typing.get_origin(hint) is tuple and not isinstance(value, tuple):
+        raise UserError(f"{where} {short(value)}: give a list")
     if hint == tuple[str, ...] and not all(isinstance(word, str) for word in value):
         raise UserError(f"{where} {short(value)}: give words")
     if name in ranges:
         check_number(where, value, ranges[name], whole=int in (hint, *choices))
+
+
+def plain_value(value: Any) -> Any:
+    """A setting as settings classes hold it: a number of NumPy as one of Python, a list as a tuple."""
+    if isinstance(value, list):
+        return tuple(map(plain_value, value))
+    return value.item() if hasattr(value, "dtype") and not getattr(value, "ndim", 0) else value
 
 
 def flag_name(prefix: str, name: str) -> str:

@@ -16,7 +16,11 @@ from common.models.knn.item_knn import ItemSimilarityKNN, shrunk_cosines
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.arrays import keep_largest
+from common.utils.memory import block_bytes
 from common.utils.settings import SearchRange
+
+PAIR_BYTES = 20
+"""Memory that a cosine takes until the largest ones are chosen."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,17 @@ def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
 
 
 def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.csr_array:
-    """The `keep` largest positive cosines of each row with the others; rows of zeros have none."""
+    """The `keep` largest positive cosines of each row with the others; rows of zeros have none.
+
+    Works through blocks of at most `block` rows, fewer where so many cosines with all others do not fit.
+    """
     known = np.flatnonzero(vectors.any(axis=1))
     if not len(known):
         return sparse.csr_array((len(vectors), len(vectors)))
     from sklearn.preprocessing import normalize
 
     unit = normalize(vectors[known]).astype(np.float32)
+    block = min(block, max(1, block_bytes() // (PAIR_BYTES * len(known))))
     kept = []
     for start in range(0, len(known), block):
         cosine = unit[start : start + block] @ unit.T

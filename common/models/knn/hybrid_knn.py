@@ -69,6 +69,11 @@ class HybridKNN(Recommender):
         self.parts = {name: part.fit(train) for name, part in self._new_parts().items()}
         self.scales = {name: _mean_best(part, sample) for name, part in self.parts.items()}
 
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """That of the part that needs most."""
+        parts = [part.needed_memory(train) for part in self._new_parts().values()]
+        return max(parts, default=(0.0, ""))
+
     def _new_parts(self) -> dict[str, Recommender]:
         weights = self.settings.weights()
         return {n: kind(getattr(self.settings, n), seed=self.seed) for n, kind in PARTS.items() if weights[n] > 0}

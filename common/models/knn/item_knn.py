@@ -20,8 +20,23 @@ from common.models.explanation import Explanation
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import keep_largest, pack_csr, sums_of_rows, unpack_csr, weigh
-from common.utils.settings import SearchRange
+from common.utils.arrays import (
+    ENTRY_BYTES,
+    blocks,
+    entries_of_product,
+    keep_largest,
+    pack_csr,
+    sums_of_rows,
+    unpack_csr,
+    weigh,
+)
+from common.utils.memory import block_bytes
+from common.utils.settings import SearchRange, flag_name
+
+BLOCK = 2048
+"""Columns whose products are made together at most."""
+KEPT_BYTES = 24
+"""Memory that a neighbour takes until all blocks are put together."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,11 @@ class ItemSimilarityKNN(HistoryRecommender):
     """
 
     similarity: sparse.csr_array
+
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """The neighbours that are kept, at most, and a block; fewer neighbours take less."""
+        kept = KEPT_BYTES * train.n_items * min(self.settings.neighbours, train.n_items)
+        return kept + block_bytes(), f"lower {flag_name(self.name, 'neighbours')}"
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores from any histories: the model has no parameters of its own for a user."""
@@ -92,24 +112,28 @@ class ItemKNN(ItemSimilarityKNN):
 
 
 def shrunk_cosines(
-    matrix: sparse.csr_array, keep: int, shrinkage: float = 0.0, asymmetry: float = 0.5, block: int = 2048
+    matrix: sparse.csr_array, keep: int, shrinkage: float = 0.0, asymmetry: float = 0.5, block: int = BLOCK
 ) -> sparse.csr_array:
     """Similarity of a matrix's columns: the `keep` largest of each, row i holding those nearest to i, zero diagonal.
 
         s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    a = asymmetry
 
-    Works through blocks of columns, so that memory holds one block's products and the neighbours kept.
+    Works through blocks of at most `block` columns, fewer where their products do not fit, as those of all items of a
+    long history. The size of a block changes no bit of the result.
     """
     squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
     own, other = squares**asymmetry, squares ** (1 - asymmetry)
-    columns = matrix.tocsc()
+    of_columns = sparse.csr_array(matrix.T.tocsr())
+    costs = ENTRY_BYTES * entries_of_product(of_columns, matrix)
     kept = []
-    for start in tqdm(range(0, matrix.shape[1], block), "neighbours", delay=2, leave=False, disable=None):
-        rows = np.arange(start, min(start + block, matrix.shape[1]))
-        products = sparse.coo_array(columns[:, rows].T @ matrix)
+    bar = tqdm(total=len(costs), desc="neighbours", delay=2, leave=False, disable=None)
+    for rows in blocks(costs, block_bytes(), block):
+        bar.update(len(rows))
+        products = sparse.coo_array(of_columns[rows] @ matrix)
         row, item = products.coords
         cosine = products.data / (own[rows[row]] * other[item] + shrinkage)
         cosine[rows[row] == item] = 0
         near = sparse.csr_array((cosine, (row, item)), shape=(len(rows), matrix.shape[1]))
         kept.append(keep_largest(near, keep))
+    bar.close()
     return sparse.csr_array(sparse.vstack(kept, format="csr"))

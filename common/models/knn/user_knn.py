@@ -15,8 +15,21 @@ from common.models.explanation import Explanation
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import keep_largest, pack_csr, sums_of_rows, unpack_csr, weigh
+from common.utils.arrays import (
+    ENTRY_BYTES,
+    blocks,
+    entries_of_product,
+    keep_largest,
+    pack_csr,
+    sums_of_rows,
+    unpack_csr,
+    weigh,
+)
+from common.utils.memory import block_bytes
 from common.utils.settings import SearchRange
+
+ITEMS_AT_ONCE = 2**16
+"""Items of a history that are explained together."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +89,33 @@ class UserKNN(HistoryRecommender):
         vectors = self._vectors(as_histories(history, self.has.shape[1]))[[0]]
         near = self._near(vectors, np.array([user]) if user >= 0 else None)
         has = self.has[near.indices][:, list(items)].toarray() > 0
-        shared = self.vectors[near.indices][:, vectors.indices].toarray() * vectors.data
-        shared /= np.maximum(shared.sum(axis=1, keepdims=True), 1e-12)
-        added = np.array([near.data[voters] @ shared[voters] for voters in has.T])
-        return self.explanations(vectors.indices, added.T, items)
+        voters = self.vectors[near.indices][:, vectors.indices]
+        parts = [slice(start, start + ITEMS_AT_ONCE) for start in range(0, max(1, vectors.nnz), ITEMS_AT_ONCE)]
+        total = sum((voters[:, part].toarray() * vectors.data[part]).sum(axis=1, keepdims=True) for part in parts)
+        added: list[list[np.ndarray]] = [[] for _ in items]
+        for part in parts:
+            shared = voters[:, part].toarray() * vectors.data[part]
+            shared /= np.maximum(total, 1e-12)
+            for of_item, having in zip(added, has.T, strict=True):
+                of_item.append(near.data[having] @ shared[having])
+        return self.explanations(vectors.indices, np.array([*map(np.concatenate, added)]).T, items)
 
     def _vote(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> np.ndarray:
         near = self._near(vectors, leave_out)
         return order_rest_by_popularity(sums_of_rows(near, self.has).astype(np.float32), self.popularity)
 
     def _near(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> sparse.csr_array:
-        """Weight of each user's vote, (rows, users)."""
+        """Weight of each user's vote, (rows, users); worked out for as many rows at a time as fit into a block."""
+        if vectors.shape[0] * self.of_items.shape[1] * ENTRY_BYTES <= block_bytes():
+            return self._near_at_once(vectors, leave_out)
+        costs = ENTRY_BYTES * entries_of_product(vectors, self.of_items)
+        found = [
+            self._near_at_once(vectors[rows], None if leave_out is None else leave_out[rows])
+            for rows in blocks(costs, block_bytes(), len(costs))
+        ]
+        return sparse.csr_array(sparse.vstack(found, format="csr"))
+
+    def _near_at_once(self, vectors: sparse.csr_array, leave_out: np.ndarray | None) -> sparse.csr_array:
         products = sparse.coo_array(vectors @ self.of_items)
         row, voter = products.coords
         own = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()

@@ -38,6 +38,8 @@ from common.utils.settings import SearchRange
 
 BLOCK_BYTES = 2**26
 """Memory that solving one block of users may take."""
+LONG = 4096
+"""Items of a history from which on they are not solved for all at once."""
 LOSS_USERS = 500
 """Users whose loss is noted after every iteration."""
 
@@ -161,7 +163,12 @@ class ALS(Recommender):
         """User factors of any histories, exact, float32 (len(histories), factors); zeros for an empty history."""
         factors = np.zeros((len(histories), self.settings.factors), np.float32)
         for rows, items, confidence in self._of_equal_length(self.confidences(histories)):
-            own, n = self.item_factors[items].astype(np.float64), items.shape[1]
+            n = items.shape[1]
+            if n > max(LONG, self.settings.factors):
+                for row, own_items, weights in zip(rows, items, confidence, strict=True):
+                    factors[row] = np.linalg.solve(*self._system(own_items, weights))
+                continue
+            own = self.item_factors[items].astype(np.float64)
             if n <= self.settings.factors:
                 projected = self.projected[items]
                 system = (confidence - 1)[:, :, None] * (projected @ own.transpose(0, 2, 1)) + np.eye(n)
@@ -172,6 +179,15 @@ class ALS(Recommender):
                 system = self.gram + turned @ ((confidence - 1)[:, :, None] * own)
                 factors[rows] = np.linalg.solve(system, turned @ confidence[:, :, None])[:, :, 0]
         return factors
+
+    def _system(self, items: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both sides of the system of one history, (f, f) and (f,), summed over some of its many items at a time."""
+        system, right = self.gram.copy(), np.zeros(len(self.gram))
+        for part in np.array_split(np.arange(len(items)), len(items) // LONG + 1):
+            own = self.item_factors[items[part]].astype(np.float64)
+            system += own.T @ ((confidence[part] - 1)[:, None] * own)
+            right += own.T @ confidence[part]
+        return system, right
 
     def _of_equal_length(self, confidences: sparse.csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Rows (b,) whose histories have n items, with the items (b, n) and their confidences float64 (b, n).
@@ -208,17 +224,29 @@ class ALS(Recommender):
         """
         history = as_histories(history, len(self.item_factors))
         row = self.confidences(history)[[0]]
-        own, projected = self.item_factors[row.indices].astype(np.float64), self.projected[row.indices]
-        system = (row.data.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(row.nnz)
-        towards = projected @ self.item_factors[list(items)].astype(np.float64).T
-        added = np.linalg.solve(system.T, towards) * row.data[:, None]
-        if own.any():
+        added = self._added(row.indices, row.data, list(items))
+        if self.item_factors[row.indices].any():
             return [Explanation({"als": float(part.sum())}, row.indices, part) for part in added.T]
         scores = self._predict(self.solve(history))[0]  # no factors for this history: the popular list
         return [
             Explanation({"popularity": float(scores[item])}, row.indices, part)
             for item, part in zip(items, added.T, strict=True)
         ]
+
+    def _added(self, own_items: np.ndarray, confidence: np.ndarray, items: list[int]) -> np.ndarray:
+        """What each item of a history adds to the scores of some items, float64 (history, items)."""
+        towards = self.item_factors[items].astype(np.float64).T
+        if len(own_items) > max(LONG, self.settings.factors):
+            system, _ = self._system(own_items, confidence.astype(np.float64))
+            return self.item_factors[own_items] @ np.linalg.solve(system, towards) * confidence[:, None]
+        own, projected = self.item_factors[own_items].astype(np.float64), self.projected[own_items]
+        system = (confidence.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(len(own_items))
+        return np.linalg.solve(system.T, projected @ towards) * confidence[:, None]
+
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """The factors, and what is shared by all users in double precision."""
+        f = self.settings.factors
+        return 4.0 * f * (train.n_users + 5 * train.n_items) + 16.0 * f**2, "lower --als.factors"
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose factors point the same way: cosine."""

@@ -23,11 +23,14 @@ from common.models.explanation import Explanation
 from common.splits.histories import Histories, history_matrix
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import sums_of_rows, weigh
+from common.utils.arrays import blocks, entries_of_product, sums_of_rows, weigh
+from common.utils.memory import block_bytes
 from common.utils.settings import SearchRange
 
 BLOCK = 512
 """Items of which M X is made together."""
+GRAM_BYTES = 24
+"""Memory that an entry of a sparse Gram matrix takes on its way into the dense one."""
 PAIRS = 2**16
 """Pairs of listeners that are looked at together."""
 
@@ -53,11 +56,25 @@ class EASE(HistoryRecommender):
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Invert the smaller Gram matrix."""
         self.keep(train)
-        matrix = self._matrix()
-        gram = (matrix @ matrix.T if self.dual else matrix.T @ matrix).toarray()
+        gram = self._gram(self._matrix())
         gram[np.diag_indices_from(gram)] += self.settings.regularisation
         self.inverse = linalg.inv(gram, overwrite_a=True, check_finite=False)
         self._finish()
+
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """The Gram matrix while it is inverted, and M X; both are whole, so that only another model needs less."""
+        smaller = min(train.n_users, train.n_items)
+        rebuilt = 4.0 * train.n_users * train.n_items * (train.n_users < train.n_items)
+        needed = 8.0 * smaller**2 + max(8.0 * smaller**2 + block_bytes(), rebuilt)
+        return needed, "leave ease out of --models; item_knn and als need less"
+
+    def _gram(self, matrix: sparse.csr_array) -> np.ndarray:
+        """X X' or X' X, whichever is smaller, float64: sparse products of some rows at a time."""
+        left, right = (matrix, matrix.T.tocsr()) if self.dual else (sparse.csr_array(matrix.T.tocsr()), matrix)
+        gram = np.empty((left.shape[0], left.shape[0]))
+        for rows in blocks(GRAM_BYTES * entries_of_product(left, right), block_bytes(), len(gram)):
+            gram[rows] = (left[rows] @ right).toarray()
+        return gram
 
     @property
     def dual(self) -> bool:
@@ -89,10 +106,19 @@ class EASE(HistoryRecommender):
                 items = of_length[start : start + step]
                 places = self.of_items.indptr[items][:, None] + np.arange(n)
                 users, own = self.of_items.indices[places].astype(np.intp), self.of_items.data[places]
-                between = self.inverse.take(users[:, :, None] * len(self.inverse) + users[:, None, :])
-                rebuilt = (own[:, :, None] * between).sum(axis=1).astype(np.float32)
+                rebuilt = self._rebuilt_for(users, own)
                 explained[items] = np.bincount(np.repeat(np.arange(len(items)), n), (own * rebuilt).ravel())
         return explained
+
+    def _rebuilt_for(self, users: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """M X of some items (items, n) for their own listeners, float32 (items, n): few columns at a time of many."""
+        items, n = users.shape
+        columns = max(2, block_bytes() // (3 * 8 * items * n))
+        parts = []
+        for some in np.array_split(users, range(columns, n - 1, columns), axis=1):  # never one column alone
+            between = self.inverse.take(users[:, :, None] * len(self.inverse) + some[:, None, :])
+            parts.append((own[:, :, None] * between).sum(axis=1).astype(np.float32))
+        return np.concatenate(parts, axis=1)
 
     @property
     def rebuilt(self) -> np.ndarray:
