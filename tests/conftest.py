@@ -21,9 +21,15 @@ SMALL = SyntheticSettings(users=60, items=200, seed=1)
 """Generated data that is prepared in a tenth of a second and still large enough for every protocol."""
 
 
+def raise_again(handler: logging.Handler, record: logging.LogRecord) -> None:
+    """Where logging would print a traceback and go on, as after a message that its arguments do not fit: fail."""
+    raise
+
+
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No tracking, no connection beyond this machine, and the messages' destination as it was."""
+    """No tracking, no connection beyond this machine, no error of logging unseen, and the messages' destination and the
+    limit of memory as they were."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WANDB_MODE", "disabled")
@@ -43,6 +49,8 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     monkeypatch.setattr(socket.socket, "connect", refuse_others)
     monkeypatch.setattr("common.data.sources.registry.download", no_download)
     monkeypatch.setattr("common.experiments.tracking._failed", [])
+    monkeypatch.setattr("common.utils.memory._given", None)
+    monkeypatch.setattr(logging.Handler, "handleError", raise_again)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

@@ -255,12 +255,12 @@ def test_the_hybrid_is_fitted_and_asked_like_any_other(small_data):
     ("mistake", "sentence"),
     [
         (lambda t, m: split(t.data, "lisen"), "unknown protocol 'lisen': did you mean 'listen'"),
-        (lambda t, m: split(t.data, seed=-1), "seed = -1: give a whole number of at least 0"),
+        (lambda t, m: split(t.data, seed=-1), "seed = -1: give a whole number from 0 to 2,147,483,647"),
         (lambda t, m: split(t.data, seed=1.5), "seed = 1.5"),  # type: ignore[arg-type]
         (lambda t, m: split("lastfm-2k"), "data: str is no data set; give what load"),  # type: ignore[arg-type]
         (lambda t, m: load_dataset("lastfm2k"), "lastfm2k"),
         (lambda t, m: ALS(factor=3), "unknown setting of als 'factor': did you mean 'factors'"),
-        (lambda t, m: ALS(factors=0), "factors 0: give 1 or more"),
+        (lambda t, m: ALS(factors=0), "factors 0: give 1 to 8,192"),
         (lambda t, m: ALS(factors=2.5), "factors 2.5: give a whole number"),
         (lambda t, m: ALS(regularisation="high"), "regularisation 'high': give a number"),
         (lambda t, m: ALS("fast"), "settings = 'fast': give ALSSettings"),
@@ -286,8 +286,8 @@ def test_the_hybrid_is_fitted_and_asked_like_any_other(small_data):
         (lambda t, m: m.recommend(["nobody"]), "unknown user 'nobody'"),
         (lambda t, m: m.recommend("4"), r"users = '4': give a list of ids, such as users=\['4'\]"),
         (lambda t, m: m.recommend(4), r"users = 4: give a list of ids"),
-        (lambda t, m: m.recommend(["4"], k=0), "k = 0: give a whole number of at least 1"),
-        (lambda t, m: m.recommend(["4"], k=2.0), "k = 2.0: give a whole number"),
+        (lambda t, m: m.recommend(["4"], k=0), "k = 0: give a whole number from 1"),
+        (lambda t, m: m.recommend(["4"], k=2.5), "k = 2.5: give a whole number"),
         (lambda t, m: m.recommend(["4"], k="10"), "k = '10': give a whole number"),
         (lambda t, m: m.recommend(["4"], histories=[[]]), "users or histories, not both"),
         (lambda t, m: m.recommend(histories=["Radiohead"]), "a list of histories, each a list"),
@@ -319,10 +319,13 @@ def test_a_mistake_ends_in_a_sentence_that_names_the_argument(task, als, mistake
     [
         ({"inputs": "foo"}, "give content"),
         ({"task": "foo"}, "give both or rank or plays"),
-        ({"epochs": 0}, "give 1 or more"),
+        ({"epochs": 0}, "give 1 to 10,000"),
         ({"dropout": 2.0}, "give 0 to 0.95"),
-        ({"temperature": 0.0}, "give 0.01 or more"),
-        ({"without": "sound"}, "choose among audio"),
+        ({"temperature": 0.0}, "give 0.01 to 1e"),
+        ({"without": "sound"}, "give a list"),
+        ({"without": ["sound"]}, "choose among audio"),
+        ({"hidden": [16, 0]}, "hidden 0: give 1 to 16,384"),
+        ({"residual": "no"}, "give True or False"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_anything_is_fitted(changes, sentence):

@@ -27,8 +27,10 @@ from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils import distributed
 from common.utils.environment import about_machine
+from common.utils.errors import UserError
 from common.utils.io import display, write_parquet
 from common.utils.logs import log_once
+from common.utils.memory import require
 from common.utils.settings import NoSettings, setting_parts
 
 PREPROCESSING = ("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs")
@@ -167,7 +169,18 @@ class Experiment(contextlib.AbstractContextManager):
         for model in chosen:
             if model.needs_times and not has_times:
                 log.info("%s is left out: nothing has a time here", model.name)
-        return [model for model in chosen if has_times or not model.needs_times]
+        return [model for model in chosen if (has_times or not model.needs_times) and self._fits(model)]
+
+    def _fits(self, model: type[Recommender]) -> bool:
+        """Whether there is memory for a model; a UserError for one that was asked for by hand."""
+        try:
+            require(model.name, *model(self.settings_of(model), seed=self.args.seed).needed_memory(self.train))
+        except UserError as error:
+            if getattr(self.args, "models", ()) != getattr(type(self.args), "models", None):
+                raise
+            log.info("%s is left out: %s", model.name, error)
+            return False
+        return True
 
     def settings_of(self, model: type[Recommender]) -> Any:
         """A model's settings: the preset's, changed by flags and by what was searched in this command."""

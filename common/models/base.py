@@ -24,10 +24,8 @@ from common.utils.memory import block_bytes, require
 from common.utils.settings import NoSettings, build_settings, check_ranges, plain_value
 
 NO_FILE = "no saved model"
-USERS_AT_ONCE = 1024
-"""Users that `recommend` scores together, fewer where the catalogue is large."""
-SCORE_BYTES = 24
-"""Memory that a score takes until the best ones are chosen."""
+USERS_AT_ONCE, SCORE_BYTES = 1024, 24
+"""Users that `recommend` scores together at most, and memory that a score takes until the best ones are chosen."""
 
 
 class Recommender(ABC):
@@ -267,14 +265,14 @@ class Recommender(ABC):
             raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")
         about = read_json(folder / "model.json")
         try:
-            name, catalogue = about["model"], about["catalogue_sha256"]
-            if name == cls.name:
-                settings = build_settings(cls.Settings, about["settings"])
-                return cls(settings, seed=about["seed"], device=device), catalogue
-        except (TypeError, KeyError) as error:
+            name, catalogue, seed = about["model"], about["catalogue_sha256"], whole_number("seed", about["seed"], 0)
+            settings = build_settings(cls.Settings, about["settings"]) if name == cls.name else None
+        except (TypeError, KeyError, AttributeError, UserError) as error:
             damaged = f"{folder / 'model.json'} is damaged or of another version"
             raise UserError(f"{damaged}; train {cls.name} again") from error
-        raise UserError(f"{folder} holds the model {name!r}, not {cls.name!r}; name the folder of {cls.name}")
+        if settings is None:
+            raise UserError(f"{folder} holds the model {name!r}, not {cls.name!r}; name the folder of {cls.name}")
+        return cls(settings, seed=seed, device=device), catalogue
 
     @classmethod
     def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:

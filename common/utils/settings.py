@@ -126,7 +126,7 @@ def check_field(kind: type, name: str, value: Any, where: str) -> None:
         raise UserError(f"{where} {short(value)}: give a list")
     if hint == tuple[str, ...] and not all(isinstance(word, str) for word in value):
         raise UserError(f"{where} {short(value)}: give words")
-    if name in ranges:
+    if name in ranges and not (value is None and type(None) in choices):
         check_number(where, value, ranges[name], whole=int in (hint, *choices))
 
 
@@ -148,9 +148,7 @@ def flag_name(prefix: str, name: str) -> str:
 
 
 def check_number(flag: str, value: Any, allowed: Range, whole: bool) -> None:
-    """Raise a UserError for what is no (whole) number in a range; of a tuple, for the first such. None is allowed."""
-    if value is None:
-        return
+    """Raise a UserError for what is no (whole) number in a range; of a tuple, for the first such."""
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, bool) or not isinstance(number, Integral if whole else Real):
             raise UserError(f"{flag} {short(number)}: give a {'whole ' * whole}number, {allowed}")
@@ -170,6 +168,9 @@ def setting_parts(kind: type) -> dict[str, type]:
 
 
 def build_settings(kind: type, values: dict[str, Any]) -> Any:
-    """Settings from what `asdict` made of them."""
+    """Settings from what `asdict` made of them, maybe through JSON; a UserError for a value out of its range."""
     parts = setting_parts(kind)
-    return kind(**{name: build_settings(parts[name], v) if name in parts else v for name, v in values.items()})
+    made = {n: build_settings(parts[n], v) if n in parts else plain_value(v) for n, v in values.items()}
+    settings = kind(**made)
+    check_ranges("", settings)
+    return settings

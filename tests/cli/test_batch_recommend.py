@@ -93,8 +93,8 @@ def test_mistakes_are_told_in_a_sentence_and_the_former_file_stays(trained, smal
     people = tmp_path / "people.csv"
     people.write_text("user_id,item_id\nx,nothing\n")
     flags, main = [*flags, "--output", str(output)], batch_recommend.main
-    assert "-k 0: give 1 or more" in complaint(capsys, main, *flags, "-k", "0")
-    assert "--batch 0: give 1 or more" in complaint(capsys, main, *flags, "--batch", "0")
+    assert "-k 0: give 1 to 1,000,000" in complaint(capsys, main, *flags, "-k", "0")
+    assert "--batch 0: give 1 to 1,000,000" in complaint(capsys, main, *flags, "--batch", "0")
     assert "not one item_id" in complaint(capsys, main, *flags, "--histories", str(people))
     assert "give a file that ends in" in complaint(capsys, main, *flags, "--histories", str(tmp_path / "x.txt"))
     assert "written as parquet" in complaint(capsys, main, *flags[:-2], "--output", str(tmp_path / "lists.csv"))

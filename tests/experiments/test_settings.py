@@ -10,8 +10,8 @@ from common.utils.errors import UserError
     ("settings", "message"),
     [
         (DataSettings(wandb="onlin"), "did you mean 'online'"),
-        (DataSettings(split_seed=-1), "--split-seed -1: seeds start at 0"),
-        (ModelSettings(seed=-1), "--seed -1: seeds start at 0"),
+        (DataSettings(split_seed=-1), "--split-seed -1: give 0 to 2,147,483,647"),
+        (ModelSettings(seed=-1), "--seed -1: give 0 to 2,147,483,647"),
         (ModelSettings(protocol="lisen"), "did you mean 'listen'"),
         (ModelSettings(phase="tset"), "known are select, final"),
         (ModelSettings(device="gpu"), "known are auto, cpu, cuda"),

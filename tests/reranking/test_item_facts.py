@@ -23,8 +23,8 @@ def test_no_number_is_no_feature():
     [
         ({"diversity": 1.5}, "--rerank.diversity 1.5: give 0 to 1"),
         ({"calibration": float("nan")}, "--rerank.calibration nan: give 0 to 1"),
-        ({"novelty": -1.0}, "--rerank.novelty -1.0: give 0 or more"),
-        ({"per_artist": -1}, "--rerank.per-artist -1: give 0 or more"),
+        ({"novelty": -1.0}, "--rerank.novelty -1.0: give 0 to 1e+06"),
+        ({"per_artist": -1}, "--rerank.per-artist -1: give 0 to 1,000,000"),
         ({"space": "smell"}, "--rerank.space 'smell': give auto or genre or tag or audio"),
         ({"diversity": 0.6, "calibration": 0.6}, "give two that sum to 1 or less"),
         ({"diversity": 0.3, "space": "audio"}, "--rerank.diversity: the data has no features of items (audio)"),

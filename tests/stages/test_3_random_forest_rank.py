@@ -93,7 +93,7 @@ def test_stage_3_tells_mistakes_in_a_sentence(small_flags, capsys):
     main = stage("3_random_forest_rank.py")
     assert "did you mean 'forest'" in complaint(capsys, main, *small_flags, "--models", "forrest")
     assert "did you mean 'u03'" in complaint(capsys, main, *small_flags, "--probes", "u03x")
-    assert "give 1 or more" in complaint(capsys, main, *small_flags, "--forest.top", "0")
+    assert "give 1 to 10,000" in complaint(capsys, main, *small_flags, "--forest.top", "0")
     assert "--forest.features 0.0: give" in complaint(capsys, main, *small_flags, "--forest.features", "0")
     assert "run on cpu" in complaint(capsys, main, *small_flags, "--device", "cuda")
 

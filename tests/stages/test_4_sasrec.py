@@ -127,7 +127,7 @@ def test_stage_4_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
 def test_stage_4_tells_mistakes_in_a_sentence(small_flags, capsys):
     main, small_flags = stage("4_sasrec.py"), [*small_flags, "--preset", "classic"]
     assert "give a multiple of --sasrec.heads 4" in complaint(capsys, main, *small_flags, "--sasrec.width", "30")
-    assert "--sasrec.length 0: give 1 or more" in complaint(capsys, main, *small_flags, "--sasrec.length", "0")
+    assert "--sasrec.length 0: give 1 to 10,000" in complaint(capsys, main, *small_flags, "--sasrec.length", "0")
     assert "--sasrec.dropout 0.99: give" in complaint(capsys, main, *small_flags, "--sasrec.dropout", "0.99")
     assert "use --device cpu or auto" in complaint(capsys, main, *small_flags, "--device", "cuda")
     assert "bfloat16 is for CUDA" in complaint(capsys, main, *small_flags, "--sasrec.precision", "bfloat16")

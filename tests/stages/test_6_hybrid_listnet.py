@@ -171,11 +171,11 @@ def test_stage_6_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--hybrid-listnet.hidden", "0"), "--hybrid-listnet.hidden (0,): give one or more layers"),
+        (("--hybrid-listnet.hidden", "0"), "--hybrid-listnet.hidden 0: give 1 to 16,384"),
         (("--hybrid-listnet.without", "sound"), "sound: choose among audio, tags, ids"),
         (("--hybrid-listnet.outliers", "clip"), "--hybrid-listnet.outliers"),
-        (("--hybrid-listnet.temperature", "0"), "--hybrid-listnet.temperature 0.0: give 0.01 or more"),
-        (("--hybrid-listnet.ils-weight", "-1"), "--hybrid-listnet.ils-weight -1.0: give 0 or more"),
+        (("--hybrid-listnet.temperature", "0"), "--hybrid-listnet.temperature 0.0: give 0.01 to 1e+06"),
+        (("--hybrid-listnet.ils-weight", "-1"), "--hybrid-listnet.ils-weight -1.0: give 0 to 1e+06"),
         (("--probes", "nobody"), "nobody"),
     ],
 )

@@ -20,10 +20,13 @@ from common.data.synthetic import listening
 from common.data.synthetic.listening import DAY
 from common.data.tables import Tables
 from common.utils.errors import LARGEST
+from common.utils.memory import require
 from common.utils.settings import Range, check_ranges
 
 END_OF_TIME = 1_704_067_200  # 2024-01-01 in seconds since 1970: the last day of the generated listening
 LAST_YEAR = 2023
+PAIR_BYTES, ITEM_BYTES = 210, 1500
+"""Memory that a user's track and a track of the catalogue take while they are drawn, as measured."""
 Share = Annotated[float, Range(0.0, 1.0)]
 COUNTRIES = (
     *("United States", "United Kingdom", "Germany", "Brazil", "Poland", "Sweden"),
@@ -81,6 +84,8 @@ def generate(settings: SyntheticSettings) -> Tables:
         UserError: a setting makes no sense.
     """
     settings.check()
+    needed = PAIR_BYTES * settings.users * min(settings.tracks_per_user, 1 + settings.items // 3)
+    require("generated data", needed + ITEM_BYTES * settings.items, "lower --synthetic.users or --synthetic.items")
     rng = np.random.default_rng(settings.seed)
     catalogue = content.build_catalogue(settings.items, settings.version_share, rng)
     listeners = listening.draw_listeners(

@@ -106,7 +106,7 @@ def test_arrays_of_another_fit_are_refused(tmp_path):
         (lambda: MusicPreprocessor(missing={"aeg": "drop"}), "unknown column in missing 'aeg': did you mean 'age'"),
         (lambda: MusicPreprocessor(missing={"age": "dorp"}), "unknown choice .* 'dorp': did you mean 'drop'"),  # type: ignore[dict-item]
         (lambda: MusicPreprocessor(reference_year=99), "reference_year must be .* from 1860 to 2100: 99"),
-        (lambda: MusicPreprocessor(text_dimensions=0), "text_dimensions = 0: give a whole number of at least 1"),
+        (lambda: MusicPreprocessor(text_dimensions=0), "text_dimensions = 0: give a whole number from 1"),
         (lambda: MusicPreprocessor().transform(frame()), "call fit_transform first"),
         (lambda: MusicPreprocessor().text(frame()), "call fit_transform first"),
         (lambda: MusicPreprocessor().save_preprocessors(Path()), "call fit_transform first"),
