@@ -1,10 +1,15 @@
 """Settings of a model by the name of a preset, from TOML files."""
 
+from itertools import product
+
 import pytest
 
-from common.experiments.presets import known_presets, preset_label, preset_values, read_toml
+from common.experiments.presets import PRESETS, known_presets, preset_label, preset_values, read_toml
+from common.experiments.tuning import Found, write_preset
 from common.models import HybridKNN
 from common.models.knn.item_knn import ItemKNNSettings
+from common.models.registry import MODELS
+from common.splits.protocols import PROTOCOLS
 from common.utils.errors import UserError
 from common.utils.io import write_text
 
@@ -97,3 +102,57 @@ def test_a_data_set_has_the_presets_of_its_own_file_and_of_the_default_one(tmp_p
     presets(tmp_path, default="[quick.item_knn]\nneighbours = 2", music="[mine.item_knn]\nneighbours = 3")
     assert known_presets("music", tmp_path) == ["classic", "mine", "quick", "tuned"]
     assert known_presets("other", tmp_path) == ["classic", "quick", "tuned"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("tuned = 3", r"music\.toml: tuned = 3 is no table; write \[tuned\.item_knn\] and the settings below it"),
+        ("[[tuned]]\nname = 1", r"music\.toml: tuned = .* is no table; write \[tuned\.item_knn\]"),
+        ("[tuned]\nitem_knn = 3", r"music\.toml: tuned\.item_knn = 3 is no table; write \[tuned\.item_knn\]"),
+        ("[tuned.item_knn]\nlisten = 3", r"tuned\.item_knn\.listen = 3 is no table; write \[tuned\.item_knn\.listen\]"),
+        ("[tuned.item_knn.lisen]\nneighbours = 3", r"\[tuned\.item_knn\.lisen\]: unknown protocol .* mean 'listen'"),
+        ("[tuned.item_knn]\nbase = 3", r"music\.toml: \[tuned\.item_knn\] base = 3: give the name of another preset"),
+        ("[tuned.item_knn]\nbase = ['classic']", r"music\.toml: \[tuned\.item_knn\] base = .*: give the name"),
+        (
+            "[tuned.item_knn]\nbase = 'none'",
+            r"music\.toml: \[tuned\.item_knn\] base: unknown preset 'none'.* are classic",
+        ),
+        (
+            "[tuned.item_knn]\nneighbours = '16'",
+            r"music\.toml: \[tuned\.item_knn\] neighbours = '16': give a value like",
+        ),
+        (
+            "[tuned.item_knn]\nneighbours = true",
+            r"music\.toml: \[tuned\.item_knn\] neighbours = True: give a value like",
+        ),
+        ("[tuned.item_knn]\nneighbours = 0", r"music\.toml: \[tuned\.item_knn\] neighbours = 0: give 1 or more"),
+        ("[tuned.item_knn]\nshrinkage = nan", r"music\.toml: \[tuned\.item_knn\] shrinkage = nan: give 0 to"),
+        ("[tuned.item_knn]\nweighting = 'raw'", r"music\.toml: \[tuned\.item_knn\] weighting = 'raw': give binary or"),
+        ("x = " + "[" * 5000, r"music\.toml is not readable TOML \(nested too deeply\); mend or delete it"),
+    ],
+)
+def test_a_file_of_another_shape_ends_in_a_sentence_that_names_it(tmp_path, text, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        values(presets(tmp_path, music=text))
+    assert "\n" not in str(error.value)
+
+
+def test_presets_that_start_from_one_another_are_refused(tmp_path):
+    folder = presets(tmp_path, music="[tuned.item_knn]\nbase = 'other'\n[other.item_knn]\nbase = 'tuned'")
+    with pytest.raises(UserError, match=r"\[other\.item_knn\] base = 'tuned': .*, tuned -> other -> tuned leads back"):
+        values(folder)
+
+
+def test_a_preset_is_not_written_into_a_file_of_another_shape(tmp_path):
+    path = presets(tmp_path, music="tuned = 3") / "music.toml"
+    with pytest.raises(UserError, match=r"music\.toml: tuned = 3 is no table"):
+        write_preset(path, "item_knn", "listen", Found(ItemKNNSettings(), 0.1, 5))
+    assert path.read_text() == "tuned = 3"
+
+
+@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_published_preset_is_within_its_ranges(path):
+    for preset in known_presets(path.stem):
+        for model, protocol in product(MODELS.values(), PROTOCOLS):
+            preset_values(preset, path.stem, protocol, model.name, model.Settings)

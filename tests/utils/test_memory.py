@@ -85,9 +85,8 @@ def test_seventy_percent_unless_told_otherwise_and_processes_share(monkeypatch):
     "size", ["", "6", "GB", "6 bytes", "-6GB", "nanGB", "1MB", "1e3GB", "2000TB", "9" * 5000, "٦GB"]
 )
 def test_a_size_that_makes_no_sense_is_refused(size):
-    with pytest.raises(
-        UserError, match=r"--memory .*: give a size from 100 MB to 1,000 TB, such as 6GB, or auto"
-    ) as error:
+    sentence = "--memory .*: give a size from 100 MB to 1,000 TB, such as 6GB, or auto"
+    with pytest.raises(UserError, match=sentence) as error:
         memory.use(size)
     assert len(str(error.value)) < 200
 
