@@ -218,6 +218,83 @@ def test_numbers_are_looked_up_as_ids_before_names(task, als):
     pd.testing.assert_frame_equal(als.recommend(histories=[[17, 2]]), als.recommend(histories=[["17", "2"]]))
 
 
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series, iter, lambda ids: np.array(ids, object)])
+def test_ids_are_taken_from_whatever_holds_them(als, kind):
+    pd.testing.assert_frame_equal(als.recommend(kind(["4", "2"])), als.recommend(["4", "2"]))
+    pd.testing.assert_frame_equal(als.recommend(kind([4, 2])), als.recommend(["4", "2"]))
+    pd.testing.assert_frame_equal(als.recommend(histories=[kind([17, 2])]), als.recommend(histories=[["17", "2"]]))
+    pd.testing.assert_frame_equal(
+        als.recommend(histories=kind([["Muse"], ["17"]]) if kind is not np.array else np.array([["Muse"], ["17"]])),
+        als.recommend(histories=[["Muse"], ["17"]]),
+    )
+
+
+@pytest.mark.parametrize("whole", [np.int8, np.uint64, np.int32, str, np.str_])
+def test_a_number_of_any_kind_is_the_same_id(task, als, whole):
+    assert task.train.item_code(whole(17)) == task.train.item_code("17")
+    assert task.train.user_code(whole(4)) == task.train.user_code("4")
+    plays = als.recommend(histories=[{whole(17): np.float32(3), "Muse": 2}])
+    pd.testing.assert_frame_equal(plays, als.recommend(histories=[{"17": 3, "Muse": 2.0}]))
+
+
+@pytest.mark.parametrize("k", [5, 5.0, np.int64(5), np.float32(5), np.uint8(5)])
+def test_k_may_be_any_whole_number(task, als, k):
+    pd.testing.assert_frame_equal(als.recommend(["4"], k=k), als.recommend(["4"], k=5))
+    pd.testing.assert_frame_equal(als.similar_items("17", k=k), als.similar_items("17", k=5))
+    table = als.recommend(["4"])
+    pd.testing.assert_frame_equal(rerank(table, task.train, k, mmr=0.1), rerank(table, task.train, 5, mmr=0.1))
+
+
+@pytest.mark.parametrize("k", [True, np.bool_(True), None, "5", 2.5, np.nan, np.inf, -np.inf, 0, -1, 10**30, [5]])
+def test_any_other_k_ends_in_a_sentence(task, als, k):
+    for query in (lambda: als.recommend(["4"], k=k), lambda: als.similar_items("17", k=k)):
+        with pytest.raises(UserError, match=r"k = .*: give a whole number from 1 to 2,147,483,647") as error:
+            query()
+        assert len(str(error.value)) < 150
+
+
+NO_ID: list[Any] = [
+    True,
+    np.bool_(False),
+    None,
+    np.nan,
+    17.0,
+    np.float64(17),
+    b"17",
+    ["17"],
+    ("17",),
+    pd.NA,
+    pd.Timestamp(0),
+    10**5000,
+]
+
+
+@pytest.mark.parametrize("value", NO_ID, ids=[type(value).__name__ for value in NO_ID])
+def test_what_is_no_id_ends_in_a_sentence(task, als, value):
+    for query in (
+        lambda: task.train.item_code(value),
+        lambda: task.train.user_code(value),
+        lambda: als.recommend([value]),
+        lambda: als.recommend(histories=[[value]]),
+        lambda: als.similar_items(value),
+    ):
+        with pytest.raises(UserError, match=r"(item|user) .*: give an id or a name as text, or"):
+            query()
+
+
+@pytest.mark.parametrize(
+    "value", ["17", b"17", 17, {"17": None}, np.array("17"), pd.DataFrame({"user_id": ["4"]}), True]
+)
+def test_what_is_no_list_of_ids_ends_in_a_sentence(als, value):
+    with pytest.raises(UserError, match=r"users = .*: give a list of ids, such as users=\["):
+        als.recommend(value)
+    for histories in (value, [value] if not isinstance(value, dict) else value):
+        with pytest.raises(
+            UserError, match=r"histories = .*: give a list of histories, each a list of item ids or names"
+        ):
+            als.recommend(histories=histories)
+
+
 def test_reranking_takes_the_histories_of_new_users(task, als):
     new = [["Radiohead"], ["Muse"]]
     table = als.recommend(histories=new, k=50)
@@ -298,8 +375,18 @@ def test_the_hybrid_is_fitted_and_asked_like_any_other(small_data):
         (lambda t, m: m.recommend(histories=[{"Muse": float("inf")}]), "give a finite number above 0"),
         (lambda t, m: m.recommend(histories=[{"Muse": -3}]), "give a finite number above 0"),
         (lambda t, m: m.recommend(histories=[{"Muse": "many"}]), "plays of 'Muse' = 'many'"),
+        (lambda t, m: m.recommend(histories=[{"Muse": None}]), "plays of 'Muse' = None: give a finite number"),
+        (lambda t, m: m.recommend(histories=[{"Muse": True}]), "plays of 'Muse' = True: give a finite number"),
+        (lambda t, m: m.recommend(histories=[{"Muse": 1e300}]), "plays of 'Muse' = 1e.300: .*from 1e-30 to 1e.30"),
+        (lambda t, m: m.recommend(histories=[["y" * 5000]]), r"unknown item 'y+\.\.\.'; check the spelling"),
+        (lambda t, m: ALS(factors=True), "factors True: give a whole number, 1 to 8,192"),
+        (lambda t, m: ALS(ALS.Settings(factors=10**6)), "factors 1000000: give 1 to 8,192"),
+        (lambda t, m: ALS(regularisation=float("nan")), "regularisation nan: give 1e-06 to 1e"),
+        (lambda t, m: rerank([], t.train), "recommendations: list is no table"),  # type: ignore[arg-type]
+        (lambda t, m: rerank(m.recommend(["4"]), t.train, mmr=True), "diversity True: give a number, 0 to 1"),
         (lambda t, m: m.similar_items("no such song"), "unknown item 'no such song'"),
         (lambda t, m: m.similar_items("Muse", k=True), "k = True: give a whole number"),
+        (lambda t, m: m.similar_items("Muse", k=10**5000), "k = a number of 5001 digits: give a whole number"),
         (lambda t, m: rerank(m.recommend(["4"]), t.train, mrm=0.3), "unknown setting of rerank 'mrm'.*mmr"),
         (lambda t, m: rerank(m.recommend(["4"]), t.train, mmr=1.5), "diversity 1.5: give 0 to 1"),
         (lambda t, m: rerank(m.recommend(["4"]), t.train, k=0), "k = 0: give a whole number"),
@@ -322,7 +409,7 @@ def test_a_mistake_ends_in_a_sentence_that_names_the_argument(task, als, mistake
         ({"epochs": 0}, "give 1 to 10,000"),
         ({"dropout": 2.0}, "give 0 to 0.95"),
         ({"temperature": 0.0}, "give 0.01 to 1e"),
-        ({"without": "sound"}, "give a list"),
+        ({"without": "sound"}, "(give a list|choose among audio)"),
         ({"without": ["sound"]}, "choose among audio"),
         ({"hidden": [16, 0]}, "hidden 0: give 1 to 16,384"),
         ({"residual": "no"}, "give True or False"),

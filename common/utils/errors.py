@@ -61,7 +61,10 @@ def short(value: Any) -> str:
     """
     if isinstance(value, Integral) and abs(value) >= 10**SHOWN:
         return f"a number of {digits(int(value))} digits"
-    text = str(value) if isinstance(value, Real) else repr(value)
+    try:
+        text = " ".join((str(value) if isinstance(value, Real) else repr(value)).split())
+    except ValueError:  # it holds a number that is too long to be written out
+        text = f"this {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 4]}...{text[-1]}"
 
 

@@ -1,4 +1,9 @@
 import dataclasses
+import errno
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -7,7 +12,10 @@ from common.data.dataset import write_dataset
 from common.experiments import presets, tracking
 from common.experiments.flags import _one_sentence, command, flags_of, parse, parse_flags
 from common.experiments.settings import DataSettings
+from common.utils import memory
+from common.utils.errors import UserError
 from common.utils.io import write_text
+from tests.conftest import ROOT
 from tests.data.worlds import rich_tables
 from tests.stages import complaint, stage
 
@@ -159,3 +167,63 @@ def test_overriding_a_flag_leaves_the_presets_results_alone(small_flags, small_d
 def test_flags_and_the_equals_sign_and_underscores_are_taken():
     settings = parse(DataSettings, ["--split_seed=3", "--wandb=offline"])
     assert (settings.split_seed, settings.wandb) == (3, "offline")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "standard output: No space left on device; free some space"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied; .*name another folder"),
+        (MemoryError("Unable to allocate 7.28 TiB"), r"out of memory \(Unable to allocate 7.28 TiB\); use less data"),
+        (UserError("a\x1b[2J\u202eb"), r"a\\x1b\[2J\\u202eb"),
+    ],
+)
+def test_what_the_system_refuses_ends_in_one_sentence_too(capsys, error, sentence):
+    @command
+    def main(argv=None):
+        raise error
+
+    assert re.search(sentence, complaint(capsys, main))
+
+
+def test_an_error_of_ours_keeps_its_traceback():
+    @command
+    def main(argv=None):
+        raise OSError("not from the system")
+
+    with pytest.raises(OSError, match="not from the system"):
+        main()
+
+
+@pytest.mark.parametrize("said", ["print(1)", "logging.info('a')"])
+def test_a_full_disk_behind_standard_output_ends_in_one_sentence(said):
+    if not Path("/dev/full").exists():
+        pytest.skip("only Linux has a disk that is always full")
+    code = f"import logging; from common.experiments.flags import command\n@command\ndef main(a): {said}\nmain([])"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: No space left on device; free some space")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--seed", "--split-seed", "--item-knn.neighbours", "--synthetic.users"])
+@pytest.mark.parametrize("digits", [70, 5000])
+def test_a_number_of_very_many_digits_ends_in_a_short_sentence(capsys, small_flags, flag, digits):
+    if flag.endswith("neighbours") and digits < 4300:
+        pytest.skip("any number of neighbours may be asked for")
+    message = complaint(capsys, stage(KNN), *small_flags, flag, "7" * digits)
+    assert flag in message
+    assert re.search(f"{digits} digits", message)
+    assert len(message) < 250
+
+
+def test_memory_is_taken_from_the_flag_and_checked(capsys, small_flags, tmp_path):
+    assert "--memory '6'" in complaint(capsys, stage(KNN), *small_flags, "--memory", "6")
+    assert not (tmp_path / "out").exists()
+    parse(DataSettings, ["--memory", "3GB"])
+    assert memory.limit() == 3 * 10**9
+    parse(DataSettings, [])
+    assert memory.limit() == int(memory.SHARE * memory.of_machine())

@@ -1,5 +1,6 @@
 """Settings of a model by the name of a preset, from TOML files."""
 
+from functools import cache
 from itertools import product
 
 import pytest
@@ -116,15 +117,15 @@ def test_a_data_set_has_the_presets_of_its_own_file_and_of_the_default_one(tmp_p
         ("[tuned.item_knn]\nbase = ['classic']", r"music\.toml: \[tuned\.item_knn\] base = .*: give the name"),
         (
             "[tuned.item_knn]\nbase = 'none'",
-            r"music\.toml: \[tuned\.item_knn\] base: unknown preset 'none'.* are classic",
+            r"music\.toml: \[tuned\.item_knn\] base: unknown preset 'none'",
         ),
         (
             "[tuned.item_knn]\nneighbours = '16'",
-            r"music\.toml: \[tuned\.item_knn\] neighbours = '16': give a value like",
+            r"music\.toml: \[tuned\.item_knn\] neighbours = '16': give a value",
         ),
         (
             "[tuned.item_knn]\nneighbours = true",
-            r"music\.toml: \[tuned\.item_knn\] neighbours = True: give a value like",
+            r"music\.toml: \[tuned\.item_knn\] neighbours = True: give a value",
         ),
         ("[tuned.item_knn]\nneighbours = 0", r"music\.toml: \[tuned\.item_knn\] neighbours = 0: give 1 or more"),
         ("[tuned.item_knn]\nshrinkage = nan", r"music\.toml: \[tuned\.item_knn\] shrinkage = nan: give 0 to"),
@@ -152,7 +153,8 @@ def test_a_preset_is_not_written_into_a_file_of_another_shape(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(PRESETS.glob("*.toml")), ids=lambda path: path.stem)
-def test_every_published_preset_is_within_its_ranges(path):
+def test_every_published_preset_is_within_its_ranges(path, monkeypatch):
+    monkeypatch.setattr("common.experiments.presets.read_toml", cache(read_toml))
     for preset in known_presets(path.stem):
         for model, protocol in product(MODELS.values(), PROTOCOLS):
             preset_values(preset, path.stem, protocol, model.name, model.Settings)

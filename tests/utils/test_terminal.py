@@ -1,6 +1,8 @@
 """Columns of a terminal, whatever script a name is in and whatever the encoding has."""
 
 import io
+import json
+import re
 import sys
 
 import pytest
@@ -15,11 +17,15 @@ from common.utils.terminal import (
     columns,
     fitting,
     forgive_encodings,
+    json_text,
     lines,
     paragraph,
     plain,
+    show,
     titled,
+    visible,
 )
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("text", ["Björk", "椎名林檎", "e\u0301e\u0301", "a\x1b[31mb\n", "فيروز", ""])
@@ -93,3 +99,45 @@ def test_a_table_has_rules_around_its_header_and_below_its_rows():
 def test_a_paragraph_has_80_columns_and_breaks_no_path():
     path = "/a-folder/" + "x" * 90
     assert paragraph(f"{'word ' * 17}{path}") == ["word " * 15 + "word", "word", path]
+
+
+def test_what_steers_a_terminal_is_shown_as_escapes_and_all_scripts_stay():
+    for character in map(chr, (*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), 0x200B, 0xFEFF, 0xE0041)):
+        if character != "\n":
+            shown = visible(f"a{character}b")
+            assert shown.isprintable(), hex(ord(character))
+            assert shown != "ab"
+    kept = "Björk 椎名林檎 فيروز می‌خواهم 👩‍🎤 é\n|*<&"
+    assert visible(kept) == kept
+    assert visible(f"{ISOLATE}a{END}") == r"\u2068a\u2069"
+    assert visible("\ud800") == r"\ud800", "half a character, which no stream can write"
+
+
+def test_what_is_printed_keeps_its_own_isolates(capsys):
+    show(cell("عمر\x1b", 5))
+    show("a\x9b\u202eb")
+    assert capsys.readouterr().out == f"{ISOLATE}عمر{END}  \na\\x9b\\u202eb\n"
+
+
+def test_json_keeps_its_content_and_steers_nothing():
+    content = {"name": "é\x1b\x9b\u202e\u2028\U000e0041\u2068", "score": float("nan")}
+    text = json_text(content)
+    assert json.loads(text) == {"name": content["name"], "score": None}
+    assert "é" in text
+    assert text.replace("\n", "").isprintable()
+
+
+WRITERS = [*sorted((ROOT / "common").rglob("*.py")), *sorted(ROOT.glob("[0-9]_*.py")), ROOT / "recommend.py"]
+
+
+@pytest.mark.parametrize("path", WRITERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_is_printed_or_logged_past_the_one_function(path):
+    """Text is shown by `show`, `json_text` and the log, whose handlers `utils/logs.py` makes."""
+    own = {"utils/terminal.py": {"print", "json.dumps"}, "utils/logs.py": {"logging.basicConfig"}}
+    allowed = own.get(path.relative_to(ROOT / "common").as_posix() if "common" in path.parts else "", set())
+    shown = re.compile(
+        r"(?<![\w.\"])print\(|sys\.std(?:out|err)\.(?:buffer\.)?write\(|logging\.basicConfig\(|tqdm\.write\(|warnings\.warn\("
+    )
+    code = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if ">>>" not in line)
+    found = {match.strip("(") for match in shown.findall(code)}
+    assert found <= allowed

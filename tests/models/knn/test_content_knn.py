@@ -78,3 +78,13 @@ def test_nearest_songs_are_the_nearest_by_sound_and_each_title_once():
     near = nearest_songs(songs, "t0", 5)
     assert near["name"].tolist() == ["Twin", "Other"]
     assert near["cosine"].iloc[0] > 0.9 > near["cosine"].iloc[1]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64])
+def test_the_memory_for_a_block_of_dense_cosines_changes_nothing(monkeypatch, rows):
+    vectors = np.random.default_rng(5).standard_normal((150, 9))
+    whole = dense_cosines(vectors, keep=11)
+    monkeypatch.setattr("common.models.knn.content_knn.block_bytes", lambda: 20 * 150 * rows)
+    parts = dense_cosines(vectors, keep=11)
+    np.testing.assert_array_equal(parts.indices, whole.indices)
+    np.testing.assert_allclose(parts.data, whole.data, rtol=1e-5, atol=1e-7)  # as sums of float32 are rounded

@@ -1,12 +1,17 @@
 """Item kNN: the contract, and neighbours by the formula."""
 
+import tracemalloc
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
 from common.models.knn.item_knn import ItemKNN, shrunk_cosines
+from common.utils import memory
+from common.utils.errors import UserError
 from tests.models.contract_tests import BLOCK, ContractTests
 
 
@@ -40,6 +45,32 @@ class TestItemKNN(ContractTests):
         matrix = train.histories.matrix()
         whole, parts = shrunk_cosines(matrix, keep=4), shrunk_cosines(matrix, keep=4, block=block)
         np.testing.assert_array_equal(whole.toarray(), parts.toarray())
+
+    @pytest.mark.parametrize("room", [1, 80 * 100, 80 * 1000])
+    def test_nor_does_the_memory_for_them(self, train, fitted, monkeypatch, room):
+        monkeypatch.setattr("common.models.knn.item_knn.block_bytes", lambda: room)
+        again = self.make().fit(train)
+        for name, array in fitted.arrays().items():
+            np.testing.assert_array_equal(again.arrays()[name], array)
+
+    def test_a_user_of_very_many_items_takes_no_more_memory_than_a_block(self, monkeypatch):
+        n_items, room = 1500, 4 * 10**6
+        everything = sparse.csr_array(np.ones((1, n_items)))
+        monkeypatch.setattr("common.models.knn.item_knn.block_bytes", lambda: room)
+        tracemalloc.start()
+        similarity = shrunk_cosines(everything, keep=3)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (np.diff(similarity.indptr) == 3).all()
+        assert peak < 3 * room < 80 * n_items**2 / 10
+
+    def test_neighbours_that_do_not_fit_are_refused_before_they_are_found(self, train, monkeypatch):
+        monkeypatch.setattr("common.models.knn.item_knn.shrunk_cosines", lambda *_: pytest.fail("it began"))
+        memory.use("100MB")
+        many = replace(train, items=pd.DataFrame({"item_id": np.arange(10**6).astype(str)}))
+        sentence = r"item_knn needs about 24 GB .* may take 100 MB; lower --item-knn\.neighbours, or allow more"
+        with pytest.raises(UserError, match=sentence):
+            self.make(neighbours=1000).fit(many)
 
     def test_a_longer_history_adds_up(self, fitted):
         one, two, both = fitted.fold_in([[1], [2], [1, 2]])

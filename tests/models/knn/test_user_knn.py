@@ -17,6 +17,18 @@ class TestUserKNN(ContractTests):
     kind = UserKNN
     other_settings: ClassVar = {"neighbours": 2, "shrinkage": 5.0, "power": 2.0, "rarity": 0.8, "weighting": "log"}
 
+    @pytest.mark.parametrize("room", [1, 80 * 60, 80 * 500])
+    def test_the_memory_for_a_block_of_users_changes_nothing(self, train, fitted, monkeypatch, room):
+        users, history = np.arange(train.n_users), train.histories.take(np.array([3]))
+        score, folded = fitted.score(users), fitted.fold_in(train.histories)
+        monkeypatch.setattr("common.models.knn.user_knn.block_bytes", lambda: room)
+        np.testing.assert_array_equal(fitted.score(users), score)
+        np.testing.assert_array_equal(fitted.fold_in(train.histories), folded)
+        whole = fitted.explain_list(history, [1, 30], 3)
+        monkeypatch.setattr("common.models.knn.user_knn.ITEMS_AT_ONCE", 2)
+        for one, other in zip(whole, fitted.explain_list(history, [1, 30], 3), strict=True):
+            np.testing.assert_allclose(one.contributions, other.contributions, rtol=1e-12)
+
 
 def test_user_knn_by_hand(tmp_path):
     train = seen_in_full(tmp_path, pairs(a="p q", b="p q r", c="q s", d="t"))

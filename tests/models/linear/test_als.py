@@ -1,15 +1,19 @@
 import sys
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from common.models.linear import als as module
 from common.models.linear.als import ALS, one_blas_thread
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
+from common.utils import memory
+from common.utils.errors import UserError
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests
 
 QUICK["als"] = {"factors": 8, "regularisation": 1.0, "alpha": 10.0}
@@ -43,6 +47,24 @@ class TestALS(ContractTests):
         for row, factors_found in enumerate(model.solve(histories)):
             expected = solve_densely(model, histories.take(np.array([row])))
             np.testing.assert_allclose(factors_found, expected, rtol=1e-4, atol=1e-6)
+
+    @pytest.mark.parametrize("weighting", ["binary", "raw"])
+    def test_a_long_history_is_solved_and_explained_in_parts(self, train, weighting, monkeypatch):
+        model = self.make(weighting=weighting, factors=8).fit(train)
+        histories = Histories.from_lists([list(range(N_ITEMS)), [3, 1]], N_ITEMS)
+        histories.weights[:] = np.random.default_rng(0).integers(1, 30, len(histories.weights))
+        at_once, explained = model.solve(histories), model.explain_list(histories, [2, 30])
+        monkeypatch.setattr(module, "LONG", 10)
+        np.testing.assert_allclose(model.solve(histories), at_once, rtol=1e-4, atol=1e-6)
+        for one, other in zip(model.explain_list(histories, [2, 30]), explained, strict=True):
+            np.testing.assert_allclose(one.contributions, other.contributions, rtol=1e-4, atol=1e-6)
+            assert one.parts["als"] == pytest.approx(other.parts["als"], rel=1e-4)
+
+    def test_factors_that_do_not_fit_are_refused(self, train):
+        memory.use("100MB")
+        large = replace(train, users=pd.DataFrame({"user_id": np.arange(10**6).astype(str)}))
+        with pytest.raises(UserError, match=r"als needs about 2 GB .* may take 100 MB; lower --als\.factors"):
+            self.make(factors=500).fit(large)
 
     def test_known_users_are_solved_exactly(self, train, fitted):
         for user in (0, 13, 39):

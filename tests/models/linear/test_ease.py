@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from common.models.linear.ease import EASE
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
+from common.utils import memory
+from common.utils.errors import UserError
 from tests.models.contract_tests import BLOCK, N_ITEMS, N_USERS, QUICK, ContractTests
 
 QUICK["ease"] = {"regularisation": 5.0}
@@ -58,6 +61,25 @@ class TestEASE(ContractTests):
         x = np.log1p(histories.matrix().toarray().astype(float))
         explained = [sum(x[users, item] * model.rebuilt[users, item]) for item, users in _listeners(x)]
         np.testing.assert_array_equal(model.diagonal, (1 - np.array(explained)) / 7.0)
+
+    @pytest.mark.parametrize("room", [1, 5000, 10**9])
+    @pytest.mark.parametrize(("n_users", "n_items"), [(60, 150), (150, 60)])
+    def test_the_memory_for_a_block_changes_no_bit(self, room, n_users, n_items, monkeypatch):
+        train = train_of(drawn(n_users, n_items))
+        whole = self.make(weighting="log").fit(train)
+        monkeypatch.setattr("common.models.linear.ease.block_bytes", lambda: room)
+        parts = self.make(weighting="log").fit(train)
+        np.testing.assert_array_equal(parts.inverse, whole.inverse)
+        np.testing.assert_array_equal(parts.diagonal, whole.diagonal)
+
+    @pytest.mark.parametrize(("n_users", "n_items"), [(200_000, 300_000), (300_000, 200_000)])
+    def test_what_cannot_be_inverted_is_refused_with_what_can_be_used(self, n_users, n_items, train):
+        memory.use("6GB")
+        users = pd.DataFrame({"user_id": np.arange(n_users).astype(str)})
+        large = replace(train, users=users, items=pd.DataFrame({"item_id": np.arange(n_items).astype(str)}))
+        sentence = r"ease needs about \d+ GB .* 6 GB; leave ease out of --models; item_knn and als need less"
+        with pytest.raises(UserError, match=sentence):
+            self.make().fit(large)
 
     def test_decay_fades_the_older_items(self, train):
         model = self.make(decay=0.7).fit(train)
