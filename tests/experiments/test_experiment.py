@@ -16,10 +16,12 @@ from common.experiments.experiment import Experiment
 from common.experiments.live_run import top_ten
 from common.experiments.presets import preset_values
 from common.experiments.run import Run, hash_config
+from common.experiments.settings import ModelSettings
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.splits.train_view import load_train_view
 from common.utils import environment as machine
+from common.utils.errors import UserError
 from common.utils.io import read_json
 from common.utils.logs import log_file
 from tests.runs import run_through
@@ -339,3 +341,26 @@ def test_resume_does_again_what_is_incomplete(small_settings, fits, lost):
     run(small_settings, resume=True)
     assert (folder / lost).exists()
     assert fits == ["select", "final"] * 2
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoModels(ModelSettings):
+    models: tuple[str, ...] = ("popularity", "item_knn")
+
+
+def test_a_model_that_does_not_fit_is_left_out_unless_it_is_named(small_settings, monkeypatch, caplog):
+    monkeypatch.setattr(ItemKNN, "needed_memory", lambda self, train: (1e15, "lower --item-knn.neighbours"))
+    flags = {field.name: getattr(small_settings, field.name) for field in dataclasses.fields(small_settings)}
+    with caplog.at_level(logging.INFO):
+        chosen = [model.name for model, _ in Experiment(TwoModels(**flags), STAGE).runs(Popularity, ItemKNN)]
+    assert chosen == ["popularity"]
+    assert "item_knn is left out: item_knn needs about 1,000 TB of memory" in caplog.text
+    named = Experiment(TwoModels(**flags, models=("popularity", "item_knn", "item_knn")), STAGE)
+    with pytest.raises(UserError, match=r"lower --item-knn\.neighbours, or allow more with --memory"):
+        next(named.runs(Popularity, ItemKNN))
+
+
+def test_the_memory_that_is_allowed_is_no_part_of_a_configuration(small_settings):
+    experiments = [Experiment(dataclasses.replace(small_settings, memory=size), STAGE) for size in ("auto", "1GB")]
+    configs = [exp._live_run(ItemKNN, as_preset(ItemKNN)).new_config for exp in experiments]
+    assert hash_config(configs[0]) == hash_config(configs[1])
