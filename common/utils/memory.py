@@ -12,6 +12,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from common.utils import distributed
 from common.utils.errors import UserError, short
 
 SHARE = 0.7
@@ -36,7 +37,7 @@ def use(size: str) -> None:
 
 def limit() -> int:
     """Bytes that this process may take; processes that torchrun has started on one machine share it."""
-    return int(SHARE * of_machine() if _given is None else _given) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return int(SHARE * of_machine() if _given is None else _given) // distributed.on_this_machine()[1]
 
 
 def block_bytes() -> int:
