@@ -6,6 +6,7 @@ shrinkage of Bell & Koren 2007 and an asymmetric norm as in Aiolli 2013):
     s(i, j) = x_i . x_j / (|x_i|^2a |x_j|^2(1-a) + shrinkage),    0 where j is not among the k nearest of i
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -33,10 +34,14 @@ from common.utils.arrays import (
 from common.utils.memory import block_bytes
 from common.utils.settings import SearchRange, flag_name
 
+MANY_PAIRS, SECONDS_PER_PAIR = 2 * 10**10, 8e-8
+"""Pairs of items with a common user from which on a warning says how long they take, as measured on one processor."""
 BLOCK = 2048
 """Columns whose products are made together at most."""
 KEPT_BYTES = 24
 """Memory that a neighbour takes until all blocks are put together."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,15 @@ def shrunk_cosines(
     squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
     own, other = squares**asymmetry, squares ** (1 - asymmetry)
     of_columns = sparse.csr_array(matrix.T.tocsr())
-    costs = ENTRY_BYTES * entries_of_product(of_columns, matrix)
+    entries = entries_of_product(of_columns, matrix)
+    if entries.sum() > MANY_PAIRS:
+        pairs, hours = entries.sum() / 1e9, entries.sum() * SECONDS_PER_PAIR / 3600
+        log.warning(
+            "neighbours: %.0f billion pairs, %.1f hours; leave out users of most items, or use als", pairs, hours
+        )
     kept = []
-    bar = tqdm(total=len(costs), desc="neighbours", delay=2, leave=False, disable=None)
-    for rows in blocks(costs, block_bytes(), block):
+    bar = tqdm(total=len(entries), desc="neighbours", delay=2, leave=False, disable=None)
+    for rows in blocks(ENTRY_BYTES * entries, block_bytes(), block):
         bar.update(len(rows))
         products = sparse.coo_array(of_columns[rows] @ matrix)
         row, item = products.coords

@@ -1,5 +1,6 @@
 """Item kNN: the contract, and neighbours by the formula."""
 
+import re
 import tracemalloc
 from dataclasses import replace
 from typing import ClassVar
@@ -63,6 +64,16 @@ class TestItemKNN(ContractTests):
         tracemalloc.stop()
         assert (np.diff(similarity.indptr) == 3).all()
         assert peak < 3 * room < 80 * n_items**2 / 10
+
+    def test_neighbours_that_take_hours_are_announced(self, train, monkeypatch, caplog):
+        self.make().fit(train)
+        assert caplog.text == ""
+        monkeypatch.setattr("common.models.knn.item_knn.MANY_PAIRS", 100)
+        monkeypatch.setattr("common.models.knn.item_knn.SECONDS_PER_PAIR", 3600.0)
+        self.make().fit(train)
+        assert re.search(
+            r"neighbours: 0 billion pairs, \d+\.0 hours; leave out users of most items, or use als", caplog.text
+        )
 
     def test_neighbours_that_do_not_fit_are_refused_before_they_are_found(self, train, monkeypatch):
         monkeypatch.setattr("common.models.knn.item_knn.shrunk_cosines", lambda *_: pytest.fail("it began"))
