@@ -20,7 +20,7 @@ def id_text(kind: str, value: Any) -> str:
     """
     if isinstance(value, str):
         return str(value)
-    if not isinstance(value, Integral) or isinstance(value, bool) or abs(value) >= 2**64:
+    if not isinstance(value, Integral) or isinstance(value, bool) or abs(int(value)) >= 2**64:
         raise UserError(f"{kind} {short(value)}: give an id or a name as text, or an id as a whole number")
     return str(int(value))
 
