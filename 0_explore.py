@@ -35,7 +35,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
     folder = settings.output_dir / data.name / "explore"
     with log_file(folder / "log.txt"):
         statistics = describe(data)

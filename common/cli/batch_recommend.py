@@ -17,7 +17,7 @@ from typing import Annotated
 import tyro
 
 from common.data.dataset import load_dataset
-from common.data.sources.custom.table_files import SUFFIXES
+from common.data.reading.table import REFUSE, SUFFIXES
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.models.neural.two_tower.model import TwoTower
@@ -58,7 +58,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Load, look up, write."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
     config = read_json(settings.run / "config.json")
     if config.get("dataset") != data.name:
         raise UserError(
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.histories is None:
         users, histories = train.users["user_id"].to_numpy(object), None
     else:
-        users, histories = read_histories(settings.histories, train)
+        users, histories = read_histories(settings.histories, train, settings.missing or REFUSE)
     start = time.perf_counter()
     rows = write_lists(settings.output, recommend(model, index, users, histories, train, settings.k, settings.batch))
     seconds = time.perf_counter() - start

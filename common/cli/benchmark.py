@@ -85,7 +85,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is missing and write what pages show."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
     planned = [job for protocol in settings.protocols for job in planned_jobs(data, protocol, settings)]
     missing = sorted((job for job in planned if not is_done(job, data, settings)), key=lambda job: job.turn)
     if settings.published:

@@ -61,7 +61,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Build the workspace and save it as a new view."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
     try:
         entity = settings.entity or os.environ.get("WANDB_ENTITY") or default_entity()
         saved = workspace(entity, data.name, settings.protocol, settings.split_seed).save_as_new_view()

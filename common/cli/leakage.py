@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Check, print, write; exit code 1 if there is a leak."""
     settings = parse(Settings, argv)
     report = check_split(
-        settings.dataset, settings.protocol, settings.split_seed, settings.data_dir, settings.synthetic
+        *(settings.dataset, settings.protocol, settings.split_seed, settings.data_dir, settings.synthetic),
+        missing=settings.missing,
     )
     log.info("%s", text(report))
     if settings.json:

@@ -32,7 +32,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Rebuild, print and insert the leaderboards of every protocol that has results."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
     page = read_page(settings.readme) if settings.readme else ""
     folder = settings.output_dir / data.name
     splits = [folder_name(protocol, settings.split_seed) for protocol in PROTOCOLS]

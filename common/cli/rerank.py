@@ -83,7 +83,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose on validation, write each method's run, print the leaderboard."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
     protocol = settings.protocol
     if protocol in PROTOCOLS:
         protocol = folder_name(protocol, settings.split_seed)

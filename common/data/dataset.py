@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
+from common.data.manifest import FORMAT, READY_MADE, describe_file, hash_frames, read_manifest, without_unused_items
+from common.data.reading.table import REFUSE
 from common.data.sources.registry import SYNTHETIC, choose_dataset, resolve_name, source_of
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
@@ -57,28 +58,40 @@ class Dataset:
 
 
 def load_dataset(
-    name: str = "auto", data_dir: Path | str = ROOT / "data", synthetic: SyntheticSettings | None = None
+    name: str = "auto",
+    data_dir: Path | str = ROOT / "data",
+    synthetic: SyntheticSettings | None = None,
+    missing: str | None = None,
 ) -> Dataset:
-    """The prepared data set, made first where it is missing or where its source has changed.
+    """The prepared data set, made first where it is missing or damaged, or where its source has changed.
 
     name: `lastfm-2k`, `synthetic`, a folder of one's own, or `auto`: `lastfm-2k` where its files are, else `synthetic`.
-    synthetic: size and seed of the generated data. Raises UserError naming what is wrong with the source.
+    synthetic: size and seed of the generated data. missing: what becomes of rows of a folder that lack an id: `refuse`,
+    `drop` or `keep`; None: as the tables were prepared before, else `refuse`. Raises UserError naming what is wrong
+    with the source.
     """
     synthetic, data_dir = synthetic or SyntheticSettings(), Path(data_dir)
     kind = choose_dataset(name, data_dir) if name == "auto" else name
     name = resolve_name(kind, data_dir, synthetic)
     folder = data_dir / name
-    source = source_of(kind, synthetic)
-    fingerprint, manifest = source.fingerprint(data_dir), read_manifest(folder)
-    if manifest and fingerprint in (None, manifest["source"]):
+    manifest = read_manifest(folder)
+    missing = missing or (manifest or {}).get("missing", REFUSE)
+    source = source_of(kind, synthetic, missing)
+    fingerprint = source.fingerprint(data_dir)
+    if manifest and fingerprint in (None, manifest["source"]) and missing == manifest.get("missing", missing):
         return Dataset(name, folder, manifest)
     tables = source.read(data_dir)
     for warning in tables.notes.get("warnings", []):  # type: ignore[attr-defined]
         log.warning("%s", warning)
-    return write_dataset(name, folder, tables, fingerprint or "", source.next_core)
+    data = write_dataset(name, folder, tables, fingerprint or "", source.next_core, missing)
+    for repair in data.manifest["repairs"]:
+        log.info("repaired in %s, %s rows: %s", repair["table"], f"{repair['rows']:,}", repair["what"])
+    return data
 
 
-def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_core: int = 1) -> Dataset:
+def write_dataset(
+    name: str, folder: Path, tables: Tables, source: str, next_core: int = 1, missing: str = REFUSE
+) -> Dataset:
     """Write the tables and, last, the manifest that makes them valid. Items without interactions are left out."""
     tables = without_unused_items(tables)
     frames = tables.frames()
@@ -91,7 +104,9 @@ def write_dataset(name: str, folder: Path, tables: Tables, source: str, next_cor
         "source": source,
         "sha256": hash_frames(frames | predefined),
         "next_core": next_core,
+        "missing": missing,
         "rows": {table: len(frame) for table, frame in frames.items()},
+        "files": {f"{table}.parquet": describe_file(folder / f"{table}.parquet") for table in frames | predefined},
         "repairs": [dataclasses.asdict(repair) for repair in tables.repairs],
         "notes": tables.notes,
     }

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,55 @@ import pandas as pd
 from common.data.ids import sorted_ids
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Repair, Tables
-from common.utils.io import read_json
+from common.utils.io import sha256_file
+
+log = logging.getLogger(__name__)
 
 READY_MADE = "ready_made"
 """Folder of the parts of a split that came with the data."""
-FORMAT = 2
+FORMAT = 3
 """Raised when a reader or a table changes, so that older prepared files are made anew."""
+SHAPE = {
+    **dict.fromkeys(("dataset", "source", "sha256"), str),
+    **dict.fromkeys(("format", "next_core"), int),
+    **dict.fromkeys(("rows", "files", "notes"), dict),
+    "repairs": list,
+}
+HASHED_ALWAYS = 64 * 2**20
+"""Files of up to so many bytes are compared by their hash at every use, larger ones where their time is another."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of prepared tables, None where there are none of today's format."""
-    manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else None
-    if not manifest or manifest["format"] != FORMAT:
+    """The manifest of prepared tables, None where there are none that are as they were written in today's format."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    whole = all((folder / f"{table}.parquet").exists() for table in manifest["rows"])
-    return manifest if whole else None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        return None
+    if not all(isinstance(manifest.get(key), kind) for key, kind in SHAPE.items()):
+        return None
+    changed = [name for name, about in manifest["files"].items() if not _is_unchanged(folder / name, about)]
+    if changed:
+        log.warning("%s is not as it was prepared (cut, changed or gone)", folder / changed[0])
+    return None if changed else manifest
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Size, time and hash of a file, by which a later change is seen."""
+    about = path.stat()
+    return {"bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "sha256": sha256_file(path)}
+
+
+def _is_unchanged(path: Path, written: Any) -> bool:
+    try:
+        about = path.stat()
+        if about.st_size != written["bytes"]:
+            return False
+        same = about.st_mtime_ns == written["mtime_ns"] and about.st_size > HASHED_ALWAYS
+        return same or sha256_file(path) == written["sha256"]
+    except (OSError, KeyError, TypeError):
+        return False
 
 
 def without_unused_items(tables: Tables) -> Tables:

@@ -4,17 +4,10 @@ from typing import Any
 
 import pandas as pd
 
+from common.data.reading.schema import TABLES, required
 from common.data.tables import Tables
 
-KEYS = {
-    "interactions": ["user_id", "item_id"],
-    "items": ["item_id"],
-    "users": ["user_id"],
-    "social": ["user_id", "friend_id"],
-    "item_tags": ["item_id", "tag"],
-    "user_item_tags": ["user_id", "item_id", "tag"],
-    "songs": ["track_id"],
-}
+KEYS = {name: required(columns) for name, columns in TABLES.items() if name != "negatives99"}
 """Columns that should name a row once."""
 WHISKER = 1.5
 """A value is an outlier beyond this many interquartile ranges from the quartiles (Tukey 1977)."""

@@ -94,7 +94,7 @@ class Experiment(contextlib.AbstractContextManager):
     @cached_property
     def data(self) -> Dataset:
         """The prepared data set."""
-        return load_dataset(self.args.dataset, self.args.data_dir, self.args.synthetic)
+        return load_dataset(self.args.dataset, self.args.data_dir, self.args.synthetic, self.args.missing)
 
     @cached_property
     def task(self) -> Task:

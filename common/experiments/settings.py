@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from common.data.reading.table import MISSING_CHOICES
 from common.data.synthetic.generator import SyntheticSettings
 from common.models.base import Recommender
 from common.models.linear.als import ALS, devices
@@ -33,6 +34,9 @@ class DataSettings:
     nor do several processes under torchrun."""
     split_seed: Seed = 0
     """Seed that draws the split; 0 is the published one."""
+    missing: str | None = None
+    """Rows of your own tables that lack an id (empty, NA, NULL, ...): refuse, drop or keep (as names); without it as
+    the tables were prepared before, at first refuse."""
     wandb: str = "auto"
     """auto, online, offline or disabled; auto: WANDB_MODE, else online if a key is configured, else offline."""
     data_dir: Path = ROOT / "data"
@@ -47,6 +51,8 @@ class DataSettings:
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
+        if self.missing is not None:
+            check_known("value of --missing", MISSING_CHOICES, self.missing)
         check_known("value of --wandb", ("auto", "online", "offline", "disabled"), self.wandb)
         check_ranges("", self)
 

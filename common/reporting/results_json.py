@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from common.data.dataset import Dataset
+from common.data.reading.schema import columns_table
 from common.evaluation.core_metrics import core_metrics
 from common.evaluation.registry import CORE, METRICS, label, shown, title
 from common.evaluation.segments import segments
@@ -82,7 +83,7 @@ def _row(row: dict[Any, Any], seeds: list[PartResults]) -> dict[str, Any]:
 
 def blocks(results: dict[str, Any]) -> dict[str, str]:
     """The blocks of a page by the text of their marker: `leaderboard lastfm-2k listen` -> Markdown."""
-    name, made = results["dataset"], {"metrics": metrics_table()}
+    name, made = results["dataset"], {"metrics": metrics_table(), "tables": columns_table()}
     for protocol, found in results["protocols"].items():
         rows = pd.DataFrame(found["rows"])
         made[f"leaderboard {name} {protocol}"] = markdown(rows, name, protocol, note=False)

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from common.data.dataset import Dataset
 from common.data.ids import PAIR, codes_of
-from common.data.sources.custom.table_files import read_table
+from common.data.reading.schema import ITEM, USER
+from common.data.reading.table import REFUSE, read_table
 from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import Index
 from common.splits.histories import Histories
@@ -41,9 +42,9 @@ def train_view_of(run: Path, config: dict[str, Any], data: Dataset) -> TrainView
     return train
 
 
-def read_histories(path: Path, train: TrainView) -> tuple[np.ndarray, Histories]:
+def read_histories(path: Path, train: TrainView, missing: str = REFUSE) -> tuple[np.ndarray, Histories]:
     """Ids, sorted, and histories in the file's order; items outside the catalogue are left out, with a message."""
-    table = read_table(path, PAIR)
+    table = read_table(path, (USER, ITEM), missing)
     rows = pd.DataFrame({column: table.ids(column) for column in PAIR})
     users = rows["user_id"].cat.categories.to_numpy(object)
     items = codes_of(rows["item_id"], pd.Index(train.items["item_id"]))

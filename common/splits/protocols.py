@@ -80,8 +80,16 @@ def events_in_time(data: Dataset) -> pd.DataFrame:
         events = tables.user_item_tags.drop_duplicates(PAIR)[[*PAIR, "timestamp"]].assign(weight=1.0)
         events = _core(events, data.next_core)
     else:
-        raise UserError(f"data set {data.name!r} has no times, so nothing is next in it; use --protocol listen")
+        raise UserError(
+            f"data set {data.name!r} has no times{_why(data)}, so nothing is next in it; use --protocol listen"
+        )
     return events.assign(weight=1.0).sort_values(["user_id", "timestamp"], kind="stable", ignore_index=True)
+
+
+def _why(data: Dataset) -> str:
+    """What became of times that were there, in brackets."""
+    timeless = data.manifest["notes"].get("timeless")
+    return f" ({timeless})" if timeless else ""
 
 
 def _core(events: pd.DataFrame, k: int) -> pd.DataFrame:
@@ -145,7 +153,9 @@ def _temporal(data: Dataset, rng: np.random.Generator) -> Parts:
     """A global cut in time: the first 80% of events train, the next 10% valid, the rest test; an event weighs 1."""
     events = data.tables.interactions
     if "timestamp" not in events:
-        raise UserError(f"data set {data.name!r} has no time of each interaction; use --protocol listen or next")
+        raise UserError(
+            f"data set {data.name!r} has no time of each interaction{_why(data)}; use --protocol listen or next"
+        )
     times = np.sort(events["timestamp"].to_numpy())
     valid_from, test_from = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
     events = events.assign(weight=1.0).sort_values(["user_id", "timestamp", "item_id"], ignore_index=True)

@@ -1,7 +1,9 @@
 """Splits on disk: named, loaded, drawn if missing, written, hashed."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,15 +45,23 @@ def load_split(data: Dataset, protocol: str) -> Split:
     """The split of a protocol folder (`listen`, `next-s2`, ...), drawn first where it is missing or out of date."""
     name, seed = parse_folder_name(protocol)
     folder = data.folder / "splits" / protocol
-    info = read_json(folder / "split.json") if (folder / "split.json").exists() else {}
-    whole = all((folder / file).exists() for file in info.get("files", {}))
-    if not whole or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256):
+    info = _read_info(folder / "split.json")
+    if not info or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256):
         write_split(folder, draw_split(data, name, seed), data, name, seed)
         info = read_json(folder / "split.json")
     for file, expected in info["files"].items():
         if sha256_file(folder / file) != expected:
             raise UserError(f"{folder / file} was changed since it was drawn; delete {folder} to redraw it")
     return Split(**{file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}, info=info)
+
+
+def _read_info(path: Path) -> dict[str, Any] | None:
+    """`split.json`; None where it is missing or of another shape, or a file that it names is gone."""
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        return info if all((path.parent / file).exists() for file in info["files"]) and info["split_sha256"] else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def write_split(folder: Path, split: Split, data: Dataset, protocol: str, seed: int) -> None:

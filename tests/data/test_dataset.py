@@ -6,7 +6,7 @@ import pytest
 from common.data.dataset import load_dataset
 from common.data.sources import lastfm_2k_spotify
 from common.data.sources.registry import resolve_name
-from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.synthetic.generator import SyntheticSettings
 from common.utils.errors import UserError
 from tests.data.handwritten import write_lastfm, write_songs
 from tests.data.worlds import rich, rich_tables
@@ -60,13 +60,28 @@ def test_a_broken_off_preparation_is_done_again(tmp_path):
     assert load_dataset("synthetic", tmp_path, TINY).tables.items.equals(data.tables.items)
 
 
-def test_a_broken_table_is_named_and_a_missing_one_is_made_again(tmp_path):
+@pytest.mark.parametrize("damage", ["half", "other bytes", "gone"])
+def test_a_table_that_is_not_as_it_was_prepared_is_made_again(tmp_path, damage, caplog):
     data = load_dataset("synthetic", tmp_path, TINY)
-    path = data.folder / "items.parquet"
-    path.write_bytes(b"no parquet")
-    with pytest.raises(UserError, match=r"items\.parquet is not a readable parquet"):
-        _ = load_dataset("synthetic", tmp_path, TINY).tables
-    path.unlink()
+    path = data.folder / "interactions.parquet"
+    rows = pd.read_parquet(path)
+    if damage == "half":
+        rows[: len(rows) // 2].to_parquet(path, index=False)
+    elif damage == "other bytes":
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        path.unlink()
     again = load_dataset("synthetic", tmp_path, TINY)
+    assert "interactions.parquet is not as it was prepared" in caplog.text
     assert again.sha256 == data.sha256
-    pd.testing.assert_frame_equal(again.tables.items, generate(TINY).items)
+    pd.testing.assert_frame_equal(again.tables.interactions, rows)
+
+
+def test_a_damaged_table_whose_source_is_gone_is_refused(tmp_path):
+    raw = write_raw(tmp_path / "raw")
+    data = load_dataset("lastfm-2k", tmp_path)
+    raw.rename(tmp_path / "elsewhere")
+    (data.folder / "items.parquet").write_bytes(b"no parquet")
+    with pytest.raises(UserError, match="data set 'lastfm-2k' needs hetrec2011-lastfm-2k/"):
+        load_dataset("lastfm-2k", tmp_path)

@@ -1,13 +1,15 @@
 """What the manifest of prepared tables says, and the hash that tells them apart."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from common.data import manifest
 from common.data.dataset import load_dataset
-from common.data.manifest import hash_frames
+from common.data.manifest import hash_frames, read_manifest
 from common.data.sources import registry
 from common.data.sources.registry import resolve_name
 from common.data.synthetic.generator import SyntheticSettings
@@ -35,6 +37,46 @@ def test_the_manifest_says_what_is_there(tmp_path):
     assert len(manifest["source"]) == 64
     assert {"sources", "matching"} <= set(manifest["notes"])
     assert all(set(repair) == {"table", "what", "rows"} for repair in manifest["repairs"])
+
+
+SHAPES = [
+    "[]",
+    "3",
+    "{}",
+    "null",
+    "{",
+    "",
+    '{"format": 3}',
+    '{"format": 3, "rows": []}',
+    '{"format": 3, "files": {"items.parquet": 1}}',
+]
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_a_manifest_of_another_shape_means_that_nothing_is_prepared(tmp_path, text):
+    data = load_dataset("synthetic", tmp_path, TINY)
+    written = json.loads((data.folder / "manifest.json").read_text())
+    (data.folder / "manifest.json").write_text(text)
+    assert read_manifest(data.folder) is None
+    assert load_dataset("synthetic", tmp_path, TINY).sha256 == data.sha256
+    damaged = written | {"files": {"items.parquet": "x"}}
+    (data.folder / "manifest.json").write_text(json.dumps(damaged))
+    assert read_manifest(data.folder) is None
+
+
+def test_a_large_file_is_hashed_where_its_time_is_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "HASHED_ALWAYS", 0)
+    data = load_dataset("synthetic", tmp_path, TINY)
+    path = data.folder / "items.parquet"
+    about = path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"x")
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert read_manifest(data.folder) is not None, "size and time are those noted"
+    path.touch()
+    assert read_manifest(data.folder) is None
+    path.write_bytes(content)
+    assert read_manifest(data.folder) is not None
 
 
 def test_another_format_is_prepared_anew(tmp_path, monkeypatch):

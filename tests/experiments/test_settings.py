@@ -23,6 +23,7 @@ from tests.test_architecture import STAGES
     ("settings", "message"),
     [
         (DataSettings(wandb="onlin"), "did you mean 'online'"),
+        (DataSettings(missing="dropp"), "did you mean 'drop'"),
         (DataSettings(split_seed=-1), "--split-seed -1: give 0 to 2,147,483,647"),
         (ModelSettings(seed=-1), "--seed -1: give 0 to 2,147,483,647"),
         (ModelSettings(protocol="lisen"), "did you mean 'listen'"),

@@ -30,7 +30,13 @@ def test_the_headline_names_eight_models():
 
 def test_every_protocol_has_a_headline_a_leaderboard_and_the_core_metrics():
     results = {"dataset": "toy", "protocols": {"listen": {"rows": [row("als")]}}, "tables": {}}
-    assert list(blocks(results)) == ["metrics", "leaderboard toy listen", "headline toy listen", "nine toy listen"]
+    assert list(blocks(results)) == [
+        "metrics",
+        "tables",
+        "leaderboard toy listen",
+        "headline toy listen",
+        "nine toy listen",
+    ]
 
 
 def test_what_is_gathered_is_what_the_runs_wrote(ran, small_data):

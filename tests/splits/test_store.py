@@ -59,3 +59,14 @@ def test_a_loaded_split_is_the_drawn_one(world):
         if field.name != "info":
             left, right = (getattr(split, field.name).astype(object) for split in (drawn, loaded))
             pd.testing.assert_frame_equal(left, right, check_dtype=False)
+
+
+SHAPES = ["[]", "{}", '{"split_sha256": 3}', '{"files": []}', "{", '{"files": {"train.parquet": 1}}']
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_a_split_json_of_another_shape_means_that_nothing_is_drawn(tmp_path, text):
+    data = rich(tmp_path)
+    drawn = hash_of(load_split(data, "listen"))
+    (data.folder / "splits" / "listen" / "split.json").write_text(text)
+    assert hash_of(load_split(data, "listen")) == drawn

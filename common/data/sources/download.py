@@ -13,13 +13,14 @@ import tempfile
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tqdm import tqdm
 
-from common.data.sources.lastfm_2k import LAYOUTS, read_lastfm
+from common.data.sources.lastfm_2k import FILES, read_lastfm
 from common.data.sources.spotify_songs import read_songs
 from common.utils.errors import UserError
 from common.utils.io import display
@@ -54,7 +55,7 @@ SOURCES = (
         "https://files.grouplens.org/datasets/hetrec2011/hetrec2011-lastfm-2k.zip",
         LASTFM_FOLDER,
         lambda folder: read_lastfm(folder).warnings,
-        tuple(LAYOUTS),
+        tuple(FILES),
     ),
     Source(
         "https://raw.githubusercontent.com/rfordatascience/tidytuesday/master/data/2020/2020-01-21/spotify_songs.csv",
@@ -192,8 +193,8 @@ def unzip(archive: Path, folder: Path, members: Sequence[str]) -> None:
                     raise UserError(f"the archive holds {member} {len(found)} times instead of once")
                 with opened.open(found[0]) as packed, (folder / member).open("wb") as unpacked:
                     shutil.copyfileobj(packed, unpacked)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise UserError(f"what was sent is no readable zip archive ({error})") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise UserError(f"what was sent is damaged, no readable zip archive ({error}); fetch it again") from error
 
 
 def _check_archive(infos: Sequence[zipfile.ZipInfo], packed_size: int) -> None:

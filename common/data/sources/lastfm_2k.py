@@ -15,16 +15,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.data.sources.delimited import DelimitedFile, Layout, Reference, describe_mismatch, read_delimited
+from common.data.reading.schema import ABOVE_0, Column
+from common.data.reading.table import Table, read_table
+from common.data.sources.published import MEND, Reference, compare, describe_mismatch
 from common.data.tables import Repair
 
-LAYOUTS = {
-    "artists.dat": Layout(("id", "name", "url", "pictureURL")),
-    "user_artists.dat": Layout(("userID", "artistID", "weight")),
-    "tags.dat": Layout(("tagID", "tagValue"), encoding="iso-8859-1"),
-    "user_taggedartists.dat": Layout(("userID", "artistID", "tagID", "day", "month", "year")),
-    "user_friends.dat": Layout(("userID", "friendID")),
+USER, ARTIST = Column("userID", "id"), Column("artistID", "id")
+FILES = {
+    "artists.dat": (Column("id", "id"), Column("name", "name"), Column("url", "raw"), Column("pictureURL", "raw")),
+    "user_artists.dat": (USER, ARTIST, Column("weight", "number", "plays", minimum=ABOVE_0)),
+    "tags.dat": (Column("tagID", "id"), Column("tagValue", "name")),
+    "user_taggedartists.dat": (
+        *(USER, ARTIST, Column("tagID", "id")),
+        Column("day", "whole number", minimum=1, maximum=31),
+        Column("month", "whole number", minimum=1, maximum=12),
+        Column("year", "whole number", minimum=1, maximum=9999),
+    ),
+    "user_friends.dat": (USER, Column("friendID", "id")),
 }
+ENCODINGS = {"tags.dat": "iso-8859-1"}
 
 REFERENCES = {
     "artists.dat": Reference(17_632, "4ee50c555d51e0a188eb3b40df16ca8b94a180ba6a4e526955d132e4062dd2fd"),
@@ -55,7 +64,10 @@ def read_lastfm(folder: Path) -> Lastfm:
     Plays must be positive: a row with no plays says nothing and stands in no published copy, so it is an error.
     Dates are kept however odd the year. Raises UserError naming file, line, column and remedy.
     """
-    files = {name: read_delimited(folder / name, layout) for name, layout in LAYOUTS.items()}
+    files = {
+        name: read_table(folder / name, columns, quoted=False, encoding=ENCODINGS.get(name, "utf-8"), mend=MEND)
+        for name, columns in FILES.items()
+    }
     repairs: list[Repair] = []
     artists = _artists(files["artists.dat"])
     interactions = _interactions(files["user_artists.dat"], artists["item_id"], repairs)
@@ -71,26 +83,45 @@ def read_lastfm(folder: Path) -> Lastfm:
         repairs=repairs,
     )
     for name, file in files.items():
-        tables.sources[name] = file.compare(REFERENCES[name])
-        warning = describe_mismatch(file, REFERENCES[name])
+        tables.sources[name] = compare(file, REFERENCES[name])
+        warning = describe_mismatch(file.path, tables.sources[name], REFERENCES[name])
         tables.warnings += [warning] if warning else []
     return tables
 
 
-def _artists(file: DelimitedFile) -> pd.DataFrame:
-    artists = pd.DataFrame({"item_id": file.unique_ids("id"), "name": file.texts("name")})
+def _ids(file: Table, column: str) -> pd.Series:
+    """A column of ids, which are whole numbers."""
+    ids = pd.Series(file.values(column))
+    file.refuse(~ids.str.fullmatch("[0-9]+"), column, "is not a whole number, as an id must be")
+    return ids
+
+
+def _known_ids(file: Table, column: str, known: pd.Series, where: str) -> pd.Series:
+    """A column of ids that all stand in `known`; `where` names the file that lists those."""
+    ids = _ids(file, column)
+    file.refuse(~ids.isin(known), column, f"is not in {where}")
+    return ids
+
+
+def _unique_ids(file: Table, column: str) -> pd.Series:
+    """A column of ids of which none comes twice."""
+    ids = _ids(file, column)
+    file.refuse(ids.duplicated(), column, "is an id that an earlier line already has")
+    return ids
+
+
+def _artists(file: Table) -> pd.DataFrame:
+    artists = pd.DataFrame({"item_id": _unique_ids(file, "id"), "name": file.texts("name")})
     return artists.sort_values("item_id", ignore_index=True)
 
 
-def _interactions(file: DelimitedFile, artist_ids: pd.Series, repairs: list[Repair]) -> pd.DataFrame:
+def _interactions(file: Table, artist_ids: pd.Series, repairs: list[Repair]) -> pd.DataFrame:
     """One row per (user, artist), in file order; plays of repeated pairs are added up."""
-    plays = file.numbers("weight")
-    file.refuse(plays <= 0, "weight", "is not a positive number of plays")
     listens = pd.DataFrame(
         {
-            "user_id": file.ids("userID"),
-            "item_id": file.known_ids("artistID", artist_ids, "artists.dat"),
-            "weight": plays,
+            "user_id": _ids(file, "userID"),
+            "item_id": _known_ids(file, "artistID", artist_ids, "artists.dat"),
+            "weight": file.numbers("weight"),
         }
     )
     merged = listens.groupby(["user_id", "item_id"], sort=False)["weight"].sum().reset_index()
@@ -104,13 +135,13 @@ def _without_unheard(artists: pd.DataFrame, interactions: pd.DataFrame, repairs:
     return artists[heard].reset_index(drop=True)
 
 
-def _friendships(file: DelimitedFile, user_ids: pd.Series, repairs: list[Repair]) -> pd.DataFrame:
+def _friendships(file: Table, user_ids: pd.Series, repairs: list[Repair]) -> pd.DataFrame:
     """Every friendship in both directions, sorted by user and friend."""
     where = "the users of user_artists.dat"
     listed = pd.DataFrame(
         {
-            "user_id": file.known_ids("userID", user_ids, where),
-            "friend_id": file.known_ids("friendID", user_ids, where),
+            "user_id": _known_ids(file, "userID", user_ids, where),
+            "friend_id": _known_ids(file, "friendID", user_ids, where),
         }
     )
     others = listed[listed["user_id"] != listed["friend_id"]]
@@ -123,18 +154,18 @@ def _friendships(file: DelimitedFile, user_ids: pd.Series, repairs: list[Repair]
     return both.sort_values(["user_id", "friend_id"], ignore_index=True)
 
 
-def _tag_texts(file: DelimitedFile) -> pd.Series:
+def _tag_texts(file: Table) -> pd.Series:
     """The text of each tag, by tag id."""
-    return file.texts("tagValue").set_axis(file.unique_ids("tagID"))
+    return file.texts("tagValue").set_axis(_unique_ids(file, "tagID"))
 
 
-def _tag_assignments(file: DelimitedFile, texts: pd.Series, user_ids: pd.Series, repairs: list[Repair]) -> pd.DataFrame:
+def _tag_assignments(file: Table, texts: pd.Series, user_ids: pd.Series, repairs: list[Repair]) -> pd.DataFrame:
     """Who tagged what with which text, in file order: protocols date a pair by its first row."""
-    tag_ids = file.known_ids("tagID", pd.Series(texts.index), "tags.dat")
+    tag_ids = _known_ids(file, "tagID", pd.Series(texts.index), "tags.dat")
     assignments = pd.DataFrame(
         {
-            "user_id": file.known_ids("userID", user_ids, "the users of user_artists.dat"),
-            "item_id": file.ids("artistID"),
+            "user_id": _known_ids(file, "userID", user_ids, "the users of user_artists.dat"),
+            "item_id": _ids(file, "artistID"),
             "tag": tag_ids.map(texts),
             "timestamp": _seconds(file),
         }
@@ -144,11 +175,9 @@ def _tag_assignments(file: DelimitedFile, texts: pd.Series, user_ids: pd.Series,
     return distinct
 
 
-def _seconds(file: DelimitedFile) -> np.ndarray:
+def _seconds(file: Table) -> np.ndarray:
     """Midnight UTC of each row's date, int64 seconds since 1970; a date that no calendar has is refused."""
-    year = file.whole_numbers("year", 1, 9999)
-    month = file.whole_numbers("month", 1, 12)
-    day = file.whole_numbers("day", 1, 31)
+    year, month, day = (file.numbers(column).astype(np.int64) for column in ("year", "month", "day"))
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     dates = months.astype("datetime64[D]") + (day - 1)
     file.refuse(dates.astype("datetime64[M]") != months, "day", "is a day that its month does not have")

@@ -32,6 +32,10 @@ def find_sources(data_dir: Path) -> tuple[Path, Path] | None:
 
 def missing_sources(data_dir: Path, reason: str) -> UserError:
     """The error for raw files that are not there, with the remedy."""
+    roots = [Path(os.environ.get("MUSIC_DATA") or data_dir / "raw"), data_dir / "raw"]
+    for archive in (path for root in roots for path in sorted(root.glob("*.zip"))):
+        reason = f"{archive} is there, but packed: unpack it to {archive.parent / LASTFM_FOLDER}/"
+        break
     return UserError(
         f"data set 'lastfm-2k' needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE} ({reason}): put them under "
         f"{data_dir / 'raw'} or point MUSIC_DATA at the folder that holds them, or choose --dataset synthetic"

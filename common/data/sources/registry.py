@@ -38,11 +38,12 @@ SOURCES = {
 """The real data sets by name."""
 
 
-def source_of(kind: str, synthetic: SyntheticSettings) -> Source:
-    """The source that a `--dataset` value means: a name, the generator, or a folder of the user's own."""
+def source_of(kind: str, synthetic: SyntheticSettings, missing: str) -> Source:
+    """The source that a `--dataset` value means: a name, the generator, or a folder of the user's own, of which
+    `missing` says what becomes of rows without an id."""
     if kind == SYNTHETIC:
         return Source(lambda _: generate(synthetic), lambda _: settings_hash(synthetic))
-    return SOURCES.get(kind) or Source(lambda _: read_folder(Path(kind)), lambda _: hash_folder(Path(kind)))
+    return SOURCES.get(kind) or Source(lambda _: read_folder(Path(kind), missing), lambda _: hash_folder(Path(kind)))
 
 
 def is_at_hand(data_dir: Path) -> bool:

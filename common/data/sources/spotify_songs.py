@@ -1,36 +1,26 @@
 """The Spotify songs: one row per (track, playlist) in the file, one row per track here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.data.sources.delimited import DelimitedFile, Layout, Reference, describe_mismatch, read_delimited
+from common.data.reading.schema import AUDIO, Column
+from common.data.reading.table import Table, read_table
+from common.data.sources.published import MEND, Reference, compare, describe_mismatch
 from common.data.tables import AUDIO_FEATURES, Repair
 
-LAYOUT = Layout(
-    (
-        "track_id",
-        "track_name",
-        "track_artist",
-        "track_popularity",
-        "track_album_name",
-        "track_album_release_date",
-        "playlist_genre",
-        "key",
-        "mode",
-        "duration_ms",
-        *AUDIO_FEATURES,
-    ),
-    separator=",",
-    quoted=True,
-    other_columns=True,
+COLUMNS = (
+    *(Column(name, "name") for name in ("track_id", "playlist_genre")),
+    *(Column(f"track_{name}", "raw") for name in ("name", "artist", "album_name", "album_release_date")),
+    Column("track_popularity", "whole number", minimum=0, maximum=100),
+    Column("key", "whole number", minimum=-1, maximum=11),
+    Column("mode", "whole number", minimum=0, maximum=1),
+    Column("duration_ms", "number", minimum=0),
+    *(replace(feature, required=True, missing=False) for feature in AUDIO.values()),
 )
 REFERENCE = Reference(32_833, "8873e444fe30208737a5f5ed9dab3834db0ee0fa1ef2f857b9c967e091bc4c16")
-
-AUDIO_BOUNDS = {"loudness": (-100.0, 50.0), "tempo": (0.0, 1000.0)}
-"""Decibels and beats per minute; every other audio feature lies between 0 and 1."""
 
 UNHEARD_WHEN_ZERO = ["danceability", "speechiness", "valence", "tempo"]
 """Spotify gives a track that it could not analyse zeros here, which no audible track has together."""
@@ -56,40 +46,41 @@ def read_songs(path: Path) -> Songs:
     YYYY, YYYY-MM or YYYY-MM-DD; of any other the year is missing, which is a counted repair. Raises UserError naming
     file, line, column and remedy.
     """
-    file = read_delimited(path, LAYOUT)
+    file = read_table(path, COLUMNS, mend=MEND)
     repairs: list[Repair] = []
     rows = _rows(file)
     tracks = _distinct_tracks(rows, repairs)
     tracks["genres"] = tracks["track_id"].map(_joined_genres(rows))
     _forget_silent_analyses(tracks, repairs)
     _forget_odd_years(tracks, repairs)
-    warning = describe_mismatch(file, REFERENCE)
-    return Songs(_in_order(tracks), repairs, file.compare(REFERENCE), [warning] if warning else [])
+    source = compare(file, REFERENCE)
+    warning = describe_mismatch(path, source, REFERENCE)
+    return Songs(_in_order(tracks), repairs, source, [warning] if warning else [])
 
 
-def _rows(file: DelimitedFile) -> pd.DataFrame:
+def _rows(file: Table) -> pd.DataFrame:
     """The file's rows with typed columns."""
     columns: dict[str, pd.Series | np.ndarray] = {
         "track_id": file.texts("track_id"),
-        "name": file.frame["track_name"],
-        "artist": file.frame["track_artist"],
+        "name": file.raw("track_name"),
+        "artist": file.raw("track_artist"),
         "genre": file.texts("playlist_genre"),
-        "date": file.frame["track_album_release_date"].str.strip(),
-        "popularity": file.whole_numbers("track_popularity", 0, 100),
-        "duration_ms": file.numbers("duration_ms", 0),
-        "key": file.whole_numbers("key", -1, 11),
-        "mode": file.whole_numbers("mode", 0, 1),
+        "date": file.raw("track_album_release_date").str.strip(),
+        "popularity": file.numbers("track_popularity").astype(np.int64),
+        "duration_ms": file.numbers("duration_ms"),
+        "key": file.numbers("key").astype(np.int64),
+        "mode": file.numbers("mode").astype(np.int64),
     }
     for feature in AUDIO_FEATURES:
-        columns[feature] = file.numbers(feature, *AUDIO_BOUNDS.get(feature, (0.0, 1.0)))
+        columns[feature] = file.numbers(feature)
     rows = pd.DataFrame(columns)
-    rows.loc[_nameless(file.frame), ["name", "artist"]] = None
+    rows.loc[_nameless(file), ["name", "artist"]] = None
     return rows
 
 
-def _nameless(frame: pd.DataFrame) -> pd.Series:
+def _nameless(file: Table) -> pd.Series:
     """Rows without an artist: the file writes NA for missing, but only NA throughout; somebody may be called that."""
-    names = frame[["track_name", "track_artist", "track_album_name"]]
+    names = pd.DataFrame({name: file.raw(name) for name in ("track_name", "track_artist", "track_album_name")})
     return names.isin(["NA", ""]).all(axis="columns") | (names["track_artist"].str.strip() == "")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common.data.dataset import Dataset, load_dataset
+from common.data.reading.table import REFUSE
 from common.data.sources.custom.folder import NEGATIVES
 from common.data.sources.custom.raw_rows import RawTable, read_raw
 from common.data.sources.registry import LASTFM, SYNTHETIC, resolve_name
@@ -44,26 +45,31 @@ class Report:
 
 
 def check_split(
-    dataset: str, protocol: str, split_seed: int, data_dir: Path, synthetic: SyntheticSettings | None = None
+    dataset: str,
+    protocol: str,
+    split_seed: int,
+    data_dir: Path,
+    synthetic: SyntheticSettings | None = None,
+    missing: str | None = None,
 ) -> Report:
-    """Every check on a split of a data set, or of a folder of one's own."""
+    """Every check on a split of a data set, or of a folder of one's own; missing: as in `load_dataset`."""
     split = folder_name(protocol, split_seed)
     if dataset in ("auto", LASTFM, SYNTHETIC):
         return _drawn(load_dataset(dataset, data_dir, synthetic), protocol, split)
     name = resolve_name(dataset, data_dir)  # says so where there is no such folder
-    raw = read_raw(Path(dataset))
+    raw = read_raw(Path(dataset), missing or REFUSE)
     if "test" in raw and protocol not in SERVED:
         raise UserError(f"{dataset} has a ready-made split, which serves --protocol listen and next alone")
     parts = make_parts(protocol, raw)
     if "test" not in raw:
-        report = _drawn(load_dataset(dataset, data_dir), protocol, split)
+        report = _drawn(load_dataset(dataset, data_dir, missing=missing), protocol, split)
         written = [of for of in repeated(parts) if "repeated" in of.check]
         as_read = [dataclasses.replace(of, advice=f"{of.advice}; Encore adds them up") for of in written]
         kept = [of for of in report.findings if "repeated" not in of.check]
         return dataclasses.replace(report, findings=[*as_read, *kept])
     findings, refusal = check_parts(parts), ""
     try:
-        findings += check_tables(load_dataset(dataset, data_dir), split)
+        findings += check_tables(load_dataset(dataset, data_dir, missing=missing), split)
     except UserError as error:
         if not any(finding.severity == LEAK for finding in findings):
             raise

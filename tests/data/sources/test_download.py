@@ -335,3 +335,19 @@ def test_the_real_content_is_taken(server, tmp_path, real_data):
     local = [replace(real, url=local.url) for real, local in zip(SOURCES, sources_of(server), strict=True)]
     download(tmp_path / "data", local, PATIENCE * 10)
     assert find_sources(tmp_path / "data") is not None
+
+
+def test_damage_within_an_archive_is_one_sentence(tmp_path):
+    """Flipped bytes of the packed data make zlib fail, not zipfile."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.dat", "".join(f"{n} {n * 7919 % 1000}\n" for n in range(400)))
+    whole = packed.getvalue()
+    flipped = whole[:60] + bytes(byte ^ 0xFF for byte in whole[60:90]) + whole[90:]
+    sum_at = whole.find(b"PK\x01\x02") + 16
+    checksum = whole[:sum_at] + bytes([whole[sum_at] ^ 0xFF]) + whole[sum_at + 1 :]
+    for name, content in {"flipped": flipped, "cut": whole[: len(whole) // 2], "checksum": checksum}.items():
+        path = tmp_path / f"{name}.zip"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"is damaged, no readable zip archive .*; fetch it again"):
+            unzip(path, tmp_path / name, ["a.dat"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.data.sources.lastfm_2k import LAYOUTS, read_lastfm
+from common.data.sources.lastfm_2k import FILES, read_lastfm
 from common.data.tables import Repair
 from common.utils.errors import UserError
 from tests.data.handwritten import LASTFM, write_lastfm
@@ -102,20 +102,26 @@ ONE_LISTEN = "userID\tartistID\tweight\n2\t1\t{}\n"
 ONE_TAGGING = "userID\tartistID\ttagID\tday\tmonth\tyear\n5\t1\t1\t1\t1\t2009\n{}\n"
 
 BAD = [
-    ({"user_artists": "user\tartist\tplays\n2\t1\t3\n"}, ["user_artists.dat, line 1", "user, artist, plays", "userID"]),
-    ({"user_artists": "2\t1\t3\n"}, ["user_artists.dat, line 1", "header"]),
+    (
+        {"user_artists": "user\tartist\tplays\n2\t1\t3\n"},
+        ["line 1", "'user', 'artist', 'plays'", "userID"],
+    ),
+    ({"user_artists": "2\t1\t3\n"}, ["user_artists.dat, line 1", "column 'userID' is missing"]),
     ({"user_artists": b""}, ["user_artists.dat, line 1", "empty"]),
     ({"user_friends": "userID\tfriendID\r\n"}, ["user_friends.dat, line 2", "no rows"]),
     ({"user_artists": text("user_artists") + "8\t2\r\n"}, ["user_artists.dat, line 11", "2 columns instead of 3"]),
-    ({"artists": text("artists") + "\n9\tTab\tbed\tu\tp\n"}, ["artists.dat, line 8", "0 columns instead of 4"]),
+    ({"artists": text("artists") + "\n9\tTab\tbed\tu\tp\n"}, ["artists.dat, line 9", "5 columns instead of 4"]),
     ({"artists": text("artists") + "9\tTab\tbed\tu\tp\n"}, ["artists.dat, line 8", "5 columns instead of 4"]),
-    ({"artists": text("artists") + "9\t \tu\tp\n"}, ["artists.dat, line 8", "column name", "blank"]),
+    ({"artists": text("artists") + "9\t \tu\tp\n"}, ["artists.dat, line 8", "column name", "is no name"]),
     ({"artists": text("artists") + "4\tTwice\tu\tp\n"}, ["artists.dat, line 8", "column id", "'4'"]),
     ({"artists": text("artists") + "x\tLetter\tu\tp\n"}, ["artists.dat, line 8", "column id", "'x'"]),
-    ({"artists": text("artists").encode() + b"9\tCaf\xe9\tu\tp\n"}, ["artists.dat, line 8", "column name", "0xe9"]),
-    ({"artists": b"\xef\xbb\xbf" + text("artists").encode() + b"9\tCaf\xe9\tu\tp\n"}, ["line 8, column name", "0xe9"]),
+    ({"artists": text("artists").encode() + b"9\tCaf\xe9\tu\tp\n"}, ["artists.dat, line 8", "0xe9"]),
+    ({"artists": b"\xef\xbb\xbf" + text("artists").encode() + b"9\tCaf\xe9\tu\tp\n"}, ["artists.dat, line 8", "0xe9"]),
     *[
-        ({"user_artists": ONE_LISTEN.format(plays)}, ["user_artists.dat, line 2", "column weight", repr(plays)])
+        (
+            {"user_artists": ONE_LISTEN.format(plays)},
+            ["line 2", "column weight", repr(plays) if plays else "nothing"],
+        )
         for plays in ("many", "-3", "0", "nan", "inf", "-inf", "", "1,5", "1e999")
     ],
     ({"user_artists": text("user_artists") + "8\t99\t5\r\n"}, ["user_artists.dat, line 11", "artistID", "artists.dat"]),
@@ -149,7 +155,7 @@ def test_a_bad_line_is_named(tmp_path, replaced, said):
     assert ";" in message, "the remedy is missing"
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(tmp_path, name):
     (write_lastfm(tmp_path) / name).unlink()
     with pytest.raises(UserError, match=f"{name} is missing"):

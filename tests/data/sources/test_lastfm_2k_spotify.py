@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.data.sources.lastfm_2k_spotify import read_lastfm_spotify
+from common.data.sources.lastfm_2k_spotify import read_lastfm_2k, read_lastfm_spotify
 from common.data.tables import AUDIO_FEATURES
+from common.utils.errors import UserError
 from tests.data.handwritten import LASTFM, song, write_lastfm, write_songs
 
 
@@ -134,3 +135,11 @@ def test_the_real_files(real_folder):
     assert tables.items["genres"].notna().sum() == matching["artists_matched"]
     assert 0.51 < matching["share_of_interactions"] < 0.53
     assert 0.64 < matching["share_of_plays"] < 0.66
+
+
+def test_archives_that_are_not_unpacked_are_named(tmp_path, monkeypatch):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "hetrec.zip").write_bytes(b"PK")
+    monkeypatch.setenv("MUSIC_DATA", str(tmp_path / "raw"))
+    with pytest.raises(UserError, match=r"hetrec\.zip is there, but packed: unpack it to .*hetrec2011-lastfm-2k/"):
+        read_lastfm_2k(tmp_path)

@@ -5,39 +5,38 @@ Everything a wrong row can do is refused by file and line; what has one clear me
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.data.ids import PAIR, codes_of, pair_keys, stack
-from common.data.sources.custom.table_files import SUFFIXES, TableFile, find_table, read_table, refuse_mixed_ids
-from common.data.tables import AUDIO_FEATURES, Repair, Tables
+from common.data.ids import PAIR, codes_of, pair_keys, sorted_ids, stack
+from common.data.reading.schema import INTERACTIONS as COLUMNS
+from common.data.reading.schema import TABLES, required
+from common.data.reading.table import REFUSE, SUFFIXES, Table, find_table, read_table, unreadable
+from common.data.tables import Repair, Tables
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import sha256_file
 
 INTERACTIONS, PARTS = "interactions", ("train", "valid", "test")
 NEGATIVES = "negatives99"
-TEXTS = ("name", "artist", "artist_names", "genres", "release_date", "group_id")
-NUMBERS = ("release_year", "duration_ms", "time_signature", "explicit", "popularity", "key", "mode", *AUDIO_FEATURES)
-SIDE_TABLES = {
-    "items": (("item_id",), (*TEXTS, *NUMBERS)),
-    "users": (("user_id",), ("age", "gender", "country")),
-    "social": (("user_id", "friend_id"), ()),
-    "item_tags": (("item_id", "tag"), ("weight",)),
-    "user_item_tags": (("user_id", "item_id", "tag"), ("timestamp",)),
-    "songs": (("track_id",), ("item_id", *TEXTS, *NUMBERS)),
-}
-NUMERIC = {*NUMBERS, "age", "weight"}
-MOST_WEIGHT = 1e15
+SIDE_TABLES = ("items", "users", "social", "item_tags", "user_item_tags", "songs")
+BY_CHANCE = 10
+"""Fewer users or items than these may all be in test alone without anything being wrong."""
+SHARED = {"user_id": "user_id", "item_id": "item_id", "friend_id": "user_id"}
+"""Columns of side tables whose ids are those of the interactions."""
 
 
 def custom_name(folder: Path, known: Sequence[str]) -> str:
     """Name of a folder's data set: the folder's name and a hash of its place, so that namesakes never mix."""
-    if folder.is_file():
+    try:
+        is_file, is_folder = folder.is_file(), folder.is_dir()
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    if is_file:
         raise UserError(f"--dataset {folder} is a file: name the folder that holds it, as in docs/your-own-data.md")
-    if not folder.is_dir():
+    if not is_folder:
         if len(folder.parts) > 1:
             raise UserError(f"--dataset {folder}: there is no such folder; known names are {', '.join(known)}")
         raise unknown_name("data set", str(folder), known)
@@ -49,31 +48,55 @@ def custom_name(folder: Path, known: Sequence[str]) -> str:
 def find_tables(folder: Path) -> dict[str, Path]:
     """The files of a folder that hold tables, by table."""
     names = (INTERACTIONS, *PARTS, NEGATIVES, *SIDE_TABLES)
-    return {name: path for name in names if (path := find_table(folder, name))}
+    try:
+        any(folder.iterdir())  # a folder that may not be read must not look empty
+        return {name: path for name in names if (path := find_table(folder, name))}
+    except OSError as error:
+        raise unreadable(folder, error) from error
 
 
 def hash_folder(folder: Path) -> str:
     """Hash of the folder's tables: prepared tables are made anew when it changes."""
-    files = [f"{path.name} {sha256_file(path)}" for path in find_tables(folder).values()]
+    files = []
+    for path in find_tables(folder).values():
+        try:
+            files.append(f"{path.name} {sha256_file(path)}")
+        except OSError as error:
+            raise unreadable(path, error) from error
     return hashlib.sha256("\n".join(files).encode()).hexdigest()
 
 
-def read_folder(folder: Path) -> Tables:
-    """Read and check a folder. Raises UserError naming file, line, column and remedy."""
+def read_folder(folder: Path, missing: str = REFUSE) -> Tables:
+    """Read and check a folder. missing: `refuse`, `drop` or `keep`, what becomes of rows that lack an id.
+
+    Raises UserError naming file, line, column and remedy.
+    """
     paths = find_tables(folder)
     check_what_is_there(folder, paths)
-    refuse_mixed_ids(list(paths.values()))
     repairs: list[Repair] = []
-    rows = {part: _interactions(paths[part], repairs) for part in (INTERACTIONS, *PARTS) if part in paths}
+    warnings: list[str] = []
+
+    def read(name: str, make: Callable[[Table], pd.DataFrame]) -> pd.DataFrame:
+        table = read_table(paths[name], TABLES.get(name, COLUMNS), missing)
+        frame = make(table)
+        repairs.extend(table.repairs)
+        warnings.extend(table.warnings)
+        return frame
+
+    rows = {part: read(part, _interactions) for part in (INTERACTIONS, *PARTS) if part in paths}
     _check_times(rows, paths)
     together = stack(list(rows.values()))
     rows = dict(zip(rows, _cut(together, [len(part) for part in rows.values()]), strict=True))
     together = together.reset_index(drop=True)
     _check_overlaps(rows, paths)
-    side = {name: _side_table(name, paths[name]) for name in SIDE_TABLES if name in paths}
-    ready = dict(rows) if "test" in rows else {}
+    side = {name: read(name, _side_table) for name in SIDE_TABLES if name in paths}
+    warnings += [*_check_parts(rows, paths), *_check_side(side, together, paths)]
+    predefined = dict(rows) if "test" in rows else {}
     if NEGATIVES in paths:
-        ready[NEGATIVES] = _negatives(paths[NEGATIVES], rows, repairs)
+        predefined[NEGATIVES] = read(NEGATIVES, lambda table: _negatives(table, rows))
+    timeless = _forget_timeless([together, *rows.values()], [paths[part] for part in rows], repairs)
+    if "user_item_tags" in side:
+        timeless += _forget_timeless([side["user_item_tags"]], [paths["user_item_tags"]], repairs)
     return Tables(
         interactions=together,
         items=_described(side.get("items"), together, "item_id", paths.get("items"), repairs),
@@ -82,9 +105,13 @@ def read_folder(folder: Path) -> Tables:
         item_tags=_item_tags(side.get("item_tags")),
         user_item_tags=side.get("user_item_tags"),
         songs=side.get("songs"),
-        predefined=ready,
+        predefined=predefined,
         repairs=repairs,
-        notes={"files": {name: path.name for name, path in paths.items()}},
+        notes={
+            "files": {name: path.name for name, path in paths.items()},
+            "warnings": warnings + [f"{said}; it is left out" for said in timeless],
+            "timeless": "; ".join(timeless),
+        },
     )
 
 
@@ -102,33 +129,23 @@ def check_what_is_there(folder: Path, paths: dict[str, Path]) -> None:
         raise UserError(f"{paths[NEGATIVES]} goes with test.*, which {folder} lacks; add it or take the negatives away")
 
 
-def _interactions(path: Path, repairs: list[Repair]) -> pd.DataFrame:
+def _interactions(table: Table) -> pd.DataFrame:
     """One row per pair in file order: weights of a repeated pair added up, its first time kept."""
-    table = read_table(path, PAIR, ("weight", "timestamp"))
     rows = pd.DataFrame({column: table.ids(column) for column in PAIR})
-    rows["weight"] = _weights(table)
+    rows["weight"] = table.numbers("weight") if "weight" in table else 1.0
     if "timestamp" in table:
         rows["timestamp"] = table.seconds()
     keys = pair_keys(rows)
     repeated = pd.Series(keys).duplicated().to_numpy()
     if not repeated.any():
         return rows
-    repairs.append(Repair(path.stem, "weight of a repeated (user, item) pair added up", int(repeated.sum())))
+    table.repaired("weight of a repeated (user, item) pair added up", int(repeated.sum()))
     group, _ = pd.factorize(keys)
     merged = rows[~repeated].reset_index(drop=True)
     merged["weight"] = np.bincount(group, rows["weight"])
     if "timestamp" in rows:
         merged["timestamp"] = rows["timestamp"].groupby(group).min().to_numpy()
     return merged
-
-
-def _weights(table: TableFile) -> np.ndarray:
-    if "weight" not in table:
-        return np.ones(len(table))
-    weights = table.numbers("weight")
-    table.refuse(weights <= 0, "weight", "is not above 0; leave out pairs that say nothing, or shift all weights")
-    table.refuse(weights > MOST_WEIGHT, "weight", f"is above {MOST_WEIGHT:g}; use a smaller unit")
-    return weights
 
 
 def _cut(rows: pd.DataFrame, sizes: Sequence[int]) -> list[pd.DataFrame]:
@@ -163,35 +180,63 @@ def _refuse_overlap(known: pd.DataFrame, held_out: pd.DataFrame, known_path: Pat
         )
 
 
-def _side_table(name: str, path: Path) -> pd.DataFrame:
-    required, optional = SIDE_TABLES[name]
-    table = read_table(path, required, optional)
-    columns: dict[str, object] = {}
-    for column in table.columns:
-        if column == "timestamp":
-            columns[column] = table.seconds()
-        elif column == "explicit":
-            columns[column] = _truths(table)
-        elif column in NUMERIC:
-            columns[column] = table.numbers(column, may_lack=name != "item_tags")
-        elif column in required and column.endswith("_id"):
-            columns[column] = pd.Series(table.ids(column).astype(object), dtype="str")
-        else:
-            columns[column] = table.texts(column)
-    frame = pd.DataFrame(columns)
-    if name in ("items", "users", "songs"):
-        table.refuse(frame[required[0]].duplicated().to_numpy(), required[0], "comes twice; keep one row of it")
-    if "tag" in frame:
-        table.refuse(frame["tag"].isna().to_numpy(), "tag", "is no tag; leave that row out")
+def _check_parts(rows: dict[str, pd.DataFrame], paths: dict[str, Path]) -> list[str]:
+    """Train and each held-out part must share users and items."""
+    said = []
+    for part in ("valid", "test"):
+        for column in PAIR if "train" in rows and part in rows else ():
+            ids = [pd.Index(sorted_ids(rows[name][column])) for name in (part, "train")]
+            said += _compare(column, ids[0], paths[part], ids[1], paths["train"], BY_CHANCE)
+    return said
+
+
+def _check_side(side: dict[str, pd.DataFrame], rows: pd.DataFrame, paths: dict[str, Path]) -> list[str]:
+    """A side table must share its users and items with the interactions."""
+    known = paths.get(INTERACTIONS) or paths["train"]
+    said = []
+    for name, frame in side.items():
+        for column in (column for column in SHARED if column in frame):
+            if len(ids := pd.Index(frame[column].dropna().unique())):
+                said += _compare(column, ids, paths[name], pd.Index(rows[SHARED[column]].cat.categories), known)
+    return said
+
+
+def _compare(column: str, ids: pd.Index, path: Path, others: pd.Index, other_path: Path, least: int = 1) -> list[str]:
+    """Refuse ids, at least so many, of which the other file has none; a sentence where it has few of the fewer."""
+    shared, fewer = len(ids.intersection(others)), min(len(ids), len(others))
+    if not shared and fewer >= least:
+        raise UserError(
+            f"{path}: not one {column} of it is in {other_path.name} ({ids[0]!r} here, {others[0]!r} there); "
+            "spell ids alike in all files"
+        )
+    if 2 * shared < fewer:
+        return [f"{path} and {other_path.name} share {shared:,} of {fewer:,} {column}s; are ids spelled alike in both?"]
+    return []
+
+
+def _forget_timeless(frames: list[pd.DataFrame], paths: list[Path], repairs: list[Repair]) -> list[str]:
+    """Take away times that are the same in the first table, which holds all rows, since they tell no order.
+
+    A sentence on it, for the protocols that need times.
+    """
+    whole = frames[0]
+    if "timestamp" not in whole or len(whole) < 2 or np.ptp(whole["timestamp"]):
+        return []
+    day = np.datetime64(int(whole["timestamp"].iloc[0]), "s").astype("datetime64[D]")
+    repairs.append(Repair(paths[0].stem, "timestamp left out, since it is the same in all rows", len(whole)))
+    for frame in frames:
+        del frame["timestamp"]
+    files = " and ".join(map(str, paths))
+    return [f"column timestamp of {files} holds one time alone ({day}), which tells no order"]
+
+
+def _side_table(table: Table) -> pd.DataFrame:
+    """The columns that the schema knows, each id of a table of items, users or songs once."""
+    frame = table.frame()
+    (key, *others) = required(table.schema.values())
+    if not others:
+        table.refuse(frame[key].duplicated().to_numpy(), key, "comes twice; keep one row of it")
     return frame
-
-
-def _truths(table: TableFile) -> pd.Series:
-    known = {"true": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0}
-    texts = table.texts("explicit").str.lower()
-    values = texts.map(known)
-    table.refuse((values.isna() & texts.notna()).to_numpy(), "explicit", "is neither true nor false")
-    return values if values.isna().any() else values.astype(bool)
 
 
 def _described(
@@ -202,11 +247,6 @@ def _described(
     if given is None or path is None:
         return ids
     known = given[key].isin(ids[key])
-    if not known.any():
-        raise UserError(
-            f"{path}: not one {key} of it is in the interactions ({given[key].iloc[0]!r} here, {ids[key].iloc[0]!r} "
-            "there); spell ids alike in all files"
-        )
     if not known.all():
         repairs.append(Repair(path.stem, f"{path.stem} without interactions left out", int((~known).sum())))
     if known.sum() < len(ids):
@@ -235,10 +275,9 @@ def _item_tags(given: pd.DataFrame | None) -> pd.DataFrame | None:
     return given if given is None or "weight" in given else given.assign(weight=1.0)
 
 
-def _negatives(path: Path, rows: dict[str, pd.DataFrame], repairs: list[Repair]) -> pd.DataFrame:
+def _negatives(table: Table, rows: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The user's own negatives; `item_id` is filled in where each user has one held-out item."""
     test = rows["test"]
-    table = read_table(path, ("user_id", "negative_id"), ("item_id",))
     catalogue = test["item_id"].cat.categories
     frame = pd.DataFrame({"user_id": table.ids("user_id"), "negative_id": table.ids("negative_id")})
     if "item_id" in table:
@@ -247,7 +286,7 @@ def _negatives(path: Path, rows: dict[str, pd.DataFrame], repairs: list[Repair])
         several = test.loc[test["user_id"].duplicated(), "user_id"]
         if len(several):
             raise UserError(
-                f"{path} needs a column 'item_id': user {several.iloc[0]!r} has several items in test; add it"
+                f"{table.path} needs a column 'item_id': user {several.iloc[0]!r} has several items in test; add it"
             )
         item_of = test.set_index("user_id")["item_id"]
         frame["item_id"] = pd.Categorical(
@@ -262,8 +301,7 @@ def _negatives(path: Path, rows: dict[str, pd.DataFrame], repairs: list[Repair])
     same = frame["negative_id"].cat.codes.to_numpy() == frame["item_id"].cat.codes.to_numpy()
     table.refuse(same, "negative_id", "is the held-out item itself; take it out")
     distinct = frame.drop_duplicates(ignore_index=True)
-    if len(distinct) < len(frame):
-        repairs.append(Repair(NEGATIVES, "repeated negative of a held-out item dropped", len(frame) - len(distinct)))
+    table.repaired("repeated negative of a held-out item dropped", len(frame) - len(distinct))
     return distinct[["user_id", "item_id", "negative_id"]]
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from common.data.ids import PAIR
+from common.data.reading.schema import INTERACTIONS as COLUMNS
+from common.data.reading.schema import TABLES
+from common.data.reading.table import REFUSE, Table, read_table
 from common.data.sources.custom.folder import INTERACTIONS, NEGATIVES, PARTS, check_what_is_there, find_tables
-from common.data.sources.custom.table_files import TableFile, read_table, refuse_mixed_ids
 
 
 @dataclass(frozen=True)
@@ -20,26 +22,28 @@ class RawTable:
     where: Callable[[int], str]
 
 
-def read_raw(folder: Path) -> dict[str, RawTable]:
-    """The tables of interactions and of negatives that a folder holds, by name. Raises UserError for a broken file."""
+def read_raw(folder: Path, missing: str = REFUSE) -> dict[str, RawTable]:
+    """The tables of interactions and of negatives that a folder holds, by name; missing: as in `read_folder`.
+
+    Raises UserError for a broken file.
+    """
     paths = find_tables(folder)
     check_what_is_there(folder, paths)
-    refuse_mixed_ids(list(paths.values()))
     found = {}
     for name in (INTERACTIONS, *PARTS):
         if name in paths:
-            table = read_table(paths[name], PAIR, ("timestamp",))
+            table = read_table(paths[name], [column for column in COLUMNS if column.name != "weight"], missing)
             rows = pd.DataFrame({column: table.ids(column) for column in PAIR})
             if "timestamp" in table:
                 rows["timestamp"] = table.seconds()
             found[name] = RawTable(rows, _place(table))
     if NEGATIVES in paths:
-        table = read_table(paths[NEGATIVES], ("user_id", "negative_id"), ("item_id",))
+        table = read_table(paths[NEGATIVES], TABLES[NEGATIVES], missing)
         found[NEGATIVES] = RawTable(
             pd.DataFrame({column: table.ids(column) for column in table.columns}), _place(table)
         )
     return found
 
 
-def _place(table: TableFile) -> Callable[[int], str]:
+def _place(table: Table) -> Callable[[int], str]:
     return lambda row: table.where(row).replace(str(table.path), table.path.name)

@@ -121,7 +121,7 @@ def test_side_tables_cover_the_catalogue_and_repairs_are_counted(tmp_path):
     assert data.tables.item_tags["weight"].tolist() == [1.0]
     assert {repair["table"]: repair["rows"] for repair in data.manifest["repairs"]} == {"items": 1, "social": 2}
     message = refusal(tmp_path / "other", interactions=csv("u,7"), items="item_id\n07\n")
-    assert "not one item_id of it is in the interactions ('07' here, '7' there)" in message
+    assert "items.csv: not one item_id of it is in interactions.csv ('07' here, '7' there)" in message
 
 
 def test_pairs_in_train_and_test_are_counted_and_named(tmp_path):
@@ -130,6 +130,73 @@ def test_pairs_in_train_and_test_are_counted_and_named(tmp_path):
     assert "take them out" in message
     message = refusal(tmp_path / "valid", train=csv("u,a"), valid=csv("u,b"), test=csv("u,b"))
     assert "valid.csv share 1" in message
+
+
+def parts(user: str, item: str, others: str = "u{}", items: str = "i{}") -> dict[str, str]:
+    """Train of twelve users and items, and a test that spells them in another way."""
+    train = csv(*(f"{user.format(u)},{item.format(i)}" for u in range(12) for i in range(12) if u != i))
+    return {"train": train, "test": csv(*(f"{others.format(u)},{items.format(u)}" for u in range(12)))}
+
+
+@pytest.mark.parametrize(
+    ("tables", "complaint"),
+    [
+        (parts("u{}", "{}", items="00{}"), "test.csv: not one item_id of it is in train.csv ('000' here, '0' there)"),
+        (parts("{}", "i{}", others="00{}"), "test.csv: not one user_id of it is in train.csv ('000' here, '0' there)"),
+        ({"social": "user_id,friend_id\nu,x\n"}, "social.csv: not one friend_id of it is in interactions.csv"),
+        ({"item_tags": "item_id,tag\nA,x\n"}, "item_tags.csv: not one item_id of it is in interactions.csv"),
+        ({"user_item_tags": "user_id,item_id,tag\nU,a,x\n"}, "user_item_tags.csv: not one user_id of it"),
+        ({"songs": "track_id,item_id\nt,A\n"}, "songs.csv: not one item_id of it is in interactions.csv"),
+        ({"users": "user_id\nU\n"}, "users.csv: not one user_id of it is in interactions.csv ('U' here, 'u' there)"),
+    ],
+)
+def test_tables_that_share_nothing_are_refused(tmp_path, tables, complaint):
+    tables = tables if "train" in tables else {"interactions": csv("u,a", "v,b"), **tables}
+    assert complaint in refusal(tmp_path, **tables)
+
+
+def test_tables_that_share_little_are_told_of(tmp_path, caplog):
+    items = "item_id\n" + "".join(f"i{n}\n" for n in range(8, 30))
+    data = load(tmp_path, interactions=csv(*(f"u,i{n}" for n in range(12))), items=items)
+    (said,) = data.manifest["notes"]["warnings"]
+    assert "items.csv and interactions.csv share 4 of 12 item_ids; are ids spelled alike in both?" in said
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("kind", [".0", " ", "nfd"])
+def test_parts_that_programs_have_spelled_otherwise_meet_and_the_repair_is_told(tmp_path, kind, caplog):
+    """As if they had been spelled alike: the same users, items, split."""
+    plain, other = {".0": ("{}", "{}.0"), " ": ("{}", " {}\u00a0"), "nfd": ("é{}", "e\u0301{}")}[kind]
+    alike = load(tmp_path / "1", **parts(plain, plain, plain, plain))
+    with caplog.at_level(logging.INFO):
+        data = load(tmp_path / "2", **parts(plain, plain, other, other))
+    assert data.manifest["rows"] == alike.manifest["rows"] == {"interactions": 144, "items": 12, "users": 12}
+    assert data.sha256 == alike.sha256
+    assert [(repair["table"], repair["rows"]) for repair in data.manifest["repairs"]] == [("test", 12), ("test", 12)]
+    assert caplog.text.count("repaired in test, 12 rows") == 2
+
+
+@pytest.mark.parametrize("time", ["0", "2024-05-06"])
+def test_times_that_are_all_the_same_tell_no_order(tmp_path, time, caplog):
+    rows = [f"{row},{time}" for row in listens()]
+    data = load(tmp_path, interactions=csv(*rows, columns=TIMED))
+    assert "timestamp" not in data.tables.interactions
+    assert ("interactions", 48) in [(repair["table"], repair["rows"]) for repair in data.manifest["repairs"]]
+    assert "holds one time alone" in caplog.text
+    assert len(load_split(data, "listen").test) == 6
+    for protocol in ("next", "temporal"):
+        with pytest.raises(UserError, match=r"interactions\.csv holds one time alone.*, which tells no order"):
+            load_split(data, protocol)
+
+
+def test_parts_of_one_day_each_are_in_order(tmp_path):
+    train = csv("u,a,2024-01-01", "u,b,2024-01-01", columns=TIMED)
+    data = load(tmp_path, train=train, test=csv("u,c,2024-01-02", columns=TIMED))
+    assert "timestamp" in data.tables.interactions
+    tags = "user_id,item_id,tag,timestamp\nu,a,x,0\nu,b,x,0\n"
+    data = load(tmp_path / "tags", interactions=csv("u,a", "u,b"), user_item_tags=tags)
+    assert data.tables.user_item_tags is not None
+    assert "timestamp" not in data.tables.user_item_tags
 
 
 def test_times_in_some_parts_only_are_refused(tmp_path):
