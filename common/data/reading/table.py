@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import SupportsInt
 
 import numpy as np
 import pandas as pd
@@ -80,10 +81,10 @@ class Table:
         noun = "id" if self.schema[column].kind == "id" else column
         self.refuse(bad, column, f"is no {noun}{choice}")
 
-    def repaired(self, what: str, rows: int) -> None:
+    def repaired(self, what: str, rows: SupportsInt) -> None:
         """Note a repair, where it touched any row."""
-        if rows:
-            self.repairs.append(Repair(self.path.stem, what, int(rows)))
+        if touched := int(rows):
+            self.repairs.append(Repair(self.path.stem, what, touched))
 
     def ids(self, column: str) -> pd.Categorical:
         """A column of ids as categories of sorted strings; one that is missing and must not be is refused."""

@@ -185,7 +185,7 @@ def _is_quoted(file: TextFile) -> bool:
         return False
     if proper and count % 2 == 0:
         return True
-    if file.separator == "\t" and not re.search(QUOTED_CELL.format("\t").encode(), memoryview(text)):
+    if file.separator == "\t" and not re.search(QUOTED_CELL.format("\t").encode(), text.data):
         return False
     if proper:
         # As many LF as lines; a file of old Macs has as many CR.

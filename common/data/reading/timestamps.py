@@ -86,8 +86,8 @@ def _from_numbers(numbers: np.ndarray, refuse: Refuse) -> np.ndarray:
 
 def _from_texts(cells: pa.ChunkedArray, refuse: Refuse) -> np.ndarray:
     """The distinct texts are parsed, then looked up for each row."""
-    codes, written = encode_text(cells)
-    trimmed = pc.utf8_trim_whitespace(written)
+    codes, distinct = encode_text(cells)
+    trimmed = pc.utf8_trim_whitespace(distinct)
     refuse(
         missing_texts(trimmed).to_numpy(zero_copy_only=False)[codes],
         "is no time; give every row one or leave the column out",
@@ -101,14 +101,13 @@ def _from_texts(cells: pa.ChunkedArray, refuse: Refuse) -> np.ndarray:
     if number.all():
         whole = texts.str.fullmatch(r"[+-]?\d{1,18}").all()
         return _from_numbers((texts.astype("int64").to_numpy() if whole else numbers)[codes], refuse)
-    zones = texts.str.extract(ISO)["zone"].fillna("").str.strip().str.replace(":", "")
-    zones = zones.replace({"Z": "+0000", "UTC": "+0000"}).to_numpy(object)
-    zones = np.array([zone + "00" if len(zone) == 3 else zone for zone in zones], object)
+    written = texts.str.extract(ISO)["zone"].fillna("").str.strip().str.replace(":", "")
+    offsets = written.replace({"Z": "+0000", "UTC": "+0000"}).tolist()
+    zones = np.array([zone + "00" if len(zone) == 3 else zone for zone in offsets], object)
     first = zones[codes[0]]
     said = f"zone {first}" if first else "no zone"
     refuse((zones != first)[codes], f"has another zone than the rows before it, which have {said}; write all in UTC")
     plain = texts.str.replace(",", ".").str.replace(r" ?(?:UTC|Z)$", "Z", regex=True)
     times = pd.to_datetime(plain, format="ISO8601", utc=True, errors="coerce")
     refuse(times.isna().to_numpy()[codes], "is a day or hour that no calendar has")
-    whole = times.dt.floor("s").dt.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)
-    return whole[codes]
+    return times.dt.floor("s").dt.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)[codes]

@@ -18,8 +18,8 @@ def refuse(bad: np.ndarray, reason: str) -> None:
 def read(cells, keep: bool = False):
     array = cells if isinstance(cells, pa.Array) else pa.array(cells)
     found = read_ids(pa.chunked_array([array[:1], array[1:]]), keep, refuse, lambda row: f"row {row}")
-    names = np.append(found.names.to_numpy(zero_copy_only=False), None)
-    return names[found.codes].tolist(), found.repaired
+    names = [*found.names.to_pylist(), None]
+    return [names[code] for code in found.codes], found.repaired
 
 
 @pytest.mark.parametrize(
