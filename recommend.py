@@ -27,6 +27,7 @@ from common.serving.terminal import questions
 from common.serving.terminal.conversation import Conversation
 from common.serving.user_profile import default_listener
 from common.splits.store import parse_folder_name
+from common.training.interrupts import exit_code
 from common.utils.environment import use_one_thread
 from common.utils.errors import UserError
 from common.utils.io import ROOT
@@ -76,6 +77,8 @@ class Settings:
     """Folder of prepared data."""
     output_dir: Path = ROOT / "outputs"
     """Folder of trained models; likes and dislikes are kept there, too."""
+    verify: bool = False
+    """Check stored files of 64 MB and more by their hash, too, not by size and time alone."""
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     """Size and seed of the generated data set."""
 
@@ -121,9 +124,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = replace(settings, dataset=choose_dataset("auto", settings.data_dir))
     try:
         respond(settings)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         show("\nstopped; likes and dislikes that were given are kept", sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(exit_code(stop)) from None
 
 
 def respond(settings: Settings) -> None:

@@ -9,7 +9,9 @@ from common.experiments import live_run
 from common.experiments.experiment import Experiment
 from common.experiments.run import Run
 from common.experiments.settings import ModelSettings
+from common.experiments.stored.phase_manifest import PhaseManifest
 from common.models.base import Recommender
+from common.utils.io import read_json, write_json
 
 STAGE = "1_knn_baseline"
 
@@ -22,6 +24,30 @@ def run_through(exp: Experiment, *models: type[Recommender]) -> None:
         if exp.part == "test":
             model.refit(exp.train_valid, context=run.context("test"))
             run.save(model, exp.test.evaluate(model))
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    """Change values of a run's JSON file as if the run had written them: its manifest vouches for them."""
+    write_json(path, read_json(path) | changes)
+    folder = path.parent if path.name == "config.json" else path.parents[1]
+    for part in ("valid", "test"):
+        manifest = PhaseManifest.read(folder, part)
+        name = path.relative_to(folder).as_posix()
+        if manifest is not None and name in manifest.files:
+            manifest.add([name])
+
+
+def forget(folder: Path) -> None:
+    """Turn a run into one of an earlier version, without a manifest and hashes in `model.json`."""
+    for part in ("valid", "test"):
+        (folder / part / "manifest.json").unlink(missing_ok=True)
+    if (path := folder / "model" / "model.json").exists():
+        unsealed(path)
+
+
+def unsealed(path: Path) -> None:
+    """Take what an earlier version did not have out of a `model.json`."""
+    write_json(path, {key: value for key, value in read_json(path).items() if key not in ("files", "seal", "format")})
 
 
 def finish(

@@ -19,12 +19,13 @@ import tyro
 from common.data.dataset import load_dataset
 from common.data.reading.table import REFUSE, SUFFIXES
 from common.experiments.flags import command, parse
+from common.experiments.run import INDEX, Run
 from common.experiments.settings import DataSettings
 from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import Index
 from common.serving.batch import read_histories, recommend, train_view_of, write_lists
 from common.utils.errors import UserError
-from common.utils.io import display, read_json
+from common.utils.io import display
 from common.utils.settings import Range
 
 log = logging.getLogger(__name__)
@@ -59,14 +60,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Load, look up, write."""
     settings = parse(Settings, argv)
     data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
-    config = read_json(settings.run / "config.json")
+    run = Run(settings.run)
+    config = run.config()
     if config.get("dataset") != data.name:
         raise UserError(
             f"{settings.run} is a run on {config.get('dataset')!r}, not on {data.name!r}; name its --dataset"
         )
     train = train_view_of(settings.run, config, data)
-    model = TwoTower.load(settings.run / "model", train)
-    index = Index.load(settings.run / "index", model.item_vectors())
+    model = run.load(TwoTower, train)
+    for name in INDEX:
+        if wrong := run.unvouched(name):
+            raise UserError(wrong)
+    index = Index.load(run.index_folder, model.item_vectors())
     if settings.histories is None:
         users, histories = train.users["user_id"].to_numpy(object), None
     else:

@@ -27,6 +27,7 @@ from common.experiments.flags import command, flags_of, parse
 from common.experiments.presets import known_presets, preset_values
 from common.experiments.run import PARTS, Run, RunKey, hash_config, run_config
 from common.experiments.settings import DataSettings, ModelSettings
+from common.experiments.stored.adoption import adopt
 from common.models.registry import MODELS
 from common.reporting.benchmark_plan import PROTOCOLS, Job, jobs, reranking, seeds_of
 from common.reporting.leaderboard import text
@@ -121,7 +122,9 @@ def is_done(job: Job, data: Dataset, settings: Settings) -> bool:
         chosen = preset_values(job.preset, data.presets, job.protocol, model, kind.Settings)
         key = RunKey(data.name, flags.split_folder, model, job.preset, job.seed)
         config = run_config(key, job.stage, job.protocol, settings.split_seed, chosen, data.sha256, sha256)
-        if not Run.at(settings.output_dir, key).is_complete(config, flags.parts, kind.files):
+        found = Run.at(settings.output_dir, key)
+        adopt(found, kind)
+        if not found.is_complete(config, flags.parts, kind.files):
             return False
     return True
 

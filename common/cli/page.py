@@ -29,6 +29,8 @@ class Settings:
     """Folder of prepared data: names and histories."""
     output_dir: Path = ROOT / "outputs"
     """Folder that holds the results."""
+    verify: bool = False
+    """Check stored files of 64 MB and more by their hash, too, not by size and time alone."""
 
 
 @command

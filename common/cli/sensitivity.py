@@ -107,7 +107,7 @@ def _ranks_of_model(panel: Panel, run: Run) -> VariantRanks:
     train, results = panel.evaluator.train, run.results("test")
     if results.metrics["split_sha256"] != train.split_sha256:
         raise UserError("its results are of another drawing of the split; run its stage again")
-    model = MODELS[run.key.model].load(run.model_folder, train)
+    model = run.load(MODELS[run.key.model], train)
     log.info("%s: %s", train.protocol, run.key.model)
     found = panel.evaluate(lambda rows: panel.evaluator.scores_of(model, rows))
     written = results.targets

@@ -19,6 +19,7 @@ from common.experiments.outputs import RowResults, collect, results_of_rows
 from common.experiments.presets import PRESETS, preset_label, preset_values, read_settings
 from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings, device_for
+from common.experiments.stored.adoption import adopt
 from common.experiments.tuning import Found, Report, Search, tune, write_preset
 from common.models.base import Recommender
 from common.models.ensemble import Ensemble
@@ -32,6 +33,7 @@ from common.utils.io import display, write_parquet
 from common.utils.logs import log_once
 from common.utils.memory import require
 from common.utils.settings import NoSettings, setting_parts
+from common.utils.temporary import sweep
 
 PREPROCESSING = ("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs")
 """Loggers that would say the same for every phase."""
@@ -79,6 +81,9 @@ class Experiment(contextlib.AbstractContextManager):
         self._stack.enter_context(log_once(*PREPROCESSING))
         with distributed.main_first():
             train = self.valid.train
+            if self.is_main:
+                for folder in (self.folder, self.data.folder):
+                    sweep(folder)
         sizes = (f"{n:,}" for n in (train.n_users, train.n_items, len(train.interactions)))
         about = "%s | %s | %s users x %s items, %s visible interactions | %s"
         log.info(about, self.data.name, self.split, *sizes, self.device_note)
@@ -153,6 +158,8 @@ class Experiment(contextlib.AbstractContextManager):
             if self.args.tune and model.name in self.settings:
                 settings = self.settings[model.name] = self.tune(model, settings, self.args.tune)
             run = self._live_run(model, settings)
+            if self.args.resume:
+                self._adopt(run, model)
             if self.args.resume and run.is_complete(run.new_config, self.args.parts, model.files):
                 log.info("%-14s complete already, skipped", model.name)
                 continue
@@ -161,6 +168,11 @@ class Experiment(contextlib.AbstractContextManager):
                     running.enter_context(run.opened(self.args.wandb, self.args.output_dir, self.args.phase))
                 yield model(settings, seed=self.args.seed, device=self.device), run
             self.hint = run.tracker.hint
+
+    def _adopt(self, run: Run, model: type[Recommender]) -> None:
+        with distributed.main_first():
+            if self.is_main:
+                adopt(run, model)
 
     def _chosen(self, models: Sequence[type[Recommender]]) -> list[type[Recommender]]:
         by_name = {model.name: model for model in models}
@@ -214,7 +226,7 @@ class Experiment(contextlib.AbstractContextManager):
         if self.part == "valid" and run.has("test"):
             log.info("\n%s: the saved model of an earlier final run knows validation; not shown", model.name)
             return None
-        return model.load(run.model_folder, self.shown) if run.parts else None
+        return run.load(model, self.shown) if run.parts else None
 
     def load_all(self, models: Sequence[type[Recommender]]) -> list[Any]:
         """The models that are kept, of those that `--models` names."""

@@ -20,9 +20,11 @@ from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, is_a
 from common.experiments.presets import preset_values
 from common.experiments.settings import DataSettings
 from common.models.base import Recommender
+from common.training.interrupts import ended_by_sigterm, exit_code
 from common.utils import distributed, memory
 from common.utils.errors import UserError, check_known
 from common.utils.logs import log_to
+from common.utils.manifests import hash_everything
 from common.utils.settings import NoSettings
 from common.utils.terminal import show
 
@@ -79,11 +81,13 @@ def parse_flags(settings: type[T], argv: Sequence[str] | None, default: T | None
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(settings, args=argv, default=default or settings(), description=settings.__doc__)
+            parsed = tyro.cli(settings, args=argv, default=default or settings(), description=settings.__doc__)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
         raise UserError(_one_sentence(complaint.getvalue())) from None
+    hash_everything(getattr(parsed, "verify", False))
+    return parsed
 
 
 def _one_sentence(box: str) -> str:
@@ -135,7 +139,8 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
         for chatty in ("wandb", "matplotlib", "PIL", "fontTools", "faiss"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         try:
-            main(argv)
+            with ended_by_sigterm():
+                main(argv)
             sys.stdout.flush()
         except UserError as mistake:
             raise _refused(str(mistake)) from None
@@ -149,10 +154,10 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
                 raise
             where, what = error.filename or "standard output", error.strerror or error
             raise _refused(f"{where}: {what}; free some space, mend its permissions, or name another folder") from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             if distributed.is_main():
                 show("\nstopped; what was complete is kept, --resume goes on from there", sys.stderr)
-            raise SystemExit(130) from None
+            raise SystemExit(exit_code(stop)) from None
 
     return guarded
 

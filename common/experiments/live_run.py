@@ -73,13 +73,16 @@ class LiveRun(Run):
         return replace(self.fit_context, checkpoints=self.checkpoints(part), report=report)
 
     def save(self, model: Recommender, evaluation: Evaluation | None) -> None:
-        """Keep what was scored on a part; after the last part also the model, its settings, curves and a figure."""
+        """Keep what was scored on a part with settings and curves; after the last part also the model and a figure.
+
+        A final model, its settings and curves stay beside the test results they gave.
+        """
         if evaluation is None:
             return
         part = evaluation.part
         record = evaluation.metrics | self._costs(model, evaluation) | about(self.new_config, part) | self.machine
-        self.write_results(part, evaluation, record)
         self._note_curves(model, part)
+        self.write(part, evaluation, record, self.new_config, model if part == self.last else None, self.noted)
         figures = "  ".join(f"{key} {record[key]:.4f}" for key in LOGGED)
         log.info("%-14s %-6s %s  (fit %.1f s)", model.name, PHASES[part], figures, record["fit_seconds"])
         # The summary's own keys are those of the last part's metrics.json; validation stays beside them.
@@ -101,17 +104,13 @@ class LiveRun(Run):
                 self.tracker.log(dict(zip(own, values, strict=True)), epoch)
 
     def _finish(self, model: Recommender, evaluation: Evaluation, record: dict[str, Any]) -> None:
-        is_newest = evaluation.part == "test" or not self.has("test")
-        if is_newest:  # a final model stays beside the test results it gave
-            self.write_model(model, self.new_config)
-        self.write_curves(self.noted)
         parts = [part for part in self.parts if part in ("valid", self.last)]
         self.tracker.figure("accuracy_by_k", draw_accuracy(self, parts))
         self.tracker.summary(strict(self.summary))
         assert model.train_view is not None
         self.tracker.table("top10", top_ten(evaluation.recommendations, model.train_view))
         if self.tracker.is_on:  # copying is not free
-            model_folder = self.model_folder if is_newest else None
+            model_folder = self.model_folder if self.is_newest(evaluation.part) else None
             artifacts.keep(self.tracker, record, self.results(self.last).folder, model_folder, self.artifact_mb)
 
 

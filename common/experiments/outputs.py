@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def runs_in(folder: Path, part: str | None = None) -> list[Run]:
-    """The runs under a split's folder that have results (on `part`, if it is named), by model, preset and seed."""
+    """The runs under a split's folder that have sound results (on `part`, if named), by model, preset and seed."""
     runs = (Run(path) for path in sorted(folder.glob("*/*/seed*")))
     return [run for run in runs if (run.parts if part is None else run.has(part))]
 
@@ -97,16 +97,22 @@ class Outputs:
 
 
 def _first_run(folder: Path) -> Run | None:
-    """The run that a folder of a model, a preset or a run means: its first seed, tuned or else the only preset."""
-    if Run(folder).parts:
+    """The run that a folder of a model, a preset or a run means: its first seed, tuned or else the only preset.
+
+    One whose results are not sound only where no other is: whoever reads them says why.
+    """
+    if Run(folder).exists(Run(folder).newest):
         return Run(folder)
-    seeds, presets = (
-        [run for run in map(Run, sorted(folder.glob(pattern))) if run.parts] for pattern in ("seed*", "*/seed*")
-    )
+    seeds, presets = (_sound(sorted(folder.glob(pattern))) for pattern in ("seed*", "*/seed*"))
     if seeds:
         return seeds[0]
     first = {run.folder.parent.name: run for run in reversed(presets)}
     return first.get("tuned", next(iter(first.values())) if len(first) == 1 else None)
+
+
+def _sound(folders: Sequence[Path]) -> list[Run]:
+    there = [run for run in map(Run, folders) if run.exists(run.newest)]
+    return [run for run in there if run.parts] or there
 
 
 def read_results(runs: Sequence[Run], part: str = "auto") -> list[PartResults]:

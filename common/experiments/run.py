@@ -1,13 +1,13 @@
 """A run on disk: the only owner of `outputs/<dataset>/<split>/<model>/<preset>/seed<k>/`.
 
 config.json  log.txt  curves.json  measures.json  figures/  model/  training/  valid/  test/
-valid/ and test/ each: metrics.json  per_user.parquet  recommendations.parquet  targets.parquet
+valid/ and test/ each: metrics.json  per_user.parquet  recommendations.parquet  targets.parquet  manifest.json
+
+Results, settings, curves and model are swapped in together with the manifest that vouches for them. What it does not
+vouch for is not read: the run then has no such results, and a warning names the file. A part without a manifest was
+written by an earlier version: its files are read as far as their structure is right.
 """
 
-import hashlib
-import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,15 +19,19 @@ import pandas as pd
 from common.evaluation.core_metrics import FILE, summary
 from common.evaluation.recommendations import Evaluation
 from common.evaluation.statistics import by_user
+from common.experiments.stored import checks
+from common.experiments.stored.phase_manifest import OF_MODEL, first_fault, hash_config, write_manifest
+from common.experiments.stored.run_files import PARTS, RunFiles, tell
 from common.models.base import Recommender
 from common.utils.errors import UserError
 from common.utils.io import display, read_json, read_parquet, write_json, write_parquet
+from common.utils.manifests import entries
+from common.utils.temporary import swapped_in
 
-PARTS = {"select": "valid", "final": "test"}
-"""The folder that holds a phase's results: the part of the split it was scored on."""
-RESULTS = ("metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
 PART_NAMES = {"valid": "validation", "test": "test"}
 """What titles call a part."""
+INDEX = ("index/index.faiss", "index/index.json")
+"""The vector index beside the model of a two-tower network."""
 
 
 class RunKey(NamedTuple):
@@ -40,11 +44,8 @@ class RunKey(NamedTuple):
     seed: int
 
 
-class Run:
+class Run(RunFiles):
     """One run, by its folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
     @staticmethod
     def at(root: Path, key: RunKey) -> "Run":
@@ -63,18 +64,9 @@ class Run:
         return self.folder.resolve().parents[2]
 
     @property
-    def model_folder(self) -> Path:
-        """Folder of the saved model."""
-        return self.folder / "model"
-
-    @property
     def index_folder(self) -> Path:
         """Folder of the vector index beside the model."""
         return self.folder / "index"
-
-    def has(self, part: str) -> bool:
-        """Whether there are results on `valid` or `test`."""
-        return (self.folder / part / "metrics.json").exists()
 
     def written_at(self, part: str) -> float:
         """When the results on a part were written, in seconds of the file system's clock."""
@@ -82,35 +74,44 @@ class Run:
 
     @property
     def parts(self) -> list[str]:
-        """The parts with results, `valid` first."""
+        """The parts with sound results, `valid` first."""
         return [part for part in PARTS.values() if self.has(part)]
 
     def results(self, part: str) -> "PartResults":
-        """The results on a part; a UserError where there are none."""
-        if not self.has(part):
+        """The results on a part; a UserError where there are none, or where they are not sound."""
+        if not self.exists(part):
             other = "valid" if part == "test" else "test"
             raise UserError(
                 f"{display(self.folder)} has no results on {part}; run it so far, or compare with --part {other}"
             )
+        if wrong := self.fault(part):
+            raise UserError(wrong)
         return PartResults(self, part)
 
     def config(self) -> dict[str, Any]:
-        """Everything that the newest model depends on."""
-        return read_json(self.folder / "config.json")
+        """Everything that the newest model depends on. Raises a UserError where no manifest vouches for it."""
+        if wrong := self.unvouched("config.json"):
+            raise UserError(wrong)
+        return checks.check_config(self.folder / "config.json")
 
     def curves(self) -> dict[str, list[float]]:
         """What training noted of each epoch; empty for a model without epochs."""
         path = self.folder / "curves.json"
-        return read_json(path) if path.exists() else {}
+        return checks.check_curves(path) if path.exists() and self.is_vouched("curves.json") else {}
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """A table kept beside the results, such as `ablation`; None where it was not made."""
-        path = self.folder / f"{name}.parquet"
-        return read_parquet(path) if path.exists() else None
+        """A table kept beside the results, such as `ablation`; None where it was not made, or is not sound."""
+        file = f"{name}.parquet"
+        try:
+            return read_parquet(self.folder / file) if self.is_vouched(file) else None
+        except UserError as error:
+            tell(f"left out: {error}")
+            return None
 
     def write_table(self, name: str, frame: pd.DataFrame) -> Path:
         """Keep a table beside the results."""
         write_parquet(self.folder / f"{name}.parquet", frame)
+        self.vouch([f"{name}.parquet"])
         return self.folder / f"{name}.parquet"
 
     def checkpoints(self, part: str) -> Path:
@@ -118,55 +119,53 @@ class Run:
         return self.folder / "training" / next(phase for phase, name in PARTS.items() if name == part)
 
     def is_complete(self, config: dict[str, Any], parts: Iterable[str], files: Iterable[str]) -> bool:
-        """Whether results of these very settings are there for every part, and the model's `files`."""
-        parts = list(parts)
-        needed = [self.folder / part / name for part in parts for name in RESULTS]
-        needed += [self.model_folder / name for name in files]
-        expected = hash_config(config)
-        return all(file.exists() for file in needed) and all(
-            self.results(part).metrics["config_sha256"] == expected for part in parts
-        )
+        """Whether manifests vouch for results of these very settings on every part, and for the model's `files`."""
+        parts, expected = list(parts), hash_config(config)
+        found = [self.manifest(part) if self.has(part) else None for part in parts]
+        if any(manifest is None or manifest.config_sha256 != expected for manifest in found):
+            return False
+        if "test" not in parts and self.has("test"):  # whose model is kept
+            return True
+        manifest = found[-1]
+        assert manifest is not None
+        needed = {f"model/{name}" for name in files} | set(manifest.names("model/"))
+        return not first_fault([manifest], [*OF_MODEL[:1], *needed])
 
-    def write_results(self, part: str, evaluation: Evaluation, record: dict[str, Any]) -> None:
-        """Write a part's four files beside the old ones, then swap the folders: never a mixture of two runs."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / part
-        with tempfile.TemporaryDirectory(prefix=f".{part}-", dir=self.folder) as name:
-            fresh, old = Path(name) / "new", Path(name) / "old"
-            write_parquet(fresh / "recommendations.parquet", evaluation.recommendations)
-            write_parquet(fresh / "targets.parquet", evaluation.targets)
-            write_parquet(fresh / "per_user.parquet", evaluation.per_user)
-            write_json(fresh / "metrics.json", record)
-            if target.exists():
-                target.rename(old)
-            try:
-                fresh.rename(target)
-            except BaseException:
-                if old.exists():
-                    old.rename(target)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
+    def write(
+        self,
+        part: str,
+        evaluation: Evaluation,
+        record: dict[str, Any],
+        config: dict[str, Any],
+        model: Recommender | None = None,
+        curves: Mapping[str, list[float]] | None = None,
+    ) -> None:
+        """Swap in a part's results and, unless test results have their own, what they came from, all together.
+
+        Other files that the part's manifest vouched for stay so if they are of the same settings.
+        """
+        kept, newest = self.kept(part, hash_config(config)), self.is_newest(part)
+        with swapped_in(self.folder) as fresh:
+            write_parquet(fresh / part / "recommendations.parquet", evaluation.recommendations)
+            write_parquet(fresh / part / "targets.parquet", evaluation.targets)
+            write_parquet(fresh / part / "per_user.parquet", evaluation.per_user)
+            write_json(fresh / part / "metrics.json", record)
+            if newest:
+                write_json(fresh / "config.json", config)
+            if newest and curves:
+                write_json(fresh / "curves.json", dict(curves))
+            if newest and model is not None:
+                model.save(fresh / "model")
+                kept = {name: entry for name, entry in kept.items() if not name.startswith("model/")}
+            names = sorted(path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if path.is_file())
+            write_manifest(fresh, self.folder, part, hash_config(config), kept | entries(fresh, names))
         self.write_measures()
 
     def write_measures(self) -> dict[str, Any]:
         """Write `measures.json`, the core metrics of each part that is there; returns its content."""
-        content = summary({part: self.results(part).metrics for part in self.parts})
+        content = summary({part: self.results(part).metrics for part in self.parts or [self.newest]})
         write_json(self.folder / FILE, content)
         return content
-
-    def write_model(self, model: Recommender, config: dict[str, Any]) -> None:
-        """Write `config.json` and the model."""
-        write_json(self.folder / "config.json", config)
-        model.save(self.model_folder)
-
-    def write_config(self, config: dict[str, Any]) -> None:
-        """Write `config.json` of a run without a model of its own."""
-        write_json(self.folder / "config.json", config)
-
-    def write_curves(self, curves: dict[str, list[float]]) -> None:
-        """Write `curves.json`, if there are any curves."""
-        if curves:
-            write_json(self.folder / "curves.json", curves)
 
 
 @dataclass(frozen=True)
@@ -213,12 +212,11 @@ class PartResults:
 
     def table(self, name: str) -> pd.DataFrame | None:
         """A table kept with the four files; None where it was not made."""
-        path = self.folder / f"{name}.parquet"
-        return read_parquet(path) if path.exists() else None
+        return self.run.table(f"{self.part}/{name}")
 
     def write_table(self, name: str, frame: pd.DataFrame) -> None:
         """Keep a table with the four files, until the results are made anew."""
-        write_parquet(self.folder / f"{name}.parquet", frame)
+        self.run.write_table(f"{self.part}/{name}", frame)
 
     @property
     def label(self) -> str:
@@ -252,11 +250,6 @@ def run_config(
         "data_sha256": data_sha256,
         "split_sha256": split_sha256,
     }
-
-
-def hash_config(config: dict[str, Any]) -> str:
-    """SHA-256 of a run's settings: results with the same hash come from the same command."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def row_name(record: Mapping[str, Any] | pd.Series) -> str:

@@ -46,6 +46,8 @@ class DataSettings:
     memory: str = "auto"
     """Memory that this process may take, such as 6GB; auto: 70% of the machine's, or of what its container is allowed.
     Large work is cut into blocks that fit, and what cannot be cut is refused. It changes no result."""
+    verify: bool = False
+    """Check stored files of 64 MB and more by their hash, too, not by size and time alone."""
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     """Size and seed of the generated data set."""
 
@@ -72,6 +74,8 @@ class ResultSettings:
     """test, valid, or auto: test if every run has opened it, else valid."""
     output_dir: Path = ROOT / "outputs"
     """Folder that holds the results."""
+    verify: bool = False
+    """Check stored files of 64 MB and more by their hash, too, not by size and time alone."""
 
     def check(self) -> None:
         """Raise a UserError for a part that there is not."""

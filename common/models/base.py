@@ -6,24 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, final
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from common.models.explanation import Explanation
 from common.models.external_ids import NamedHistories, checked_view, item_table, to_query
+from common.models.saved_files import ABOUT, check_files, described, read_about, seal, take_back
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError, check_known, unknown_name, whole_number
-from common.utils.io import atomic, read_json, write_json
+from common.utils.io import atomic, write_json
+from common.utils.manifests import read_together
 from common.utils.memory import block_bytes, require
-from common.utils.settings import NoSettings, build_settings, check_ranges, plain_value
+from common.utils.settings import NoSettings, check_ranges, plain_value
+from common.utils.temporary import swapped_in
 
-NO_FILE = "no saved model"
 USERS_AT_ONCE, SCORE_BYTES = 1024, 24
 """Users that `recommend` scores together at most, and memory that a score takes until the best ones are chosen."""
 
@@ -214,16 +215,21 @@ class Recommender(ABC):
 
     @final
     def save(self, folder: Path | str) -> None:
-        """Write the model into a folder, without pickle. Raises a UserError for a model that is not fitted."""
+        """Write the model into a folder, without pickle: all files at once, `model.json` with the hashes of the others.
+
+        Raises a UserError for a model that is not fitted.
+        """
         if not self.catalogue_sha256:
             raise UserError(f"{self.name} is not fitted, so there is nothing to save; call fit first")
-        self.write(Path(folder))
+        with swapped_in(Path(folder)) as fresh:
+            self.write(fresh)
+            seal(fresh)
 
     def write(self, folder: Path) -> None:
-        """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays): all that `save` does."""
+        """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays) into an empty folder."""
         with atomic(folder / "model.npz") as temporary, temporary.open("wb") as handle:
             np.savez(handle, allow_pickle=False, **self.arrays())
-        write_json(folder / "model.json", self.description())
+        write_json(folder / ABOUT, self.description())
 
     def description(self) -> dict[str, Any]:
         """The content of `model.json`, from which `load` builds the model."""
@@ -244,35 +250,26 @@ class Recommender(ABC):
 
         `train` is needed for ids and names alone (`recommend`, `similar_items`). inference_only: for serving single
         lists soon after the start. Nothing is imported or prepared that one list does not need; scores are the same
-        but for rounding, on the CPU. Such a model is not for saving.
+        but for rounding, on the CPU. Such a model is not for saving. Raises a UserError for files that are damaged or
+        not of one training; while another process saves, it waits for that.
         """
         folder = Path(folder)
-        model, catalogue = cls._described(folder, device)
         expected = catalogue_sha256 if train is None else checked_view(train).catalogue_sha256
-        if expected not in (None, catalogue):
-            raise UserError(f"the model in {folder} was trained on another catalogue; train it again on this data set")
-        model.catalogue_sha256, model.train_view, model.inference_only = catalogue, train, inference_only
-        try:
-            model.restore(cls.read_arrays(folder))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise UserError(f"{folder / cls.files[1]} is missing or damaged; train {cls.name} again") from error
-        return model
 
-    @classmethod
-    def _described(cls, folder: Path, device: str) -> tuple[Self, str]:
-        """The unfitted model that `model.json` describes, and the hash of its catalogue."""
-        if not (folder / "model.json").exists():
-            raise UserError(f"{folder} holds {NO_FILE}; run the stage that trains {cls.name} first")
-        about = read_json(folder / "model.json")
-        try:
-            name, catalogue, seed = about["model"], about["catalogue_sha256"], whole_number("seed", about["seed"], 0)
-            settings = build_settings(cls.Settings, about["settings"]) if name == cls.name else None
-        except (TypeError, KeyError, AttributeError, UserError) as error:
-            damaged = f"{folder / 'model.json'} is damaged or of another version"
-            raise UserError(f"{damaged}; train {cls.name} again") from error
-        if settings is None:
-            raise UserError(f"{folder} holds the model {name!r}, not {cls.name!r}; name the folder of {cls.name}")
-        return cls(settings, seed=seed, device=device), catalogue
+        def read() -> Self:
+            about = read_about(folder, cls.name)
+            if expected not in (None, about["catalogue_sha256"]):
+                raise UserError(f"the model in {folder} was trained on another catalogue; train it again on these data")
+            check_files(folder, about, cls.name)
+            model = described(cls, folder, about, device)
+            model.train_view, model.inference_only = train, inference_only
+            take_back(model, folder, about)
+            return model
+
+        return read_together(folder / ABOUT, read)
+
+    def read_more(self, folder: Path) -> None:  # noqa: B027 - most models have nothing more
+        """Read what `write` wrote beside the arrays."""
 
     @classmethod
     def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:

@@ -119,10 +119,9 @@ def write_run(lists: StoredLists, method: str, preset: str, chosen: Reranking, w
     with tracked(run, config, wandb, output_dir, phase) as tracker:
         for part in lists.results:
             evaluation, record = scored(lists, part, chosen, config)
-            run.write_results(part, evaluation, record)
+            run.write(part, evaluation, record, config)
             values = "  ".join(f"{key} {record[key]:.4f}" for key in SHOWN if key in record)
             log.info("%-26s %-6s %s", config["model"], PHASES[part], values)
-        run.write_config(config)
         tracker.figure("accuracy_by_k", draw_accuracy(run, lists.results))
         tracker.summary(strict(record))
         tracker.table("top10", top_ten(evaluation.recommendations, lists.evaluators[part].train))

@@ -7,8 +7,10 @@ from pathlib import Path
 from common.data.sources.registry import resolve_name
 from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.presets import preset_values
-from common.models.base import NO_FILE, Recommender
+from common.experiments.stored.run_files import RunFiles
+from common.models.base import Recommender
 from common.models.registry import MODELS, STAGES
+from common.models.saved_files import NO_FILE
 from common.splits.store import parse_folder_name
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import ROOT, display
@@ -56,7 +58,8 @@ class ModelStore:
             raise unknown_name("model", name, [*MODELS, "all"])
         if not (self.folder(name) / "model.json").exists():
             raise UserError(self.untrained(name))
-        return MODELS[name].load(self.folder(name), catalogue_sha256=catalogue_sha256, inference_only=True)
+        run = RunFiles(self.folder(name).parent)
+        return run.load(MODELS[name], catalogue_sha256=catalogue_sha256, inference_only=True)
 
     def untrained(self, name: str) -> str:
         """That a model is not there, and the command that trains it; a preset that nobody wrote is a mistake."""

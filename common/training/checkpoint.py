@@ -4,6 +4,8 @@ The JSON names the file of its tensors and that file's hash, and is renamed into
 moment leaves the former checkpoint or the new one.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from safetensors.torch import load, save
 
 from common.utils.errors import UserError
 from common.utils.io import read_checked, read_json, write_checked, write_json
+from common.utils.manifests import is_intact, sealed
 
 MEND = "leave out --resume to train from the start, or delete the folder"
 
@@ -22,7 +25,7 @@ def write_checkpoint(folder: Path, name: str, state: dict[str, Any], tensors: di
     file = f"{name}-{state['epoch']:05}-{state['step']:07}.safetensors"
     content = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
     sha256 = write_checked(folder / file, content)
-    write_json(folder / f"{name}.json", state | {"tensors": file, "sha256": sha256})
+    write_json(folder / f"{name}.json", sealed(state | {"tensors": file, "sha256": sha256}))
     for old in folder.glob(f"{name}-*.safetensors"):
         if old.name != file:
             old.unlink(missing_ok=True)
@@ -34,10 +37,9 @@ def read_checkpoint(
     """A checkpoint's state and tensors; UserError for one that is damaged or of another model, data set or setting."""
     path = folder / f"{name}.json"
     state = read_json(path)
-    try:
-        found, file, sha256 = state["identity"], state["tensors"], state["sha256"]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a checkpoint; {MEND}") from error
+    if not isinstance(state, dict) or not isinstance(state.get("identity"), dict) or not is_intact(state):
+        raise UserError(f"{path} is not a checkpoint, or damaged; {MEND}")
+    found, file, sha256 = state["identity"], state.get("tensors"), str(state.get("sha256"))
     for key in identity:
         if found.get(key) != identity[key]:
             raise UserError(f"{path} belongs to another {key} ({found.get(key)!r}, not {identity[key]!r}); {MEND}")
@@ -45,3 +47,14 @@ def read_checkpoint(
         return state, load(read_checked(folder / str(file), sha256))
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{folder / str(file)} is missing or damaged ({error}); {MEND}") from error
+
+
+@contextmanager
+def in_words(folder: Path) -> Iterator[None]:
+    """Tell in a sentence whatever a checkpoint of another form leads to."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{folder / 'last.json'} is damaged ({error}); {MEND}") from error

@@ -47,5 +47,5 @@ class EarlyStopping:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave, from a checkpoint with more in it; from an empty one, start anew."""
-        self.best, self.best_epoch = state.get("best"), state.get("best_epoch", 0)
-        self.since_best = state.get("since_best", 0)
+        self.best, self.best_epoch = state.get("best"), int(state.get("best_epoch", 0))
+        self.since_best = int(state.get("since_best", 0))

@@ -9,6 +9,7 @@ processes only the first one's random state is kept: what they drop after a stop
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from common.training.batches import Batches, Epoch, to_device
-from common.training.checkpoint import read_checkpoint, write_checkpoint
+from common.training.checkpoint import in_words, read_checkpoint, write_checkpoint
 from common.training.context import NO_CONTEXT, FitContext, RefitSchedule
 from common.training.early_stopping import EarlyStopping
 from common.training.interrupts import Interrupts
@@ -42,6 +43,9 @@ class Trainer:
     validations, and the best weights are kept. With a `schedule` its epochs and learning rates are replayed. With
     neither it runs all `epochs`. The caller seeds torch. `identity` is what a checkpoint must agree with to be resumed:
     model, settings, data, seed.
+
+    Raises a UserError for a loss that is not finite, naming the batch, and KeyboardInterrupt after Ctrl-C and
+    SIGTERM; in all cases the last good checkpoint is there.
     """
 
     network: nn.Module
@@ -161,7 +165,7 @@ class Trainer:
             self.losses = parallel.total(self.losses)
             self.state["seconds"] += time.perf_counter() - start
             self._save("last")
-            raise KeyboardInterrupt
+            raise self.interrupts.error()
 
     def _interrupted(self) -> bool:
         """Whether any process is to stop; all of them must call this together."""
@@ -220,7 +224,7 @@ class Trainer:
         if self.context.report is not None:
             self.context.report(values, number)
         if self._interrupted():
-            raise KeyboardInterrupt
+            raise self.interrupts.error()
 
     def _chosen(self) -> RefitSchedule:
         state = self.state
@@ -253,7 +257,14 @@ class Trainer:
 
     def _resume(self) -> None:
         assert self.context.checkpoints is not None
-        state, tensors = read_checkpoint(self.context.checkpoints, "last", self.identity)
+        with in_words(self.context.checkpoints):
+            self._take(self.context.checkpoints)
+        for epoch in range(1, self.state["epoch"] + 1):
+            if self.context.report is not None:
+                self.context.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)
+
+    def _take(self, folder: Path) -> None:
+        state, tensors = read_checkpoint(folder, "last", self.identity)
         self.state = {key: value for key, value in state.items() if key in self.state}
         for curve in self.state["curves"].values():  # JSON knows no NaN
             curve[:] = [float("nan") if value is None else value for value in curve]
@@ -272,14 +283,11 @@ class Trainer:
         if "random/cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
         if self.validate is not None and state["best_epoch"]:
-            of_best, best = read_checkpoint(self.context.checkpoints, "best", self.identity)
+            of_best, best = read_checkpoint(folder, "best", self.identity)
             self.best = {key: tensor.to(self.device) for key, tensor in below(best, "network/").items()}
             if of_best["best_epoch"] != state["best_epoch"]:  # killed between the two: the next epoch was the best
                 self.best = {}
                 self.stopping.restore({})
-        for epoch in range(1, self.state["epoch"] + 1):
-            if self.context.report is not None:
-                self.context.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)
 
     def _bar(self) -> Any:
         steps = self.batches.epoch(1).n_batches

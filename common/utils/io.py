@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from common.utils.errors import UserError
+from common.utils.temporary import prefix
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED_BYTE = 2**30
@@ -27,7 +28,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix(path.stem), suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error

@@ -148,3 +148,13 @@ def test_a_folder_that_is_no_run_and_results_that_are_not_there(flags, tmp_path,
 def test_runs_on_different_splits_are_refused(ran, flags, capsys):
     said = complaint(capsys, main, "popularity", str(ran.parent / "newcomer" / "item_knn"), *flags)
     assert "different splits" in said
+
+
+def test_a_run_that_nothing_vouches_for_is_not_compared(small_settings, capsys):
+    [run, _] = finish(small_settings, [Popularity, ItemKNN])
+    (run.folder / "config.json").write_text("{}")
+    place = ["--output-dir", str(small_settings.output_dir), "--dataset", small_settings.data_dir.name]
+    place[-1] = run.key.dataset
+    said = complaint(capsys, main, str(run.folder), "item_knn", *place)
+    assert "config.json has 2 bytes" in said
+    assert "run its stage again with --resume" in said

@@ -33,3 +33,18 @@ def test_mistakes_end_in_one_sentence(flags, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("common.reporting.html.screenshot.shutil.which", lambda _: None)
     assert "needs Chromium" in complaint(capsys, main, *flags, *kept, "--screenshot", str(tmp_path / "p.png"))
     assert not (tmp_path / "p.png").exists()
+
+
+def test_a_damaged_run_is_left_out_of_the_page_and_named(flags, small_settings, capsys):
+    [lists] = small_settings.output_dir.glob("*/listen/item_knn/tuned/seed0/test/targets.parquet")
+    lists.write_bytes(lists.read_bytes()[:100])
+    [split] = small_settings.data_dir.glob("*/splits/listen/split.json")
+    kept = split.read_text()
+    split.write_text("[]")
+    try:
+        main(flags)
+    finally:
+        split.write_text(kept)
+    said = capsys.readouterr().out
+    assert "targets.parquet has 100 bytes" in said
+    assert "data sets and protocols 1, rows 2," in said, "its row has validation alone"

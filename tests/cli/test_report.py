@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from common.cli.report import main
-from common.utils.io import read_json
+from common.utils.io import read_json, write_json
 from tests.stages import complaint, stage
 
 
@@ -126,3 +126,20 @@ def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_fla
     mean, spread = np.mean(found), np.std(found, ddof=1)
     assert re.search(rf"\| random \| tuned \| 2 \| .*\| {mean:.4f} ± {spread:.4f} \|", text)
     assert "| ease | tuned | 1 |" not in text, "one seed has no spread"
+
+
+@pytest.mark.parametrize("content", [[], {"ndcg_10": "much", "split_sha256": "x"}])
+def test_a_damaged_run_is_named_and_blocks_no_other(ran, small_flags, capsys, content):
+    """One run's record is JSON of another shape: the report and the stage of a sound model go on."""
+    write_json(ran / "item_knn/tuned/seed0/test/metrics.json", content)
+    main(small_flags)
+    table = pd.read_csv(ran / "leaderboard.csv").set_index("model")
+    assert table.loc["popularity", "ndcg_10"] > 0
+    assert pd.isna(table.loc["item_knn", "ndcg_10"])
+    said = capsys.readouterr().out
+    assert said.count("item_knn/tuned/seed0/test/metrics.json has") == 1
+    assert "run its stage again with --resume, which makes this run anew" in said
+    stage("1_knn_baseline.py")([*small_flags, "--models", "popularity"])
+    stage("1_knn_baseline.py")([*small_flags, "--models", "item_knn", "--resume"])
+    assert read_json(ran / "item_knn/tuned/seed0/test/metrics.json")["ndcg_10"] > 0
+    assert pd.read_csv(ran / "leaderboard.csv")["ndcg_10"].notna().all()

@@ -7,8 +7,9 @@ import pytest
 from common.cli.rerank import main
 from common.data.sources.registry import SYNTHETIC
 from common.experiments.live_run import draw_accuracy
-from common.experiments.run import RESULTS, hash_config
+from common.experiments.run import hash_config
 from common.experiments.settings import ModelSettings
+from common.experiments.stored.run_files import RESULTS
 from common.models.knn.item_knn import ItemKNN
 from common.models.linear.als import ALS
 from common.plots import model_comparison as plots
@@ -55,7 +56,7 @@ def test_a_method_becomes_a_run_and_a_row(flags, folder, capsys):
     assert (run / "log.txt").exists()
     config = read_json(run / "config.json")
     for part in ("valid", "test"):
-        assert {path.name for path in (run / part).iterdir()} == set(RESULTS)
+        assert {path.name for path in (run / part).iterdir()} == {*RESULTS, "manifest.json"}
         record, before = (read_json(of / part / "metrics.json") for of in (run, base))
         assert set(before) <= set(record)
         assert record["config_sha256"] == hash_config(config)

@@ -2,6 +2,8 @@ import dataclasses
 import json
 import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,14 @@ from common.experiments.run import Run, hash_config
 from common.experiments.settings import ModelSettings
 from common.models.baselines import Popularity
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
+from common.models.linear.als import ALS
 from common.splits.train_view import load_train_view
 from common.utils import environment as machine
 from common.utils.errors import UserError
 from common.utils.io import read_json
 from common.utils.logs import log_file
-from tests.runs import run_through
+from common.utils.temporary import MACHINE
+from tests.runs import forget, run_through
 
 STAGE = "1_knn_baseline"
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
@@ -32,7 +36,7 @@ PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_
 WHO = {"model", "stage", "preset", "dataset", "protocol", "phase", "seed", "split_sha256"}
 WHERE = {"commit", "dirty", "device", "machine", "threads", "versions"}
 COSTS = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "model_mb"}
-PARTS = ("metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
+PARTS = ("manifest.json", "metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet")
 
 
 def as_preset(model) -> Any:
@@ -133,7 +137,7 @@ def test_the_same_command_gives_the_same_results(small_settings, tmp_path):
     first, second = (run(small_settings, output_dir=tmp_path / name) for name in ("a", "b"))
     for part in ("valid", "test"):
         assert lasting(first, part) == lasting(second, part)
-        for file in PARTS[1:]:
+        for file in PARTS[2:]:
             pd.testing.assert_frame_equal(pd.read_parquet(first / part / file), pd.read_parquet(second / part / file))
     assert (first / "config.json").read_bytes() == (second / "config.json").read_bytes()
 
@@ -231,7 +235,7 @@ def test_a_first_run_killed_in_final_keeps_validation_and_is_not_complete(small_
         with pytest.raises(MemoryError):
             run(small_settings)
     [folder] = tmp_path.rglob("seed0")
-    assert names(folder) == {"valid", "log.txt", "measures.json"}
+    assert names(folder) == {"valid", "log.txt", "measures.json", "config.json"}
     assert names(folder / "valid") == set(PARTS)
     assert set(contents(run(small_settings, resume=True))) >= {"test/metrics.json", "config.json"}
 
@@ -263,27 +267,30 @@ def test_results_are_swapped_whole_or_not_at_all(small_settings, monkeypatch, br
     for name in ("write_parquet", "write_json"):
         monkeypatch.setattr(run_module, name, fails_for(getattr(run_module, name)))
     with pytest.raises(KeyboardInterrupt):
-        Run(folder).write_results("test", evaluation, {"a": 1})
+        Run(folder).write("test", evaluation, {"a": 1}, {})
     assert contents(folder / "test") == before
     assert names(folder) == {"valid", "test", "model", "figures", "config.json", "log.txt", "measures.json"}
 
 
-def test_a_swap_that_fails_brings_the_old_results_back(small_settings, monkeypatch):
+@pytest.mark.parametrize("moved", ["config.json", "test"])
+def test_a_swap_that_is_stopped_is_brought_to_its_end(small_settings, monkeypatch, moved):
     folder = run(small_settings)
-    before = contents(folder / "test")
     exp = Experiment(small_settings, STAGE)
     evaluation = exp.test.evaluate(Popularity().fit(exp.train_valid))
-    rename = Path.rename
+    config, record = Run(folder).config(), Run(folder).results("test").metrics
+    replace, stops = Path.replace, [moved]
 
     def interrupted(self, target):
-        if self.name == "new":
+        if stops and self.name == moved and self.parent.name.startswith(".swap-"):
+            stops.pop()
             raise KeyboardInterrupt
-        return rename(self, target)
+        return replace(self, target)
 
-    monkeypatch.setattr(Path, "rename", interrupted)
+    monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        Run(folder).write_results("test", evaluation, {"a": 1})
-    assert contents(folder / "test") == before
+        Run(folder).write("test", evaluation, record | {"ndcg_10": 0.125}, config)
+    assert Run(folder).results("test").metrics["ndcg_10"] == 0.125
+    assert names(folder) == {"valid", "test", "model", "figures", "config.json", "log.txt", "measures.json"}
 
 
 def test_the_log_holds_this_runs_messages(small_settings, caplog):
@@ -364,3 +371,53 @@ def test_the_memory_that_is_allowed_is_no_part_of_a_configuration(small_settings
     experiments = [Experiment(dataclasses.replace(small_settings, memory=size), STAGE) for size in ("auto", "1GB")]
     configs = [exp._live_run(ItemKNN, as_preset(ItemKNN)).new_config for exp in experiments]
     assert hash_config(configs[0]) == hash_config(configs[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("test/recommendations.parquet", lambda path: path.write_bytes(path.read_bytes()[:1500])),
+        ("config.json", lambda path: path.unlink()),
+        ("model/model.npz", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+        ("model/model.json", lambda path: path.write_text("[]")),
+        ("valid/manifest.json", lambda path: path.write_text("{}")),
+    ],
+)
+def test_resume_makes_a_damaged_run_anew(small_settings, fits, name, damage):
+    folder = run(small_settings)
+    before = contents(folder)
+    damage(folder / name)
+    run(small_settings, resume=True)
+    assert fits == ["select", "final"] * 2
+    if name.startswith("valid") or name == "model/model.json":  # times stand in it
+        assert read_json(folder / name)
+    else:
+        assert (folder / name).read_bytes() == before[name]
+    run(small_settings, resume=True)
+    assert fits == ["select", "final"] * 2, "it is complete now"
+
+
+def test_resume_makes_lost_curves_anew(small_settings):
+    folder = run(small_settings, ALS, ALS.Settings(factors=2, iterations=2))
+    curves = read_json(folder / "curves.json")
+    (folder / "curves.json").unlink()
+    run(small_settings, ALS, ALS.Settings(factors=2, iterations=2), resume=True)
+    assert read_json(folder / "curves.json") == curves
+
+
+def test_resume_takes_a_run_of_an_earlier_version_over(small_settings, fits):
+    folder = run(small_settings)
+    forget(folder)
+    run(small_settings, resume=True)
+    assert fits == ["select", "final"]
+    assert Run(folder).is_complete(Run(folder).config(), ("valid", "test"), ItemKNN.files)
+
+
+def test_what_a_killed_process_left_is_swept_at_the_next_start(small_settings):
+    folder = run(small_settings)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = folder / "test" / f".targets-{ended.pid}@{MACHINE}-abcd_123.parquet"
+    left.write_bytes(b"half")
+    with Experiment(small_settings, STAGE):
+        assert not left.exists()

@@ -9,7 +9,8 @@ import pytest
 
 from common.evaluation.recommendations import Evaluation
 from common.experiments import run as module
-from common.experiments.run import RESULTS, Run, RunKey, hash_config, row_name, run_config
+from common.experiments.run import Run, RunKey, hash_config, row_name, run_config
+from common.experiments.stored.run_files import RESULTS
 from common.models.knn.item_knn import ItemKNNSettings
 from common.models.registry import MODELS
 from common.utils.errors import UserError
@@ -35,6 +36,10 @@ def record(value: float) -> dict[str, Any]:
     return {"ndcg_10": value, "config_sha256": hash_config(CONFIG)} | {name: CONFIG[name] for name in about}
 
 
+def write(run: Run, part: str, value: float, config: dict[str, Any] = CONFIG, **more: Any) -> None:
+    run.write(part, evaluation(part, value), record(value) | {"config_sha256": hash_config(config)}, config, **more)
+
+
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -47,13 +52,13 @@ def test_the_folder_is_the_key_and_the_key_is_the_folder(run, tmp_path):
     assert run.checkpoints("test") == run.folder / "training" / "final"
 
 
-def test_results_are_four_files_and_the_core_metrics_of_every_part(run):
-    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+def test_results_are_four_files_with_a_manifest_and_the_core_metrics_of_every_part(run):
+    write(run, "valid", 0.25)
     assert run.parts == ["valid"]
-    assert files(run.folder / "valid") == set(RESULTS)
-    run.write_results("test", evaluation("test", 0.5), record(0.5))
+    assert files(run.folder / "valid") == {*RESULTS, "manifest.json"}
+    write(run, "test", 0.5)
     assert run.parts == ["valid", "test"]
-    assert files(run.folder) == {"valid", "test", "measures.json"}
+    assert files(run.folder) == {"valid", "test", "measures.json", "config.json"}
     content = read_json(run.folder / "measures.json")
     assert (content["valid"]["ndcg"], content["test"]["ndcg"]) == (0.25, 0.5)
     assert run.results("test").metrics["ndcg_10"] == 0.5
@@ -62,29 +67,26 @@ def test_results_are_four_files_and_the_core_metrics_of_every_part(run):
 
 
 def test_results_that_cannot_be_written_leave_the_old_ones_whole(run, monkeypatch):
-    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+    write(run, "valid", 0.25)
 
     def break_off(path: Path, content: Any) -> None:
         raise OSError("the disk is full")
 
     monkeypatch.setattr(module, "write_json", break_off)
     with pytest.raises(OSError, match="disk is full"):
-        run.write_results("valid", evaluation("valid", 0.5), record(0.5))
+        write(run, "valid", 0.5)
     assert run.results("valid").metrics["ndcg_10"] == 0.25
     assert run.results("valid").per_user["ndcg_10"].tolist() == [0.25]
-    assert files(run.folder) == {"valid", "measures.json"}
+    assert files(run.folder) == {"valid", "measures.json", "config.json"}
 
 
 def test_a_run_is_complete_with_all_files_of_these_very_settings(run):
-    run.write_config(CONFIG)
-    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+    write(run, "valid", 0.25)
     assert run.is_complete(CONFIG, ["valid"], [])
     assert not run.is_complete(CONFIG, ["valid", "test"], [])
     assert not run.is_complete(CONFIG, ["valid"], ["model.npz"])
     assert not run.is_complete(CONFIG | {"seed": 4}, ["valid"], [])
     assert run.results("valid").matches
-    run.write_config(CONFIG | {"seed": 4})
-    assert not run.results("valid").matches
     (run.folder / "valid" / "targets.parquet").unlink()
     assert not run.is_complete(CONFIG, ["valid"], [])
 
@@ -97,9 +99,9 @@ def test_a_part_that_is_not_there_is_named(run):
 def test_tables_and_curves_are_none_or_empty_where_they_were_not_kept(run):
     assert run.table("ablation") is None
     assert run.curves() == {}
-    run.write_curves({})
-    assert not run.folder.exists()
-    run.write_curves({"train/loss": [1.0]})
+    write(run, "valid", 0.25)
+    assert run.curves() == {}
+    write(run, "valid", 0.25, curves={"train/loss": [1.0]})
     assert run.curves() == {"train/loss": [1.0]}
     run.write_table("ablation", pd.DataFrame({"loss": [0.5]}))
     table = run.table("ablation")
@@ -108,10 +110,11 @@ def test_tables_and_curves_are_none_or_empty_where_they_were_not_kept(run):
 
 
 def test_a_newcomer_counts_once_with_the_mean_over_given_items(run):
-    run.write_results("valid", evaluation("valid", 0.25), record(0.25))
+    write(run, "valid", 0.25)
     per_user = pd.DataFrame({"user_id": ["u", "u", "v"], "given": [0, 5, 0], "ndcg_10": [0.0, 1.0, 0.25]})
+    results = run.results("valid")
     write_parquet(run.folder / "valid" / "per_user.parquet", per_user)
-    assert run.results("valid").by_user["ndcg_10"].to_dict() == {"u": 0.5, "v": 0.25}
+    assert results.by_user["ndcg_10"].to_dict() == {"u": 0.5, "v": 0.25}
 
 
 def test_every_setting_counts_for_the_hash_and_their_order_does_not():
@@ -119,6 +122,26 @@ def test_every_setting_counts_for_the_hash_and_their_order_does_not():
     other = dataclasses.replace(ItemKNNSettings(), neighbours=7)
     assert hash_config(CONFIG) != hash_config(run_config(KEY, "1_knn_baseline", "next", 2, other, "data", "split"))
     assert row_name({"model": "als", "preset": "classic"}) == "als/classic"
+
+
+def test_settings_curves_and_model_of_a_final_run_stay_beside_its_results(run):
+    write(run, "test", 0.5, curves={"refit/loss": [1.0]})
+    write(run, "valid", 0.25, CONFIG | {"split_seed": 9}, curves={"train/loss": [2.0]})
+    assert run.parts == ["valid", "test"]
+    assert run.config() == CONFIG
+    assert run.curves() == {"refit/loss": [1.0]}
+    assert run.results("test").matches
+    assert not run.results("valid").matches
+
+
+def test_a_rerun_of_the_same_settings_keeps_what_was_added_and_another_does_not(run, caplog):
+    write(run, "valid", 0.25)
+    run.write_table("ablation", pd.DataFrame({"loss": [0.5]}))
+    write(run, "valid", 0.25)
+    assert run.table("ablation") is not None
+    write(run, "valid", 0.25, CONFIG | {"split_seed": 9})
+    assert run.table("ablation") is None, "it is that of other settings"
+    assert "ablation.parquet is not of this training" in caplog.text
 
 
 def test_published_runs_are_still_what_their_settings_make_them():

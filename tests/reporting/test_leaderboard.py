@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from common.reporting.leaderboard import finished_runs, leaderboard, markdown, text, write_leaderboard
-from common.utils.io import read_json, write_json
+from common.utils.io import read_json
+from tests.runs import rewrite
 
 
 @pytest.fixture
 def folder(ran, small_data, tmp_path):
     """A copy of the folder of a split with four runs."""
-    return shutil.copytree(ran / small_data.name / "listen", tmp_path / "listen")
+    return shutil.copytree(ran / small_data.name / "listen", tmp_path / small_data.name / "listen")
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_row_without_test_results_is_kept_and_has_none(folder, split):
 
 def test_test_results_of_older_settings_are_left_out_with_a_warning(folder, split, caplog):
     path = folder / "item_knn/tuned/seed0/valid/metrics.json"
-    write_json(path, read_json(path) | {"config_sha256": "0" * 64})
+    rewrite(path, config_sha256="0" * 64)
     assert set(finished_runs(folder, split)[1]["model"]) == {"random", "popularity"}
     assert "1 test results of other settings" in caplog.text
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.experiments.run import Run
+from common.experiments.run import PartResults, Run
 from common.reporting.results_json import HEADLINE, _row, blocks, gather, headline_table
 from common.utils.io import read_json, write_json
 
@@ -62,6 +62,6 @@ def test_only_named_rows_and_protocols_are_gathered(ran, small_data):
 def test_a_run_that_did_not_record_its_machine_is_of_none(tmp_path):
     record = {"seed": 3, "config_sha256": "c", "commit": "d", "dirty": False, "threads": 1}
     write_json(tmp_path / "test" / "metrics.json", record)
-    write_json(tmp_path / "config.json", {"settings": {}})
-    [run] = _row({}, [Run(tmp_path).results("test")])["runs"]
+    write_json(tmp_path / "config.json", {"settings": {}, "seed": 3})
+    [run] = _row({}, [PartResults(Run(tmp_path), "test")])["runs"]
     assert (run["threads"], run["machine"]) == (1, None)

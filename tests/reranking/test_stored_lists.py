@@ -11,8 +11,7 @@ from common.reranking.item_facts import Reranking
 from common.reranking.stored_lists import StoredLists, reordered, write_run
 from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
-from common.utils.io import write_json
-from tests.runs import finish
+from tests.runs import finish, rewrite
 
 FIELDS = ("items", "scores", "target_scores", "target_ranks", "target_ranks_sampled")
 
@@ -49,7 +48,7 @@ def test_reranked_lists_are_a_run_beside_the_models_own(run, small_data, small_s
 
 
 def test_a_run_on_other_data_is_refused(run, small_data):
-    write_json(run.folder / "config.json", run.config() | {"data_sha256": "other"})
+    rewrite(run.folder / "config.json", data_sha256="other")
     with pytest.raises(UserError, match="is on other data than"):
         StoredLists(run, small_data)
 

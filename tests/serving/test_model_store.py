@@ -1,11 +1,16 @@
+import dataclasses
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common.data.synthetic.generator import SyntheticSettings
 from common.serving.model_store import ModelStore
 from common.utils.errors import UserError
-from common.utils.io import ROOT
+from common.utils.io import ROOT, read_json, write_json
+from common.utils.manifests import sealed
+from tests.runs import unsealed
 from tests.serving.saved_models import save_models, write_own_folder
 
 
@@ -48,3 +53,20 @@ def test_only_flags_that_are_not_the_default_are_named():
     made = SyntheticSettings(users=60)
     store = ModelStore.of("synthetic", "next-s2", "tuned", ROOT / "data", ROOT / "outputs", made)
     assert store.flags == "--dataset synthetic --protocol next --split-seed 2 --synthetic.users 60"
+
+
+def test_a_model_whose_files_are_not_of_one_training_is_refused(saved, tmp_path):
+    folder, train = saved
+    out = shutil.copytree(folder / "out", tmp_path / "out")
+    store = dataclasses.replace(store_of(folder), output_dir=out)
+    about = store.folder("als") / "model.json"
+    write_json(about, sealed(read_json(about) | {"seed": 1}))
+    store.open("als", train.catalogue_sha256)
+    with np.load(store.folder("als") / "model.npz") as kept:
+        arrays = dict(kept)
+    np.savez(store.folder("als") / "model.npz", **(arrays | {"item_factors": arrays["item_factors"][:3]}))
+    with pytest.raises(UserError, match=r"model\.npz .*; train als again"):
+        store.open("als", train.catalogue_sha256)
+    unsealed(about)
+    with pytest.raises(UserError, match=r"model\.npz is missing or damaged; train als again"):
+        store.open("als", train.catalogue_sha256)

@@ -7,7 +7,14 @@ import pytest
 
 from common.training.settings import TrainingSettings
 from common.utils.errors import UserError
+from common.utils.io import read_json, write_json
 from tests.training.test_trainer import BATCH, flip, kept_in, run
+
+
+def unseal(path: Path, **changes: Any) -> None:
+    """Change values of a checkpoint of an earlier version, which had no seal."""
+    content = read_json(path) | changes
+    write_json(path, {key: value for key, value in content.items() if key != "seal"})
 
 
 @pytest.mark.parametrize(
@@ -16,8 +23,14 @@ from tests.training.test_trainer import BATCH, flip, kept_in, run
         (lambda folder: (folder / "last.json").write_text("{"), r"last\.json is not valid JSON"),
         (
             lambda folder: (folder / "last.json").write_text("[1]"),
-            r"last\.json is not a checkpoint; leave out --resume",
+            r"last\.json is not a checkpoint, or damaged; leave out --resume",
         ),
+        (
+            lambda folder: write_json(folder / "last.json", read_json(folder / "last.json") | {"epoch": 2}),
+            r"last\.json is not a checkpoint, or damaged; leave out --resume",
+        ),
+        (lambda folder: unseal(folder / "last.json", curves=7), r"last\.json is damaged .*; leave out --resume"),
+        (lambda folder: unseal(folder / "last.json", since_best="x"), r"last\.json is damaged .*; leave out --resume"),
         (lambda folder: flip(next(folder.glob("last-*"))), r"safetensors is missing or damaged .*; leave out --resume"),
         (lambda folder: next(folder.glob("last-*")).unlink(), r"safetensors is missing or damaged .*; leave out --res"),
         (lambda folder: next(folder.glob("best-*")).write_bytes(b""), r"best-.*missing or damaged .*; leave out"),

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -108,14 +108,9 @@ class TreeRecommender(TwoStageRecommender):
                 temporary.write_bytes(as_bytes(trees))
         super().write(folder)
 
-    @classmethod
-    def load(cls, folder: Path | str, train: TrainView | None = None, **how: Any) -> Self:
-        """Read a saved model; of the trees' files only the arrays are read."""
-        model = super().load(folder, train, **how)
-        model.ranker.trees, model.ranker.plays_trees = (
-            cls._read_trees(Path(folder) / name) for name in (RANKER, PLAYS)
-        )
-        return model
+    def read_more(self, folder: Path) -> None:
+        """Read the trees; of their files only the arrays are read."""
+        self.ranker.trees, self.ranker.plays_trees = (self._read_trees(folder / name) for name in (RANKER, PLAYS))
 
     @classmethod
     def _read_trees(cls, path: Path) -> Trees | None:

@@ -1,5 +1,6 @@
 """What the page shows of each data set and protocol: the rows with their results, split and commits."""
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from common.experiments.outputs import Outputs, RowResults, collect, results_of_
 from common.experiments.run import row_name
 from common.reporting.leaderboard import KEYS, leaderboard, means
 from common.splits.protocols import N_GIVEN, PROTOCOLS
+from common.utils.errors import UserError
 from common.utils.io import read_json
 
 GROUPS = {
@@ -113,8 +115,10 @@ def read_board(folder: Path, data_dir: Path) -> Leaderboard | None:
 def _split_in_use(folder: Path, data_dir: Path) -> str:
     """Hash of the split on disk; of the newest run's where the data are not at hand."""
     path = data_dir / folder.parent.name / "splits" / folder.name / "split.json"
-    if path.exists():
-        return read_json(path)["split_sha256"]
+    with contextlib.suppress(UserError):  # a damaged one is drawn anew by the next stage
+        info = read_json(path) if path.exists() else None
+        if isinstance(info, dict) and isinstance(info.get("split_sha256"), str):
+            return info["split_sha256"]
     newest = max(runs_in(folder, "valid"), key=lambda run: run.written_at("valid"))
     return newest.results("valid").metrics["split_sha256"]
 

@@ -135,8 +135,11 @@ def _matching_data(board: Leaderboard, data_dir: Path) -> Dataset | None:
     split = folder / "splits" / board.protocol / "split.json"
     if not split.exists() or not (folder / "manifest.json").exists():
         return None
-    data, info = Dataset(board.dataset, folder, read_json(folder / "manifest.json")), read_json(split)
-    same = (info["split_sha256"], info["data_sha256"]) == (board.split_sha256, data.sha256)
+    try:
+        data, info = Dataset(board.dataset, folder, read_json(folder / "manifest.json")), read_json(split)
+        same = (info["split_sha256"], info["data_sha256"]) == (board.split_sha256, data.sha256)
+    except (UserError, KeyError, TypeError):  # damaged: made anew by the next stage
+        return None
     return data if same else None
 
 

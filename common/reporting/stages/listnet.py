@@ -19,7 +19,9 @@ from common.models import HybridListNet
 from common.models.base import Recommender
 from common.plots import preprocessing, two_stage
 from common.training.context import RefitSchedule
+from common.utils.errors import UserError
 from common.utils.io import read_json
+from common.utils.manifests import is_intact
 
 BESIDE = ("als", "ease", "forest", "hist_gradient", "two_tower")
 """Models shown beside the curve of accuracy against similarity."""
@@ -82,7 +84,12 @@ def read_schedule(folder: Path) -> RefitSchedule | None:
     if not path.exists():
         return None
     kept = read_json(path)
-    return RefitSchedule(kept["epoch"], kept["factors"])
+    try:
+        if is_intact(kept):
+            return RefitSchedule(int(kept["epoch"]), [float(factor) for factor in kept["factors"]])
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise UserError(f"{path} is damaged; delete {folder.parent} and run 6_hybrid_listnet.py without --resume")
 
 
 def study_ablation(exp: Experiment) -> list[Path]:

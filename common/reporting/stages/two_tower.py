@@ -12,6 +12,7 @@ from common.experiments.analysis import cold_start as study
 from common.experiments.analysis.embedding import map_of
 from common.experiments.experiment import Experiment
 from common.experiments.outputs import results_of_rows
+from common.experiments.run import INDEX
 from common.models import TwoTower
 from common.models.vector_index import SAMPLE, Index, Kind
 from common.plots import model_comparison, networks
@@ -25,8 +26,10 @@ log = logging.getLogger(__name__)
 
 def keep_index(exp: Experiment, model: TwoTower, kind: Kind) -> None:
     """Make the index, say how well and how fast it answers, and write it beside the model."""
-    index, folder = model.index(kind), exp.run_of(TwoTower).index_folder
+    index, run = model.index(kind), exp.run_of(TwoTower)
+    folder = run.index_folder
     index.save(folder)
+    run.vouch(INDEX)
     n = len(model.histories)
     queries = model.user_vectors(np.arange(n) if n <= SAMPLE else np.random.default_rng(1).permutation(n)[:SAMPLE])
     found = index.measure(Index(model.item_vectors(), "flat"), queries)

@@ -6,6 +6,7 @@ from typing import Any
 from common.serving.store.catalogue import CatalogueTables, Sources, rows_of
 from common.serving.store.feedback import Feedback
 from common.serving.store.schema import PATIENCE, Database
+from common.utils.errors import UserError
 from common.utils.io import read_json
 
 
@@ -55,4 +56,14 @@ def _sources(folder: Path, protocol: str) -> Sources | None:
     manifest, split = folder / "manifest.json", folder / "splits" / protocol / "split.json"
     if not (manifest.exists() and split.exists()):
         return None
-    return Sources(read_json(manifest).get("sha256", ""), read_json(split).get("split_sha256", ""))
+    found = [_text(manifest, "sha256"), _text(split, "split_sha256")]
+    return Sources(*found) if all(found) else None
+
+
+def _text(path: Path, key: str) -> str:
+    """A text in a JSON file; empty where it has none, since then the file is made anew."""
+    try:
+        value = read_json(path)[key]
+    except (UserError, KeyError, TypeError, IndexError):
+        return ""
+    return value if isinstance(value, str) else ""

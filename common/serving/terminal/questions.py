@@ -1,5 +1,6 @@
 """One question to one or several models, its answers printed as tables, side by side, or as JSON."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,12 @@ def _answer(
     models = list(dict.fromkeys(one for name in request.models for one in _trained(service, name)))
     found = []
     for name in models:
-        found.append(query(name))
+        try:
+            found.append(query(name))
+        except UserError as error:
+            if "all" not in request.models or (name == models[-1] and not found):
+                raise
+            print(f"left out: {plain(str(error))}", file=sys.stderr)
         if len(models) > 1:
             service.forget(name)
     if request.json:

@@ -14,6 +14,7 @@ from common.training.context import FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError
 from tests.models.contract_tests import N_ITEMS, N_USERS, QUICK, ContractTests
+from tests.runs import unsealed
 
 SOURCES: dict[str, Any] = {
     "als": ALSSettings(factors=8, iterations=4, regularisation=1.0, alpha=10.0),
@@ -106,6 +107,7 @@ class TwoStageTests(ContractTests):
         with zipfile.ZipFile(tmp_path / RANKER, "w") as archive:
             for name, data in content.items():
                 archive.writestr(name, data)
+        unsealed(tmp_path / "model.json")
         with pytest.raises(UserError, match=r"ranker\.skops is missing or damaged; train"):
             self.kind.load(tmp_path)
 
@@ -116,6 +118,9 @@ class TwoStageTests(ContractTests):
             (tmp_path / RANKER).unlink()
         else:
             (tmp_path / RANKER).write_bytes(damage)
+        with pytest.raises(UserError, match=r"ranker\.skops .*; train"):
+            self.kind.load(tmp_path)
+        unsealed(tmp_path / "model.json")
         with pytest.raises(UserError, match=r"ranker\.skops is missing or damaged; train"):
             self.kind.load(tmp_path)
 

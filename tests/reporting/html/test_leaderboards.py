@@ -6,8 +6,8 @@ import re
 from common.cli.page import main
 from common.models import ItemKNN, Popularity
 from common.reporting.html.leaderboards import find_boards
-from common.utils.io import read_json, write_json
-from tests.runs import finish
+from common.utils.io import read_json
+from tests.runs import finish, rewrite
 
 
 def keys(parts) -> list[str]:
@@ -84,7 +84,7 @@ def test_runs_on_another_split_are_left_out(small_settings):
     finish(small_settings, [Popularity, ItemKNN])
     out = small_settings.output_dir
     for path in out.glob("*/listen/popularity/tuned/seed0/*/metrics.json"):
-        write_json(path, read_json(path) | {"split_sha256": "0" * 64})
+        rewrite(path, split_sha256="0" * 64)
     main(["--output-dir", str(out), "--data-dir", str(small_settings.data_dir)])
     rows = re.findall(r'<tr><td class="model">.*?</tr>', (out / "index.html").read_text(encoding="utf-8"))
     assert len(rows) == 1

@@ -9,7 +9,7 @@ import pytest
 from common.experiments.experiment import Experiment
 from common.models import ALS, Popularity
 from common.reporting.stages import als
-from common.utils.io import read_parquet, write_parquet
+from common.utils.io import read_parquet, write_json, write_parquet
 
 STAGE: Any = als
 """Its figures are named and not drawn here."""
@@ -37,9 +37,9 @@ def test_the_loss_of_the_refit_is_drawn_else_that_of_the_first_fit(exp, tmp_path
     exp.args = dataclasses.replace(exp.args, output_dir=tmp_path)
     run = exp.run_of(ALS)
     assert STAGE.draw_training(exp) == []
-    run.write_curves({"train/loss": [3.0, 2.0]})
+    write_json(run.folder / "curves.json", {"train/loss": [3.0, 2.0]})
     assert STAGE.draw_training(exp) == [("als_loss", ([3.0, 2.0],))]
-    run.write_curves({"train/loss": [3.0, 2.0], "refit/loss": [2.0, 1.0]})
+    write_json(run.folder / "curves.json", {"train/loss": [3.0, 2.0], "refit/loss": [2.0, 1.0]})
     assert STAGE.draw_training(exp) == [("als_loss", ([2.0, 1.0],))]
 
 

@@ -7,7 +7,7 @@ puts them in order is `ranker.py`.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -173,13 +173,10 @@ class HybridListNet(TwoStageRecommender):
         sha256 = write_arrays(folder / WEIGHTS, self.ranker.weights())
         write_json(folder / "model.json", self.description() | {"sha256": sha256})
 
-    @classmethod
-    def load(cls, folder: Path | str, train: TrainView | None = None, **how: Any) -> Self:
-        """Read a saved model and, unless it is for inference only, its preprocessor, which scoring does without."""
-        model = super().load(folder, train, **how)
-        if not model.inference_only:
-            model.ranker.preprocessor = MusicPreprocessor.load_preprocessors(Path(folder))
-        return model
+    def read_more(self, folder: Path) -> None:
+        """Read the preprocessor, unless the model is for inference only, which does without."""
+        if not self.inference_only:
+            self.ranker.preprocessor = MusicPreprocessor.load_preprocessors(folder)
 
     @classmethod
     def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:

@@ -1,0 +1,190 @@
+"""What no manifest vouches for is not read: it is named, that run is left out, and all others are there."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.experiments.outputs import collect, runs_in
+from common.experiments.run import Run
+from common.experiments.stored import run_files
+from common.models import ALS
+from common.utils.errors import UserError
+from common.utils.io import read_json, read_parquet, write_json, write_parquet
+from tests.runs import forget
+
+FILES = (
+    *(f"test/{name}" for name in ("manifest.json", *run_files.RESULTS)),
+    *("config.json", "curves.json", "model/model.json", "model/model.npz"),
+)
+
+
+@pytest.fixture(autouse=True)
+def untold(monkeypatch):
+    """Warnings are given once; here once for each test."""
+    monkeypatch.setattr(run_files, "_told", set())
+
+
+def cut(path: Path, other: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def emptied(path: Path, other: Path) -> None:
+    path.write_bytes(b"")
+
+
+def swapped(path: Path, other: Path) -> None:
+    """Another run's file, of the same size where that is possible: the hash alone tells."""
+    content = other.read_bytes() if other.exists() else b"another"
+    path.write_bytes(content)
+
+
+def of_another_shape(path: Path, other: Path) -> None:
+    if path.suffix == ".json":
+        write_json(path, [])
+    elif path.suffix == ".parquet":
+        write_parquet(path, read_parquet(path).iloc[:3, :1])
+    else:
+        with np.load(path) as saved:
+            np.savez(path, **{name: array[:2] for name, array in saved.items()})
+
+
+def of_another_type(path: Path, other: Path) -> None:
+    if path.suffix == ".json":
+        write_json(path, dict.fromkeys(read_json(path), "x"))
+    elif path.suffix == ".parquet":
+        write_parquet(path, read_parquet(path).astype(str))
+    else:
+        with np.load(path) as saved:
+            np.savez(path, **{name: array.astype(str) for name, array in saved.items()})
+
+
+def flipped(path: Path, other: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+DAMAGES = (cut, emptied, swapped, of_another_shape, of_another_type, flipped)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_named_and_only_its_run_is_left_out(als, split, name, damage, caplog):
+    other = next(split.glob("popularity/*/seed0"))
+    damage(als.folder / name, other / name)
+    told = []
+    try:
+        als.load(ALS)
+    except UserError as error:
+        told.append(str(error))
+    parts = als.parts
+    told += [record.getMessage() for record in caplog.records]
+    assert any(name.split("/")[-1] in sentence and "again" in sentence for sentence in told), told
+    if not name.startswith("model/"):
+        assert parts == ([] if name == "config.json" else ["valid"])
+        with pytest.raises(UserError, match=r"; run its stage again with --resume|is not valid JSON"):
+            als.results("test")
+    assert not als.is_complete(read_config(als, other), ("valid", "test"), ALS.files)
+    assert [run.key.model for run in runs_in(split, "test")][-1] == "popularity"
+    sha256 = Run(other).results("valid").metrics["split_sha256"]
+    expected = {"popularity"} if name == "config.json" else {"als", "popularity"}
+    assert set(collect(split, "valid", sha256)["model"]) == expected
+
+
+def read_config(run: Run, other: Path) -> dict:
+    """The settings as the stage would make them, whatever the file says now."""
+    record = json.loads((run.folder / "valid" / "metrics.json").read_text())
+    settings = {"factors": 4} if record["model"] == "als" else {}
+    return read_json(other / "config.json") | {"model": "als", "settings": settings}
+
+
+def test_a_damaged_file_is_told_once(als, caplog):
+    emptied(als.folder / "test" / "metrics.json", als.folder)
+    assert als.parts == als.parts == ["valid"]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("test/metrics.json", "[]", "is not the record of a run"),
+        ("test/metrics.json", '{"model": "als"}', "is not the record of a run"),
+        ("config.json", "3", "does not hold the settings of a run"),
+        ("curves.json", '{"train/loss": "falls"}', "does not hold curves of a training"),
+        ("test/targets.parquet", "no table", "is not a readable parquet file"),
+    ],
+)
+def test_runs_without_a_manifest_are_read_as_far_as_their_structure_is_right(als, caplog, name, content, sentence):
+    forget(als.folder)
+    assert als.parts == ["valid", "test"]
+    assert "have no manifest that vouches for their files; --resume checks them" in caplog.text
+    (als.folder / name).write_text(content)
+    assert als.parts == ([] if name == "config.json" else ["valid"])
+    assert sentence in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda frame: frame.drop(columns="rank"), "has no column rank"),
+        (lambda frame: frame.iloc[:0], "has no rows"),
+        (lambda frame: frame.assign(rank="first"), "column rank holds no numbers"),
+    ],
+)
+def test_a_table_without_a_manifest_needs_its_columns(als, caplog, change: Callable, sentence):
+    forget(als.folder)
+    path = als.folder / "test" / "recommendations.parquet"
+    write_parquet(path, change(read_parquet(path)))
+    assert als.parts == ["valid"]
+    assert sentence in caplog.text
+
+
+def test_results_of_another_run_without_a_manifest_are_refused(als, split, caplog):
+    forget(als.folder)
+    other = next(split.glob("popularity/*/seed0"))
+    shutil.rmtree(als.folder / "test")
+    shutil.copytree(other / "test", als.folder / "test")
+    (als.folder / "test" / "manifest.json").unlink()
+    assert als.parts == ["valid"]
+    assert "is that of another run" in caplog.text
+
+
+@pytest.mark.parametrize("vouched", [True, False])
+def test_a_description_of_another_training_gives_no_model(als, vouched):
+    """`model.json` of 8 factors, or of another alpha, beside arrays of 4 factors."""
+    about = read_json(als.model_folder / "model.json")
+    if not vouched:
+        forget(als.folder)
+    for change in ({"factors": 8}, {"alpha": 3.0}):
+        settings = about["settings"] | change
+        kept = {"files", "seal", "format"} if not vouched else set()
+        content = {key: value for key, value in about.items() if key not in kept}
+        write_json(als.model_folder / "model.json", content | {"settings": settings, "seed": 1})
+        with pytest.raises(UserError, match=r"model.*(is not of the training|bytes, not|is not the file).*; run "):
+            als.load(ALS)
+
+
+def test_a_model_without_results_is_read_and_one_beside_other_results_is_not(als, split):
+    alone = Run(split / "als" / "mine" / "seed0")
+    shutil.copytree(als.model_folder, alone.model_folder)
+    assert alone.load(ALS).settings.factors == 4
+    shutil.copytree(split / "als" / als.key.preset / "seed0" / "valid", alone.folder / "valid")
+    with pytest.raises(UserError, match=r"is that of|no manifest vouches|not of this training"):
+        alone.results("valid")
+
+
+def test_a_table_that_nothing_vouches_for_is_left_out(als, caplog):
+    table = pd.DataFrame({"loss": [0.5]})
+    als.write_table("ablation", table)
+    assert als.table("ablation") is not None
+    write_parquet(als.folder / "ablation.parquet", table * 2)
+    assert als.table("ablation") is None
+    write_parquet(als.folder / "foreign.parquet", table)
+    assert als.table("foreign") is None
+    assert "ablation.parquet is not the file" in caplog.text
+    assert "foreign.parquet is not of this training" in caplog.text
