@@ -9,9 +9,10 @@ from common.experiments import live_run
 from common.experiments.experiment import Experiment
 from common.experiments.run import Run
 from common.experiments.settings import ModelSettings
-from common.experiments.stored.phase_manifest import PhaseManifest
+from common.experiments.stored.phase_manifest import PhaseManifest, write_manifest
 from common.models.base import Recommender
 from common.utils.io import read_json, write_json
+from common.utils.manifests import entries
 
 STAGE = "1_knn_baseline"
 
@@ -35,6 +36,16 @@ def rewrite(path: Path, **changes: Any) -> None:
         name = path.relative_to(folder).as_posix()
         if manifest is not None and name in manifest.files:
             manifest.add([name])
+
+
+def moved(folder: Path, **changes: Any) -> None:
+    """Make a run that was renamed one of its new name: values of both records, and whom the manifests speak for."""
+    for part in ("valid", "test"):
+        files = read_json(folder / part / "manifest.json")["files"]
+        record = read_json(folder / part / "metrics.json") | changes
+        write_json(folder / part / "metrics.json", record)
+        files |= entries(folder, [f"{part}/metrics.json"])
+        write_manifest(folder, folder, part, record["config_sha256"], files)
 
 
 def forget(folder: Path) -> None:

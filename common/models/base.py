@@ -256,7 +256,7 @@ class Recommender(ABC):
         folder = Path(folder)
         expected = catalogue_sha256 if train is None else checked_view(train).catalogue_sha256
 
-        def read() -> Self:
+        def read() -> Any:
             about = read_about(folder, cls.name)
             if expected not in (None, about["catalogue_sha256"]):
                 raise UserError(f"the model in {folder} was trained on another catalogue; train it again on these data")

@@ -7,6 +7,7 @@ import pytest
 
 from common.cli.report import main
 from common.utils.io import read_json, write_json
+from tests.runs import moved
 from tests.stages import complaint, stage
 
 
@@ -100,12 +101,12 @@ def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_fla
     folder = tmp_path / "out" / small_data.name
     for run in folder.glob("listen*/als/tuned-*"):
         run.rename(run.parent / "tuned")
-        for path in (run.parent / "tuned").glob("seed0/*/metrics.json"):
-            path.write_text(json.dumps(read_json(path) | {"preset": "tuned"}))
+        moved(run.parent / "tuned" / "seed0", preset="tuned")
     flags = [*small_flags, "--models", "forest", "--phase", "final", "--no-importance", "--ablation"]
     stage("3_random_forest_rank.py")([*flags, "--forest.trees", "5"])
     [run] = (folder / "listen" / "forest").glob("tuned-*")
     run.rename(run.parent / "tuned")
+    moved(run.parent / "tuned" / "seed0", preset="tuned")
     for seed in ("0", "1"):
         stage("1_knn_baseline.py")([*small_flags, "--models", "random", "--seed", seed])
     kinds = ("splits", "seeds", "ablation", "plays", "leaderboard")
