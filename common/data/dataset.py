@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from common.data.manifest import FORMAT, READY_MADE, describe_file, hash_frames, read_manifest, without_unused_items
+from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
 from common.data.reading.table import REFUSE
 from common.data.sources.registry import SYNTHETIC, choose_dataset, resolve_name, source_of
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
 from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet
+from common.utils.manifests import entries
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def write_dataset(
         "next_core": next_core,
         "missing": missing,
         "rows": {table: len(frame) for table, frame in frames.items()},
-        "files": {f"{table}.parquet": describe_file(folder / f"{table}.parquet") for table in frames | predefined},
+        "files": entries(folder, (f"{table}.parquet" for table in frames | predefined)),
         "repairs": [dataclasses.asdict(repair) for repair in tables.repairs],
         "notes": tables.notes,
     }

@@ -12,7 +12,7 @@ import pandas as pd
 from common.data.ids import sorted_ids
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Repair, Tables
-from common.utils.io import sha256_file
+from common.utils.manifests import fault
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,6 @@ SHAPE = {
     **dict.fromkeys(("rows", "files", "notes"), dict),
     "repairs": list,
 }
-HASHED_ALWAYS = 64 * 2**20
-"""Files of up to so many bytes are compared by their hash at every use, larger ones where their time is another."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -40,27 +38,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     if not all(isinstance(manifest.get(key), kind) for key, kind in SHAPE.items()):
         return None
-    changed = [name for name, about in manifest["files"].items() if not _is_unchanged(folder / name, about)]
-    if changed:
-        log.warning("%s is not as it was prepared (cut, changed or gone)", folder / changed[0])
-    return None if changed else manifest
-
-
-def describe_file(path: Path) -> dict[str, Any]:
-    """Size, time and hash of a file, by which a later change is seen."""
-    about = path.stat()
-    return {"bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "sha256": sha256_file(path)}
-
-
-def _is_unchanged(path: Path, written: Any) -> bool:
-    try:
-        about = path.stat()
-        if about.st_size != written["bytes"]:
-            return False
-        same = about.st_mtime_ns == written["mtime_ns"] and about.st_size > HASHED_ALWAYS
-        return same or sha256_file(path) == written["sha256"]
-    except (OSError, KeyError, TypeError):
-        return False
+    for name, entry in manifest["files"].items():
+        if wrong := fault(folder / name, entry):
+            log.warning("%s %s: the tables are prepared anew", folder / name, wrong)
+            return None
+    return manifest
 
 
 def without_unused_items(tables: Tables) -> Tables:

@@ -76,6 +76,8 @@ def fault(path: Path, entry: dict[str, Any]) -> str:
             return "is not the file that was written there: changed, damaged, or another run's"
     except OSError as error:
         return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+    except (KeyError, TypeError):
+        return "is described by a damaged manifest"
     return ""
 
 

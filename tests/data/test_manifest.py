@@ -13,6 +13,7 @@ from common.data.manifest import hash_frames, read_manifest
 from common.data.sources import registry
 from common.data.sources.registry import resolve_name
 from common.data.synthetic.generator import SyntheticSettings
+from common.utils import manifests
 from tests.data.handwritten import write_lastfm, write_songs
 from tests.data.worlds import rich_tables
 
@@ -65,7 +66,7 @@ def test_a_manifest_of_another_shape_means_that_nothing_is_prepared(tmp_path, te
 
 
 def test_a_large_file_is_hashed_where_its_time_is_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "HASHED_ALWAYS", 0)
+    monkeypatch.setattr(manifests, "ALWAYS_HASHED", 0)
     data = load_dataset("synthetic", tmp_path, TINY)
     path = data.folder / "items.parquet"
     about = path.stat()

@@ -74,7 +74,7 @@ def _answer(
         except UserError as error:
             if "all" not in request.models or (name == models[-1] and not found):
                 raise
-            print(f"left out: {plain(str(error))}", file=sys.stderr)
+            show(f"left out: {plain(str(error))}", sys.stderr)
         if len(models) > 1:
             service.forget(name)
     if request.json:
