@@ -27,10 +27,12 @@ smoke: $(VENV)/.ready
 .PHONY: story
 story:
 	$(BIN)/python 0_explore.py $(FLAGS)
-	@set -e; for stage in $(STAGES); do for protocol in listen next; do \
+	@set -e; protocols=$$($(BIN)/python -m common protocols --protocols listen next --no-download $(FLAGS)); \
+	test -n "$$protocols" || { echo "nothing to train: the data allow neither protocol"; exit 0; }; \
+	for stage in $(STAGES); do for protocol in $$protocols; do \
 		echo "$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS)"; \
 		$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS); \
-	done; done
+	done; done; \
 	$(BIN)/python -m common report --no-download $(FLAGS)
 
 report: $(VENV)/.ready
