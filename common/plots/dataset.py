@@ -10,7 +10,7 @@ import pandas as pd
 import seaborn as sns
 
 from common.data.tables import AUDIO_FEATURES
-from common.plots.style import PALETTE, correlation_map, figure, percent_axis, plain_log_axis, thousands_axis
+from common.plots.style import PALETTE, bin_edges, correlation_map, figure, percent_axis, plain_log_axis, thousands_axis
 
 GENRES = 8
 """Genres shown: the ones with the most items."""
@@ -26,11 +26,11 @@ def activity(interactions: pd.DataFrame, dataset: str, path: Path) -> None:
         plain_log_axis(left.yaxis)
         plays = rows["weight"]
         most = plays.quantile(0.95)
-        middle.hist(plays[plays <= most], bins=40, color=PALETTE[1])
+        middle.hist(plays[plays <= most], bins=bin_edges(plays[plays <= most], 40), color=PALETTE[1])
         middle.set(
             xlabel="Plays of a user and item", ylabel="Interactions", title=f"Plays, lowest 95% (to {most:,.0f})"
         )
-        right.hist(plays, bins=whole_number_edges(plays.max()), color=PALETTE[1])
+        right.hist(plays, bins=log_edges(plays.min(), plays.max()), color=PALETTE[1])
         right.axvline(plays.median(), color="black", linestyle="--", label=f"median {plays.median():,.0f}")
         right.set(xlabel="Plays (logarithmic)", xscale="log", ylabel="Interactions", title="Plays, all of them")
         plain_log_axis(right.xaxis)
@@ -39,8 +39,14 @@ def activity(interactions: pd.DataFrame, dataset: str, path: Path) -> None:
         thousands_axis(right.yaxis)
 
 
-def whole_number_edges(largest: float, bins: int = 40) -> np.ndarray:
-    """Bin edges that grow by a constant factor and lie between whole numbers, so that no bin is empty by chance."""
+def log_edges(smallest: float, largest: float, bins: int = 40) -> np.ndarray:
+    """Bin edges that grow by a constant factor; of counts, they lie between whole numbers, or bins are empty by chance.
+
+    >>> log_edges(1, 3, 3).tolist(), log_edges(1e-15, 1e-15, 2).tolist()
+    ([0.5, 1.5, 3.5], [1e-15, 2e-15])
+    """
+    if smallest < 0.5:
+        return np.geomspace(smallest, max(largest, 2 * smallest), bins)
     return np.unique(np.round(np.geomspace(1, largest + 1, bins))) - 0.5
 
 
@@ -134,7 +140,9 @@ def audio(known: pd.DataFrame, dataset: str, path: Path) -> None:
     units = {"loudness": "loudness (dB)", "tempo": "tempo (beats per minute)"}
     with figure(path, f"Audio features of {len(known):,} tracks", dataset, panels=3, rows=3, width=4.6) as axes:
         for place, (panel, feature) in enumerate(zip(axes, AUDIO_FEATURES, strict=True)):
-            panel.hist(known[feature].astype(float), bins=50, color=PALETTE[place % 6])
+            panel.hist(
+                known[feature].astype(float), bins=bin_edges(known[feature].dropna(), 50), color=PALETTE[place % 6]
+            )
             panel.set(xlabel=units.get(feature, feature), ylabel="Tracks" if place % 3 == 0 else "")
             thousands_axis(panel.yaxis)
 

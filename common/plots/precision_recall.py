@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullFormatter
 
-from common.plots.style import PALETTE, figure, legend, style
+from common.plots.style import PALETTE, bin_edges, figure, legend, style
 
 
 def precision_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path: Path) -> None:
@@ -25,10 +25,9 @@ def scores(values: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path
     with figure(path, "Scores of held-out and of other items", title, panels=len(values), width=5) as axes:
         for panel, (name, (held_out, others)) in zip(axes, values.items(), strict=True):
             sample = np.concatenate([held_out, others[:: max(1, len(others) // 10_000)]])
-            low, high = np.quantile(sample, [0.001, 0.999])
-            bins = np.linspace(low, max(high, low + 1e-6), 50)
+            bins = bin_edges(np.quantile(sample, [0.001, 0.999]), 49)
             for drawn, label, colour in ((others, "other items", PALETTE[7]), (held_out, "held-out items", PALETTE[1])):
-                shares = np.full(len(drawn), 1 / len(drawn))
+                shares = np.full(len(drawn), 1 / max(1, len(drawn)))
                 panel.hist(np.clip(drawn, *bins[[0, -1]]), bins, weights=shares, label=label, color=colour, alpha=0.65)
             panel.set(xlabel=f"Score of {name}", ylabel="Share of the items", yscale="log")
         legend(axes[-1])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from common.plots.style import PALETTE, correlation_map, figure, thousands_axis
+from common.plots.style import PALETTE, bin_edges, correlation_map, figure, thousands_axis
 
 ANNOTATED = 24
 """With more columns than this, the cells of a heat map are too small for a number."""
@@ -39,21 +39,21 @@ def before_after(before: pd.DataFrame, after: pd.DataFrame, dataset: str, path: 
 def _draw_plays(before: pd.DataFrame, after: pd.DataFrame, top: Any, below: Any) -> None:
     plays = _finite(before["weight"])
     most = float(np.quantile(plays, 0.95)) if len(plays) else 0.0
-    top.hist(plays[plays <= most], bins=40, color=PALETTE[0])
+    top.hist(plays[plays <= most], bins=bin_edges(plays[plays <= most], 40), color=PALETTE[0])
     top.set(title="Before: plays", xlabel=f"Plays, lowest 95% (largest {plays.max(initial=0):,.0f})")
     thousands_axis(top.xaxis)
     top.xaxis.set_major_locator(MaxNLocator(5))
-    below.hist(after["plays_log"], bins=40, color=PALETTE[1])
+    below.hist(after["plays_log"], bins=bin_edges(after["plays_log"], 40), color=PALETTE[1])
     below.set(title="After: plays_log", xlabel="log(1 + plays)")
 
 
 def _draw_energy(before: pd.DataFrame, after: pd.DataFrame, top: Any, below: Any) -> None:
     energy, imputed = _finite(before["energy"]), _imputed(after, "energy")
     missing = 1 - len(energy) / len(before)
-    top.hist(energy, bins=40, color=PALETTE[0])
+    top.hist(energy, bins=bin_edges(energy, 40), color=PALETTE[0])
     top.set(title="Before: energy", xlabel=f"Energy ({missing:.0%} of the interactions without)")
     values = after["energy"].to_numpy(float)
-    below.hist(values[~imputed], bins=40, color=PALETTE[1])
+    below.hist(values[~imputed], bins=bin_edges(values[~imputed], 40), color=PALETTE[1])
     below.set(title="After: energy", xlabel="Scaled energy")
     if imputed.any():  # a bar of them would dwarf all others
         label = f"{imputed.sum():,} imputed here"

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -63,6 +64,18 @@ def figure(
             drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
     finally:
         plt.close(drawing)
+
+
+def bin_edges(values: np.ndarray | pd.Series, bins: int) -> np.ndarray:
+    """Edges of `bins` equal bins over all values, also where these are one value, none, or huge with a tiny spread.
+
+    >>> bin_edges(np.array([1e15, 1e15]), 2).tolist()
+    [999999999999999.0, 1000000000000000.0, 1000000000000001.0]
+    """
+    low, high = (float(np.min(values)), float(np.max(values))) if len(values) else (0.0, 1.0)
+    least = max(1e-9, 8 * bins * float(np.spacing(max(abs(low), abs(high)))))  # narrower bins would have equal edges
+    room = max(0.0, least - (high - low)) / 2
+    return np.linspace(low - room, high + room, bins + 1)
 
 
 def percent_axis(axis: Axis) -> None:

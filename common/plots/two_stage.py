@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from common.plots.style import PALETTE, figure, legend, percent_axis, style
+from common.plots.style import PALETTE, bin_edges, figure, legend, percent_axis, style
 
 SHOWN = 20
 """Features in the figure of importance."""
@@ -97,7 +97,7 @@ def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> No
         against, spread, quantiles, residuals = axes
         _draw_predictions(against, true, predicted, 40, "Pairs")
         against.set_title("Predicted against true")
-        spread.hist(errors, bins=60, density=True, color=PALETTE[0])
+        spread.hist(errors, bins=bin_edges(errors, 60), density=True, color=PALETTE[0])
         grid = np.linspace(errors.min(), errors.max(), 200)
         normal = stats.norm.pdf(grid, errors.mean(), errors.std())
         spread.plot(grid, normal, color=PALETTE[3], label=f"normal, spread {errors.std():.2f}")

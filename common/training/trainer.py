@@ -123,7 +123,7 @@ class Trainer:
             state["step"] += 1
             bar.update(1)
             self._look(epoch, start)
-        tokens = sum(epoch.weight(step) for step in range(epoch.n_batches))
+        tokens = sum(epoch.weight(step) for step in range(epoch.n_batches)) or 1  # nothing to learn from is no loss
         loss = float(parallel.total(self.losses.clone()).sum()) / tokens
         state["seconds"] += time.perf_counter() - start
         state["examples"] += epoch.n_examples

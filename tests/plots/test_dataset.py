@@ -11,7 +11,7 @@ SONGS = pd.DataFrame({name: RNG.random(30) for name in AUDIO_FEATURES}).assign(g
 
 
 def test_bins_lie_between_whole_numbers():
-    edges = dataset.whole_number_edges(100)
+    edges = dataset.log_edges(1, 100)
     assert edges[0] == 0.5 and edges[-1] == 100.5
     assert ((edges + 0.5) % 1 == 0).all()
 
