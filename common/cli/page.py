@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_flags(Settings, argv)
     boards = find_boards(settings.output_dir, settings.data_dir)
     if not boards:
+        if any(settings.output_dir.glob("*/explore/statistics.json")):
+            log.info("no page is written: of the data under %s no model is trained yet", display(settings.output_dir))
+            return
         raise UserError(f"no results under {display(settings.output_dir)}; run a stage first, e.g. 1_knn_baseline.py")
     page = settings.page or settings.output_dir / "index.html"
     write_text(page, render(boards, settings.data_dir, settings.users))

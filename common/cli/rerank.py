@@ -42,7 +42,8 @@ class Settings(DataSettings):
     protocol: str = "listen"
     """Folder of the protocol where the run is named by its model, such as listen, next or listen-s2."""
     methods: tuple[str, ...] = tuple(METHODS)
-    """mmr, calibrated, mmr_calibrated, novelty, less_popular, per_genre, balanced; pipeline: the --pipeline flags."""
+    """mmr, calibrated, mmr_calibrated, novelty, less_popular, per_genre, balanced; pipeline: the --pipeline flags.
+    Without the flag, all but pipeline that the data's features allow."""
     preset: str = "tuned"
     """tuned: strength chosen on validation; classic: the usual ones (mmr 0.3, calibrated 0.5)."""
     strength: Annotated[float | None, Range(0.0, 1e6)] = None
@@ -89,10 +90,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         protocol = folder_name(protocol, settings.split_seed)
     source = StoredLists(Outputs(settings.output_dir).find(settings.run, data.name, protocol), data)
     search = StrengthSearch(settings.preset, settings.strength, settings.loss, settings.pipeline)
-    search.check(settings.methods, source.facts["valid"])
+    methods = search.possible(source.facts["valid"]) if settings.methods == tuple(METHODS) else settings.methods
+    search.check(methods, source.facts["valid"])
     base = source.metrics(Reranking())
     rows: list[dict[str, Any]] = []
-    for name in settings.methods:
+    for name in methods:
         tried = search.run(source, name, base["ndcg_10"])
         chosen = next(row for row in tried if row["chosen"])
         if chosen["ndcg_10"] < (1 - settings.loss) * base["ndcg_10"]:

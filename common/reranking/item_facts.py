@@ -54,7 +54,12 @@ class Reranking:
                 f"--{flag}.diversity {self.diversity:g} and --{flag}.calibration {self.calibration:g} are shares of "
                 "one whole: give two that sum to 1 or less"
             )
-        lacking = {
+        if found := self.lacking(facts):
+            raise UserError(f"--{flag}.{found[0]}: the data has no {found[1]}; leave the flag out")
+
+    def lacking(self, facts: "ItemFacts") -> tuple[str, str] | None:
+        """The first setting, as a flag spells it, that needs what the data lacks, and what that is."""
+        lacks = {
             "diversity": facts.space(self.space) is None and f"features of items ({self.space})",
             "calibration": facts.mix(self.mix) is None and f"features of items ({self.mix})",
             "per_artist": facts.artists is None and "column artist of items",
@@ -63,9 +68,8 @@ class Reranking:
             "no_explicit": facts.explicit is None and "column explicit of items",
             "recent_days": facts.now is None and "timestamps of interactions",
         }
-        for name, lacks in lacking.items():
-            if lacks and getattr(self, name):
-                raise UserError(f"--{flag}.{name.replace('_', '-')}: the data has no {lacks}; leave the flag out")
+        missing = ((name.replace("_", "-"), what) for name, what in lacks.items() if what and getattr(self, name))
+        return next(missing, None)
 
 
 @dataclass(frozen=True)

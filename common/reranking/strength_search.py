@@ -1,5 +1,6 @@
 """Re-ranking methods, and their trade-off weights (strengths) chosen on validation."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from common.experiments.presets import preset_label
 from common.reranking.item_facts import ItemFacts, Reranking
 from common.reranking.stored_lists import StoredLists
+from common.utils.errors import UserError
 
+log = logging.getLogger(__name__)
 LOSS = 0.05
 """Share of validation's NDCG@10 that a chosen strength may cost, unless another is given."""
 
@@ -73,9 +76,23 @@ class StrengthSearch:
 
     def check(self, methods: Iterable[str], facts: ItemFacts) -> None:
         """Raise a UserError for the first strength that is out of range or needs what the data lacks."""
+        self.beside.check(facts, PIPELINE)
         for name in methods:
+            if found := self._lacking(name, facts):
+                raise UserError(f"--methods {name}: the data has no {found}; leave it out")
             for strength in self.strengths_of(name):
                 self.settings_of(name, strength).check(facts, PIPELINE)
+
+    def possible(self, facts: ItemFacts) -> list[str]:
+        """All methods but those that need what the data lack, which are named."""
+        for name in METHODS:
+            if found := self._lacking(name, facts):
+                log.info("%s is passed over: the data has no %s", name, found)
+        return [name for name in METHODS if not self._lacking(name, facts)]
+
+    def _lacking(self, name: str, facts: ItemFacts) -> str:
+        found = self.settings_of(name, self.strengths_of(name)[-1]).lacking(facts)
+        return found[1] if found else ""
 
     def run(self, lists: StoredLists, name: str, ndcg: float) -> list[dict[str, Any]]:
         """A row per strength with its metrics on validation: method, strength, chosen, and all metrics.
