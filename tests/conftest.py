@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for. No test reaches the network, tracks a run or reads settings from outside."""
 
+import base64
 import logging
 import os
 import socket
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from common.data.dataset import Dataset, load_dataset
 from common.data.sources.registry import LASTFM, SYNTHETIC, find_sources
@@ -16,6 +18,10 @@ from common.experiments.settings import ModelSettings
 from common.utils.errors import UserError
 
 torch.set_num_threads(1)  # toy networks: a second thread only waits for the first
+BLANK = base64.b64decode(
+    b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
+)
+"""A PNG of one pixel."""
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = SyntheticSettings(users=60, items=200, seed=1)
 """Generated data that is prepared in a tenth of a second and still large enough for every protocol."""
@@ -56,6 +62,18 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def composed_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures get all their lines, bars and texts, but no pixels, which take most of a stage's time on toy data."""
+    if "plots" in request.path.parts or request.node.get_closest_marker("rendered"):
+        return
+
+    def save(self: Figure, file: str | Path, **options: object) -> None:
+        Path(file).write_bytes(BLANK)
+
+    monkeypatch.setattr(Figure, "savefig", save)
 
 
 @pytest.fixture(scope="session")
