@@ -51,6 +51,7 @@ def ran(monkeypatch):
     return done
 
 
+@pytest.mark.rendered
 def test_what_is_missing_is_run_and_pages_are_written(flags, ran, small_data, tmp_path, capsys):
     page = tmp_path / "README.md"
     page.write_text(page.read_text().replace("synthetic-x", small_data.name))

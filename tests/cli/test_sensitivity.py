@@ -41,6 +41,7 @@ def ran(trained, small_data, tmp_path):
     return tmp_path / "out" / small_data.name
 
 
+@pytest.mark.rendered
 def test_every_variant_is_printed_drawn_and_written(ran, small_flags, capsys):
     main([*small_flags, *MODELS])
     said = capsys.readouterr().out

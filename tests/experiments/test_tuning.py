@@ -364,6 +364,7 @@ def test_a_network_is_really_searched(experiment, tmp_path):
 # The figure
 
 
+@pytest.mark.rendered
 def test_importance_is_drawn_and_finds_the_setting_that_matters(experiment, tmp_path, monkeypatch):
     value = {"now": 0.0}
 

@@ -14,6 +14,7 @@ PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_
 FILES = {"metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet"}
 
 
+@pytest.mark.rendered
 def test_stage_0_prepares_splits_describes_and_draws(small_flags, small_data, tmp_path, capsys):
     flags = [*small_flags, "--data-dir", str(tmp_path / "data")]
     stage("0_explore.py")(flags)

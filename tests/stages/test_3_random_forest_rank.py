@@ -61,6 +61,7 @@ def test_stage_3_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
         assert 0 < measured["plays_spearman"] < 1
 
 
+@pytest.mark.rendered
 def test_the_ablation_names_every_group(small_flags, small_data, tmp_path, capsys):
     flags = [*small_flags, *QUICK, "--models", "forest", "--phase", "select", "--ablation", "--no-importance"]
     stage("3_random_forest_rank.py")(flags)

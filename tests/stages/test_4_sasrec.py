@@ -230,6 +230,7 @@ def test_users_are_grouped_by_the_length_of_their_history():
     assert least_of_groups(np.arange(100), 5).tolist() == [0, 20, 40, 60, 80]
 
 
+@pytest.mark.rendered
 def test_training_without_validation_is_drawn(tmp_path):
     training_curves({"train/loss": [3.0, 2.0], "refit/loss": [2.5]}, "toy", tmp_path / "one.png")
     training_curves({"train/loss": [3.0, 2.0], "val/ndcg_10": [None, 0.2]}, "toy", tmp_path / "two.png")

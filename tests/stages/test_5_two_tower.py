@@ -33,7 +33,7 @@ def test_stage_5_goes_from_flags_to_lists_an_index_and_figures(small_flags, smal
     [run] = folder.glob("two_tower/*/seed0")
     assert (run / "test" / "metrics.json").exists()
     for name in ("two_tower_training", "two_tower_map"):
-        assert (folder / "figures" / f"{name}.png").stat().st_size > 10_000
+        assert (folder / "figures" / f"{name}.png").is_file()
     assert "recall@100 1.0000" in said
     assert "like " in said
     assert said.count("for user") == 3
