@@ -10,7 +10,9 @@ from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
-from common.utils.errors import UserError, unknown_name
+from common.utils.errors import UserError, check_known
+from common.utils.logs import log_to
+from common.utils.terminal import show
 
 
 @dataclass(frozen=True)
@@ -23,21 +25,19 @@ class Settings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        for name in self.protocols:
-            if name not in PROTOCOLS:
-                raise unknown_name("protocol", name, PROTOCOLS)
+        check_known("protocol", PROTOCOLS, *self.protocols)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Try each protocol; exit code 0, whichever of them can be drawn."""
     settings = parse(Settings, argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)  # stdout: names alone
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic)
+    log_to(sys.stderr)  # stdout: names alone
+    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
     for protocol in settings.protocols:
         try:
             load_split(data, folder_name(protocol, settings.split_seed))
         except UserError as impossible:
             logging.getLogger(__name__).info("%s is passed over: %s", protocol, impossible)
         else:
-            print(protocol)
+            show(protocol)

@@ -1,7 +1,9 @@
 """One look for all figures: titled, labelled, colour-blind safe, readable on a slide."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 
 from common.utils.io import atomic
 
+OTHER_SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Devanagari", "Noto Sans Arabic", "Arial Unicode MS")
 MARKERS = "osD^vPX*<>hd"
 
 
@@ -37,6 +41,13 @@ matplotlib.use("Agg")
 PALETTE = sns.color_palette("colorblind")
 
 
+@cache
+def fonts() -> list[str]:
+    """The font of all figures, then those installed that have other scripts; a letter that none has is a box."""
+    installed = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in installed)]
+
+
 @contextmanager
 def figure(
     path: Path, title: str, dataset: str, panels: int = 1, rows: int = 1, width: float = 6.4, height: float = 4.8
@@ -47,7 +58,7 @@ def figure(
     The axes are not typed: matplotlib's annotations refuse the arrays and dates that it takes.
     The data set's name stands beside the title, so that no picture of generated data passes for a real one.
     """
-    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", rc={"font.family": fonts()})
     drawing, axes = plt.subplots(
         rows,
         panels,
@@ -60,7 +71,8 @@ def figure(
         for panel in axes.flat:
             panel.set_visible(rows == 1 or panel.has_data())
         drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
-        with atomic(path) as temporary:
+        with atomic(path) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
             drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
     finally:
         plt.close(drawing)

@@ -115,7 +115,7 @@ class Trainer:
         if parallel.world() > 1:  # every process drops other values
             torch.manual_seed(hash((self.seed, number, state["step"], parallel.rank())) % 2**63)
         self.network.train()
-        start = time.perf_counter()
+        start, rate = time.perf_counter(), 0.0
         while state["step"] < epoch.n_batches:
             step = state["step"]
             rate = learning_rate(self.settings, number - 1 + (step + 1) / epoch.n_batches, state["factors"][-1])

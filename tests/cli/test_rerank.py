@@ -18,7 +18,7 @@ from common.reranking import stored_lists
 from common.reranking.strength_search import METHODS
 from common.utils.io import read_json, read_parquet, write_json
 from tests.conftest import SMALL
-from tests.runs import finish
+from tests.runs import finish, forget
 from tests.stages import complaint
 
 
@@ -137,6 +137,7 @@ def test_a_run_without_test_results_gets_none(flags, folder):
     assert not (run / "test").exists()
 
 
+@pytest.mark.rendered
 def test_the_figures_are_drawn(flags, folder, monkeypatch):
     monkeypatch.setattr(stored_lists, "draw_accuracy", draw_accuracy)
     monkeypatch.setattr(plots, "trade_offs", trade_offs)
@@ -153,7 +154,7 @@ def test_the_figures_are_drawn(flags, folder, monkeypatch):
         (["--methods", "pipeline"], "say with --pipeline flags what is to be done"),
         (["--methods", "novelty", "--preset", "classic"], "--methods novelty has no classic strength"),
         (["--preset", "tunde"], "unknown preset 'tunde'"),
-        (["--methods", "mmr", "--strength", "2"], "--strength 2: mmr takes a number from 0 to 1"),
+        (["--methods", "mmr", "--strength", "2"], "--strength 2: mmr takes a number, 0 to 1"),
         (
             ["--methods", "per_genre", "--strength", "2.5"],
             "--strength 2.5: per_genre takes a whole number, 0 to 1,000,000",
@@ -175,6 +176,7 @@ def test_a_mistake_is_one_sentence(more, said, flags, folder, capsys):
 def test_a_run_that_does_not_fit_is_refused(flags, folder, capsys):
     run = folder / "als" / "tuned" / "seed0"
     config, record = read_json(run / "config.json"), read_json(run / "test" / "metrics.json")
+    forget(run)  # what vouches for these files
     write_json(run / "config.json", config | {"model": "als+mmr"})
     assert "is re-ranked already; name the run of als" in complaint(capsys, main, *flags, "--run", "als")
     write_json(run / "config.json", config | {"data_sha256": "0"})

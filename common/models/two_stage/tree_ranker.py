@@ -4,6 +4,7 @@ The order is learned pointwise: a candidate's score is the share of positives am
 the second stage of Covington et al. 2016.
 """
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,7 +131,9 @@ def fit_trees(estimator: Any, features: np.ndarray, target: np.ndarray, weights:
     Boosting with more than one OpenMP thread, and a forest that predicts with several, add up their sums in an order
     that changes from run to run.
     """
-    with threadpool_limits(1, "openmp"):
+    with threadpool_limits(1, "openmp"), warnings.catch_warnings():
+        # On tiny data a small share of few rows is what the settings ask for.
+        warnings.filterwarnings("ignore", message="Using the fractional value max_samples", category=UserWarning)
         estimator.fit(features, target, sample_weight=weights)
     if hasattr(estimator, "n_jobs"):
         estimator.n_jobs = 1
