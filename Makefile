@@ -1,6 +1,7 @@
 # run: the whole pipeline on the real data, or on generated data if they are not available
 # smoke: the same on a small generated data set      test, lint: what every change must pass, without any service
 # test-all: test, and what needs a browser
+# fuzz: readers and stored files under EXAMPLES random inputs each
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B
 # audit: check a split for leakage                   xray: the same models under other evaluation protocols
@@ -10,12 +11,13 @@ DATASET ?= auto
 # FLAGS go to every script, STAGE_FLAGS to the stages with models: make run STAGE_FLAGS="--preset classic"
 FLAGS ?=
 STAGE_FLAGS ?=
+EXAMPLES ?= 2000
 VENV := .venv
 BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test test-all lint report table page dashboard xray audit ask clean
+.PHONY: run smoke test test-all fuzz lint report table page dashboard xray audit ask clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -61,6 +63,9 @@ test: $(VENV)/.ready-dev
 
 test-all: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: $(VENV)/.ready-dev
+	FUZZ_EXAMPLES=$(EXAMPLES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m fuzz tests
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

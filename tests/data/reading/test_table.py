@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.data.dataset import load_dataset
@@ -17,6 +17,7 @@ from common.data.reading.schema import INTERACTIONS, ITEM, MISSING, TABLES, USER
 from common.data.reading.table import Table, read_table
 from common.utils.errors import UserError
 from tests.data.sources.custom.folders import csv, load, refusal, write
+from tests.fuzzing import fuzzed
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
@@ -189,7 +190,6 @@ DIALECTS = st.fixed_dictionaries(
         "encoding": st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
     }
 )
-QUICK = settings(max_examples=100, derandomize=True, deadline=None, database=None)
 
 
 def as_read(text: str) -> str:
@@ -207,7 +207,7 @@ def same_ids(found: Table, rows: list[tuple[str, str]]) -> bool:
     return True
 
 
-@QUICK
+@fuzzed()
 @given(rows=ROWS, dialect=DIALECTS)
 def test_whatever_pandas_writes_is_read_back_or_refused(tmp_path_factory, rows, dialect):
     path = tmp_path_factory.mktemp("any") / "table.csv"
@@ -220,7 +220,7 @@ def test_whatever_pandas_writes_is_read_back_or_refused(tmp_path_factory, rows, 
         assert bad or "spell all alike" in str(error), error
 
 
-@QUICK
+@fuzzed()
 @given(rows=ROWS, kind=st.sampled_from([pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]))
 def test_whatever_arrow_writes_is_read_back_or_refused(tmp_path_factory, rows, kind):
     path = tmp_path_factory.mktemp("any") / "table.parquet"
@@ -233,7 +233,7 @@ def test_whatever_arrow_writes_is_read_back_or_refused(tmp_path_factory, rows, k
         assert bad or "spell all alike" in str(error), error
 
 
-@QUICK
+@fuzzed()
 @given(
     content=st.lists(st.sampled_from([bytes([byte]) for byte in b'user_id,item_id,\t"\n\r7.0\xff\0'])),
     suffix=st.sampled_from(["csv", "tsv", "parquet"]),
@@ -253,7 +253,7 @@ COLUMNS = [column for columns in TABLES.values() for column in columns]
 VALUES = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats() | CELLS
 
 
-@QUICK
+@fuzzed()
 @given(cells=st.lists(VALUES, min_size=1, max_size=5), column=st.sampled_from(COLUMNS))
 def test_any_cell_of_any_column_is_a_value_or_a_sentence(tmp_path_factory, cells, column):
     path = tmp_path_factory.mktemp("any") / "table.csv"
