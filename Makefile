@@ -1,6 +1,6 @@
 # run: the whole pipeline on the real data, or on generated data if they are not available
 # smoke: the same on a small generated data set      test, lint: what every change must pass, without any service
-# test-all: test, and what needs a browser
+# test-all: test, what needs a browser, and every shape of data
 # fuzz: readers and stored files under EXAMPLES random inputs each
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B
@@ -59,7 +59,7 @@ ask: $(VENV)/.ready
 	$(BIN)/python recommend.py
 
 test: $(VENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not thorough"
 
 test-all: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

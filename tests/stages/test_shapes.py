@@ -35,8 +35,10 @@ ok: exit code 0 and what was asked for, of a stage a row for every model but tho
 no: exit code 2 and one sentence; -: exit code 0 and one sentence that there is nothing to show.
 """
 HEADER, *ROWS = [line.split() for line in OUTCOMES.split("\n") if line]
-RENDERED = ("everything", "other_scripts")
+RENDERED = ("other_scripts",)
 """Shapes whose figures are made to the last pixel."""
+ALWAYS = ("two_columns", "everything", "one_user", "one_item")
+"""Shapes that `make test` tries, too; `make test-all` tries all."""
 SCRIPTS = dict(zip("123456", STAGES, strict=True)) | {"0": "0_explore", "next": "1_knn_baseline"}
 
 
@@ -92,9 +94,11 @@ class Ask:
             assert "popularity" in printed or "1  " in printed
 
 
-@pytest.mark.parametrize(
-    "row", [pytest.param(row, marks=[pytest.mark.rendered] * (row[0] in RENDERED), id=row[0]) for row in ROWS]
-)
+def marks(shape: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.rendered] * (shape in RENDERED) + [pytest.mark.thorough] * (shape not in ALWAYS)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, marks=marks(row[0]), id=row[0]) for row in ROWS])
 def test_every_stage_and_command_ends_as_it_should(row, tmp_path, capsys):
     ask = Ask(row[0], tmp_path)
     for name, outcome in zip(HEADER[1:], row[1:], strict=True):
