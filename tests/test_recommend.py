@@ -188,8 +188,8 @@ NASTY = "Robert'); DROP TABLE items;--"
         (["--like", "Muse", "--model", "alz"], "did you mean 'als'"),
         (["--like", "Muse", "--model", "ease"], "train it with `python 2_als.py --models ease --dataset"),
         (["--like", "Muse", "--preset", "classic"], "--preset classic`"),
-        (["--like", "Muse", "-k", "0"], "-k 0: ask for 1 to 1,000"),
-        (["--like", "Muse", "-k", "100000000"], "ask for 1 to 1,000"),
+        (["--like", "Muse", "-k", "0"], "-k 0: give 1 to 1,000"),
+        (["--like", "Muse", "-k", "100000000"], "give 1 to 1,000"),
         (["--like", "Muse", "--protocol", "lisen"], "did you mean 'listen'"),
         (["--like", "Muse", "--similar", "Muse"], "three questions"),
         (["--json"], "need a question"),
@@ -228,7 +228,7 @@ def test_a_damaged_model_is_named(refused, model_store):
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
     try:
-        assert "model.npz is missing or damaged" in refused("--like", "Muse", "--model", "als")
+        assert "model.npz has 100 bytes, not the" in refused("--like", "Muse", "--model", "als")
     finally:
         path.write_bytes(whole)
 

@@ -82,6 +82,8 @@ def twice(tmp_path_factory) -> tuple[Path, Path]:
 def values(path: Path) -> Any:
     """What a file says that must not change."""
     content = read_json(path)
+    if path.name == "manifest.json":  # times, and hashes of files with times in them, stand in it
+        return content | {"seal": "", "files": sorted(content["files"])}
     return (
         {key: value for key, value in content.items() if key not in PASSING} if path.name == "metrics.json" else content
     )

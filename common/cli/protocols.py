@@ -1,4 +1,4 @@
-"""The protocols that a data set allows, each on a line of stdout; stderr says why the others are passed over."""
+"""The protocols that a data set allows, a line each; stderr says why others are passed over."""
 
 import logging
 import sys

@@ -77,8 +77,9 @@ class Histories:
         times = None if timestamps is None else timestamps[order]
         return Histories(indptr, items[order].astype(np.int32), weights[order].astype(np.float32), n_items, times)
 
-    def take(self, rows: np.ndarray) -> "Histories":
+    def take(self, rows: np.ndarray | Sequence[int]) -> "Histories":
         """The histories of some users, in the order of `rows`, int (n,); an empty one for -1."""
+        rows = np.asarray(rows, np.int64)
         lengths = np.where(rows >= 0, self.lengths[rows], 0)
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         source = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - self.indptr[rows], lengths)

@@ -7,8 +7,9 @@ import pytest
 from common.cli import batch_recommend
 from common.models.neural.two_tower.model import TwoTower
 from common.splits.train_view import load_train_view
-from common.utils.io import read_json, read_parquet, write_json
+from common.utils.io import read_json, read_parquet
 from tests.conftest import SMALL
+from tests.runs import rewrite
 from tests.stages import complaint, stage
 from tests.stages.test_5_two_tower import QUICK
 
@@ -46,7 +47,7 @@ def test_people_from_a_file_get_lists_of_new_items(trained, small_data, tmp_path
     table = pd.DataFrame({"user_id": ["b", "a", "b", "b", "c"], "item_id": [ids[4], ids[9], ids[4], ids[2], "nothing"]})
     table.to_csv(tmp_path / "people.csv", index=False)
     output = tmp_path / "lists.parquet"
-    asked = ["--histories", str(tmp_path / "people.csv"), "-k", str(10**9), "--output", str(output)]
+    asked = ["--histories", str(tmp_path / "people.csv"), "-k", str(10**6), "--output", str(output)]
     batch_recommend.main([*flags, *asked])
     assert "1 of 5 rows name items outside the catalogue" in capsys.readouterr().out
     found = pd.read_parquet(output)
@@ -79,11 +80,11 @@ def test_a_run_on_other_data_or_another_split_is_refused(trained, tmp_path, caps
     flags, run = trained
     config = read_json(run / "config.json")
     for name in ("data_sha256", "split_sha256"):
-        write_json(run / "config.json", config | {name: "other"})
+        rewrite(run / "config.json", **{name: "other"})
         said = complaint(capsys, batch_recommend.main, *flags, "--output", str(tmp_path / "lists.parquet"))
         assert "was fitted on other data" in said
         assert "run 5_two_tower.py again" in said
-    write_json(run / "config.json", config)
+        rewrite(run / "config.json", **{name: config[name]})
 
 
 def test_mistakes_are_told_in_a_sentence_and_the_former_file_stays(trained, small_data, tmp_path, capsys):
@@ -101,7 +102,7 @@ def test_mistakes_are_told_in_a_sentence_and_the_former_file_stays(trained, smal
     nowhere = [flag if flag != str(run) else str(tmp_path / "nowhere") for flag in flags]
     assert "cannot read" in complaint(capsys, main, *nowhere)
     (run / "index" / "index.json").rename(run / "index" / "away.json")
-    assert "holds no index; run 5_two_tower.py" in complaint(capsys, main, *flags)
+    assert "index.json is missing; run its stage again" in complaint(capsys, main, *flags)
     (run / "index" / "away.json").rename(run / "index" / "index.json")
     people.write_text("user_id,item_id\nx,\n")
     assert "column item_id: nothing is no id" in complaint(capsys, main, *flags, "--histories", str(people))

@@ -14,9 +14,9 @@ from common.models.knn.content_knn import TagKNN
 from common.models.knn.item_knn import ItemKNN
 from common.models.knn.user_knn import UserKNN
 from common.reporting.comparison import compare
-from common.utils.io import read_json, read_parquet, write_json
+from common.utils.io import read_json, read_parquet
 from tests.conftest import SMALL
-from tests.runs import finish
+from tests.runs import finish, rewrite
 from tests.stages import complaint
 
 FEW = ("popularity", "item_knn", "user_knn")
@@ -113,10 +113,10 @@ def test_settings_of_another_command_are_owned_up_to(ran, flags, tmp_path, capsy
     folder = ran / "user_knn" / "tuned" / "seed0"
     whole = read_json(folder / "config.json")
     try:
-        write_json(folder / "config.json", whole | {"settings": {"neighbours": 1}})
+        rewrite(folder / "config.json", settings={"neighbours": 1})
         main(["popularity", "user_knn", *flags, "--metrics", "ndcg_10"])
     finally:
-        write_json(folder / "config.json", whole)
+        rewrite(folder / "config.json", settings=whole["settings"])
     assert "other settings than these results" in capsys.readouterr().out
 
 

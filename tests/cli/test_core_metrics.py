@@ -1,7 +1,5 @@
 """The command that prints the core metrics of runs and writes their files."""
 
-import json
-
 import pytest
 
 from common.cli import core_metrics
@@ -13,7 +11,7 @@ from common.models.knn.item_knn import ItemKNN
 from common.models.linear.ease import EASE
 from common.utils.io import read_json
 from tests.conftest import ROOT, SMALL
-from tests.runs import finish
+from tests.runs import finish, rewrite
 from tests.stages import complaint
 
 
@@ -49,7 +47,7 @@ def test_without_names_it_is_all_runs_on_the_part_that_all_have(ran, capsys):
 
 def test_what_is_odd_is_found_beside_all_runs_of_the_split(ran, capsys):
     path = ran / "item_knn" / "tuned" / "seed0" / "test" / "metrics.json"
-    path.write_text(json.dumps(read_json(path) | {"ndcg_10": 0.9, "serendipity_10": 0.0}))
+    rewrite(path, ndcg_10=0.9, serendipity_10=0.0)
     core_metrics.main(["item_knn", "--output-dir", str(ran.parents[1])])
     said = capsys.readouterr().out
     assert "item_knn: ndcg: more than twice" in said

@@ -6,12 +6,13 @@ import pytest
 
 from common.cli.sensitivity import main
 from common.data.sources.registry import SYNTHETIC
+from common.experiments.run import Run
 from common.experiments.settings import ModelSettings
 from common.models import ItemKNN, Popularity
 from common.reporting.sensitivity_page import BLOCKS
-from common.utils.io import read_json, read_parquet, write_json, write_parquet
+from common.utils.io import read_json, read_parquet, write_parquet
 from tests.conftest import SMALL
-from tests.runs import finish
+from tests.runs import finish, rewrite
 from tests.stages import complaint
 
 MODELS = ["--models", "popularity", "item_knn"]
@@ -99,8 +100,7 @@ def test_a_model_that_cannot_be_evaluated_is_left_out_and_said_to_be(ran, small_
     (item_knn / "model" / "model.npz").write_bytes(b"broken")
     main([*small_flags, *MODELS, "--protocols", "listen"])
     assert "item_knn on listen is left out" in capsys.readouterr().out
-    record = read_json(popularity / "test" / "metrics.json")
-    write_json(popularity / "test" / "metrics.json", record | {"split_sha256": "0" * 64})
+    rewrite(popularity / "test" / "metrics.json", split_sha256="0" * 64)
     main([*small_flags, *MODELS])
     assert "popularity on listen is left out: its results are of another drawing" in capsys.readouterr().out
 
@@ -110,6 +110,7 @@ def test_a_saved_model_has_to_give_the_ranks_that_its_run_wrote(ran, small_flags
     path = ran / "listen" / "popularity" / "tuned" / "seed0" / "test" / "targets.parquet"
     targets = read_parquet(path)
     write_parquet(path, targets.assign(rank=targets["rank"] + 1))
+    Run(path.parents[1]).vouch(["test/targets.parquet"])
     main([*small_flags, *MODELS, "--protocols", "listen"])
     assert "does not give the ranks that its run wrote" in " ".join(capsys.readouterr().out.split())
     assert "popularity" not in {row["model"] for row in json.loads((ran / "xray.json").read_text())["values"]}

@@ -70,7 +70,7 @@ def test_arrays_of_an_earlier_version_that_do_not_fit_are_refused(train, tmp_pat
 def test_a_model_that_scores_a_smaller_catalogue_is_no_model_of_this_one(train):
     model = ItemKNN().fit(train)
     probe(model)
-    model.fold_in = lambda histories: np.zeros((2, 3), np.float32)  # type: ignore[method-assign]
+    model.fold_in = lambda histories: np.zeros((2, 3), np.float32)
     with pytest.raises(ValueError, match="scores of 3 items"):
         probe(model)
 

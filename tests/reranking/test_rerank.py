@@ -135,7 +135,7 @@ def test_the_batches_change_nothing(monkeypatch):
 def test_a_history_without_times_has_no_recent_days():
     with pytest.raises(UserError, match="use recent_items"):
         one(facts_of([ROCK], now=5), [1.0], Reranking(recent_days=1.0))
-    with pytest.raises(UserError, match="k is 0"):
+    with pytest.raises(UserError, match="k = 0: give a whole number"):
         one(facts_of([ROCK]), [1.0], Reranking(), k=0)
 
 

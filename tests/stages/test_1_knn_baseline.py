@@ -11,7 +11,7 @@ from common.utils.io import read_json
 from tests.stages import stage
 
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
-FILES = {"metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet"}
+FILES = {"manifest.json", "metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet"}
 
 
 @pytest.mark.rendered

@@ -102,7 +102,7 @@ def marks(shape: str) -> list[pytest.MarkDecorator]:
 def test_every_stage_and_command_ends_as_it_should(row, tmp_path, capsys):
     ask = Ask(row[0], tmp_path)
     for name, outcome in zip(HEADER[1:], row[1:], strict=True):
-        code = 0
+        code: str | int | None = 0
         try:
             ask.run(name)
         except SystemExit as stopped:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from common.models import ALS, Popularity
 from tests.conftest import SMALL
 from tests.runs import finish
 
-FACTORS = {"als": {"factors": 4, "iterations": 2}}
+FACTORS: dict[str, Any] = {"als": {"factors": 4, "iterations": 2}}
 
 
 @pytest.fixture(scope="session")

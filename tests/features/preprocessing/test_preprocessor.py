@@ -181,7 +181,7 @@ def test_the_real_data_lack_demographics_and_half_the_audio(real_data):
         ({"handle_outliers": ["robust"]}, "unknown outlier strategy"),
         ({"missing": "drop"}, "missing must say impute or drop by column"),
         ({"missing": ["age"]}, "missing must say impute or drop by column"),
-        ({"text_dimensions": True}, "whole number of at least 1"),
+        ({"text_dimensions": True}, "whole number from 1 to"),
     ],
 )
 def test_settings_of_the_wrong_kind_are_refused(made, said):

@@ -1,5 +1,7 @@
 """What stage 0 prints and draws of a data set."""
 
+import pytest
+
 from common.data.quality import quality_report
 from common.reporting.stages.explore import draw_dataset, print_quality, print_splits, print_statistics
 from common.splits.statistics import describe, describe_splits
@@ -27,6 +29,7 @@ def test_a_column_with_gaps_is_named_worst_first(tmp_path, caplog):
     assert items.endswith(", ...")
 
 
+@pytest.mark.rendered
 def test_every_figure_that_the_data_has_something_for_is_drawn(tmp_path):
     data = rich(tmp_path / "data")
     statistics = describe(data) | {"splits": describe_splits(data, 0), "quality": quality_report(data.tables)}

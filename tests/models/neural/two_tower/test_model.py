@@ -2,7 +2,6 @@
 
 import dataclasses
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -256,7 +255,7 @@ def test_the_best_epochs_weights_are_those_that_score(train):
 @pytest.mark.parametrize("factors", [4, 20])
 def test_ids_start_from_als(train, factors):
     """ALS factors of any number in the width of the towers: their products stay, as far as they fit."""
-    model = make(start="als", als=SimpleNamespace(), width=8)
+    model = make(start="als", width=8)
     model.settings = dataclasses.replace(
         model.settings, als=dataclasses.replace(TwoTowerSettings().als, factors=factors, regularisation=1.0, alpha=5.0)
     )
