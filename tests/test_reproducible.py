@@ -61,6 +61,9 @@ def unpainted() -> Iterator[None]:
         yield
 
 
+pytestmark = pytest.mark.thorough  # every stage twice over, with all of its models
+
+
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory) -> tuple[Path, Path]:
     """The folders of two runs."""

@@ -148,6 +148,7 @@ def differences(before: Any, now: Any, most: float, place: str = "") -> Iterator
         yield f"{place}: {before} before, {now} now"
 
 
+@pytest.mark.thorough
 def test_results_keep_their_shape_and_their_figures(tmp_path, capsys):
     before = unpacked(RESULTS.read_text(encoding="utf-8"))
     run_all(tmp_path)

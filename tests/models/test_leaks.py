@@ -144,11 +144,12 @@ def assert_same(left: TrainView, right: TrainView) -> None:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-def assert_same_scores(name: str, left: TrainView, right: TrainView) -> None:
-    """A model fitted on either knows the same and scores everybody the same, bit for bit."""
+def assert_same_scores(name: str, left: TrainView, right: TrainView) -> tuple[Any, Any]:
+    """A model fitted on either knows the same and scores everybody the same, bit for bit; returns both."""
     one, other = (make(MODELS[name]).fit(train) for train in (left, right))
     np.testing.assert_array_equal(one.score(np.arange(left.n_users)), other.score(np.arange(right.n_users)), name)
     np.testing.assert_array_equal(one.fold_in([[0, 1, 2], []]), other.fold_in([[0, 1, 2], []]), name)
+    return one, other
 
 
 def lists_of(model: Recommender, asked: Holdout, train: TrainView) -> Ranking:
@@ -166,11 +167,11 @@ def test_permuted_hidden_pairs_change_no_score_and_no_list(world, protocol, tmp_
     split = draw_split(world, protocol)
     data, permuted = permute_hidden(world, split, "final", tmp_path, parts=("valid", "test"))
     before, after = make_train_view(world, split, protocol, "final"), make_train_view(data, permuted, protocol, "final")
-    for name, kind in MODELS.items():
-        assert_same_scores(name, before, after)
+    for name in MODELS:
+        models = assert_same_scores(name, before, after)
         one, other = (
-            lists_of(make(kind).fit(train), make_holdout(drawn, train), train)
-            for train, drawn in ((before, split), (after, permuted))
+            lists_of(model, make_holdout(drawn, train), train)
+            for model, train, drawn in zip(models, (before, after), (split, permuted), strict=True)
         )
         np.testing.assert_array_equal(one.items, other.items, name)
         np.testing.assert_array_equal(one.scores, other.scores, name)

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
+from common.splits.protocols import PROTOCOLS
 from tests.conftest import ROOT
+
+PROTOCOL_CASES = [
+    pytest.param(name, marks=[pytest.mark.thorough] * (name in ("next-shuffled", "temporal"))) for name in PROTOCOLS
+]
+"""Every protocol for a costly stage; `make test` leaves out those that differ little from another."""
 
 
 @cache

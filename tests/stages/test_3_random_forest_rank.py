@@ -16,7 +16,7 @@ from common.models.linear.als import ALSSettings
 from common.models.two_stage.forest import ForestSettings
 from common.utils.io import read_json, write_parquet
 from tests.data.worlds import rich_tables
-from tests.stages import complaint, stage
+from tests.stages import PROTOCOL_CASES, complaint, stage
 
 QUICK = ("--forest.trees", "10", "--forest.top", "20", "--hist-gradient.iterations", "10", "--hist-gradient.top", "20")
 SETTINGS = ForestSettings(top=20, trees=10, als=ALSSettings(factors=8, iterations=4, regularisation=1.0))
@@ -32,7 +32,7 @@ def model(experiment) -> Forest:
     return Forest(SETTINGS, seed=0).fit(experiment.train, context=experiment.context())
 
 
-@pytest.mark.parametrize("protocol", ["listen", "next", "newcomer", "temporal"])
+@pytest.mark.parametrize("protocol", PROTOCOL_CASES)
 def test_stage_3_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_path, capsys, protocol):
     stage("3_random_forest_rank.py")([*small_flags, "--protocol", protocol, *QUICK, "--probes", "u03"])
     said = capsys.readouterr()

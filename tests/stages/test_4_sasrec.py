@@ -176,6 +176,7 @@ def run_stage(flags: list[str], kill_when: Path | None = None) -> int:
         return process.wait()
 
 
+@pytest.mark.thorough
 def test_killed_in_either_phase_and_resumed_it_ends_as_if_undisturbed(small_flags, small_data, tmp_path):
     flags = [*small_flags, *FLAGS, *SLOW, "--protocol", "next"]
     undisturbed = [flag.replace(str(tmp_path / "out"), str(tmp_path / "undisturbed")) for flag in flags]

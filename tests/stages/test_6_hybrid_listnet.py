@@ -12,12 +12,11 @@ from common.experiments.analysis import ablation as hybrid_study
 from common.experiments.experiment import Experiment
 from common.models.neural.listnet.inputs import make_inputs
 from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
-from common.splits.protocols import PROTOCOLS
 from common.splits.train_view import TrainView, load_train_view
 from common.training import trainer as loop
 from common.training.context import FitContext
 from common.utils.io import read_json, read_parquet
-from tests.stages import complaint, stage
+from tests.stages import PROTOCOL_CASES, complaint, stage
 
 QUICK = (
     *("--preset", "smoke", "--hybrid-listnet.epochs", "3", "--hybrid-listnet.batch", "32"),
@@ -25,7 +24,7 @@ QUICK = (
 )
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOL_CASES)
 def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, tmp_path, capsys, protocol):
     stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--protocol", protocol])
     said = capsys.readouterr().out
@@ -45,6 +44,7 @@ def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, t
     assert {"artist", "year"} <= set(model.ranker.items.categories)
 
 
+@pytest.mark.thorough
 @pytest.mark.rendered
 def test_the_studies_write_tables_and_draw(small_flags, small_data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(hybrid_study, "WEIGHTS", (0.0, 5.0))

@@ -54,14 +54,3 @@ def test_the_first_stages_run(tmp_path, write, protocols):
         written = list((results / protocol).glob("*/*/seed0/test/metrics.json"))
         assert {json.loads(path.read_text())["dataset"] for path in written} == {results.name}
         assert {"popularity", "item_knn", "random"} <= {path.parents[3].name for path in written}
-
-
-@pytest.mark.parametrize("script", ["2_als.py", "4_sasrec.py", "5_two_tower.py"])
-def test_two_columns_are_enough_for_every_model(tmp_path, script):
-    """Stages 3 and 6 have such tests of their own."""
-    folder, out = tmp_path / "mine", tmp_path / "out"
-    folder.mkdir()
-    two_columns(folder)
-    places = ["--data-dir", str(tmp_path / "data"), "--output-dir", str(out), "--wandb", "disabled"]
-    stage(script)(["--dataset", str(folder), "--preset", "smoke", *places])
-    assert list(out.glob("mine-*/listen/*/smoke/seed0/test/metrics.json"))
