@@ -201,6 +201,7 @@ def test_without_results_and_without_running_there_is_nothing_to_write(flags, ca
     assert "leave --no-run out" in complaint(capsys, benchmark.main, *flags, "--no-run")
 
 
+@pytest.mark.thorough
 def test_the_best_models_lists_are_reranked_for_rows_of_their_own(flags, ran, small_data, tmp_path, monkeypatch):
     monkeypatch.setitem(RERANKED, "listen", "ease")
     monkeypatch.setattr(benchmark, "METHODS", {"mmr": METHODS["mmr"], "novelty": METHODS["novelty"]})

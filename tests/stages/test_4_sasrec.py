@@ -18,10 +18,9 @@ from common.experiments import tracking
 from common.experiments.experiment import Experiment
 from common.models.neural.sasrec.model import SASRec
 from common.plots.networks import training_curves
-from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
 from tests.conftest import ROOT
-from tests.stages import complaint, stage
+from tests.stages import PROTOCOL_CASES, complaint, stage
 
 FLAGS = (
     "--preset",
@@ -48,7 +47,7 @@ def results(folder: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in read_json(path).items() if key not in PASSING} for path in files]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOL_CASES)
 def test_stage_4_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_path, capsys, protocol):
     stage("4_sasrec.py")([*small_flags, "--protocol", protocol, *QUICK, "--probes", "u03"])
     said = capsys.readouterr().out

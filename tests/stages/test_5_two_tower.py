@@ -14,10 +14,10 @@ from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import Index
 from common.reporting.extra_tables import COLDNESS
 from common.reporting.stages.two_tower import cold_start_text
-from common.splits.protocols import N_GIVEN, PROTOCOLS
+from common.splits.protocols import N_GIVEN
 from common.splits.train_view import load_train_view
 from common.utils.io import read_json, read_parquet
-from tests.stages import complaint, stage
+from tests.stages import PROTOCOL_CASES, complaint, stage
 
 QUICK = (
     *("--preset", "classic", "--two-tower.width", "16", "--two-tower.hidden", "16", "--two-tower.epochs", "4"),
@@ -25,7 +25,7 @@ QUICK = (
 )
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOL_CASES)
 def test_stage_5_goes_from_flags_to_lists_an_index_and_figures(small_flags, small_data, tmp_path, capsys, protocol):
     stage("5_two_tower.py")([*small_flags, *QUICK, "--protocol", protocol])
     said = capsys.readouterr().out

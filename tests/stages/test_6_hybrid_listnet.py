@@ -103,6 +103,7 @@ def test_data_of_nothing_but_interactions_go_through_every_study(small_data, sma
     assert not list((tmp_path / "out").rglob("trade_off.parquet"))
 
 
+@pytest.mark.thorough
 def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags, monkeypatch):
     schedules, train = [], loop.Trainer
 
