@@ -11,14 +11,14 @@ from common.plots.style import PALETTE, figure, percent_axis
 
 def search(importance: Mapping[str, float], values: Sequence[float], n_pruned: int, title: str, path: Path) -> None:
     """Left what each setting explains, right the value of each trial with one and the best so far."""
-    with figure(path, "What tuning found", title, panels=2, height=5.2, width=6.6) as (bars, course):
+    with figure(path, "What tuning found", title, panels=2, height=5.2, width=6.6) as (bars, progress):
         names, shares = list(importance)[::-1], list(importance.values())[::-1]
         bars.barh([name.replace("_", " ") for name in names], shares, color=PALETTE[0])
         bars.set(xlabel="Share of the variance of NDCG@10 (fANOVA)", xlim=(0, 1))
         percent_axis(bars.xaxis)
         numbers = np.arange(1, len(values) + 1)
-        course.scatter(numbers, values, color=PALETTE[7], s=28, label="trial")
-        course.plot(
+        progress.scatter(numbers, values, color=PALETTE[7], s=28, label="trial")
+        progress.plot(
             numbers,
             np.maximum.accumulate(values),
             color=PALETTE[3],
@@ -27,9 +27,9 @@ def search(importance: Mapping[str, float], values: Sequence[float], n_pruned: i
             label="best so far",
         )
         shorter = f" ({n_pruned} more cut short)" if n_pruned else ""
-        course.set(xlabel=f"Trial{shorter}", ylabel="NDCG@10 on validation")
-        course.xaxis.get_major_locator().set_params(integer=True)
-        course.legend(loc="lower right")
+        progress.set(xlabel=f"Trial{shorter}", ylabel="NDCG@10 on validation")
+        progress.xaxis.get_major_locator().set_params(integer=True)
+        progress.legend(loc="lower right")
 
 
 def ensemble_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, float]], title: str, path: Path) -> None:

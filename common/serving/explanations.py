@@ -175,8 +175,8 @@ def scores_of(model: Recommender, histories: Histories, user: int = -1) -> np.nd
 
 MIXED = "the share of each part in the score, and what each item of the history adds to it through the parts"
 BASIS = {
-    "content_knn": "what adds up to the score: likeness in sound to each item of the history",
-    "tag_knn": "what adds up to the score: likeness in tags to each item of the history",
+    "content_knn": "what adds up to the score: similarity in sound to each item of the history",
+    "tag_knn": "what adds up to the score: similarity in tags to each item of the history",
     "item_knn": "what adds up to the score: listeners in common with each item of the history",
     "user_knn": "votes of the most similar people who have it, shared among the items in common with them",
     "hybrid_knn": MIXED,
@@ -198,24 +198,24 @@ OTHERWISE: dict[str, Callable[..., Explanations]] = {
 """How other models are explained, where it is not by occlusion."""
 _OF_PARTS = "{}, each in units of its largest"
 SIMILARITY: dict[str, str] = {
-    "random": "chance alone; this model knows no likeness",
-    "popularity": "how many listen to it; this model knows no likeness",
-    "trending": "how many listen to it of late; this model knows no likeness",
+    "random": "chance alone; this model knows no similarity",
+    "popularity": "how many listen to it; this model knows no similarity",
+    "trending": "how many listen to it of late; this model knows no similarity",
     "content_knn": "cosine of standardised audio features",
     "tag_knn": "cosine of tags, rare ones weighing more (TF-IDF)",
     "user_knn": "listeners in common, as the cosine of who has them",
     "item_knn": "listeners in common, as a cosine that trusts few of them less",
-    "hybrid_knn": _OF_PARTS.format("likeness by listeners, tags and sound, weighed as in the lists"),
+    "hybrid_knn": _OF_PARTS.format("similarity by listeners, tags and sound, weighed as in the lists"),
     "als": "cosine of the items' factors, which were learned from who listens to what",
     "ease": "what a listener of the one says for the other, its weight in B (Steck 2019)",
-    "ensemble": _OF_PARTS.format("likeness by als, tags and sound, weighed as for long histories"),
+    "ensemble": _OF_PARTS.format("similarity by als, tags and sound, weighed as for long histories"),
     "sasrec": "cosine of the items' vectors, which were learned from sequences",
     "two_tower": "cosine of the items' vectors, which were learned from who listens to what and from content",
 }
-"""What `similar` of each model goes by; of models over candidates see `likeness`."""
+"""What `similar` of each model goes by; of models over candidates see `similarity`."""
 
 
 def similarity(model: Recommender) -> str:
     """What a model's similarity of items is, in a sentence."""
-    of_sources = _OF_PARTS.format("likeness by als, by listeners and by tags, all with the same say")
+    of_sources = _OF_PARTS.format("similarity by als, by listeners and by tags, all with the same say")
     return SIMILARITY.get(model.name, of_sources) + _weighed(model, of_history=False)

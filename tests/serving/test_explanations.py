@@ -162,7 +162,7 @@ def test_nothing_speaks_through_factors_that_say_nothing(model, train):
 
 
 @pytest.mark.parametrize("model", ["tag_knn"], indirect=True)
-def test_what_a_likeness_is_multiplied_by_is_said(model, train):
+def test_what_a_similarity_is_multiplied_by_is_said(model, train):
     assert "listeners" not in explain(model, history(train, 0), [4]).basis
     leaning = type(model)(replace(model.settings, popularity=0.5, history="log")).fit(train)
     said = ", times log(1 + plays) and the item's own listeners to the power 0.5"

@@ -19,7 +19,7 @@ from common.utils.arrays import below
 
 SOUND = (*AUDIO_FEATURES, "tempo_log", "energy_loudness", "dance_valence")
 """Numeric columns of items that say how they sound."""
-ALIKE = 64
+COMPARED_IN = 64
 """Dimensions in which items are compared in training."""
 FAR = 5.0
 """Standardised features of a pair are cut off at this many units."""
@@ -110,7 +110,7 @@ def _items(train: TrainView, preprocessor: MusicPreprocessor, without: tuple[str
         texts = preprocessor.text(train.items)
         blocks |= {f"text_{name}": evened(rows) for name, rows in texts.items() if np.ptp(rows) > 0}
     if (genres := distinct_values(train, "genres")) is not None:
-        blocks["genres"] = reduced(sparse.csr_array(normalize(genres, "l1")), 4 * ALIKE)
+        blocks["genres"] = reduced(sparse.csr_array(normalize(genres, "l1")), 4 * COMPARED_IN)
     if tags and "tags" not in without and (counts := tag_counts(train)) is not None:
         blocks["tags"] = evened(reduced(of_unit_length(tf_idf(counts)), tags))
     heard = train.counts > max(1, train.count_floor)
@@ -163,7 +163,7 @@ def listening_hours(train: TrainView) -> np.ndarray | None:
 def alike_spaces(train: TrainView) -> list[np.ndarray]:
     """Unit vectors of items by genres, by tags (or artists, where nothing is tagged) and by sound, float32 each.
 
-    More than ALIKE dimensions are reduced, which leaves cosines nearly what they were; items without features are 0.
+    More than `COMPARED_IN` dimensions are reduced, which leaves cosines nearly what they were; items without features are 0.
     """
     from sklearn.preprocessing import normalize
 
@@ -174,7 +174,9 @@ def alike_spaces(train: TrainView) -> list[np.ndarray]:
     for vectors in found.values():
         if vectors is not None and vectors.nnz:
             has = np.diff(sparse.csr_array(vectors).indptr) > 0
-            spaces.append((normalize(reduced(sparse.csr_array(vectors), ALIKE)) * has[:, None]).astype(np.float32))
+            spaces.append(
+                (normalize(reduced(sparse.csr_array(vectors), COMPARED_IN)) * has[:, None]).astype(np.float32)
+            )
     return spaces
 
 

@@ -1,4 +1,4 @@
-"""ListNet by hand, its gradients against finite differences, and what a price on likeness does."""
+"""ListNet by hand, its gradients against finite differences, and what a price on similarity does."""
 
 import math
 
@@ -88,7 +88,7 @@ def test_gradients_agree_with_finite_differences(target_temperature, ils_weight)
     assert torch.autograd.gradcheck(lambda s: loss(s, wanted, lists, 3, spaces), (scores,))
 
 
-def test_a_price_on_likeness_lowers_it():
+def test_a_price_on_similarity_lowers_it():
     """Scores alone, trained to the end: of four wanted items in two pairs of twins a higher price takes fewer twins."""
     lists, wanted = torch.zeros(4, dtype=torch.int64), torch.tensor([1.0, 1.0, 1.0, 0.0])
     vectors = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
