@@ -163,7 +163,7 @@ def listening_hours(train: TrainView) -> np.ndarray | None:
 def alike_spaces(train: TrainView) -> list[np.ndarray]:
     """Unit vectors of items by genres, by tags (or artists, where nothing is tagged) and by sound, float32 each.
 
-    More than `COMPARED_IN` dimensions are reduced, which leaves cosines nearly what they were; items without features are 0.
+    More than `COMPARED_IN` dimensions are reduced; cosines stay nearly what they were. Items without features are 0.
     """
     from sklearn.preprocessing import normalize
 
