@@ -14,6 +14,7 @@ from common.experiments.experiment import Experiment
 from common.models import Forest, HistGradient
 from common.models.linear.als import ALSSettings
 from common.models.two_stage.forest import ForestSettings
+from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json, write_parquet
 from tests.data.worlds import rich_tables
 from tests.stages import PROTOCOL_CASES, complaint, stage
@@ -49,7 +50,7 @@ def test_stage_3_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     assert sum(line[2:30].rstrip() in set(names.str.rstrip()) for line in said.out.splitlines()) >= 10
     assert "average" not in said.out
     [log] = folder.glob("forest/*/seed0/log.txt")
-    missing = {"listen": "order", "next": "plays", "temporal": "plays", "newcomer": "friends, order, people"}
+    missing = {**dict.fromkeys(PROTOCOLS, "plays"), "listen": "order", "newcomer": "friends, order, people"}
     assert f"has nothing for them: {missing[protocol]}\n" in log.read_text()
     [model] = folder.glob("forest/*/seed0/model")
     assert {path.name for path in model.iterdir()} == set(Forest.files)
