@@ -1,9 +1,10 @@
 """Every stored file of finished runs damaged in six ways: named in a sentence, never used, made anew by --resume."""
 
 import contextlib
+import importlib.util
 import io
-import runpy
 import shutil
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -156,7 +157,12 @@ def _user(outputs: Path) -> str:
 
 
 def _script(name: str) -> Callable[[list[str]], None]:
-    return runpy.run_path(str(ROOT / f"{name}.py"), run_name=name)["main"]
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = importlib.util.module_from_spec(spec)  # flags take their help from its source
+    spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].main
 
 
 def _stage(name: str, place: list[str], *more: str) -> None:
