@@ -162,6 +162,8 @@ class Experiment(contextlib.AbstractContextManager):
                 self._adopt(run, model)
             if self.args.resume and run.is_complete(run.new_config, self.args.parts, model.files):
                 log.info("%-14s complete already, skipped", model.name)
+                if self.is_main:
+                    run.write_measures()  # a kill may have come between the results and this summary of them
                 continue
             with self._run as running:
                 if self.is_main:

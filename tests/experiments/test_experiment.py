@@ -397,6 +397,15 @@ def test_resume_makes_a_damaged_run_anew(small_settings, fits, name, damage):
     assert fits == ["select", "final"] * 2, "it is complete now"
 
 
+def test_resume_writes_the_core_metrics_that_a_kill_left_behind(small_settings, fits):
+    folder = run(small_settings)
+    whole = read_json(folder / "measures.json")
+    (folder / "measures.json").unlink()
+    run(small_settings, resume=True)
+    assert read_json(folder / "measures.json") == whole
+    assert fits == ["select", "final"], "nothing is fitted for it"
+
+
 def test_resume_makes_lost_curves_anew(small_settings):
     folder = run(small_settings, ALS, ALS.Settings(factors=2, iterations=2))
     curves = read_json(folder / "curves.json")
