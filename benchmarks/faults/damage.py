@@ -147,8 +147,11 @@ def _damaged(
     text, failed = _heard(lambda: _stage(name, place, "--resume"))
     tracebacks += [f"resume: {failed}"] if failed else []
     named = path.name in said + text
-    again = path.exists() and (before is None or content_of(path) == before)
-    return {"tracebacks": tracebacks, "silent": not named, "anew": bool(again)}
+    if before is None:  # a manifest has times in it: it has to vouch for its part again
+        again = not run_files.RunFiles(path.parents[1]).fault(path.parent.name)
+    else:
+        again = path.exists() and content_of(path) == before
+    return {"tracebacks": tracebacks, "silent": not named, "anew": again}
 
 
 def _user(outputs: Path) -> str:

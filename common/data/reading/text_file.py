@@ -107,9 +107,8 @@ class TextFile:
         for place, (line, cells) in enumerate(self.records()):
             if len(cells) != width:
                 hint = ROW_NAMES if place == 1 and len(cells) == width + 1 else ""
-                return UserError(
-                    f"{self.path}, line {line}: {len(cells)} columns instead of {width}; {self.mend}{hint}"
-                )
+                found = f"{len(cells)} column{'s' * (len(cells) != 1)}"
+                return UserError(f"{self.path}, line {line}: {found} instead of {width}; {self.mend}{hint}")
         return UserError(f"{self.path} cannot be read ({reason}); {self.mend}")
 
     def refuse_mark(self, line: int, closed: bool) -> NoReturn:

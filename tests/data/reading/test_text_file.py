@@ -86,7 +86,7 @@ def test_long_cells_of_many_lines_are_read_wherever_they_lie(tmp_path, size, mon
         ("c,b\n1,2\n", "line 1: column 'a' is missing among 'c', 'b'; add it"),
         ("A_ ,b\n1,2\n", "is it 'A_ '? Then rename that"),
         ("a,b,a\n1,2,3\n", "line 1: column a comes 2 times; keep the one"),
-        ("a,b\n1\n", "line 2: 1 columns instead of 2; correct that line"),
+        ("a,b\n1\n", "line 2: 1 column instead of 2; correct that line"),
         ('a,b\n1,"p\n\nq"\n\n2,3\n4,5,6\n', "line 7: 3 columns instead of 2; correct that line"),
         ("a,b\n1,x,y\n", "line 2: 3 columns instead of 2; correct that line; if every row begins with its number"),
         ('a,b\n"1","x\ny"\n2,3\n4,"z\n5,6\n', "line 5: a quotation mark is opened and never closed; close it"),

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.faults.damage import WAYS, emptied
 from common.experiments.outputs import collect, runs_in
 from common.experiments.run import Run
 from common.experiments.stored import run_files
@@ -29,54 +29,11 @@ def untold(monkeypatch):
     monkeypatch.setattr(run_files, "_told", set())
 
 
-def cut(path: Path, other: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def emptied(path: Path, other: Path) -> None:
-    path.write_bytes(b"")
-
-
-def swapped(path: Path, other: Path) -> None:
-    """Another run's file, of the same size where that is possible: the hash alone tells."""
-    content = other.read_bytes() if other.exists() else b"another"
-    path.write_bytes(content)
-
-
-def of_another_shape(path: Path, other: Path) -> None:
-    if path.suffix == ".json":
-        write_json(path, [])
-    elif path.suffix == ".parquet":
-        write_parquet(path, read_parquet(path).iloc[:3, :1])
-    else:
-        with np.load(path) as saved:
-            np.savez(path, **{name: array[:2] for name, array in saved.items()})
-
-
-def of_another_type(path: Path, other: Path) -> None:
-    if path.suffix == ".json":
-        write_json(path, dict.fromkeys(read_json(path), "x"))
-    elif path.suffix == ".parquet":
-        write_parquet(path, read_parquet(path).astype(str))
-    else:
-        with np.load(path) as saved:
-            np.savez(path, **{name: array.astype(str) for name, array in saved.items()})
-
-
-def flipped(path: Path, other: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
-
-
-DAMAGES = (cut, emptied, swapped, of_another_shape, of_another_type, flipped)
-
-
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("damage", WAYS, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_named_and_only_its_run_is_left_out(als, split, name, damage, caplog):
     other = next(split.glob("popularity/*/seed0"))
-    damage(als.folder / name, other / name)
+    damage(als.folder / name, other / name if (other / name).exists() else other / "model" / "model.json")
     told = []
     try:
         als.load(ALS)

@@ -73,46 +73,70 @@ def read_folder(folder: Path, missing: str = REFUSE) -> Tables:
     """
     paths = find_tables(folder)
     check_what_is_there(folder, paths)
-    repairs: list[Repair] = []
-    warnings: list[str] = []
+    return _FolderReader(paths, missing).tables()
 
-    def read(name: str, make: Callable[[Table], pd.DataFrame]) -> pd.DataFrame:
-        table = read_table(paths[name], TABLES.get(name, COLUMNS), missing)
+
+class _FolderReader:
+    """The tables of one folder, with what was repaired and what is worth a warning on the way."""
+
+    def __init__(self, paths: dict[str, Path], missing: str) -> None:
+        self.paths, self.missing = paths, missing
+        self.repairs: list[Repair] = []
+        self.warnings: list[str] = []
+
+    def tables(self) -> Tables:
+        """All of them, checked against one another."""
+        rows, together = self._interactions()
+        side = {name: self._read(name, _side_table) for name in SIDE_TABLES if name in self.paths}
+        self.warnings += [*_check_parts(rows, self.paths), *_check_side(side, together, self.paths)]
+        predefined = dict(rows) if "test" in rows else {}
+        if NEGATIVES in self.paths:
+            predefined[NEGATIVES] = self._read(NEGATIVES, lambda table: _negatives(table, rows))
+        timeless = self._timeless(rows, together, side)
+        described = {
+            name: _described(side.get(name), together, key, self.paths.get(name), self.repairs)
+            for name, key in (("items", "item_id"), ("users", "user_id"))
+        }
+        return Tables(
+            interactions=together,
+            **described,
+            social=_friendships(side.get("social"), together, self.repairs),
+            item_tags=_item_tags(side.get("item_tags")),
+            user_item_tags=side.get("user_item_tags"),
+            songs=side.get("songs"),
+            predefined=predefined,
+            repairs=self.repairs,
+            notes={
+                "files": {name: path.name for name, path in self.paths.items()},
+                "warnings": self.warnings + [f"{said}; it is left out" for said in timeless],
+                "timeless": "; ".join(timeless),
+            },
+        )
+
+    def _read(self, name: str, make: Callable[[Table], pd.DataFrame]) -> pd.DataFrame:
+        table = read_table(self.paths[name], TABLES.get(name, COLUMNS), self.missing)
         frame = make(table)
-        repairs.extend(table.repairs)
-        warnings.extend(table.warnings)
+        self.repairs += table.repairs
+        self.warnings += table.warnings
         return frame
 
-    rows = {part: read(part, _interactions) for part in (INTERACTIONS, *PARTS) if part in paths}
-    _check_times(rows, paths)
-    together = stack(list(rows.values()))
-    rows = dict(zip(rows, _cut(together, [len(part) for part in rows.values()]), strict=True))
-    together = together.reset_index(drop=True)
-    _check_overlaps(rows, paths)
-    side = {name: read(name, _side_table) for name in SIDE_TABLES if name in paths}
-    warnings += [*_check_parts(rows, paths), *_check_side(side, together, paths)]
-    predefined = dict(rows) if "test" in rows else {}
-    if NEGATIVES in paths:
-        predefined[NEGATIVES] = read(NEGATIVES, lambda table: _negatives(table, rows))
-    timeless = _forget_timeless([together, *rows.values()], [paths[part] for part in rows], repairs)
-    if "user_item_tags" in side:
-        timeless += _forget_timeless([side["user_item_tags"]], [paths["user_item_tags"]], repairs)
-    return Tables(
-        interactions=together,
-        items=_described(side.get("items"), together, "item_id", paths.get("items"), repairs),
-        users=_described(side.get("users"), together, "user_id", paths.get("users"), repairs),
-        social=_friendships(side.get("social"), together, repairs),
-        item_tags=_item_tags(side.get("item_tags")),
-        user_item_tags=side.get("user_item_tags"),
-        songs=side.get("songs"),
-        predefined=predefined,
-        repairs=repairs,
-        notes={
-            "files": {name: path.name for name, path in paths.items()},
-            "warnings": warnings + [f"{said}; it is left out" for said in timeless],
-            "timeless": "; ".join(timeless),
-        },
-    )
+    def _interactions(self) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+        """The rows of `interactions`, or of each part of a ready-made split, and all of them in one table."""
+        rows = {part: self._read(part, _interactions) for part in (INTERACTIONS, *PARTS) if part in self.paths}
+        _check_times(rows, self.paths)
+        together = stack(list(rows.values()))
+        rows = dict(zip(rows, _cut(together, [len(part) for part in rows.values()]), strict=True))
+        _check_overlaps(rows, self.paths)
+        return rows, together.reset_index(drop=True)
+
+    def _timeless(
+        self, rows: dict[str, pd.DataFrame], together: pd.DataFrame, side: dict[str, pd.DataFrame]
+    ) -> list[str]:
+        """Take away times that tell no order; a sentence for each table that has such."""
+        said = _forget_timeless([together, *rows.values()], [self.paths[part] for part in rows], self.repairs)
+        if (tags := side.get("user_item_tags")) is not None:
+            said += _forget_timeless([tags], [self.paths["user_item_tags"]], self.repairs)
+        return said
 
 
 def check_what_is_there(folder: Path, paths: dict[str, Path]) -> None:
