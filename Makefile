@@ -1,6 +1,6 @@
 # run: the whole pipeline on the real data, or on generated data if they are not available
 # smoke: the same on a small generated data set      test, lint: what every change must pass, without any service
-# test-all: test, what needs a browser, and every shape of data
+# test-all: test, what needs a browser, every shape of data, and results.json: the figures of a generated run
 # fuzz: readers and stored files under EXAMPLES random inputs each
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B

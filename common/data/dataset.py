@@ -11,7 +11,7 @@ import pandas as pd
 
 from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
 from common.data.reading.table import REFUSE
-from common.data.sources.registry import SYNTHETIC, choose_dataset, resolve_name, source_of
+from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, resolve_name, source_of
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
 from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet
@@ -76,7 +76,7 @@ def load_dataset(
     name = resolve_name(kind, data_dir, synthetic)
     folder = data_dir / name
     manifest = read_manifest(folder)
-    missing = missing or (manifest or {}).get("missing", REFUSE)
+    missing = missing_of(kind, folder, missing)
     source = source_of(kind, synthetic, missing)
     fingerprint = source.fingerprint(data_dir)
     if manifest and fingerprint in (None, manifest["source"]) and missing == manifest.get("missing", missing):
@@ -88,6 +88,13 @@ def load_dataset(
     for repair in data.manifest["repairs"]:
         log.info("repaired in %s, %s rows: %s", repair["table"], f"{repair['rows']:,}", repair["what"])
     return data
+
+
+def missing_of(kind: str, folder: Path, missing: str | None) -> str:
+    """What becomes of rows without an id: as asked, else as before; of a folder of one's own alone."""
+    if kind in (LASTFM, SYNTHETIC):
+        return REFUSE
+    return missing or (read_manifest(folder) or {}).get("missing", REFUSE)
 
 
 def write_dataset(

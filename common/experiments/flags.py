@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import errno
 import functools
 import io
 import logging
@@ -28,6 +29,8 @@ from common.utils.manifests import hash_everything
 from common.utils.settings import NoSettings
 from common.utils.terminal import show
 
+OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors without a file name that standard output meets: a full or broken disk behind it."""
 S = TypeVar("S", bound=DataSettings)
 
 
@@ -150,7 +153,7 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]
             _write_nowhere()
             raise SystemExit(141) from None
         except OSError as error:
-            if error.errno is None:
+            if error.filename is None and error.errno not in OF_OUTPUT:
                 raise
             where, what = error.filename or "standard output", error.strerror or error
             raise _refused(f"{where}: {what}; free some space, mend its permissions, or name another folder") from None

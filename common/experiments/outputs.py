@@ -122,7 +122,7 @@ def read_results(runs: Sequence[Run], part: str = "auto") -> list[PartResults]:
     """
     for place, run in enumerate(runs):
         if run.folder.resolve() in [other.folder.resolve() for other in runs[:place]]:
-            raise UserError(f"{display(run.folder)} is named twice; name two different runs")
+            raise UserError(f"{display(run.folder)} is named twice; name each run once")
     if part == "auto":
         part = "test" if all(run.has("test") for run in runs) else "valid"
     results = [run.results(part) for run in runs]

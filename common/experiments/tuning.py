@@ -125,8 +125,8 @@ def _try(trial: Any, search: Search, start: Any) -> float:
 
 
 def searchable(kind: type) -> dict[str, SearchRange | tuple[Any, ...]]:
-    """What of a settings class is searched: a Range, unless it says otherwise, and the values of a Literal or bool that
-    is not FIXED."""
+    """What of a settings class is searched: each SearchRange, unless it says otherwise, and the values of each Literal
+    and bool that is not NOT_SEARCHED."""
     found: dict[str, SearchRange | tuple[Any, ...]] = {name: r for name, r in search_ranges(kind).items() if r.search}
     for name, hint in typing.get_type_hints(kind).items():
         if name in not_searched(kind):

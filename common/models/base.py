@@ -266,7 +266,12 @@ class Recommender(ABC):
             take_back(model, folder, about)
             return model
 
+        cls.check_device(device)
         return read_together(folder / ABOUT, read)
+
+    @classmethod  # noqa: B027 - most models run on the CPU alone
+    def check_device(cls, device: str) -> None:
+        """Raise a UserError for a device that a saved model of this class cannot be put on."""
 
     def read_more(self, folder: Path) -> None:  # noqa: B027 - most models have nothing more
         """Read what `write` wrote beside the arrays."""

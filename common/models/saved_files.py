@@ -8,7 +8,7 @@ import numpy as np
 from common.utils.errors import UserError, whole_number
 from common.utils.io import read_json, write_json
 from common.utils.manifests import entries, fault, read_manifest, sealed
-from common.utils.settings import build_settings
+from common.utils.settings import build_settings, check_ranges
 
 ABOUT = "model.json"
 NO_FILE = "no saved model"
@@ -50,10 +50,11 @@ def is_sealed(about: dict[str, Any]) -> bool:
 def described(kind: Any, folder: Path, about: dict[str, Any], device: str) -> Any:
     """The unfitted `Recommender` of a class that `model.json` describes."""
     try:
-        seed = whole_number("seed", about["seed"], 0)
-        model = kind(build_settings(kind.Settings, about["settings"]), seed=seed, device=device)
+        seed, settings = whole_number("seed", about["seed"], 0), build_settings(kind.Settings, about["settings"])
+        check_ranges(kind.name, settings)
     except Exception as error:  # whatever a damaged description leads to
         raise UserError(f"{folder / ABOUT} is damaged or of another version; train {kind.name} again") from error
+    model = kind(settings, seed=seed, device=device)
     model.catalogue_sha256 = about["catalogue_sha256"]
     return model
 
@@ -65,7 +66,7 @@ def take_back(model: Any, folder: Path, about: dict[str, Any]) -> None:
         model.read_more(folder)
         if not is_sealed(about):
             probe(model)
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except Exception as error:  # whatever damaged arrays lead to
         raise UserError(f"{folder / model.files[1]} is missing or damaged; train {model.name} again") from error

@@ -46,6 +46,8 @@ def read_histories(path: Path, train: TrainView, missing: str = REFUSE) -> tuple
     """Ids, sorted, and histories in the file's order; items outside the catalogue are left out, with a message."""
     table = read_table(path, (USER, ITEM), missing)
     rows = pd.DataFrame({column: table.ids(column) for column in PAIR})
+    for repair in table.repairs:
+        log.info("repaired in %s, %s rows: %s", path, f"{repair.rows:,}", repair.what)
     users = rows["user_id"].cat.categories.to_numpy(object)
     items = codes_of(rows["item_id"], pd.Index(train.items["item_id"]))
     known = items >= 0

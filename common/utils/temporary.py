@@ -51,7 +51,8 @@ def swapped_in(folder: Path) -> Iterator[Path]:
     try:
         _swap(whole)
     except KeyboardInterrupt:  # a stop waits until everything is in its place
-        _swap(whole)
+        if whole.exists():
+            _swap(whole)
         raise
     except OSError as error:
         raise UserError(f"cannot replace what is in {folder}: {error.strerror}; mend that and start again") from error
@@ -98,12 +99,19 @@ def _sweep(path: Path) -> None:
     with contextlib.suppress(OSError):
         if owned is None or not _is_left(path, int(owned["process"]), owned["machine"]):
             return
-        if path.name.startswith(SWAP):
+        if path.name.startswith(SWAP) and not _is_outdated(path):
             _swap(path)
         elif path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _is_outdated(swap: Path) -> bool:
+    """Whether somebody has written what lies in its places since: that is to stay."""
+    since = swap.stat().st_mtime_ns
+    places = [swap.parent / path.name for path in swap.iterdir() if path.name != OLD]
+    return any(place.exists() and place.stat().st_mtime_ns > since for place in places)
 
 
 def _is_left(path: Path, process: int, machine: str) -> bool:

@@ -65,6 +65,9 @@ def test_histories_of_a_file_keep_its_order_and_known_items_once(train, tmp_path
     assert users.tolist() == ["a", "b"]
     assert [histories[row].tolist() for row in range(2)] == [[2], [4, 2]]
     assert "1 of 5 rows name items outside the catalogue" in caplog.text
+    pd.DataFrame([*rows, ("NA", first)], columns=["user_id", "item_id"]).to_csv(tmp_path / "gap.csv", index=False)
+    read_histories(tmp_path / "gap.csv", train, "drop")
+    assert "1 rows: row without user_id left out" in caplog.text
     pd.DataFrame([("a", "nothing")], columns=["user_id", "item_id"]).to_csv(tmp_path / "none.csv", index=False)
     with pytest.raises(UserError, match="not one item_id of it is in the catalogue"):
         read_histories(tmp_path / "none.csv", train)

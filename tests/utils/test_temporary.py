@@ -117,3 +117,26 @@ def test_names_tell_the_process_and_the_machine(tmp_path):
     owned = temporary.OWNED.fullmatch(name)
     assert owned is not None
     assert (owned["what"], owned["process"], owned["machine"]) == ("per_user", str(os.getpid()), MACHINE)
+
+
+def test_a_swap_left_behind_does_not_replace_what_was_written_since(tmp_path, gone):
+    left = tmp_path / f".swap-{gone}@{MACHINE}-{RANDOM}"
+    write_text(left / "part" / "a.txt", "old")
+    later = time.time() + 5
+    write_text(tmp_path / "part" / "a.txt", "new")
+    os.utime(tmp_path / "part", (later, later))
+    sweep(tmp_path)
+    assert contents(tmp_path) == {"part/a.txt": "new"}
+
+
+def test_a_stop_after_the_last_rename_is_still_a_stop(tmp_path, monkeypatch):
+    swap = temporary._swap
+
+    def stopped(whole: Path) -> None:
+        swap(whole)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(temporary, "_swap", stopped)
+    with pytest.raises(KeyboardInterrupt), swapped_in(tmp_path) as fresh:
+        write_text(fresh / "a.txt", "new")
+    assert contents(tmp_path) == {"a.txt": "new"}

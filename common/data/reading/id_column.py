@@ -70,9 +70,12 @@ def missing_texts(texts: pa.Array, keep: bool = False) -> pa.Array:
 
 
 def encode_text(cells: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """Codes int32 (rows,), -1 for a null, and the distinct texts that rows hold."""
+    """Codes int32 (rows,), -1 for a null, and the distinct texts that rows hold. Raises a ValueError for no text."""
     codes, texts = _encode(cells)
-    return codes, texts.cast(pa.string()).fill_null("")
+    try:
+        return codes, texts.cast(pa.string()).fill_null("")
+    except pa.ArrowException as error:
+        raise ValueError(f"cells are of type {cells.type}; save text or numbers") from error
 
 
 def _encode(cells: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

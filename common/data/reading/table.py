@@ -4,7 +4,8 @@ Ids become categoricals over sorted strings: ten million rows then take four byt
 """
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import SupportsInt
@@ -26,7 +27,8 @@ PARQUET = ".parquet"
 SUFFIXES = (*SEPARATORS, PARQUET)
 MISSING_CHOICES = REFUSE, DROP, KEEP = "refuse", "drop", "keep"
 """What becomes of a row whose id is missing: an error, left out, or, of a marker such as NA, a name like any other."""
-CHOICE = "--missing drop to leave such rows out, or --missing keep if it is a name"
+KEPT = "--missing drop to leave such rows out"
+CHOICE = f"{KEPT}, or --missing keep if it is a name"
 GAPS = ("", *MISSING)
 UNKNOWN = "NA, NULL and the like read as not known"
 MEND = "correct that line"
@@ -77,7 +79,8 @@ class Table:
 
     def refuse_missing(self, bad: np.ndarray | pd.Series, column: str) -> None:
         """Refuse the first row that lacks what it must have."""
-        choice = f"; give every row one, or choose {CHOICE}" if self.mend == MEND else ""
+        choice = f"; give every row one, or choose {KEPT if self.missing == KEEP else CHOICE}"
+        choice = choice if self.mend == MEND else ""
         noun = "id" if self.schema[column].kind == "id" else column
         self.refuse(bad, column, f"is no {noun}{choice}")
 
@@ -88,20 +91,26 @@ class Table:
 
     def ids(self, column: str) -> pd.Categorical:
         """A column of ids as categories of sorted strings; one that is missing and must not be is refused."""
-        try:
+        with self._named(column):
             found = read_ids(
                 self.columns[column],
                 self.missing == KEEP,
                 lambda bad, reason: self.refuse(bad, column, reason),
                 lambda row: self.where(row).removeprefix(f"{self.path}, "),
             )
-        except ValueError as error:
-            raise UserError(f"{self.path}, column {column}: {error}") from error
         if not self.schema[column].missing:
             self.refuse_missing(found.codes < 0, column)
         for what, rows in found.repaired.items():
             self.repaired(f"{column}: {what}", rows)
         return pd.Categorical.from_codes(found.codes, pd.Index(found.names.to_numpy(zero_copy_only=False)))
+
+    @contextmanager
+    def _named(self, column: str) -> Iterator[None]:
+        """Name file and column where cells are of a type that cannot be read."""
+        try:
+            yield
+        except ValueError as error:
+            raise UserError(f"{self.path}, column {column}: {error}") from error
 
     def numbers(self, column: str) -> np.ndarray:
         """A column as float64, NaN where a cell is missing and may be; what the schema does not allow is refused."""
@@ -119,7 +128,8 @@ class Table:
         if not any(check(cells.type) for check in TEXT):
             values = self._cast(column, pa.float64()).to_numpy()
             return values, np.isnan(values)
-        codes, texts = encode_text(cells)
+        with self._named(column):
+            codes, texts = encode_text(cells)
         texts = pc.utf8_trim_whitespace(texts)
         missing = missing_texts(texts).to_numpy(zero_copy_only=False)
         if missing.any() and self.schema[column].missing:
@@ -127,13 +137,15 @@ class Table:
             self.repaired(f"{column}: {UNKNOWN}", np.count_nonzero(np.append(marked, False)[codes]))
         distinct = np.array(texts.to_pylist(), object)
         commas = np.array([part.count(",") == 1 and _is_number(part.replace(",", ".")) for part in distinct], bool)
-        self.refuse(np.append(commas, False)[codes], column, "has a decimal comma; write a point, 3.5, in its place")
+        self.refuse(
+            np.append(commas, False)[codes], column, "has a comma; write 3.5 for a decimal comma, 1000 for thousands"
+        )
         values = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").to_numpy(np.float64)
         return np.append(values, np.nan)[codes], np.append(missing, True)[codes]
 
     def truths(self, column: str) -> pd.Series:
         """A column of true and false: bool, or float with NaN where cells are missing."""
-        texts = self.texts(column).str.lower()
+        texts = self.texts(column).str.strip().str.lower()
         values = texts.map(TRUTHS)
         self.refuse((values.isna() & texts.notna()).to_numpy(), column, "is neither true nor false")
         return values if values.isna().any() else values.astype(bool)
@@ -145,12 +157,11 @@ class Table:
     def _cast(self, column: str, kind: pa.DataType) -> pa.ChunkedArray:
         """A column of Parquet in another type, large whole numbers as the nearest decimal."""
         cells = self.columns[column]
-        try:
-            return cells.cast(kind, safe=False)
-        except pa.ArrowException as error:
-            raise UserError(
-                f"{self.path}, column {column}: cells are of type {cells.type}; save text or numbers"
-            ) from error
+        with self._named(column):
+            try:
+                return cells.cast(kind, safe=False)
+            except pa.ArrowException as error:
+                raise ValueError(f"cells are of type {cells.type}; save text or numbers") from error
 
     def texts(self, column: str) -> pd.Series:
         """A column of text, missing where a cell is blank or, but for names, a marker such as NA; tags as ids are."""
@@ -177,7 +188,8 @@ class Table:
 
     def seconds(self, column: str = "timestamp") -> np.ndarray:
         """A column of times as int64 seconds since 1970 UTC; see `timestamps` for how they may be written."""
-        seconds = seconds_of_column(self.columns[column], lambda bad, reason: self.refuse(bad, column, reason))
+        with self._named(column):
+            seconds = seconds_of_column(self.columns[column], lambda bad, reason: self.refuse(bad, column, reason))
         self.warnings += odd_dates(seconds, lambda row: f"{self.where(row)}, column {column}")
         return seconds
 
@@ -202,7 +214,8 @@ class Table:
         kept = np.ones(len(self), bool)
         for name in self.columns:
             if self.schema[name].kind in ("id", "text") and not self.schema[name].missing:
-                codes, texts = encode_text(self.columns[name])
+                with self._named(name):
+                    codes, texts = encode_text(self.columns[name])
                 lacking = missing_texts(pc.utf8_trim_whitespace(texts)).to_numpy(zero_copy_only=False)
                 lacks = np.append(lacking, True)[codes]
                 self.repaired(f"row without {name} left out (--missing drop)", np.count_nonzero(lacks & kept))

@@ -59,6 +59,8 @@ def _seconds(cells: pa.ChunkedArray, refuse: Refuse) -> np.ndarray:
         return cells.cast(pa.int64()).to_numpy() // {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[cells.type.unit]
     if pa.types.is_date(cells.type):
         return cells.cast(pa.timestamp("s")).cast(pa.int64()).to_numpy()
+    if pa.types.is_time(cells.type) or pa.types.is_duration(cells.type) or pa.types.is_boolean(cells.type):
+        raise ValueError(f"cells are of type {cells.type}; save timestamps, numbers or text")
     for kind in (pa.int64(), pa.float64()):
         try:
             return _from_numbers(cells.cast(kind).to_numpy(), refuse)
@@ -72,7 +74,8 @@ def _seconds(cells: pa.ChunkedArray, refuse: Refuse) -> np.ndarray:
 def _from_numbers(numbers: np.ndarray, refuse: Refuse) -> np.ndarray:
     size = np.abs(numbers)
     exact = numbers.dtype.kind == "i"
-    refuse(~np.isfinite(numbers) | (size >= (2**63 if exact else 2**53)), "is no number of seconds since 1970")
+    bad = ~np.isfinite(numbers) | (size < 0) | (size >= (2**63 if exact else 2**53))  # -2**63 has no opposite
+    refuse(bad, "is no number of seconds since 1970")
     units = np.searchsorted(LARGEST, size, side="right")
     unit, names = units[0], list(UNITS)
     other = units != unit

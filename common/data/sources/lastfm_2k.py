@@ -83,6 +83,7 @@ def read_lastfm(folder: Path) -> Lastfm:
         repairs=repairs,
     )
     for name, file in files.items():
+        repairs += file.repairs
         tables.sources[name] = compare(file, REFERENCES[name])
         warning = describe_mismatch(file.path, tables.sources[name], REFERENCES[name])
         tables.warnings += [warning] if warning else []

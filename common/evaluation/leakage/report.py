@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.data.dataset import Dataset, load_dataset
-from common.data.reading.table import REFUSE
+from common.data.dataset import Dataset, load_dataset, missing_of
 from common.data.sources.custom.folder import NEGATIVES
 from common.data.sources.custom.raw_rows import RawTable, read_raw
 from common.data.sources.registry import LASTFM, SYNTHETIC, resolve_name
@@ -57,7 +56,8 @@ def check_split(
     if dataset in ("auto", LASTFM, SYNTHETIC):
         return _drawn(load_dataset(dataset, data_dir, synthetic), protocol, split)
     name = resolve_name(dataset, data_dir)  # says so where there is no such folder
-    raw = read_raw(Path(dataset), missing or REFUSE)
+    missing = missing_of(dataset, data_dir / name, missing)
+    raw = read_raw(Path(dataset), missing)
     if "test" in raw and protocol not in SERVED:
         raise UserError(f"{dataset} has a ready-made split, which serves --protocol listen and next alone")
     parts = make_parts(protocol, raw)

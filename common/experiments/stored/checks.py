@@ -78,9 +78,9 @@ def check_part(folder: Path, run: str) -> None:
     run: data set, split, model, preset and seed, as folders.
     """
     record = check_record(folder / "metrics.json")
-    dataset, _, model, preset, seed = run.split("/")
-    found = (record["dataset"], record["model"], record["preset"], f"seed{record['seed']}")
-    if found != (dataset, model, preset, seed):
+    levels = run.split("/")
+    found = [record["dataset"], record["model"], record["preset"], f"seed{record['seed']}"]
+    if found != [*levels[:1], *levels[2:]]:
         raise UserError(f"{display(folder / 'metrics.json')} is that of another run, {'/'.join(found)}; {AGAIN}")
     for name in TABLES:
         _check_table_once(folder / name, _state(folder / name))

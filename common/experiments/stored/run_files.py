@@ -146,7 +146,7 @@ class RunFiles:
                 raise UserError(faults[0] if faults else self.fault(self.newest))
         elif any(map(self.exists, PARTS.values())) and (self.model_folder / ABOUT).exists():
             about, config = read_json(self.model_folder / ABOUT), checks.check_config(self.folder / "config.json")
-            if any(about.get(name) != config[name] for name in ("settings", "seed")):
+            if not isinstance(about, dict) or any(about.get(name) != config[name] for name in ("settings", "seed")):
                 raise UserError(
                     f"{display(self.model_folder)} is not of the training that config.json tells of; {AGAIN}"
                 )

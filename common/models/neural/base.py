@@ -43,6 +43,12 @@ class NetworkOwner(ABC):
     """What the last training with validation chose."""
 
     @classmethod
+    def check_device(cls, device: str) -> None:
+        """Raise a UserError for CUDA where torch has none."""
+        if device.startswith("cuda"):
+            choose_torch_device("cuda")
+
+    @classmethod
     def best_device(cls) -> str:
         """A GPU where torch finds one."""
         return choose_torch_device("auto").name

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from common.data.reading.schema import TIMESTAMP
+from common.data.reading.schema import INTERACTIONS, TIMESTAMP
 from common.data.reading.table import read_table
 from common.utils.errors import UserError
 from tests.data.sources.custom.folders import TIMED, csv, load
@@ -105,3 +105,21 @@ def test_times_in_mixed_or_unknown_forms_are_refused_by_line(tmp_path, times, co
     text = csv(*(f"u,i{place},{time}" for place, time in enumerate(times)), columns=TIMED)
     with pytest.raises(UserError, match=complaint):
         load(tmp_path, interactions=text)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.array([3_600_000_000], pa.time64("us")),
+        pa.array([86_400], pa.duration("s")),
+        pa.array([True]),
+        pa.array([b"\xff"]),
+        pa.array([-(2**63)]),
+    ],
+    ids=lambda cells: str(cells.type),
+)
+@pytest.mark.parametrize("missing", ["refuse", "drop"])
+def test_what_is_no_time_is_refused_and_the_column_named(tmp_path, cells, missing):
+    pq.write_table(pa.table({"user_id": ["u"], "item_id": ["a"], "timestamp": cells}), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match=r"t\.parquet.*column timestamp.*;"):
+        read_table(tmp_path / "t.parquet", INTERACTIONS, missing).frame()

@@ -189,3 +189,10 @@ def test_the_real_files(real_folder):
     assert len(tables.user_item_tags[["user_id", "item_id"]].drop_duplicates()) == 71_064
     assert (tables.interactions.groupby("user_id").size() == 50).sum() == 1_829
     assert (tables.user_item_tags["timestamp"] < seconds(1980, 1, 1)).sum() == 5
+
+
+def test_ids_with_blanks_are_trimmed_and_counted(tmp_path):
+    spelled = LASTFM["user_friends.dat"].replace("2\t3", " 2 \t3", 1)
+    tables = read_lastfm(write_lastfm(tmp_path, user_friends=spelled))
+    assert tables.social.to_numpy().tolist() == [["2", "3"], ["2", "5"], ["3", "2"], ["5", "2"]]
+    assert [(repair.table, repair.rows) for repair in tables.repairs] == [("user_friends", 1)]

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.data.ids import PAIR, codes_of, pair_keys, sorted_ids, stack
+from common.data.ids import PAIR, pair_keys, sorted_ids, stack
 from common.data.reading.schema import INTERACTIONS as COLUMNS
 from common.data.reading.schema import TABLES, required
 from common.data.reading.table import REFUSE, SUFFIXES, Table, find_table, read_table, unreadable
+from common.data.sources.custom.negatives import read_negatives
 from common.data.tables import Repair, Tables
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import sha256_file
@@ -91,7 +92,7 @@ class _FolderReader:
         self.warnings += [*_check_parts(rows, self.paths), *_check_side(side, together, self.paths)]
         predefined = dict(rows) if "test" in rows else {}
         if NEGATIVES in self.paths:
-            predefined[NEGATIVES] = self._read(NEGATIVES, lambda table: _negatives(table, rows))
+            predefined[NEGATIVES] = self._read(NEGATIVES, lambda table: read_negatives(table, rows))
         timeless = self._timeless(rows, together, side)
         described = {
             name: _described(side.get(name), together, key, self.paths.get(name), self.repairs)
@@ -227,11 +228,12 @@ def _check_side(side: dict[str, pd.DataFrame], rows: pd.DataFrame, paths: dict[s
 
 def _compare(column: str, ids: pd.Index, path: Path, others: pd.Index, other_path: Path, least: int = 1) -> list[str]:
     """Refuse ids, at least so many, of which the other file has none; a sentence where it has few of the fewer."""
+    extra = ", and give users of the held-out parts rows in train" if column == "user_id" and least > 1 else ""
     shared, fewer = len(ids.intersection(others)), min(len(ids), len(others))
     if not shared and fewer >= least:
         raise UserError(
             f"{path}: not one {column} of it is in {other_path.name} ({ids[0]!r} here, {others[0]!r} there); "
-            "spell ids alike in all files"
+            f"spell ids alike in all files{extra}"
         )
     if 2 * shared < fewer:
         return [f"{path} and {other_path.name} share {shared:,} of {fewer:,} {column}s; are ids spelled alike in both?"]
@@ -297,39 +299,3 @@ def _friendships(given: pd.DataFrame | None, rows: pd.DataFrame, repairs: list[R
 
 def _item_tags(given: pd.DataFrame | None) -> pd.DataFrame | None:
     return given if given is None or "weight" in given else given.assign(weight=1.0)
-
-
-def _negatives(table: Table, rows: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The user's own negatives; `item_id` is filled in where each user has one held-out item."""
-    test = rows["test"]
-    catalogue = test["item_id"].cat.categories
-    frame = pd.DataFrame({"user_id": table.ids("user_id"), "negative_id": table.ids("negative_id")})
-    if "item_id" in table:
-        frame["item_id"] = table.ids("item_id")
-    else:
-        several = test.loc[test["user_id"].duplicated(), "user_id"]
-        if len(several):
-            raise UserError(
-                f"{table.path} needs a column 'item_id': user {several.iloc[0]!r} has several items in test; add it"
-            )
-        item_of = test.set_index("user_id")["item_id"]
-        frame["item_id"] = pd.Categorical(
-            item_of.astype(object).reindex(frame["user_id"].astype(object)), categories=catalogue
-        )
-    for column, categories in (("user_id", test["user_id"].cat.categories), ("item_id", catalogue)):
-        frame[column] = frame[column].cat.set_categories(categories)
-    table.refuse(~_held_out(frame, rows), "user_id", "has no such held-out item in test or valid; correct that row")
-    unknown = codes_of(frame["negative_id"], pd.Index(catalogue)) < 0
-    table.refuse(unknown, "negative_id", "is an item that no part has, so it cannot be ranked; take it out")
-    frame["negative_id"] = frame["negative_id"].cat.set_categories(catalogue)
-    same = frame["negative_id"].cat.codes.to_numpy() == frame["item_id"].cat.codes.to_numpy()
-    table.refuse(same, "negative_id", "is the held-out item itself; take it out")
-    distinct = frame.drop_duplicates(ignore_index=True)
-    table.repaired("repeated negative of a held-out item dropped", len(frame) - len(distinct))
-    return distinct[["user_id", "item_id", "negative_id"]]
-
-
-def _held_out(frame: pd.DataFrame, rows: dict[str, pd.DataFrame]) -> np.ndarray:
-    known = frame[PAIR].notna().all(axis="columns").to_numpy()
-    held_out = np.concatenate([pair_keys(rows[name]) for name in ("valid", "test") if name in rows])
-    return known & np.isin(pair_keys(frame), held_out)

@@ -76,7 +76,7 @@ class TwoTowerSettings(TrainingSettings):
     names: Annotated[int, SearchRange(0, 256, least=0, most=4096, search=False)] = 0
     """Dimensions to which the letters of names are reduced; 0 leaves them out."""
     start: Annotated[Literal["random", "als"], NOT_SEARCHED] = "random"
-    """Where id embeddings start: at random, or from the item factors of ALS on the same the train view."""
+    """Where id embeddings start: at random, or from the item factors of ALS on the same train view."""
     groups: Annotated[float, SearchRange(1.0, 100.0, log=True, least=0.0, most=1e6, search=False)] = 10.0
     """Members of a group that count as much as all users, in the average for users without a history."""
     als: ALSSettings = field(default_factory=ALSSettings)

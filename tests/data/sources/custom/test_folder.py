@@ -16,7 +16,7 @@ from common.splits.protocols import draw_split
 from common.splits.store import load_split
 from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
-from tests.data.sources.custom.folders import READY, TIMED, csv, load, refusal, write
+from tests.data.sources.custom.folders import TIMED, csv, load, refusal, write
 from tests.data.worlds import rich_tables
 
 
@@ -202,27 +202,6 @@ def test_parts_of_one_day_each_are_in_order(tmp_path):
 def test_times_in_some_parts_only_are_refused(tmp_path):
     message = refusal(tmp_path, train=csv("u,a,1", columns=TIMED), test=csv("u,b"))
     assert "give it to all parts or to none" in message
-
-
-@pytest.mark.parametrize(
-    ("rows", "complaint"),
-    [
-        ("user_id,item_id,negative_id\nu0,i6,i7\nu0,i7,i8\n", "line 3, column user_id: 'u0' has no such held-out item"),
-        (
-            "user_id,item_id,negative_id\nu0,i6,nowhere\n",
-            "line 2, column negative_id: 'nowhere' is an item that no part",
-        ),
-        ("user_id,item_id,negative_id\nu0,i6,i6\n", "is the held-out item itself"),
-        ("user_id,negative_id\nu9,i6\n", "line 2, column user_id: 'u9' has no such held-out item"),
-    ],
-)
-def test_negatives_that_fit_nothing_are_refused(tmp_path, rows, complaint):
-    assert complaint in refusal(tmp_path, **READY, negatives99=rows)
-
-
-def test_negatives_without_the_item_need_one_hidden_item_each(tmp_path):
-    parts = {"train": csv("u,a"), "test": csv("u,b", "u,c"), "negatives99": "user_id,negative_id\nu,a\n"}
-    assert "needs a column 'item_id': user 'u' has several" in refusal(tmp_path, **parts)
 
 
 def test_data_too_small_for_a_protocol_says_so(tmp_path):
