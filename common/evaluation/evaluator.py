@@ -177,3 +177,17 @@ class Evaluator:
         )
         subset.metric_suite = MetricSuite(self.train, subset.holdout, self.places)
         return subset
+
+
+class NoEvaluation:
+    """Stands for an evaluator in a process that only helps to train: the first process alone evaluates."""
+
+    def __init__(self, train: TrainView) -> None:
+        self.train = train
+
+    def __call__(self, model: Recommender) -> float:
+        """Nothing: the trainer takes the first process' value."""
+        return float("nan")
+
+    def evaluate(self, model: Recommender) -> None:
+        """Nothing, which no run keeps."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pandas as pd
 
 from common.data.dataset import Dataset, load_dataset
-from common.evaluation.evaluator import Evaluator
+from common.evaluation.evaluator import Evaluator, NoEvaluation
 from common.evaluation.task import Task
 from common.experiments.ensemble_weights import tune_weights
 from common.experiments.live_run import LiveRun
@@ -38,20 +38,6 @@ from common.utils.temporary import sweep
 PREPROCESSING = ("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs")
 """Loggers that would say the same for every phase."""
 log = logging.getLogger(__name__)
-
-
-class _NoEvaluation:
-    """Stands for an evaluator in a process that only helps to train: the first process alone evaluates."""
-
-    def __init__(self, train: TrainView) -> None:
-        self.train = train
-
-    def __call__(self, model: Recommender) -> float:
-        """Nothing: the trainer takes the first process' value."""
-        return float("nan")
-
-    def evaluate(self, model: Recommender) -> None:
-        """Nothing, which no run keeps."""
 
 
 class Experiment(contextlib.AbstractContextManager):
@@ -127,7 +113,7 @@ class Experiment(contextlib.AbstractContextManager):
         return self._in_this_process(self.task.test)
 
     def _in_this_process(self, evaluator: Evaluator) -> Any:
-        return evaluator if self.is_main else _NoEvaluation(evaluator.train)
+        return evaluator if self.is_main else NoEvaluation(evaluator.train)
 
     @property
     def evaluator(self) -> Evaluator:
@@ -204,9 +190,17 @@ class Experiment(contextlib.AbstractContextManager):
         parts = setting_parts(type(settings)).keys() & self.settings.keys()
         return dataclasses.replace(settings, **{name: self.settings[name] for name in parts})
 
-    def run_of(self, model: type[Recommender], settings: Any = None) -> Run:
+    def run_of(self, model: type[Recommender]) -> Run:
         """The run of a model with its settings in this command, whether it is there or not."""
-        return Run.at(self.args.output_dir, self._key(model, self.settings_of(model) if settings is None else settings))
+        return Run.at(self.args.output_dir, self._key(model, self.settings_of(model)))
+
+    def config_of(self, model: type[Recommender]) -> dict[str, Any]:
+        """Everything that a model's run depends on with its settings in this command."""
+        return self._config(model, self.settings_of(model))
+
+    def _config(self, model: type[Recommender], settings: Any) -> dict[str, Any]:
+        about = (self.stage, self.args.protocol, self.args.split_seed, settings)
+        return run_config(self._key(model, settings), *about, self.data.sha256, self.train.split_sha256)
 
     def _key(self, model: type[Recommender], settings: Any) -> RunKey:
         preset = preset_label(self.args.preset, settings, self._preset(model))
@@ -217,9 +211,8 @@ class Experiment(contextlib.AbstractContextManager):
         return preset_values(args.preset, self.data.presets, args.protocol, model.name, model.Settings)
 
     def _live_run(self, model: type[Recommender], settings: Any) -> LiveRun:
-        key, args = self._key(model, settings), self.args
-        about = (self.stage, args.protocol, args.split_seed, settings, self.data.sha256, self.train.split_sha256)
-        config, context = run_config(key, *about), dataclasses.replace(self.context(), resume=args.resume)
+        key, args, config = self._key(model, settings), self.args, self._config(model, settings)
+        context = dataclasses.replace(self.context(), resume=args.resume)
         return LiveRun(args.output_dir, key, config, self.part, context, self.machine, args.artifact_mb)
 
     def load(self, model: type[Recommender]) -> Any:

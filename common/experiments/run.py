@@ -20,7 +20,7 @@ from common.evaluation.core_metrics import FILE, summary
 from common.evaluation.recommendations import Evaluation
 from common.evaluation.statistics import by_user
 from common.experiments.stored import checks
-from common.experiments.stored.phase_manifest import OF_MODEL, first_fault, hash_config, write_manifest
+from common.experiments.stored.phase_manifest import OF_MODEL, first_fault, hash_config, place_of, write_manifest
 from common.experiments.stored.run_files import PARTS, RunFiles, tell
 from common.models.base import Recommender
 from common.utils.errors import UserError
@@ -55,13 +55,13 @@ class Run(RunFiles):
     @property
     def key(self) -> RunKey:
         """Data set, split, model, preset and seed."""
-        dataset, split, model, preset, seed = self.folder.resolve().parts[-5:]
+        dataset, split, model, preset, seed = place_of(self.folder).parts[-5:]
         return RunKey(dataset, split, model, preset, int(seed.removeprefix("seed")))
 
     @property
     def split_folder(self) -> Path:
         """Folder of all runs on the same split, with their leaderboard and figures."""
-        return self.folder.resolve().parents[2]
+        return place_of(self.folder).parents[2]
 
     @property
     def index_folder(self) -> Path:
@@ -92,7 +92,7 @@ class Run(RunFiles):
         """Everything that the newest model depends on. Raises a UserError where no manifest vouches for it."""
         if wrong := self.unvouched("config.json"):
             raise UserError(wrong)
-        return checks.check_config(self.folder / "config.json")
+        return self.read_config()
 
     def curves(self) -> dict[str, list[float]]:
         """What training noted of each epoch; empty for a model without epochs."""
@@ -103,15 +103,17 @@ class Run(RunFiles):
         """A table kept beside the results, such as `ablation`; None where it was not made, or is not sound."""
         file = f"{name}.parquet"
         try:
-            return read_parquet(self.folder / file) if self.is_vouched(file) else None
+            if not self.is_vouched(file):
+                return None
+            return read_parquet(self.folder / file) if self.has_manifest else checks.check_table(self.folder / file)
         except UserError as error:
             tell(f"left out: {error}")
             return None
 
-    def write_table(self, name: str, frame: pd.DataFrame) -> Path:
-        """Keep a table beside the results."""
+    def write_table(self, name: str, frame: pd.DataFrame, config: dict[str, Any]) -> Path:
+        """Keep a table beside the results of the very settings, `config`, that it was made with."""
         write_parquet(self.folder / f"{name}.parquet", frame)
-        self.vouch([f"{name}.parquet"])
+        self.vouch([f"{name}.parquet"], config)
         return self.folder / f"{name}.parquet"
 
     def checkpoints(self, part: str) -> Path:
@@ -214,9 +216,9 @@ class PartResults:
         """A table kept with the four files; None where it was not made."""
         return self.run.table(f"{self.part}/{name}")
 
-    def write_table(self, name: str, frame: pd.DataFrame) -> None:
-        """Keep a table with the four files, until the results are made anew."""
-        self.run.write_table(f"{self.part}/{name}", frame)
+    def write_table(self, name: str, frame: pd.DataFrame, config: dict[str, Any]) -> None:
+        """Keep a table with the four files, until the results are made anew; see `Run.write_table`."""
+        self.run.write_table(f"{self.part}/{name}", frame, config)
 
     @property
     def label(self) -> str:

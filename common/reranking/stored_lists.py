@@ -21,6 +21,7 @@ from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task
 from common.experiments.live_run import PHASES, about, draw_accuracy, top_ten, tracked
 from common.experiments.run import Run, hash_config
+from common.experiments.stored.phase_manifest import place_of
 from common.reranking.item_facts import Reranking, item_facts
 from common.reranking.rerank import reorder
 from common.utils.environment import about_machine
@@ -114,7 +115,7 @@ def write_run(lists: StoredLists, method: str, preset: str, chosen: Reranking, w
     changed = {key: value for key, value in asdict(chosen).items() if value != getattr(Reranking(), key)}
     config["settings"] = lists.config["settings"] | {"reranking": {"places": PLACES, **changed}}
     config["lists_of"] = hash_config(lists.config)
-    run = Run(lists.run.split_folder / config["model"] / preset / lists.run.folder.resolve().name)
+    run = Run(lists.run.split_folder / config["model"] / preset / place_of(lists.run.folder).name)
     phase = PHASES[list(lists.results)[-1]]
     with tracked(run, config, wandb, output_dir, phase) as tracker:
         for part in lists.results:

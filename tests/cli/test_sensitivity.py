@@ -110,7 +110,8 @@ def test_a_saved_model_has_to_give_the_ranks_that_its_run_wrote(ran, small_flags
     path = ran / "listen" / "popularity" / "tuned" / "seed0" / "test" / "targets.parquet"
     targets = read_parquet(path)
     write_parquet(path, targets.assign(rank=targets["rank"] + 1))
-    Run(path.parents[1]).vouch(["test/targets.parquet"])
+    run = Run(path.parents[1])
+    run.vouch(["test/targets.parquet"], run.config())
     main([*small_flags, *MODELS, "--protocols", "listen"])
     assert "does not give the ranks that its run wrote" in " ".join(capsys.readouterr().out.split())
     assert "popularity" not in {row["model"] for row in json.loads((ran / "xray.json").read_text())["values"]}

@@ -103,7 +103,7 @@ def test_tables_and_curves_are_none_or_empty_where_they_were_not_kept(run):
     assert run.curves() == {}
     write(run, "valid", 0.25, curves={"train/loss": [1.0]})
     assert run.curves() == {"train/loss": [1.0]}
-    run.write_table("ablation", pd.DataFrame({"loss": [0.5]}))
+    run.write_table("ablation", pd.DataFrame({"loss": [0.5]}), CONFIG)
     table = run.table("ablation")
     assert table is not None
     assert table["loss"].tolist() == [0.5]
@@ -136,12 +136,25 @@ def test_settings_curves_and_model_of_a_final_run_stay_beside_its_results(run):
 
 def test_a_rerun_of_the_same_settings_keeps_what_was_added_and_another_does_not(run, caplog):
     write(run, "valid", 0.25)
-    run.write_table("ablation", pd.DataFrame({"loss": [0.5]}))
+    run.write_table("ablation", pd.DataFrame({"loss": [0.5]}), CONFIG)
     write(run, "valid", 0.25)
     assert run.table("ablation") is not None
     write(run, "valid", 0.25, CONFIG | {"split_seed": 9})
     assert run.table("ablation") is None, "it is that of other settings"
     assert "ablation.parquet is not of this training" in caplog.text
+
+
+def test_a_table_belongs_to_results_of_its_own_settings(run, caplog):
+    """A final run, then another preset with --phase select, whose study stands beside test results of the former."""
+    other = CONFIG | {"settings": {"neighbours": 7}}
+    write(run, "test", 0.5)
+    write(run, "valid", 0.25, other)
+    run.write_table("ablation", table := pd.DataFrame({"loss": [0.5]}), other)
+    assert [part for part in ("valid", "test") if "ablation.parquet" in run.manifest(part).files] == ["valid"]
+    assert run.table("ablation") is not None
+    run.write_table("importance", table, CONFIG | {"seed": 4})
+    assert "importance.parquet is of other settings than all results beside it; run its stage again" in caplog.text
+    assert run.table("importance") is None
 
 
 def test_published_runs_are_still_what_their_settings_make_them():

@@ -35,5 +35,6 @@ def evaluate_with_attributes(exp: Experiment, model: Any) -> pd.DataFrame:
     ranking = evaluator.rank_scores(lambda rows: model.fold_in(evaluator.given.take(rows), known.take(rows)))
     columns = {"user_id": evaluator.users.astype(str), "given": evaluator.n_given}
     table = pd.DataFrame(columns | {"ndcg_10": evaluator.ndcg_per_row(ranking)})
-    exp.run_of(type(model)).results(exp.part).write_table(TABLE, table)
+    kind = type(model)
+    exp.run_of(kind).results(exp.part).write_table(TABLE, table, exp.config_of(kind))
     return by_n_given(table)

@@ -1,6 +1,11 @@
-"""Runs of an earlier version, which have no manifest: checked as far as their files allow, then vouched for."""
+"""Runs of an earlier version, which have no manifest: checked as far as their files allow, then vouched for.
+
+Such a run is taken over whole or not at all. Its model and settings are those of its test results, and where these are
+not sound nobody knows whether the model is one that may be shown beside validation.
+"""
 
 import logging
+from typing import Any
 
 from common.experiments.stored import checks
 from common.experiments.stored.phase_manifest import AGAIN, OF_MODEL, hash_config, write_manifest
@@ -15,28 +20,34 @@ log = logging.getLogger(__name__)
 
 
 def adopt(run: RunFiles, model: type[Recommender]) -> None:
-    """Vouch for the files of an earlier version once they agree with one another; tell what does not."""
-    try:
-        for part in reversed(PARTS.values()):
+    """Vouch for the files of an earlier version once all parts agree with one another; tell what does not."""
+    checked: dict[str, tuple[str, dict[str, Any]]] = {}
+    faults = []
+    for part in reversed(PARTS.values()):
+        try:
             if run.exists(part) and run.manifest(part) is None:
-                _adopt(run, part, model)
-    except UserError as error:
+                checked[part] = _checked(run, part, model)
+        except UserError as error:
+            faults.append(error)
+    for error in faults:
         tell(f"not taken over: {error}")
+    for part, (config_sha256, files) in ({} if faults else checked).items():
+        write_manifest(run.folder, run.folder, part, config_sha256, files)
+        log.info("%s: checked, and now vouched for", display(run.folder / part))
 
 
-def _adopt(run: RunFiles, part: str, model: type[Recommender]) -> None:
-    newest = run.is_newest(part)
+def _checked(run: RunFiles, part: str, model: type[Recommender]) -> tuple[str, dict[str, Any]]:
+    """Hash of the settings of a part and what a manifest says of its files, the newest part's with the model."""
     run.check_structure(part)
     checks.agree(run.folder / part)
     names = [f"{part}/{name}" for name in RESULTS]
     record = checks.check_record(run.folder / part / "metrics.json")
-    if newest:
-        if hash_config(checks.check_config(run.folder / "config.json")) != record["config_sha256"]:
+    if part == run.newest:
+        if hash_config(run.read_config()) != record["config_sha256"]:
             raise UserError(f"{display(run.folder / 'config.json')} tells of other settings; {AGAIN}")
         run.check_model()
         if (run.model_folder / ABOUT).exists():
             model.load(run.model_folder)
             names += [path.relative_to(run.folder).as_posix() for path in sorted(run.model_folder.iterdir())]
         names += [name for name in OF_MODEL if (run.folder / name).exists()]
-    write_manifest(run.folder, run.folder, part, record["config_sha256"], entries(run.folder, names))
-    log.info("%s: checked, and now vouched for", display(run.folder / part))
+    return record["config_sha256"], entries(run.folder, names)

@@ -11,17 +11,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from common.splits.store import folder_name
 from common.utils.errors import UserError
 from common.utils.io import display, read_json, read_parquet
 
 NAMES = ("model", "stage", "preset", "dataset", "protocol", "split_sha256", "config_sha256")
 """Text in every `metrics.json`."""
-TABLES = {
-    "per_user.parquet": ("ndcg_10",),
-    "recommendations.parquet": ("rank", "score"),
-    "targets.parquet": ("score", "rank", "rank_sampled99"),
+TABLES: dict[str, tuple[str, ...]] = {
+    "per_user.parquet": ("user_id", "ndcg_10"),
+    "recommendations.parquet": ("user_id", "rank", "score"),
+    "targets.parquet": ("user_id", "score", "rank", "rank_sampled99"),
 }
-"""Numbers in every row of a table, beside `user_id`."""
+"""What stands in every row of a table: first what it is about, then numbers."""
+PLAYS = ("rmse", "mae", "r2", "ndcg")
+STUDIES: dict[str, tuple[str, ...]] = {
+    "ablation.parquet": ("name", "ndcg_10", "loss", "low", "high"),
+    "trade_off.parquet": ("ils_weight", "ndcg_10"),
+    "plays.parquet": ("group", "pairs", *PLAYS, *(f"reference_{name}" for name in PLAYS)),
+    "introduced.parquet": ("user_id", "given", "ndcg_10"),
+}
+"""The same of tables that are kept beside the results."""
 AGAIN = "run its stage again, or delete it"
 LISTED = 100
 """Places of a list."""
@@ -59,10 +68,10 @@ def _is_curve(values: Any) -> bool:
 
 
 def check_table(path: Path) -> pd.DataFrame:
-    """One of the three tables. Raises a UserError for a table that lacks a column, a row, or the right types."""
+    """A table. Raises a UserError for one of `TABLES` or `STUDIES` that lacks a column, a row, or the right types."""
     frame = read_parquet(path)
-    numbers = TABLES[path.name]
-    lacking = [name for name in ("user_id", *numbers) if name not in frame]
+    subject, *numbers = (TABLES | STUDIES).get(path.name, ("",))
+    lacking = [name for name in (subject, *numbers) if name and name not in frame]
     if lacking or not len(frame):
         what = f"has no column {lacking[0]}" if lacking else "has no rows"
         raise UserError(f"{display(path)} {what}; {AGAIN}")
@@ -77,13 +86,17 @@ def check_part(folder: Path, run: str) -> None:
 
     run: data set, split, model, preset and seed, as folders.
     """
-    record = check_record(folder / "metrics.json")
-    levels = run.split("/")
-    found = [record["dataset"], record["model"], record["preset"], f"seed{record['seed']}"]
-    if found != [*levels[:1], *levels[2:]]:
-        raise UserError(f"{display(folder / 'metrics.json')} is that of another run, {'/'.join(found)}; {AGAIN}")
+    check_place(folder / "metrics.json", check_record(folder / "metrics.json"), run)
     for name in TABLES:
         _check_table_once(folder / name, _state(folder / name))
+
+
+def check_place(path: Path, about: dict[str, Any], run: str) -> None:
+    """Raise a UserError for what a file says of its run where that is not the run of its folder: it was renamed."""
+    split = folder_name(str(about.get("protocol")), about.get("split_seed") or 0)
+    found = f"{about.get('dataset')}/{split}/{about.get('model')}/{about.get('preset')}/seed{about.get('seed')}"
+    if found != run:
+        raise UserError(f"{display(path)} is that of another run, {found}; {AGAIN}")
 
 
 @cache

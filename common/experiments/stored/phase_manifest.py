@@ -5,6 +5,7 @@ Names are relative to the run's folder: `test/metrics.json`, `config.json`, `cur
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,14 @@ def write_manifest(place: Path, run: Path, part: str, config_sha256: str, files:
     write_json(place / part / MANIFEST, sealed(about | {"files": dict(sorted(files.items()))}))
 
 
+def place_of(folder: Path) -> Path:
+    """The absolute path of a folder. Links are not followed: one to a run is no run of its own name."""
+    return Path(os.path.normpath(folder.absolute()))
+
+
 def run_name(folder: Path) -> str:
     """Data set, split, model, preset and seed of a run's folder, wherever `outputs/` lies."""
-    return "/".join(folder.resolve().parts[-5:])
+    return "/".join(place_of(folder).parts[-5:])
 
 
 def first_fault(manifests: Iterable[PhaseManifest], names: Iterable[str]) -> str:

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from common.experiments.stored import checks
-from common.experiments.stored.phase_manifest import AGAIN, MANIFEST, OF_MODEL, PhaseManifest, first_fault, run_name
+from common.experiments.stored.phase_manifest import (
+    AGAIN,
+    MANIFEST,
+    OF_MODEL,
+    PhaseManifest,
+    first_fault,
+    hash_config,
+    place_of,
+    run_name,
+)
 from common.models.base import Recommender
 from common.models.saved_files import ABOUT
 from common.splits.train_view import TrainView
@@ -70,11 +79,11 @@ class RunFiles:
 
     def check_structure(self, part: str) -> None:
         """Raise a UserError for what is wrong with the structure of a part that has no manifest."""
-        folder = self.folder.resolve()
+        folder = place_of(self.folder)
         checks.check_part(folder / part, run_name(folder))
         of_model = self._of_model(part)
         if "config.json" in of_model:
-            checks.check_config(folder / "config.json")
+            checks.check_place(folder / "config.json", checks.check_config(folder / "config.json"), run_name(folder))
         if "curves.json" in of_model and (folder / "curves.json").exists():
             checks.check_curves(folder / "curves.json")
         tell(
@@ -106,11 +115,20 @@ class RunFiles:
 
     def unvouched(self, name: str) -> str:
         """Why a file is not to be read, in a sentence; empty where a manifest vouches for it, or none was written."""
-        return first_fault(self._manifests(), [name]) if self._newest_has_manifest else ""
+        if self.has_manifest:
+            return first_fault(self._manifests(), [name])
+        faults = [self.fault(part) for part in reversed(PARTS.values()) if self.exists(part)]
+        return faults[0] if faults and all(faults) else ""
 
     @property
-    def _newest_has_manifest(self) -> bool:
-        return (self.folder / self.newest / MANIFEST).exists()
+    def has_manifest(self) -> bool:
+        """Whether a manifest has to vouch for what lies beside the parts.
+
+        None does so in a run of an earlier version, and where such a version's test results are sound: the model and
+        its settings are theirs then, even if validation has been made anew.
+        """
+        found = [part for part in PARTS.values() if (self.folder / part / MANIFEST).exists()]
+        return bool(found) and ("test" in found or not self.has("test"))
 
     def _manifests(self) -> list[PhaseManifest]:
         """The manifests that can be read, the newest phase's first."""
@@ -122,10 +140,17 @@ class RunFiles:
                 tell(f"left out: {error}")
         return [manifest for manifest in found if manifest is not None]
 
-    def vouch(self, names: Iterable[str]) -> None:
-        """Let the newest phase's manifest vouch for files that came after its results; without one nothing does."""
-        for manifest in self._manifests()[:1]:
-            manifest.add(list(names))
+    def vouch(self, names: Iterable[str], config: dict[str, Any]) -> None:
+        """Let a manifest vouch for files that came after its results: the newest one of the settings they come from.
+
+        Results of other settings, such as those of a test run before the preset changed, do not speak for them.
+        """
+        names, manifests = list(names), self._manifests()
+        own = [manifest for manifest in manifests if manifest.config_sha256 == hash_config(config)]
+        if own:
+            own[0].add(names)
+        elif manifests:
+            tell(f"{display(self.folder / names[0])} is of other settings than all results beside it; {AGAIN}")
 
     def load(self, model: type[R], train: TrainView | None = None, **how: Any) -> R:
         """The run's saved model; see `Recommender.load`. Raises a UserError where it is not that of the results."""
@@ -134,22 +159,30 @@ class RunFiles:
             self.check_model()
             return model.load(self.model_folder, train, **how)
 
-        return read_together(self.folder / self.newest / MANIFEST, read)
+        made_of = "valid" if self.has_manifest and not (self.folder / "test" / MANIFEST).exists() else self.newest
+        return read_together(self.folder / made_of / MANIFEST, read)
 
     def check_model(self) -> None:
         """Raise a UserError for a saved model that is not the one of the results; one without results passes."""
         manifests = self._manifests()
-        if self._newest_has_manifest and (self.model_folder / ABOUT).exists():
+        if self.has_manifest and (self.model_folder / ABOUT).exists():
             files = [manifest.names("model/") or [f"model/{ABOUT}"] for manifest in manifests]
             faults = [first_fault([manifest], names) for manifest, names in zip(manifests, files, strict=True)]
             if all(faults):
                 raise UserError(faults[0] if faults else self.fault(self.newest))
         elif any(map(self.exists, PARTS.values())) and (self.model_folder / ABOUT).exists():
-            about, config = read_json(self.model_folder / ABOUT), checks.check_config(self.folder / "config.json")
+            about, config = read_json(self.model_folder / ABOUT), self.read_config()
             if not isinstance(about, dict) or any(about.get(name) != config[name] for name in ("settings", "seed")):
                 raise UserError(
                     f"{display(self.model_folder)} is not of the training that config.json tells of; {AGAIN}"
                 )
+
+    def read_config(self) -> dict[str, Any]:
+        """`config.json`. Raises a UserError for one that no manifest speaks for, and that is another run's."""
+        config = checks.check_config(self.folder / "config.json")
+        if not self.has_manifest and any(map(self.exists, PARTS.values())):
+            checks.check_place(self.folder / "config.json", config, run_name(self.folder))
+        return config
 
     def kept(self, part: str, config_sha256: str) -> dict[str, Any]:
         """What a manifest of the same settings vouches for beside a part's own files."""

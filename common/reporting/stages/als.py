@@ -23,7 +23,7 @@ def index_similar_items(exp: Experiment, ensemble: Ensemble, items: Sequence[int
     """Write the index of similar items and print that of a few."""
     neighbours = ItemKNN(exp.settings_of(ItemKNN)).fit(exp.shown)
     index = index_of(ensemble, neighbours, exp.shown)
-    path = exp.run_of(Ensemble).write_table("similar_items", index)
+    path = exp.run_of(Ensemble).write_table("similar_items", index, exp.config_of(Ensemble))
     show_index(index, exp.shown, items)
     log.info("\nsimilar items of all %s items: %s", f"{exp.shown.n_items:,}", display(path))
 

@@ -51,7 +51,7 @@ def show_plays(exp: Experiment) -> list[Path]:
 def study_features(exp: Experiment, model: Forest) -> list[Path]:
     """Importance and partial dependence, kept as a table and drawn."""
     table = study.importances(model, exp.valid)
-    exp.run_of(Forest).write_table("importance", table)
+    exp.run_of(Forest).write_table("importance", table, exp.config_of(Forest))
     strongest = table[table["group"] != "group"]["name"].head(STRONGEST).tolist()
     log.info("\nstrongest features by impurity: %s", ", ".join(strongest))
     dependence = study.partial_dependences(model, exp.valid, strongest)
@@ -66,7 +66,7 @@ def study_groups(exp: Experiment, model: Forest) -> Path:
     n = len(model.feature_builder.columns) + 2
     rows = tqdm(study.ablation(model, exp.valid), "ablation", n, disable=not sys.stderr.isatty())
     table = pd.DataFrame(list(rows))
-    exp.run_of(Forest).write_table("ablation", table)
+    exp.run_of(Forest).write_table("ablation", table, exp.config_of(Forest))
     log.info("\nablation on validation: NDCG@10, loss against all features, 95% interval over users")
     for row in table.itertuples():
         log.info("  %-18s %.4f  %+.4f  [%+.4f, %+.4f]", row.name, row.ndcg_10, row.loss, row.low, row.high)

@@ -66,7 +66,7 @@ def study_plays(exp: Experiment) -> list[Path]:
         log.info("\nplays: nothing to predict, since every interaction weighs the same or only order is learned")
         return []
     table = play_count_holdout.by_group(pairs, list(split.groups()))
-    run.write_table("plays", table)
+    run.write_table("plays", table, exp.config_of(HybridListNet))
     log.info("\nlog(1 + plays) of held-out visible pairs; in brackets what the means of user and item say")
     log.info("  %-12s %7s %17s %17s %17s %17s", "", "pairs", "RMSE", "MAE", "R2", "NDCG of order")
     for row in table.to_dict("records"):
@@ -124,5 +124,5 @@ def _study(exp: Experiment, name: str, rows_of: Callable[..., Iterable[dict[str,
         cells = (f"{k} {v:.4f}" if isinstance(v, float) else str(v) for k, v in row.items() if v != "")
         log.info("  %s", "  ".join(cells))
     table = pd.DataFrame(rows)
-    exp.run_of(HybridListNet).write_table(name, table)
+    exp.run_of(HybridListNet).write_table(name, table, exp.config_of(HybridListNet))
     return table

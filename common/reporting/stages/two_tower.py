@@ -29,7 +29,7 @@ def keep_index(exp: Experiment, model: TwoTower, kind: Kind) -> None:
     index, run = model.index(kind), exp.run_of(TwoTower)
     folder = run.index_folder
     index.save(folder)
-    run.vouch(INDEX)
+    run.vouch(INDEX, exp.config_of(TwoTower))
     n = len(model.histories)
     queries = model.user_vectors(np.arange(n) if n <= SAMPLE else np.random.default_rng(1).permutation(n)[:SAMPLE])
     found = index.measure(Index(model.item_vectors(), "flat"), queries)

@@ -25,6 +25,8 @@ def test_what_agrees_is_vouched_for_from_then_on(als):
     assert not complete(als)
     adopt(als, ALS)
     assert complete(als)
+    assert als.manifest("test").names("model/")
+    assert not als.manifest("valid").names("model/"), "validation's own model is gone"
     assert als.load(ALS).settings.factors == 4
     (als.folder / "curves.json").write_text("{}")
     assert not complete(als)
@@ -59,7 +61,7 @@ def test_a_model_of_another_training_and_other_settings_are_not_taken_over(als, 
     assert not complete(als)
     assert "is not of the training that config.json tells of" in caplog.text
     write_json(als.model_folder / "model.json", about)
-    write_json(als.folder / "config.json", config | {"seed": 9})
+    write_json(als.folder / "config.json", config | {"stage": "other"})
     adopt(als, ALS)
     assert "config.json tells of other settings" in caplog.text
 
@@ -74,3 +76,26 @@ def test_cut_arrays_are_not_taken_over(als, caplog):
     adopt(als, ALS)
     assert not complete(als)
     assert "model.npz is missing or damaged; train als again" in caplog.text
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_run_is_taken_over_whole_or_not_at_all(als, caplog, part):
+    """Else the model of a test phase whose results are damaged would be vouched for as that of validation."""
+    forget(als.folder)
+    path = als.folder / part / "per_user.parquet"
+    write_parquet(path, read_parquet(path).assign(ndcg_10=0.5))
+    adopt(als, ALS)
+    assert f"{part}/per_user.parquet: ndcg_10 is not that of metrics.json" in caplog.text
+    assert not list(als.folder.glob("*/manifest.json"))
+
+
+def test_every_part_that_is_not_taken_over_is_named(als, caplog):
+    forget(als.folder)
+    for part in ("valid", "test"):
+        (als.folder / part / "targets.parquet").write_bytes(b"")
+    adopt(als, ALS)
+    named = [record.getMessage() for record in caplog.records if "not taken over" in record.getMessage()]
+    assert [part for part in ("test", "valid") for line in named if f"{part}/targets.parquet" in line] == [
+        "test",
+        "valid",
+    ]

@@ -1,6 +1,7 @@
 """What no manifest vouches for is not read: it is named, that run is left out, and all others are there."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.faults.damage import WAYS, emptied
+from common.evaluation.recommendations import Evaluation
 from common.experiments.outputs import collect, runs_in
 from common.experiments.run import Run
 from common.experiments.stored import run_files
@@ -137,7 +139,7 @@ def test_a_model_without_results_is_read_and_one_beside_other_results_is_not(als
 
 def test_a_table_that_nothing_vouches_for_is_left_out(als, caplog):
     table = pd.DataFrame({"loss": [0.5]})
-    als.write_table("ablation", table)
+    als.write_table("ablation", table, als.config())
     assert als.table("ablation") is not None
     write_parquet(als.folder / "ablation.parquet", table * 2)
     assert als.table("ablation") is None
@@ -145,3 +147,82 @@ def test_a_table_that_nothing_vouches_for_is_left_out(als, caplog):
     assert als.table("foreign") is None
     assert "ablation.parquet is not the file" in caplog.text
     assert "foreign.parquet is not of this training" in caplog.text
+
+
+def select_beside_an_old_test(als: Run) -> None:
+    """Make test an unsound part of an earlier version, and validation anew: its model and settings are kept then."""
+    results, config, model = als.results("valid"), als.config(), als.load(ALS)
+    tables = (results.recommendations, results.targets, results.per_user)
+    forget(als.folder)
+    (als.folder / "test" / "targets.parquet").unlink()
+    als.write("valid", Evaluation("valid", *tables, {}, {}), results.metrics, config, model)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model/model.npz"])
+def test_an_unsound_test_part_of_an_earlier_version_hides_no_manifest(als, name):
+    select_beside_an_old_test(als)
+    assert als.parts == ["valid"]
+    assert als.is_complete(als.config(), ["valid"], ALS.files)
+    assert als.load(ALS).settings.factors == 4
+    path = als.folder / name
+    path.write_bytes(path.read_bytes().replace(b"4", b"5"))
+    assert re.search(rf"{name} is not the file that was written there|bytes, not the", als.unvouched(name))
+    with pytest.raises(UserError, match=path.name):
+        als.config() if name == "config.json" else als.load(ALS)
+
+
+def test_a_sound_test_part_of_an_earlier_version_keeps_its_model_and_settings(als):
+    """Though validation was made anew, by other settings and with a manifest."""
+    results, config = als.results("valid"), als.config()
+    tables = (results.recommendations, results.targets, results.per_user)
+    forget(als.folder)
+    als.write("valid", Evaluation("valid", *tables, {}, {}), results.metrics, config | {"stage": "other"})
+    assert als.parts == ["valid", "test"]
+    assert als.config() == config
+    assert als.load(ALS).settings.factors == 4
+
+
+def renamed(run: Run, name: str, linked: bool = False) -> Run:
+    """A copy of a run under another name, or a link to it."""
+    copy = Run(run.split_folder.joinpath(*name.split("/")))
+    copy.folder.parent.mkdir(exist_ok=True, parents=True)
+    copy.folder.symlink_to(run.folder) if linked else shutil.copytree(run.folder, copy.folder)
+    return copy
+
+
+@pytest.mark.parametrize("how", ["vouched", "earlier version", "linked"])
+@pytest.mark.parametrize("name", ["als/{preset}/seed7", "als/mine/seed0", "ease/{preset}/seed0"])
+def test_a_run_that_was_renamed_or_copied_is_not_that_other_run(als, split, caplog, name, how):
+    als.write_table("ablation", pd.DataFrame({"loss": [0.5]}), als.config())
+    if how == "earlier version":
+        forget(als.folder)
+    before = [run.folder for run in runs_in(split)]
+    copy = renamed(als, name.format(preset=als.key.preset), linked=how == "linked")
+    assert [run.folder for run in runs_in(split)] == before
+    assert "metrics.json is that of" in caplog.text or "manifest.json is that of" in caplog.text
+    assert copy.table("ablation") is None
+    for read in (lambda: copy.load(ALS), copy.config, lambda: copy.results("test")):
+        with pytest.raises(UserError, match=r"is that of .*; run its stage again|no manifest vouches"):
+            read()
+    assert not copy.is_complete(als.config(), ("valid", "test"), ALS.files)
+
+
+def test_a_split_that_was_renamed_is_not_that_other_split(als, split):
+    forget(als.folder)
+    other = shutil.copytree(split, split.with_name("listen-s3"))
+    [copy] = [Run(path) for path in other.glob("als/*/seed0")]
+    assert copy.parts == []
+    with pytest.raises(UserError, match=r"is that of another run, .*/listen/als/"):
+        copy.load(ALS)
+
+
+@pytest.mark.parametrize("change", [lambda table: table.drop(columns="low"), lambda table: table.assign(loss="much")])
+def test_a_study_of_an_earlier_version_needs_its_columns(als, caplog, change: Callable):
+    table = pd.DataFrame({"name": ["all"], "ndcg_10": [0.5], "loss": [0.0], "low": [0.0], "high": [0.0]})
+    als.write_table("ablation", table, als.config())
+    forget(als.folder)
+    assert als.table("ablation") is not None
+    write_parquet(als.folder / "ablation.parquet", change(table))
+    assert als.table("ablation") is None
+    assert "left out: " in caplog.text
+    assert "ablation.parquet" in caplog.text
