@@ -11,7 +11,6 @@ FAISS is imported where an index is made, after torch if both are used, and give
 each library keeps its own pool. On macOS, where the two pools clash, it works with one thread.
 """
 
-import hashlib
 import sys
 import timeit
 from dataclasses import dataclass
@@ -23,8 +22,11 @@ import numpy as np
 from common.splits.histories import Histories
 from common.utils.environment import threads
 from common.utils.errors import UserError, check_known
-from common.utils.io import atomic, read_json, write_json
+from common.utils.io import read_checked, read_json, write_checked, write_json
+from common.utils.manifests import entries, fault, is_intact, sealed
+from common.utils.temporary import swapped_in
 
+FILE = "index.faiss"
 Kind = Literal["auto", "flat", "ivf", "hnsw"]
 KINDS = ("auto", "flat", "ivf", "hnsw")
 EXACT_BELOW = 100_000
@@ -149,14 +151,13 @@ class Index:
         return Search(self.kind, self.visited, recall, seconds * per_query, exact_seconds * per_query)
 
     def save(self, folder: Path) -> None:
-        """Write `index.faiss`, then `index.json` with its hash."""
+        """Write `index.faiss`, and `index.json`, which vouches for it; both at once."""
         with one_pool() as faiss:
             content = faiss.serialize_index(self._index).tobytes()
-        with atomic(folder / "index.faiss") as temporary:
-            temporary.write_bytes(content)
-        names = ("kind", "visited", "n", "width", "longest")
-        about = {name: getattr(self, name) for name in names}
-        write_json(folder / "index.json", about | {"sha256": hashlib.sha256(content).hexdigest()})
+        about = {name: getattr(self, name) for name in ("kind", "visited", "n", "width", "longest")}
+        with swapped_in(folder) as fresh:
+            write_checked(fresh / FILE, content)
+            write_json(fresh / "index.json", sealed(about | {"files": entries(fresh, [FILE])}))
 
     @classmethod
     def load(cls, folder: Path, vectors: np.ndarray) -> "Index":
@@ -168,12 +169,15 @@ class Index:
         try:
             index.kind, index.visited = about["kind"], int(about["visited"])
             index.n, index.width, index.longest = int(about["n"]), int(about["width"]), float(about["longest"])
-            content = (folder / "index.faiss").read_bytes()
-            whole = hashlib.sha256(content).hexdigest() == about["sha256"]
+            if "seal" in about:
+                content, wrong = (folder / FILE).read_bytes(), fault(folder / FILE, about["files"][FILE])
+            else:  # of an earlier version
+                content, wrong = read_checked(folder / FILE, about["sha256"]), ""
+            whole = is_intact(about)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise UserError(f"the index in {folder} is missing or damaged; run 5_two_tower.py again") from error
-        if not whole:  # looked at before FAISS reads it, which trusts what it reads
-            raise UserError(f"{folder / 'index.faiss'} is damaged; run 5_two_tower.py again")
+        if wrong or not whole:  # looked at before FAISS reads it, which trusts what it reads
+            raise UserError(f"{folder / FILE} {wrong or 'is damaged'}; run 5_two_tower.py again")
         with one_pool() as faiss:
             index._index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
         index.belongs_to(vectors)

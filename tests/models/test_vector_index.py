@@ -12,6 +12,7 @@ from common.models import vector_index as retrieval
 from common.models.vector_index import Index, overlap
 from common.splits.histories import Histories
 from common.utils.errors import UserError
+from common.utils.io import read_json, sha256_file, write_json
 from tests.conftest import ROOT
 
 
@@ -176,7 +177,7 @@ def test_the_index_of_other_vectors_is_refused(tmp_path):
         Index.load(tmp_path, other)
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut off", "flipped", "nothing", "no hash"])
+@pytest.mark.parametrize("damage", ["missing", "cut off", "flipped", "nothing", "no hash", "another width"])
 def test_a_damaged_index_is_refused_before_faiss_reads_it(damage, tmp_path, monkeypatch):
     Index(VECTORS).save(tmp_path)
     file, about = tmp_path / "index.faiss", tmp_path / "index.json"
@@ -185,6 +186,8 @@ def test_a_damaged_index_is_refused_before_faiss_reads_it(damage, tmp_path, monk
         file.unlink()
     elif damage == "no hash":
         about.write_text(json.dumps({"kind": "flat"}))
+    elif damage == "another width":
+        about.write_text(about.read_text().replace('"width": 16', '"width": 15'))
     elif damage == "nothing":
         about.unlink()
     else:
@@ -193,6 +196,17 @@ def test_a_damaged_index_is_refused_before_faiss_reads_it(damage, tmp_path, monk
 
     monkeypatch.setattr(faiss, "deserialize_index", lambda _: pytest.fail("read"))
     with pytest.raises(UserError, match=r"run 5_two_tower\.py"):
+        Index.load(tmp_path, VECTORS)
+
+
+def test_an_index_of_an_earlier_version_has_the_hash_of_its_file(tmp_path):
+    Index(VECTORS).save(tmp_path)
+    file, about = tmp_path / "index.faiss", read_json(tmp_path / "index.json")
+    old = {key: value for key, value in about.items() if key not in ("files", "seal", "format")}
+    write_json(tmp_path / "index.json", old | {"sha256": sha256_file(file)})
+    assert Index.load(tmp_path, VECTORS).n == len(VECTORS)
+    file.write_bytes(file.read_bytes()[:-9] + b"\xff" * 9)
+    with pytest.raises(UserError, match=r"is missing or damaged; run 5_two_tower\.py again"):
         Index.load(tmp_path, VECTORS)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from common.models.base import Recommender, Validation
 from common.models.inference.numpy_layers import Weights
+from common.models.saved_files import ABOUT, is_sealed
 from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
 from common.utils.arrays import below
@@ -171,7 +172,7 @@ class Neural(NetworkOwner, Recommender):
     which `refit` replays. Without it, or where nothing was chosen, training goes through all epochs of the settings.
     """
 
-    files: ClassVar[tuple[str, ...]] = ("model.json", WEIGHTS)
+    files: ClassVar[tuple[str, ...]] = (ABOUT, WEIGHTS)
 
     @abstractmethod
     def set_state(self, train: TrainView) -> None:
@@ -197,9 +198,9 @@ class Neural(NetworkOwner, Recommender):
         self.load_weights(arrays)
 
     def write(self, folder: Path) -> None:
-        """Write `model.safetensors`, then `model.json` with its hash."""
-        sha256 = write_arrays(folder / WEIGHTS, self.arrays())
-        write_json(folder / "model.json", self.description() | {"sha256": sha256})
+        """Write `model.safetensors` and `model.json`."""
+        write_arrays(folder / WEIGHTS, self.arrays())
+        write_json(folder / ABOUT, self.description())
 
     @classmethod
     def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
@@ -207,20 +208,25 @@ class Neural(NetworkOwner, Recommender):
         return read_weights(folder)
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
-    """Write arrays as safetensors; returns the SHA-256 of the file."""
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as safetensors."""
     from safetensors.numpy import save
 
-    return write_checked(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    write_checked(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of `model.safetensors`; ValueError where they are not those of which `model.json` has the hash."""
+    """The arrays of `model.safetensors`; ValueError where they are none.
+
+    `model.json` vouches for the file, by its hash or, if it is large, by size and time. One of an earlier version does
+    not: it has a hash of the weights alone, and other weights are a ValueError.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    path, about = folder / WEIGHTS, read_json(folder / ABOUT)
     try:
-        return load(read_checked(folder / WEIGHTS, str(read_json(folder / "model.json").get("sha256"))))
+        return load(path.read_bytes() if is_sealed(about) else read_checked(path, str(about.get("sha256"))))
     except SafetensorError as error:
         raise ValueError(str(error)) from error
 

@@ -170,8 +170,8 @@ class HybridListNet(TwoStageRecommender):
         with atomic(folder / SOURCES) as temporary, temporary.open("wb") as handle:
             np.savez(handle, allow_pickle=False, **self.state())
         self.ranker.preprocessor.save_preprocessors(folder)
-        sha256 = write_arrays(folder / WEIGHTS, self.ranker.weights())
-        write_json(folder / "model.json", self.description() | {"sha256": sha256})
+        write_arrays(folder / WEIGHTS, self.ranker.weights())
+        write_json(folder / "model.json", self.description())
 
     def read_more(self, folder: Path) -> None:
         """Read the preprocessor, unless the model is for inference only, which does without."""
