@@ -6,8 +6,10 @@ an epoch's batches depend on the seed and the epoch alone, and the random states
 processes only the first one's random state is kept: what they drop after a stop in mid-epoch is drawn anew.
 """
 
+import logging
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from common.training import checkpoint
 from common.training.batches import Batches, Epoch, to_device
-from common.training.checkpoint import in_words, read_checkpoint, write_checkpoint
 from common.training.context import NO_CONTEXT, FitContext, RefitSchedule
 from common.training.early_stopping import EarlyStopping
 from common.training.interrupts import Interrupts
@@ -29,6 +31,7 @@ from common.utils import distributed as parallel
 from common.utils.arrays import below
 from common.utils.errors import DivergedError
 
+log = logging.getLogger(__name__)
 CHECK_EVERY = 50
 """Steps between two looks at the losses, which make the host wait for the device."""
 LARGEST = 1e18
@@ -61,16 +64,19 @@ class Trainer:
     def __post_init__(self) -> None:
         """Start anew, at epoch 0."""
         self.precision = precision_of(self.device, self.settings.precision)
-        self.optimiser = make_optimiser(self.network, self.settings)
-        self.scaler = torch.amp.GradScaler(self.device.split(":")[0], enabled=self.precision == "float16")
         alone = parallel.world() == 1
         self.module = self.network if alone else DistributedDataParallel(self.network, forward_sync_buffers=False)
         self.seed = torch.initial_seed()
         self.last_epoch = self.settings.epochs if self.schedule is None else self.schedule.epochs
+        self.interrupts = Interrupts()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.optimiser = make_optimiser(self.network, self.settings)
+        self.scaler = torch.amp.GradScaler(self.device.split(":")[0], enabled=self.precision == "float16")
         self.best: dict[str, torch.Tensor] = {}
         self.losses = torch.zeros(0)
         self.stopping = EarlyStopping(self.settings.patience, self.settings.validate_every)
-        self.interrupts = Interrupts()
         self.state: dict[str, Any] = {
             "identity": self.identity,
             "epoch": 0,
@@ -86,7 +92,7 @@ class Trainer:
         }
 
     def run(self) -> RefitSchedule:
-        """Train to the end, from the checkpoint if there is one to resume.
+        """Train to the end, from the checkpoint if there is a sound one to resume.
 
         Raises a UserError for a loss that is not finite, naming the batch, and KeyboardInterrupt after Ctrl-C; in both
         cases the last good checkpoint is there.
@@ -95,7 +101,7 @@ class Trainer:
             torch.cuda.reset_peak_memory_stats(self.device)
         folder = self.context.checkpoints
         if self.context.resume and folder is not None and (folder / "last.json").exists():
-            self._resume()
+            self._resume(folder)
         with self.interrupts.watched(), self._bar() as bar:
             while not self.state["finished"]:
                 self._epoch(bar)
@@ -247,27 +253,35 @@ class Trainer:
             return
         tensors = {f"network/{key}": tensor for key, tensor in self.network.state_dict().items()}
         if name == "last":
-            tensors |= {"losses": self.losses, "random/cpu": torch.get_rng_state()}
-            if self.device.startswith("cuda"):
-                tensors["random/cuda"] = torch.cuda.get_rng_state(self.device)
+            tensors |= {"losses": self.losses} | checkpoint.random_states(self.device)
             for number, values in self.optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser/{number}/{key}": tensor for key, tensor in values.items()}
         state = self.state | self.stopping.state() | {"scaler": self.scaler.state_dict()}
-        write_checkpoint(self.context.checkpoints, name, state, tensors)
+        checkpoint.write_checkpoint(self.context.checkpoints, name, state, tensors)
 
-    def _resume(self) -> None:
-        assert self.context.checkpoints is not None
-        with in_words(self.context.checkpoints):
-            self._take(self.context.checkpoints)
+    def _resume(self, folder: Path) -> None:
+        """Go on from the checkpoint. One that is damaged, or another training's, is set aside: then from epoch 0."""
+        start, states = deepcopy(self.network.state_dict()), checkpoint.random_states(self.device)
+        wrong = checkpoint.fault_of(folder, self._take)
+        if float(parallel.total(torch.tensor(float(bool(wrong)), device=self.device))):  # whichever process found it
+            self.network.load_state_dict(start)
+            checkpoint.set_random_states(states, self.device)
+            self._begin()
+            if parallel.is_main():
+                why = wrong or f"{folder / 'last.json'} could not be read by every process"
+                aside = checkpoint.set_aside(folder)
+                log.warning("%s; training starts at epoch 0, what was there is now in %s", why, aside)
         for epoch in range(1, self.state["epoch"] + 1):
             if self.context.report is not None:
                 self.context.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)
 
     def _take(self, folder: Path) -> None:
-        state, tensors = read_checkpoint(folder, "last", self.identity)
+        state, tensors = checkpoint.read_checkpoint(folder, "last", self.identity)
         self.state = {key: value for key, value in state.items() if key in self.state}
         for curve in self.state["curves"].values():  # JSON knows no NaN
-            curve[:] = [float("nan") if value is None else value for value in curve]
+            curve[:] = [float("nan") if value is None else float(value) for value in curve]
+            if len(curve) < self.state["epoch"]:
+                raise ValueError(f"a curve of {len(curve)} epochs")
         self.stopping.restore(state)
         self.network.load_state_dict(below(tensors, "network/"))
         optimiser = self.optimiser.state_dict()
@@ -279,11 +293,9 @@ class Trainer:
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         self.losses = tensors["losses"].to(self.device) * parallel.is_main()
-        torch.set_rng_state(tensors["random/cpu"])
-        if "random/cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
+        checkpoint.set_random_states(tensors, self.device)
         if self.validate is not None and state["best_epoch"]:
-            of_best, best = read_checkpoint(folder, "best", self.identity)
+            of_best, best = checkpoint.read_checkpoint(folder, "best", self.identity)
             self.best = {key: tensor.to(self.device) for key, tensor in below(best, "network/").items()}
             if of_best["best_epoch"] != state["best_epoch"]:  # killed between the two: the next epoch was the best
                 self.best = {}

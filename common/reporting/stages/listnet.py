@@ -14,6 +14,7 @@ from common.experiments.analysis import play_count_holdout
 from common.experiments.experiment import Experiment
 from common.experiments.outputs import runs_in
 from common.experiments.run import PART_NAMES
+from common.experiments.stored.run_files import tell
 from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
 from common.models import HybridListNet
 from common.models.base import Recommender
@@ -60,7 +61,11 @@ def study_plays(exp: Experiment) -> list[Path]:
     """For whom plays are predicted how well: fitted anew without a stratified part of the train view."""
     split, run = play_count_holdout.plays_split(exp.train, exp.args.seed), exp.run_of(HybridListNet)
     model = HybridListNet(exp.settings_of(HybridListNet), seed=exp.args.seed, device=exp.device)
-    model.ranker.refit_schedule = read_schedule(run.checkpoints("valid"))
+    try:
+        model.ranker.refit_schedule = read_schedule(run.checkpoints("valid"))
+    except UserError as error:
+        tell(f"plays are left out: {error}")
+        return []
     pairs = play_count_holdout.predict(model.refit(split.left, exp.context()), split)
     if pairs.empty:
         log.info("\nplays: nothing to predict, since every interaction weighs the same or only order is learned")

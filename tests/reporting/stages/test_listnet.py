@@ -40,3 +40,17 @@ def test_without_content_there_is_no_trade_off(caplog):
     exp: Any = SimpleNamespace(valid=SimpleNamespace(metric_suite=SimpleNamespace(spaces={})))
     assert listnet.study_trade_off(exp) == []
     assert "nothing to weigh" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "3", "[]", '{"epoch": 3, "factors": 5}', '{"epoch": 3, "factors": [], "seal": "x"}']
+)
+def test_a_damaged_checkpoint_leaves_the_study_of_plays_out(monkeypatch, tmp_path, caplog, text):
+    monkeypatch.setattr(listnet.play_count_holdout, "plays_split", lambda train, seed: None)
+    (tmp_path / "best.json").write_text(text)
+    run = SimpleNamespace(checkpoints=lambda part: tmp_path)
+    exp: Any = SimpleNamespace(train=None, args=SimpleNamespace(seed=0), device="cpu")
+    exp.run_of, exp.settings_of = lambda model: run, lambda model: None
+    assert listnet.study_plays(exp) == []
+    assert "plays are left out: " in caplog.text
+    assert "best.json" in caplog.text
