@@ -20,6 +20,7 @@ from common.experiments.presets import PRESETS, preset_label, preset_values, rea
 from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings, device_for
 from common.experiments.stored.adoption import adopt
+from common.experiments.stored.kept_tables import write_kept
 from common.experiments.tuning import Found, Report, Search, tune, write_preset
 from common.models.base import Recommender
 from common.models.ensemble import Ensemble
@@ -29,7 +30,7 @@ from common.training.context import FitContext
 from common.utils import distributed
 from common.utils.environment import about_machine
 from common.utils.errors import UserError
-from common.utils.io import display, write_parquet
+from common.utils.io import display
 from common.utils.logs import log_once
 from common.utils.memory import require
 from common.utils.settings import NoSettings, setting_parts
@@ -254,7 +255,8 @@ class Experiment(contextlib.AbstractContextManager):
         found = tune_weights(self.data, self.args.split_seed, start, trials, self.args.seed, self.device)
         if found is None:
             return None
-        write_parquet(self.folder / "ensemble" / "weights.parquet", found.table)
+        made_of = {"data_sha256": self.data.sha256, "split_seed": self.args.split_seed, "seed": self.args.seed}
+        write_kept(self.folder / "ensemble" / "weights.parquet", found.table, made_of)
         values = (found.table, found.by_length)
         path = self.plot("ensemble_tuning", plots.ensemble_weights, *values, part="valid", about="ensemble")
         log.info("what the weights do: %s", display(path))

@@ -1,5 +1,9 @@
-"""Searches on disk: a study is one file of JSON lines that is gone on with after any stop, by one process at a time."""
+"""Searches on disk: a study is one file of JSON lines that is gone on with after any stop, by one process at a time.
 
+Lines are only ever added. `study.json` vouches for those that were there when the file was last `held`.
+"""
+
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -8,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from common.utils.errors import UserError
-from common.utils.io import lock
+from common.utils.io import lock, write_json
+from common.utils.manifests import read_manifest, sealed
 
+AWAY = "move the file away to search anew"
 STARTUP = 5
 """Trials before the first is cut short."""
 
@@ -22,6 +28,8 @@ def held(path: Path) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():  # moved away, perhaps
+            _manifest(path).unlink(missing_ok=True)
         handle = path.open("a+b")
     except OSError as error:
         raise UserError(f"cannot open the study {path}: {error.strerror}; move it or choose another folder") from error
@@ -35,7 +43,12 @@ def held(path: Path) -> Iterator[None]:
         _check(path, content)
         if not content.endswith(b"\n"):
             handle.truncate(content.rfind(b"\n") + 1)
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            _vouch(path)
+            raise
+        _vouch(path)
 
 
 def _check(path: Path, content: bytes) -> None:
@@ -47,7 +60,29 @@ def _check(path: Path, content: bytes) -> None:
         except (ValueError, TypeError):
             is_record = False
         if not is_record:
-            raise UserError(f"{path}, line {number}, is no record of a study; move the file away to search anew")
+            raise UserError(f"{path}, line {number}, is no record of a study; {AWAY}")
+    if _manifest(path).exists() and not _is_vouched(path, content):
+        raise UserError(f"{path} is not as it was written: changed, cut, or another one's; {AWAY}")
+
+
+def _manifest(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _is_vouched(path: Path, content: bytes) -> bool:
+    """Whether a study begins with the very lines that were there when it was last held."""
+    noted = read_manifest(_manifest(path), "delete it to take the study beside it as it is")
+    try:
+        of = noted["files"][path.name]
+        return hashlib.sha256(content[: of["size"]]).hexdigest() == of["sha256"]
+    except (KeyError, TypeError):
+        return False
+
+
+def _vouch(path: Path) -> None:
+    content = path.read_bytes()
+    noted = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    write_json(_manifest(path), sealed({"files": {path.name: noted}}))
 
 
 def open_study(path: Path, name: str, create: bool = True) -> Any | None:
@@ -58,6 +93,8 @@ def open_study(path: Path, name: str, create: bool = True) -> Any | None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it shows a traceback for Ctrl-C
     if not (create or path.exists()):
         return None
+    if path.exists():
+        _check(path, path.read_bytes())
     try:
         own_lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None  # no links without privileges
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(path), own_lock))
@@ -65,7 +102,7 @@ def open_study(path: Path, name: str, create: bool = True) -> Any | None:
             return optuna.load_study(storage=storage, study_name=name)
         return optuna.create_study(storage=storage, study_name=name, direction="maximize") if create else None
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise UserError(f"{path} is damaged ({error}); move the file away to search anew") from error
+        raise UserError(f"{path} is damaged ({error}); {AWAY}") from error
 
 
 def finished(study: Any) -> list[Any]:

@@ -57,7 +57,12 @@ def is_intact(content: dict[str, Any]) -> bool:
 
 def read_manifest(path: Path, remedy: str) -> dict[str, Any]:
     """A manifest. Raises a UserError, with the remedy, for one that is damaged or of a later version."""
-    found = read_json(path)
+    try:
+        found = read_json(path)
+    except UserError as error:
+        if isinstance(error.__cause__, ValueError):
+            raise UserError(f"{path} is damaged; {remedy}") from error
+        raise
     if not isinstance(found, dict) or "seal" not in found or not is_intact(found):
         raise UserError(f"{path} is damaged; {remedy}")
     if found["format"] != FORMAT:

@@ -1,11 +1,13 @@
 """A study is a file that is gone on with, by one process at a time."""
 
+import json
 from typing import Any
 
 import pytest
 
 from common.experiments.study_store import complete, finished, held, importances, open_study, prepare, take_up
 from common.utils.errors import UserError
+from common.utils.manifests import sealed
 
 
 def tried(study, value: float, seed: int = 0) -> dict[str, float]:
@@ -73,6 +75,42 @@ def test_half_a_record_is_taken_away_and_what_is_no_study_is_refused(study, path
         with pytest.raises(UserError, match="line 1, is no record of a study"), held(path):
             pass
         assert path.read_bytes() == content
+
+
+def flip(content: bytes) -> bytes:
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+@pytest.mark.parametrize("damage", [flip, lambda content: content[:-40], lambda content: b"", bytes.upper])
+def test_a_study_that_is_not_as_it_was_written_is_refused_and_left_as_it_is(study, path, damage):
+    with held(path):
+        tried(study, 0.1)
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    for read in (lambda: held(path).__enter__(), lambda: open_study(path, "als", create=False)):
+        with pytest.raises(
+            UserError, match=r"study\.jsonl.* is (not as it was written|no record).*; move the file away"
+        ):
+            read()
+    assert path.read_bytes() == damaged
+    path.rename(path.with_name("away.jsonl"))
+    with held(path):
+        assert complete(open_study(path, "als")) == []
+
+
+def test_lines_that_came_after_a_study_was_held_are_welcome(study, path):
+    """Those of a search that was killed."""
+    tried(study, 0.1)
+    assert [trial.value for trial in complete(open_study(path, "als", create=False))] == [0.1]
+    with held(path):
+        tried(study, 0.2)
+    assert [trial.value for trial in complete(open_study(path, "als", create=False))] == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"size": 1}', json.dumps(sealed({"files": {}}))])
+def test_a_damaged_manifest_of_a_study_is_named(study, path, content):
+    path.with_suffix(".json").write_text(content)
+    with pytest.raises(UserError, match=r"study\.json.*; (delete it|move the file away)"):
+        open_study(path, "als", create=False)
 
 
 def test_the_setting_that_decides_has_the_largest_importance(study):

@@ -50,7 +50,7 @@ def test_a_large_file_is_hashed_where_its_time_differs_or_on_request(file, monke
 @pytest.mark.parametrize("text", ["", "[]", "3", "{}", '{"files": {}, "format": 1}'])
 def test_a_damaged_manifest_is_refused_with_the_remedy(file, text):
     file.write_text(text)
-    with pytest.raises(UserError, match=r"a\.txt is (damaged; run it again|not valid JSON)"):
+    with pytest.raises(UserError, match=r"a\.txt is damaged; run it again"):
         read_manifest(file, "run it again")
 
 
