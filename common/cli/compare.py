@@ -20,7 +20,7 @@ from common.experiments.outputs import Outputs, read_results
 from common.experiments.run import PART_NAMES, PartResults
 from common.experiments.settings import ResultSettings
 from common.reporting.comparison import compare, content, differing
-from common.utils.errors import UserError
+from common.utils.errors import UserError, did_you_mean
 from common.utils.io import display, write_json
 from common.utils.terminal import aligned, headed
 
@@ -81,8 +81,8 @@ def _metrics(metrics: Sequence[str], runs: Sequence[PartResults]) -> list[str]:
     for metric in metrics:
         if metric not in known:
             near = difflib.get_close_matches(metric, known, n=3)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UserError(f"unknown metric {metric!r}: {hint}{display(runs[0].folder)}/metrics.json names all")
+            hint = f"{did_you_mean(near)} {display(runs[0].folder)}/metrics.json names all".lstrip()
+            raise UserError(f"unknown metric {metric!r}: {hint}")
     return list(metrics)
 
 

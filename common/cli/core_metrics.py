@@ -11,10 +11,9 @@ from typing import Any
 from common.evaluation.core_metrics import core_metrics, oddities
 from common.evaluation.registry import CORE
 from common.experiments.flags import command, parse_flags
-from common.experiments.outputs import Outputs, read_results, runs_in
+from common.experiments.outputs import Outputs, no_results, read_results, runs_in
 from common.experiments.run import PART_NAMES, Run, row_name
 from common.experiments.settings import ResultSettings
-from common.utils.errors import UserError
 from common.utils.io import display
 from common.utils.terminal import aligned
 
@@ -49,7 +48,7 @@ def named_runs(settings: Settings) -> list[Run]:
     folder = settings.output_dir / outputs.choose_dataset(settings.dataset) / settings.protocol
     rows = {run.folder.parent: run for run in reversed(runs_in(folder))}
     if not rows:
-        raise UserError(f"no results under {display(folder)}; run a stage first, e.g. 1_knn_baseline.py")
+        raise no_results(folder)
     return sorted(rows.values(), key=lambda run: run.folder)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.experiments.flags import command, parse_flags
+from common.experiments.outputs import no_results
 from common.reporting.html.leaderboards import find_boards
 from common.reporting.html.render import render
 from common.reporting.html.screenshot import screenshot
-from common.utils.errors import UserError
 from common.utils.io import ROOT, display, write_text
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if any(settings.output_dir.glob("*/explore/statistics.json")):
             log.info("no page is written: of the data under %s no model is trained yet", display(settings.output_dir))
             return
-        raise UserError(f"no results under {display(settings.output_dir)}; run a stage first, e.g. 1_knn_baseline.py")
+        raise no_results(settings.output_dir)
     page = settings.page or settings.output_dir / "index.html"
     write_text(page, render(boards, settings.data_dir, settings.users))
     rows = sum(len(board.rows) for board in boards)

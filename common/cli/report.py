@@ -7,14 +7,13 @@ from pathlib import Path
 
 from common.data.dataset import load_dataset
 from common.experiments.flags import command, parse
-from common.experiments.outputs import runs_in
+from common.experiments.outputs import no_results, runs_in
 from common.experiments.settings import DataSettings
 from common.reporting.leaderboard import text, write_leaderboard
 from common.reporting.markdown_blocks import fill_page, read_page
 from common.reporting.results_json import blocks, gather
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
-from common.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     splits = [folder_name(protocol, settings.split_seed) for protocol in PROTOCOLS]
     splits = [split for split in splits if runs_in(folder / split, "valid")]
     if not splits:
-        raise UserError(f"no results under {folder}; run a stage first, e.g. 1_knn_baseline.py")
+        raise no_results(folder)
     for split in splits:
         table = write_leaderboard(folder / split, data.name, split, load_split(data, split).info["split_sha256"])
         log.info("\n%s", text(table, data.name, split))

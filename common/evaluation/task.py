@@ -16,7 +16,7 @@ from common.splits.holdout import make_holdout
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import TrainView, load_train_view
-from common.utils.errors import UserError, check_known, whole_number
+from common.utils.errors import UserError, check_known, did_you_mean, whole_number
 
 
 class Task:
@@ -71,7 +71,7 @@ class Metrics(dict[str, float]):
     def __missing__(self, key: str) -> float:
         """Refuse an unknown key."""
         near = difflib.get_close_matches(str(key), self, n=3)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "evaluate(...).metrics lists all of them"
+        hint = did_you_mean(map(repr, near), "evaluate(...).metrics lists all of them")
         raise UserError(f"metric {key!r}: it was not measured here; {hint}")
 
 

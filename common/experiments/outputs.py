@@ -67,7 +67,7 @@ class Outputs:
         """The folder of a data set: the name itself, or the only one whose name goes on with a hyphen (sizes)."""
         names = self.datasets()
         if not names:
-            raise UserError(f"no results under {display(self.root)}; run a stage first, e.g. 1_knn_baseline.py")
+            raise no_results(self.root)
         if name == "auto" and LASTFM in names:
             return LASTFM
         found = [one for one in names if name in ("auto", one)] or [n for n in names if n.startswith(f"{name}-")]
@@ -94,6 +94,11 @@ class Outputs:
         raise UserError(
             f"{name!r} is no run: there is no such folder, and {display(folder)} holds {', '.join(known) or 'none'}"
         )
+
+
+def no_results(folder: Path) -> UserError:
+    """The error for a folder of outputs where no run has results."""
+    return UserError(f"no results under {display(folder)}; run a stage first, e.g. 1_knn_baseline.py")
 
 
 def _first_run(folder: Path) -> Run | None:

@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 
 from common.data.artist_names import loose_key
 from common.serving.store.catalogue import Catalogue, CatalogueTables
-from common.utils.errors import UserError
+from common.utils.errors import UserError, did_you_mean
 
 LIKE = 85.0
 """Least similarity (rapidfuzz's ratio, 0 to 100) that passes for a slip of the keyboard."""
@@ -80,8 +80,8 @@ class NameSearch:
         if meant and known[0] >= max(known) and (len(meant) == 1 or known[0] >= FAR_BETTER_KNOWN * max(1, known[1])):
             return meant[0]
         near = self._near(key, begun)
-        hint = f"did you mean {' or '.join(shown(self.catalogue.label(item)) for item in near[:HINTS])}?"
-        raise UnclearError(f"no {self.kind} is called {shown(typed)}; {hint if near else 'check the spelling'}", near)
+        hint = did_you_mean((shown(self.catalogue.label(item)) for item in near[:HINTS]), "check the spelling")
+        raise UnclearError(f"no {self.kind} is called {shown(typed)}; {hint}", near)
 
     @cached_property
     def _squeezed(self) -> dict[str, list[int]]:

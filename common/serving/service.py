@@ -23,7 +23,7 @@ from common.serving.store.store import Store, open_store
 from common.serving.user_profile import UserProfile
 from common.splits.histories import Histories
 from common.splits.train_view import hash_ids
-from common.utils.errors import UserError, whole_number
+from common.utils.errors import UserError, did_you_mean, whole_number
 
 CANDIDATES = 200
 """Best items of a model that are re-ranked by what a listener dislikes and by the --rerank settings."""
@@ -109,8 +109,9 @@ class RecommendationService:
 
         known = self.store.data.user_ids(self.protocol)
         near = [name for name, _, _ in process.extract(user_id, known, limit=3, score_cutoff=60)] or known[:1]
-        hint = f"; did you mean {' or '.join(map(shown, near))}?" if near else ""
-        raise UserError(f"--user {shown(user_id)}: no user of {self.model_store.dataset} has that id{hint}")
+        hint = did_you_mean(map(shown, near))
+        what = f"--user {shown(user_id)}: no user of {self.model_store.dataset} has that id"
+        raise UserError(f"{what}; {hint}" if hint else what)
 
     def recommend(self, name: str, profile: UserProfile, k: int, why: bool = False) -> Answer:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each

@@ -11,7 +11,7 @@ from common.data.tables import AUDIO_FEATURES
 from common.models.knn.content_knn import nearest_songs, plain_title
 from common.serving.name_search import HINT, HINTS, LIKE, LISTED, SHORT, shown
 from common.serving.terminal.answers import BAR
-from common.utils.errors import UserError
+from common.utils.errors import UserError, did_you_mean
 from common.utils.terminal import bar, cell, columns, fitting, json_text, lines, plain
 
 
@@ -53,7 +53,7 @@ class Songs:
         if near and len(key) > SHORT and near[0][1] >= LIKE:
             return self._choose(typed, self.table[(titles == near[0][0]) | (full == near[0][0])])
         rows = [_best_known(self.table[(titles == key) | (full == key)]).iloc[0] for key, _, _ in near[:HINTS]]
-        hint = f"did you mean {' or '.join(shown(label(row)) for row in rows)}?" if rows else "check the spelling"
+        hint = did_you_mean((shown(label(row)) for row in rows), "check the spelling")
         raise UserError(f"no song is called {shown(typed)}; {hint}")
 
     def _choose(self, typed: str, found: pd.DataFrame) -> pd.Series:

@@ -21,7 +21,7 @@ from common.data.ids import PAIR, among_pairs, codes_of, id_text, sorted_ids, st
 from common.splits.histories import Histories
 from common.splits.split import Split
 from common.splits.store import load_split
-from common.utils.errors import UserError, check_known, short
+from common.utils.errors import UserError, check_known, did_you_mean, short
 
 PHASES = ("select", "final")
 MOST_COMPARED = 200
@@ -150,7 +150,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 def _unknown(flag: str, kind: str, name: str, near: list[str]) -> UserError:
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the spelling"
+    hint = did_you_mean(map(repr, near), "check the spelling")
     what = f"{flag} {short(name)}: no {kind} has that id or name" if flag else f"unknown {kind} {short(name)}"
     return UserError(f"{what}; {hint}")
 

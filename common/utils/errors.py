@@ -23,8 +23,18 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not among the known ones, with the nearest of them suggested."""
     known = list(known)
     near = difflib.get_close_matches(str(name)[:SHOWN].lower(), known, n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return UserError(f"unknown {kind} {short(name)}: {hint}known are {', '.join(known)}")
+    hint = f"{did_you_mean(map(repr, near))} known are {', '.join(known)}".lstrip()
+    return UserError(f"unknown {kind} {short(name)}: {hint}")
+
+
+def did_you_mean(near: Iterable[str], otherwise: str = "") -> str:
+    """The question after a name that nobody knows, by the known ones that are like it; without any, `otherwise`.
+
+    >>> did_you_mean(["'als'", "'ease'"]), did_you_mean([], "check the spelling")
+    ("did you mean 'als' or 'ease'?", 'check the spelling')
+    """
+    names = " or ".join(near)
+    return f"did you mean {names}?" if names else otherwise
 
 
 def check_known(kind: str, known: Iterable[str], *names: str) -> None:
