@@ -32,7 +32,7 @@ from common.models.registry import MODELS
 from common.reporting.benchmark_plan import PROTOCOLS, Job, jobs, reranking, seeds_of
 from common.reporting.leaderboard import text
 from common.reporting.markdown_blocks import fill_page, read_page
-from common.reporting.merge_results import merged
+from common.reporting.merge_results import merged, read_published
 from common.reporting.published_figures import draw_figures
 from common.reporting.results_json import blocks, gather
 from common.reranking.strength_search import METHODS
@@ -41,7 +41,7 @@ from common.splits.train_view import load_train_view
 from common.utils import memory
 from common.utils.environment import ONE_THREAD, Seconds, threads
 from common.utils.errors import UserError, check_known
-from common.utils.io import ROOT, display, read_json, write_json
+from common.utils.io import ROOT, display, write_json
 from common.utils.settings import Range
 
 RESULTS = ROOT / "docs" / "results"
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     missing = sorted((job for job in planned if not is_done(job, data, settings)), key=lambda job: job.turn)
     if settings.published:
         path = settings.results / f"{data.name}.json"
-        known = read_json(path) if path.exists() else {}
+        known = read_published(path)
         missing = [job for job in missing if not is_published(job, data, settings, known)]
     log.info("%s: %d of %d runs are there", data.name, len(planned) - len(missing), len(planned))
     failed = run_all(missing, settings) if settings.run else []
@@ -220,7 +220,7 @@ def write(planned: Sequence[Job], data: Dataset, settings: Settings) -> None:
         rows[job.protocol] |= {(model, job.preset) for model in job.models}
     path = settings.results / f"{data.name}.json"
     found = gather(settings.output_dir / data.name, data, rows, settings.split_seed)
-    results = merged(read_json(path) if path.exists() else {}, found, rows)
+    results = merged(read_published(path), found, rows)
     if not results["protocols"]:
         raise UserError(f"no results under {settings.output_dir / data.name}; leave --no-run out, or run a stage first")
     write_json(path, results)

@@ -6,6 +6,7 @@ A whole table takes hours, so it may be measured in parts, and on several machin
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,34 @@ from common.evaluation.statistics import REFERENCE, holm
 from common.reporting.extra_tables import OF_MODELS
 from common.reporting.leaderboard import RowKeys
 from common.reporting.markdown_blocks import Table
+from common.utils.errors import UserError
+from common.utils.io import display, read_json
 
 DIFFERENCE = ("difference", "difference_low", "difference_high")
+ROW: dict[str, type] = {"model": str, "preset": str, "stage": str, "seeds": int, "settings": dict, "ndcg_10": float}
+"""What every row of published results has."""
 ROUNDING = 1e-9
 """Differences within this are equal but for rounding."""
 log = logging.getLogger(__name__)
+
+
+def read_published(path: Path) -> dict[str, Any]:
+    """Results as they were published; empty where there are none. Raises a UserError for a file of another structure."""
+    found = read_json(path) if path.exists() else {}
+    if found != {} and not _is_published(found):
+        raise UserError(f"{display(path)} does not hold published results; take it back from git, or delete it")
+    return found
+
+
+def _is_published(found: Any) -> bool:
+    try:
+        parts = list(found["protocols"].values())
+        texts = [found["data_sha256"], *(part["split_sha256"] for part in parts)]
+        values = [(row[name], kind) for part in parts for row in part["rows"] for name, kind in ROW.items()]
+        values += [(found["tables"], dict), *((text, str) for text in texts)]
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return all(isinstance(value, kind) for value, kind in values)
 
 
 def merged(old: dict[str, Any], new: dict[str, Any], only: Mapping[str, RowKeys] | None = None) -> dict[str, Any]:

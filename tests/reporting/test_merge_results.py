@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from common.reporting.merge_results import compared_anew, corrected, merged
+from common.reporting.merge_results import compared_anew, corrected, merged, read_published
+from common.utils.errors import UserError
+from common.utils.io import ROOT, write_json
 
 
 def row(model, ndcg, stage="2_als", **more):
@@ -127,3 +129,16 @@ def test_rows_compared_with_the_reference_that_is_there_stay_as_they_are(caplog)
     assert compared_anew("listen", rows) == rows
     assert compared_anew("listen", rows[1:]) == rows[1:]
     assert not caplog.text
+
+
+def test_published_results_are_read_and_a_file_of_another_structure_is_named(tmp_path):
+    assert read_published(tmp_path / "none.json") == {}
+    assert read_published(ROOT / "docs" / "results" / "lastfm-2k.json")["dataset"] == "lastfm-2k"
+    sound = content(row("als", 0.1))
+    write_json(tmp_path / "sound.json", sound)
+    assert read_published(tmp_path / "sound.json") == sound
+    seeds = content(row("als", 0.1, seeds="1"))
+    for broken in ([], 3, {"protocols": []}, sound | {"data_sha256": None}, sound | {"tables": []}, seeds):
+        write_json(tmp_path / "broken.json", broken)
+        with pytest.raises(UserError, match=r"broken\.json does not hold published results; take it back from git"):
+            read_published(tmp_path / "broken.json")

@@ -226,3 +226,20 @@ def test_a_study_of_an_earlier_version_needs_its_columns(als, caplog, change: Ca
     assert als.table("ablation") is None
     assert "left out: " in caplog.text
     assert "ablation.parquet" in caplog.text
+
+
+def test_the_model_of_an_earlier_select_is_not_that_of_the_test_results(als, tmp_path):
+    """Though the manifest of validation still vouches for it: it was fitted on less."""
+    results, config, model = als.results("valid"), als.config(), als.load(ALS)
+    final = shutil.copytree(als.model_folder, tmp_path / "final")
+    tested = shutil.move(als.folder / "test", tmp_path / "test")
+    tables = (results.recommendations, results.targets, results.per_user)
+    als.write("valid", Evaluation("valid", *tables, {}, {}), results.metrics, config, model)
+    select = shutil.move(als.model_folder, tmp_path / "select")
+    shutil.move(tested, als.folder / "test")
+    shutil.copytree(final, als.model_folder)
+    assert als.load(ALS).settings.factors == 4
+    shutil.rmtree(als.model_folder)
+    shutil.copytree(select, als.model_folder)
+    with pytest.raises(UserError, match=r"model\.json is not the file that was written there"):
+        als.load(ALS)
