@@ -19,7 +19,8 @@ from common.utils.errors import UserError
 from common.utils.io import display, read_json
 
 DIFFERENCE = ("difference", "difference_low", "difference_high")
-ROW: dict[str, type] = {"model": str, "preset": str, "stage": str, "seeds": int, "settings": dict, "ndcg_10": float}
+NUMBER = (int, float)
+ROW: dict[str, Any] = {"model": str, "preset": str, "stage": str, "seeds": NUMBER, "settings": dict, "ndcg_10": NUMBER}
 """What every row of published results has."""
 ROUNDING = 1e-9
 """Differences within this are equal but for rounding."""
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def read_published(path: Path) -> dict[str, Any]:
-    """Results as they were published; empty where there are none. Raises a UserError for a file of another structure."""
+    """Results as they were published; empty where there are none. UserError for a file of another structure."""
     found = read_json(path) if path.exists() else {}
     if found != {} and not _is_published(found):
         raise UserError(f"{display(path)} does not hold published results; take it back from git, or delete it")
