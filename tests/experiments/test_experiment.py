@@ -2,6 +2,7 @@ import dataclasses
 import json
 import logging
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -420,6 +421,28 @@ def test_resume_takes_a_run_of_an_earlier_version_over(small_settings, fits):
     run(small_settings, resume=True)
     assert fits == ["select", "final"]
     assert Run(folder).is_complete(Run(folder).config(), ("valid", "test"), ItemKNN.files)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_resume_fits_a_run_that_is_a_copy_of_another(small_settings, fits, old):
+    folder = run(small_settings)
+    if old:
+        forget(folder)
+    copy = folder.with_name("seed7")
+    shutil.copytree(folder, copy)
+    assert run(small_settings, resume=True, seed=7) == copy
+    assert fits == ["select", "final"] * 2
+    assert [Run(copy).results(part).metrics["seed"] for part in ("valid", "test")] == [7, 7]
+    assert Run(copy).load(ItemKNN).seed == Run(copy).config()["seed"] == 7
+    assert Run(copy).is_complete(Run(copy).config(), ("valid", "test"), ItemKNN.files)
+
+
+def test_the_settings_of_a_model_in_this_command_are_those_that_its_run_keeps(small_settings):
+    folder = run(dataclasses.replace(small_settings, phase="select", preset="classic"), Popularity)
+    exp = Experiment(dataclasses.replace(small_settings, phase="select", preset="classic"), STAGE)
+    assert hash_config(exp.config_of(Popularity)) == hash_config(Run(folder).config())
+    other = Experiment(dataclasses.replace(small_settings, phase="select"), STAGE)
+    assert hash_config(other.config_of(Popularity)) != hash_config(Run(folder).config())
 
 
 def test_what_a_killed_process_left_is_swept_at_the_next_start(small_settings):
