@@ -138,7 +138,8 @@ def test_published_results_are_read_and_a_file_of_another_structure_is_named(tmp
     write_json(tmp_path / "sound.json", sound)
     assert read_published(tmp_path / "sound.json") == sound
     seeds = content(row("als", 0.1, seeds="1"))
-    for broken in ([], 3, {"protocols": []}, sound | {"data_sha256": None}, sound | {"tables": []}, seeds):
+    others: list[Any] = [[], 3, {"protocols": []}, sound | {"data_sha256": None}, sound | {"tables": []}, seeds]
+    for broken in others:
         write_json(tmp_path / "broken.json", broken)
         with pytest.raises(UserError, match=r"broken\.json does not hold published results; take it back from git"):
             read_published(tmp_path / "broken.json")

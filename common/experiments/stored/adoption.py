@@ -28,9 +28,9 @@ def adopt(run: RunFiles, model: type[Recommender]) -> None:
             if run.exists(part) and run.manifest(part) is None:
                 checked[part] = _checked(run, part, model)
         except UserError as error:
-            faults.append(error)
-    for error in faults:
-        tell(f"not taken over: {error}")
+            faults.append(str(error))
+    for fault in faults:
+        tell(f"not taken over: {fault}")
     for part, (config_sha256, files) in ({} if faults else checked).items():
         write_manifest(run.folder, run.folder, part, config_sha256, files)
         log.info("%s: checked, and now vouched for", display(run.folder / part))
