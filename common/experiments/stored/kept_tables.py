@@ -42,7 +42,8 @@ def _check(path: Path, made_of: dict[str, Any], remedy: str) -> None:
         raise UserError(f"nothing vouches for {display(path)}; {remedy}")
     content = read_manifest(manifest, remedy)
     files = content.get("files")
-    if wrong := fault(path, files.get(path.name) if isinstance(files, dict) else {}):
+    entry = files.get(path.name, {}) if isinstance(files, dict) else {}
+    if wrong := fault(path, entry):
         raise UserError(f"{display(path)} {wrong}; {remedy}")
     if content.get("made_of") != strict(made_of):
         raise UserError(f"{display(path)} is of other data or settings; {remedy}")
