@@ -4,6 +4,7 @@ Ids become categoricals over sorted strings: ten million rows then take four byt
 """
 
 import difflib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,15 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from common.data.reading.id_column import TEXT, encode_text, missing_texts, read_ids
-from common.data.reading.parquet_file import column_names, read_parquet_columns
+from common.data.reading.parts import SUFFIXES, Part, joined, open_parts
 from common.data.reading.schema import MISSING, NUMBERS, Column, required
-from common.data.reading.text_file import SEPARATORS, TextFile, no_rows, open_text
+from common.data.reading.text_file import no_rows
 from common.data.reading.timestamps import odd_dates, seconds_of_column
 from common.data.tables import Repair
 from common.utils.errors import UserError
 
-PARQUET = ".parquet"
-SUFFIXES = (*SEPARATORS, PARQUET)
 MISSING_CHOICES = REFUSE, DROP, KEEP = "refuse", "drop", "keep"
 """What becomes of a row whose id is missing: an error, left out, or, of a marker such as NA, a name like any other."""
 KEPT = "--missing drop to leave such rows out"
@@ -37,7 +36,7 @@ TRUTHS = {"true": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0}
 
 @dataclass
 class Table:
-    """A table as read. `rows`: the number of each row in the file, where some were left out.
+    """A table as read, of one file or of several parts. `rows`: the number of each row, where some were left out.
 
     `repairs` and `warnings` grow while columns are read.
     """
@@ -45,7 +44,7 @@ class Table:
     path: Path
     schema: Mapping[str, Column]
     columns: dict[str, pa.ChunkedArray]
-    text: TextFile | None = None
+    parts: Sequence[Part]
     missing: str = REFUSE
     mend: str = MEND
     rows: np.ndarray | None = None
@@ -63,9 +62,7 @@ class Table:
     def where(self, row: int) -> str:
         """The place of a row in words: the file and the line, or in Parquet the row."""
         number = row if self.rows is None else int(self.rows[row])
-        if self.text is None:
-            return f"{self.path}, row {number + 1}"
-        return f"{self.path}, line {self.text.line(number + 2)}"
+        return self.parts[bisect_right(self.parts, number, key=lambda part: part.start) - 1].where(number)
 
     def refuse(self, bad: np.ndarray | pd.Series, column: str, reason: str) -> None:
         """Raise a UserError that names the first row where `bad` holds, its value in `column` and the reason."""
@@ -236,12 +233,10 @@ def _is_number(text: str) -> bool:
 
 
 def find_table(folder: Path, name: str) -> Path | None:
-    """The file of a table in a folder, None where there is none; two of one table are refused."""
+    """The file of a table in a folder, or the folder of its parts; None where there is none, two are refused."""
     found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
     if len(found) > 1:
         raise UserError(f"{folder} holds {found[0].name} and {found[1].name}: keep the one that is meant")
-    if found and found[0].is_dir():
-        raise UserError(f"{found[0]} is a folder where a file should be; join its parts in one file of that name")
     return found[0] if found else None
 
 
@@ -255,23 +250,25 @@ def read_table(
 ) -> Table:
     """Read the columns of a schema; any others are left alone. quoted, encoding: of text files, see `open_text`.
 
-    Raises UserError for a file that is missing, unreadable, empty or not text, and for a missing or doubled column.
+    The part files of a folder are one table. Raises UserError for a file that is missing, unreadable, empty or not
+    text, and for a missing or doubled column.
     """
     try:
-        text = None if path.suffix == PARQUET else open_text(path, required(columns), quoted, encoding, mend)
-        names = _choose_columns(path, text.header if text else column_names(path), columns)
+        parts = open_parts(path, required(columns), quoted, encoding, mend)
+        names = _choose_columns(parts, columns)
         schema = {column.name: column for column in columns if column.name in names}
         ids = [column.name for column in schema.values() if column.kind == "id"]
-        found = text.read(names, ids) if text else read_parquet_columns(path, names, ids)
+        tables = [part.read(names, ids) for part in parts]
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; put the file there or name the folder that holds it") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a folder where a file should be; replace it by the file") from error
     except OSError as error:
         raise unreadable(path, error) from error
-    if not len(found):
-        raise no_rows(path, mend)
-    table = Table(path, schema, {name: found[name] for name in names}, text, missing, mend)
+    starts = np.cumsum([0, *(len(table) for table in tables)])
+    if not starts[-1]:
+        raise no_rows(parts[0].path, mend)
+    parts = [replace(part, start=int(start)) for part, start in zip(parts, starts[:-1], strict=True)]
+    found = joined(parts, tables)
+    table = Table(path, schema, {name: found[name] for name in names}, parts, missing, mend)
     return table.without_missing() if missing == DROP else table
 
 
@@ -282,7 +279,17 @@ def unreadable(path: Path, error: OSError) -> UserError:
     )
 
 
-def _choose_columns(path: Path, found: Sequence[str], columns: Sequence[Column]) -> list[str]:
+def _choose_columns(parts: Sequence[Part], columns: Sequence[Column]) -> list[str]:
+    """Names of the columns that a table has, which must be the same in each of its parts."""
+    first, *others = (_known_columns(part.path, part.header, columns) for part in parts)
+    for part, names in zip(parts[1:], others, strict=True):
+        for name in sorted({*first} ^ {*names}):
+            has, lacks = (part, parts[0]) if name in names else (parts[0], part)
+            raise UserError(f"{lacks.path} has no column {name}, while {has.path.name} has; write all parts alike")
+    return first
+
+
+def _known_columns(path: Path, found: Sequence[str], columns: Sequence[Column]) -> list[str]:
     for column in columns:
         name, times = column.name, list(found).count(column.name)
         if times > 1:

@@ -137,9 +137,15 @@ def no_rows(path: Path, mend: str) -> UserError:
 
 
 def open_text(
-    path: Path, required: Sequence[str], quoted: bool = True, encoding: str = "utf-8", mend: str = "correct that line"
+    path: Path,
+    required: Sequence[str],
+    quoted: bool = True,
+    encoding: str = "utf-8",
+    mend: str = "correct that line",
+    suffix: str | None = None,
 ) -> TextFile:
-    """Find out how a file is written. `quoted`: whether quotation marks may enclose cells; `encoding`: without a mark.
+    """Find out how a file is written. `quoted`: whether quotation marks may enclose cells; `encoding`: without a mark;
+    `suffix`: that of its table, which a part's own name may lack.
 
     Raises UserError for a file that is empty or no text, and for a quotation mark that is never closed.
     """
@@ -149,7 +155,7 @@ def open_text(
     first = raw.decode("utf-8-sig", "replace").strip("\r\n").split("\r")[0]
     if not first:
         raise UserError(f"{path}, line 1: the file is empty; fill it or take it away")
-    own = SEPARATORS.get(path.suffix, "\t")
+    own = SEPARATORS.get(path.suffix if suffix is None else suffix, "\t")
     fits = (sign for sign in (own, *OTHERS) if {*required} <= {*next(csv.reader([first], delimiter=sign))})
     separator = next(fits, own)
     file = TextFile(path, separator, quoted and _is_quoted(TextFile(path, separator, True, content)), content, mend)

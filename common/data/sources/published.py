@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.data.reading.table import Table
+from common.utils.errors import UserError
 
 MEND = "correct that line or fetch the file again"
 
@@ -19,11 +20,14 @@ class Reference:
 
 def hash_rows(file: Table) -> str:
     """SHA-256 of a text file's rows in UTF-8, joined by LF, without header, mark and trailing empty lines."""
-    if file.text is None:
+    part, *others = file.parts
+    if others:
+        raise UserError(f"{file.path} is a folder where a file should be; replace it by the file")
+    if part.text is None:
         raise ValueError(f"{file.path} is no text")
-    with file.text.bytes() as stream:
+    with part.text.bytes() as stream:
         content = stream.read().replace(b"\r\n", b"\n").rstrip(b"\n")
-    return hashlib.sha256(content.split(b"\n", file.text.line(2) - 1)[-1]).hexdigest()
+    return hashlib.sha256(content.split(b"\n", part.text.line(2) - 1)[-1]).hexdigest()
 
 
 def compare(file: Table, reference: Reference) -> dict[str, object]:

@@ -155,10 +155,10 @@ def test_a_cell_beyond_the_range_of_its_column_is_refused(tmp_path, column, valu
     assert f"items.csv, line 3, column {column}: '{value}' {said}; correct that line" in message
 
 
-def test_a_table_in_two_files_or_in_a_folder_is_refused(tmp_path):
-    folder = write(tmp_path / "mine")
+def test_a_table_in_a_file_and_in_a_folder_is_refused(tmp_path):
+    folder = write(tmp_path / "mine", interactions=csv("u,a"))
     (folder / "interactions.parquet").mkdir()
-    with pytest.raises(UserError, match="is a folder where a file should be; join its parts"):
+    with pytest.raises(UserError, match=r"holds interactions.csv and interactions.parquet: keep the one"):
         load_dataset(str(folder), tmp_path)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import PAIR, pair_keys, sorted_ids, stack
+from common.data.reading.parts import files_of
 from common.data.reading.schema import INTERACTIONS as COLUMNS
 from common.data.reading.schema import TABLES, required
 from common.data.reading.table import REFUSE, SUFFIXES, Table, find_table, read_table, unreadable
@@ -61,7 +62,7 @@ def hash_folder(folder: Path) -> str:
     files = []
     for path in find_tables(folder).values():
         try:
-            files.append(f"{path.name} {sha256_file(path)}")
+            files += [f"{file.relative_to(folder).as_posix()} {sha256_file(file)}" for file in files_of(path)]
         except OSError as error:
             raise unreadable(path, error) from error
     return hashlib.sha256("\n".join(files).encode()).hexdigest()
