@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from common.utils.io import display
+from common.utils.terminal import visible
 
 log = logging.getLogger(__name__)
 _failed: list[str] = []
@@ -81,10 +82,11 @@ class WandbTracker(NullTracker):
         self._send(lambda: self.run.log({f"figures/{name}": wandb.Image(str(path))}))
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """A table, its strings as plain objects."""
+        """A table, its strings as plain objects, in which no character steers the page that shows them."""
         import wandb
 
         plain = frame.astype({c: object for c in frame if not pd.api.types.is_numeric_dtype(frame[c])})
+        plain = plain.map(_shown).rename(columns=_shown)
         self._send(lambda: self.run.log({f"tables/{name}": wandb.Table(dataframe=plain)}))
 
     def artifact(self, name: str, kind: str, files: Iterable[Path], metadata: dict[str, Any]) -> None:
@@ -103,6 +105,10 @@ class WandbTracker(NullTracker):
     def finish(self) -> None:
         """Close the run; everything is on disk when this returns."""
         self._send(lambda: self.run.finish())
+
+
+def _shown(cell: Any) -> Any:
+    return visible(cell) if isinstance(cell, str) else cell
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 
 from common.data.tables import AUDIO_FEATURES
-from common.plots.style import PALETTE, bin_edges, correlation_map, figure, percent_axis, plain_log_axis, thousands_axis
+from common.plots.style import (
+    PALETTE,
+    bin_edges,
+    correlation_map,
+    figure,
+    heat_map,
+    percent_axis,
+    plain_log_axis,
+    thousands_axis,
+)
 
 GENRES = 8
 """Genres shown: the ones with the most items."""
@@ -163,7 +171,7 @@ def audio_by_genre(known: pd.DataFrame, dataset: str, path: Path) -> None:
     with figure(path, "How genres sound (standard deviations from the mean)", dataset, width=11, height=6) as (axes,):
         means = by_genre.mean().loc[top]
         limit = float(np.abs(means.to_numpy()).max())
-        sns.heatmap(means, annot=True, fmt="+.1f", cmap="RdBu_r", vmin=-limit, vmax=limit, ax=axes)
+        heat_map(axes, means, annot=True, fmt="+.1f", cmap="RdBu_r", vmin=-limit, vmax=limit)
         axes.set(ylabel="")
         axes.tick_params(axis="x", rotation=30)
 

@@ -1,9 +1,10 @@
 """One look for all figures: titled, labelled, colour-blind safe, readable on a slide."""
 
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.category import StrCategoryFormatter
+from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import EngFormatter, FixedFormatter, FuncFormatter, PercentFormatter
 
 from common.utils.io import atomic
+from common.utils.terminal import visible
 
 OTHER_SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Devanagari", "Noto Sans Arabic", "Arial Unicode MS")
 MARKERS = "osD^vPX*<>hd"
@@ -67,15 +72,44 @@ def figure(
         squeeze=False,
     )
     try:
-        yield list(axes.ravel())
-        for panel in axes.flat:
-            panel.set_visible(rows == 1 or panel.has_data())
-        drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
-        with atomic(path) as temporary, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-            drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
+            yield list(axes.ravel())
+            for panel in axes.flat:
+                panel.set_visible(rows == 1 or panel.has_data())
+            drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
+            show_names(drawing)
+            with atomic(path) as temporary:
+                drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
     finally:
         plt.close(drawing)
+
+
+def show_names(drawing: Figure) -> None:
+    """Make every text that may hold a name show it: control characters as escapes, and dollars as dollars, not as the
+    start of a formula. Labels that matplotlib writes to numbers stay formulas."""
+    axes = [axis for panel in drawing.axes for axis in (panel.xaxis, panel.yaxis)]
+    ticks = {text for axis in axes for text in axis.findobj(Text) if text is not axis.label}
+    for text in drawing.findobj(lambda artist: isinstance(artist, Text) and artist not in ticks):
+        text.set_text(visible(text.get_text()))
+        text.set_parse_math(False)
+    for axis in axes:
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, FixedFormatter | FuncFormatter | StrCategoryFormatter):
+            formatter.format_ticks = partial(_shown_labels, formatter.format_ticks)  # type: ignore[method-assign]
+
+
+def _shown_labels(labels: Callable[[Any], list[str]], places: Any) -> list[str]:
+    return [_label(label) for label in labels(places)]
+
+
+def _label(name: object) -> str:
+    """A name as the label of a tick, which cannot be told to parse no formula.
+
+    >>> print(_label("A$AP\x1b"))
+    A\\$AP\\x1b
+    """
+    return re.sub(r"(?<!\\)\$", r"\\$", visible(str(name)))
 
 
 def bin_edges(values: np.ndarray | pd.Series, bins: int) -> np.ndarray:
@@ -106,7 +140,12 @@ def thousands_axis(axis: Axis) -> None:
     axis.set_major_formatter("{x:,.0f}")
 
 
+def heat_map(axes: Axes, values: pd.DataFrame, **look: Any) -> None:
+    """Values (rows, columns) as colours; look: what seaborn's heatmap takes, which draws its labels at once."""
+    sns.heatmap(values.rename(index=_label, columns=_label), ax=axes, **look)
+
+
 def correlation_map(axes: Axes, correlations: pd.DataFrame, **look: Any) -> None:
     """Correlations (rows, columns) as a heat map with their values; look: what seaborn's heatmap takes."""
     common = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "annot": True, "fmt": ".2f"}
-    sns.heatmap(correlations, ax=axes, **common | look)
+    heat_map(axes, correlations, **common | look)

@@ -16,6 +16,7 @@ from common.experiments.tracking import NullTracker, RunIdentity, WandbTracker, 
 from common.utils.io import read_json
 from tests.conftest import ROOT, SMALL
 from tests.stages import stage
+from tests.stages.test_control_characters import STEERING, raw
 
 IDENTITY = RunIdentity("item_knn", "1_knn_baseline", "tuned", "music", "listen", "0123456789abcdef", "final", 0)
 
@@ -120,6 +121,22 @@ def test_a_tracker_that_fails_on_the_way_costs_warnings_only(caplog):
     tracker.summary({"a": 1})
     tracker.finish()
     assert caplog.text.count("is broken") == 3
+
+
+def test_names_in_tables_steer_no_page(monkeypatch):
+    sent = []
+
+    class Run(BrokenRun):
+        def log(self, values: dict[str, Any]) -> None:
+            sent.extend(values.values())
+
+    frame = pd.DataFrame({"name": [*(f"na{steering}me" for steering in STEERING), None], "score\u202e": 0.5})
+    WandbTracker(Run()).table("top10", frame.astype({"name": "str"}))
+    [table] = sent
+    assert table.columns == ["name", r"score\u202e"]
+    assert raw("".join(str(row[0]) for row in table.data)) == set()
+    assert table.data[0] == [r"na\x1b[2Jme", 0.5]
+    assert len(table.data) == len(frame), "of an unknown name, too"
 
 
 @pytest.fixture(scope="module")

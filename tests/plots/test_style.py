@@ -1,7 +1,24 @@
-import matplotlib.pyplot as plt
-import pytest
+from typing import Any
 
-from common.plots.style import PALETTE, figure, percent_axis, plain_log_axis, style, thousands_axis
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from common.plots.style import (
+    PALETTE,
+    correlation_map,
+    figure,
+    legend,
+    percent_axis,
+    plain_log_axis,
+    style,
+    thousands_axis,
+)
+from tests.conftest import ROOT
+from tests.stages.test_control_characters import STEERING, raw
 
 
 def test_many_models_are_told_apart():
@@ -32,3 +49,47 @@ def test_a_figure_that_fails_leaves_no_file(tmp_path):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     assert plt.get_fignums() == []
+
+
+NAMES = [*(f"na{steering}me" for steering in STEERING), r"A$AP and $\nothing$"]
+
+
+@pytest.fixture
+def saved(monkeypatch) -> list[Figure]:
+    """The figures that are written, with their labels as they were drawn."""
+    drawn: list[Figure] = []
+    save = Figure.savefig
+
+    def noted(self: Figure, *given: Any, **options: Any) -> None:
+        save(self, *given, **options)
+        drawn.append(self)
+
+    monkeypatch.setattr(Figure, "savefig", noted)
+    return drawn
+
+
+def test_names_are_shown_and_steer_nothing(tmp_path, saved):
+    """Wherever a name can stand: ticks by place, by category and of a heat map, legends, titles, notes, bars."""
+    places = np.arange(len(NAMES))
+    with figure(tmp_path / "one.png", NAMES[0], NAMES[-1], panels=2, rows=2) as axes:
+        axes[0].set_yticks(places, NAMES)
+        axes[0].plot(places)
+        axes[1].barh(NAMES, places)
+        correlation_map(axes[2], pd.DataFrame(np.eye(len(NAMES)), NAMES, NAMES))
+        for place, name in enumerate(NAMES):
+            axes[3].plot(1 + places, label=name, **style(place))
+            axes[3].annotate(name, (place, place))
+        axes[3].set(title=NAMES[1], xlabel=NAMES[2], ylabel=NAMES[-1], yscale="log")
+        legend(axes[3])
+    said = [text.get_text() for text in saved[0].findobj(Text)]
+    assert raw("".join(said)) == set()
+    expected = [r"na\x1b[2Jme", r"na\u202eme", r"na\u2028me", r"na\x07me"]
+    assert all(sum(name in text for text in said) >= 6 for name in expected)
+    assert said.count(NAMES[-1]) == 3, "a note, a legend and a label of an axis"
+    assert said.count(NAMES[-1].replace("$", r"\$")) >= 4, "ticks of four axes, where a dollar is written so"
+    assert "$\\mathdefault{10^{0}}$" in said, "numbers stay as they are"
+
+
+def test_every_figure_is_written_in_one_place():
+    writers = [path for path in (ROOT / "common").rglob("*.py") if "savefig" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in writers] == ["style.py"]
