@@ -175,7 +175,8 @@ class Experiment(contextlib.AbstractContextManager):
     def _fits(self, model: type[Recommender]) -> bool:
         """Whether there is memory for a model; a UserError for one that was asked for by hand."""
         try:
-            require(model.name, *model(self.settings_of(model), seed=self.args.seed).needed_memory(self.train))
+            unfitted = model(self.settings_of(model), seed=self.args.seed, device=self.device)
+            require(model.name, *unfitted.needed_memory(self.train))
         except UserError as error:
             if getattr(self.args, "models", ()) != getattr(type(self.args), "models", None):
                 raise

@@ -101,7 +101,10 @@ class Recommender(ABC):
         return self._timed(train, lambda: self._refit(train, context))
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
-        """Bytes that `fit` takes at least where they grow faster than the data, else 0, and what makes them fewer."""
+        """Bytes that `fit` and a block of lists take, from sizes known before it, and what makes them fewer.
+
+        0 from a model that takes hardly more than the data themselves.
+        """
         return 0.0, ""
 
     def _timed(self, train: TrainView, learn: Callable[[], None]) -> Self:
@@ -285,6 +288,11 @@ class Recommender(ABC):
 
 Validation = Callable[[Recommender], float]
 """What a model knows of validation: how good it is as it stands, higher is better. An `Evaluator` is one: NDCG@10."""
+
+
+def scoring_memory(n_items: int) -> float:
+    """Bytes that `recommend` takes for the scores of one block of users."""
+    return min(float(block_bytes()), float(SCORE_BYTES * USERS_AT_ONCE * n_items))
 
 
 def as_histories(histories: Histories | Sequence[Sequence[int]], n_items: int) -> Histories:

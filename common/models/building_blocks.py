@@ -9,6 +9,14 @@ from common.models.explanation import Explanation
 from common.splits.histories import Histories, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
 from common.utils.arrays import below
+from common.utils.memory import block_bytes
+
+
+def memory_of_parts(parts: Iterable[Recommender], train: TrainView, times: int = 1) -> float:
+    """Bytes that several models take: what each keeps, so many times, and the block that they work in by turns."""
+    block, needs = float(block_bytes()), [part.needed_memory(train)[0] for part in parts]
+    kept = sum(max(0.0, need - block) for need in needs)
+    return times * kept + max((min(need, block) for need in needs), default=0.0)
 
 
 class HistoryRecommender(Recommender):

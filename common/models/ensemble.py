@@ -19,8 +19,14 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from common.models.base import Recommender, Validation, as_histories
-from common.models.building_blocks import HistoryRecommender, pack_parts, restore_parts, similar_by_parts
+from common.models.base import Recommender, Validation, as_histories, scoring_memory
+from common.models.building_blocks import (
+    HistoryRecommender,
+    memory_of_parts,
+    pack_parts,
+    restore_parts,
+    similar_by_parts,
+)
 from common.models.explanation import Explanation
 from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, ContentSimilarityKNN, TagKNN, TagKNNSettings
 from common.models.linear.als import ALS, ALSSettings
@@ -28,6 +34,7 @@ from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.errors import UserError
+from common.utils.memory import add_up
 from common.utils.settings import SearchRange
 
 N_GIVEN = (0, 1, 5, 10, 20)
@@ -119,6 +126,15 @@ class Ensemble(HistoryRecommender):
             part.fit(train, context=context)
         self.curves = self.als.curves
         self._prepare()
+
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """The parts, and their scores of a block of users."""
+        parts = [ALS(self.settings.als), TagKNN(self.settings.tag_knn), ContentKNN(self.settings.content_knn)]
+        needs = {
+            "lower --als.factors": parts[0].needed_memory(train)[0],
+            "leave ensemble out of --models": memory_of_parts(parts[1:], train) + 2 * scoring_memory(train.n_items),
+        }
+        return add_up(needs)
 
     def _new_parts(self) -> None:
         """The models, unfitted. Popularity has a weight of its own here, so the content models do not lean to it."""

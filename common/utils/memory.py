@@ -9,6 +9,7 @@ result, and is part of no configuration.
 import os
 import re
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def require(what: str, needed: float, remedy: str) -> None:
             f"{what} needs about {readable(needed)} of memory and may take {readable(limit())}; {remedy}, "
             "or allow more with --memory where the machine has it"
         )
+
+
+def add_up(parts: Mapping[str, float]) -> tuple[float, str]:
+    """The bytes of several parts together, and the remedy of the largest; parts: what makes it smaller -> bytes.
+
+    >>> add_up({"lower --a": 1.0, "lower --b": 3.0})
+    (4.0, 'lower --b')
+    """
+    return float(sum(parts.values())), max(parts, key=lambda remedy: parts[remedy])
 
 
 def parse_size(text: str, flag: str = "--memory") -> int:

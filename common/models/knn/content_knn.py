@@ -15,10 +15,12 @@ from common.models.base import Validation
 from common.models.knn.item_knn import ItemSimilarityKNN, shrunk_cosines
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import keep_largest
+from common.utils.arrays import ENTRY_BYTES, keep_largest
 from common.utils.memory import block_bytes
 from common.utils.settings import SearchRange
 
+BLOCK = 1024
+"""Items whose cosines with all others are made together at most."""
 PAIR_BYTES = 20
 """Memory that a cosine takes until the largest ones are chosen."""
 
@@ -58,6 +60,10 @@ class ContentKNN(ContentSimilarityKNN):
     name = "content_knn"
     Settings = ContentKNNSettings
 
+    def pairs_at_most(self, train: TrainView) -> float:
+        """As many cosines as take what these pairs of entries take."""
+        return float(min(BLOCK, train.n_items)) * train.n_items * PAIR_BYTES / ENTRY_BYTES
+
     def cosines(self, train: TrainView) -> sparse.csr_array:
         """Find every item's nearest items by audio. Without audio every list is the popular one."""
         vectors = item_vectors(train, "audio")
@@ -79,6 +85,11 @@ class TagKNN(ContentSimilarityKNN):
     name = "tag_knn"
     Settings = TagKNNSettings
 
+    def pairs_at_most(self, train: TrainView) -> float:
+        """Those that have a tag in common."""
+        tags = [] if train.item_tags is None else train.item_tags["tag"].value_counts().to_numpy(float)
+        return min(float(np.sum(np.square(tags))), super().pairs_at_most(train))
+
     def cosines(self, train: TrainView) -> sparse.csr_array:
         """Find every item's nearest items by tags. Without tags every list is the popular one."""
         counts = tag_counts(train)
@@ -99,7 +110,7 @@ def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
     return weighed
 
 
-def dense_cosines(vectors: np.ndarray, keep: int, block: int = 1024) -> sparse.csr_array:
+def dense_cosines(vectors: np.ndarray, keep: int, block: int = BLOCK) -> sparse.csr_array:
     """The `keep` largest positive cosines of each row with the others; rows of zeros have none.
 
     Works through blocks of at most `block` rows, fewer where so many cosines with all others do not fit.

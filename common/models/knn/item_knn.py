@@ -72,7 +72,12 @@ class ItemSimilarityKNN(HistoryRecommender):
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
         """The neighbours that are kept, at most, and a block; fewer neighbours take less."""
         kept = KEPT_BYTES * train.n_items * min(self.settings.neighbours, train.n_items)
-        return kept + block_bytes(), f"lower {flag_name(self.name, 'neighbours')}"
+        work = min(float(block_bytes()), float(ENTRY_BYTES) * self.pairs_at_most(train))
+        return kept + work, f"lower {flag_name(self.name, 'neighbours')}"
+
+    def pairs_at_most(self, train: TrainView) -> float:
+        """Pairs of items at most that are looked at together."""
+        return float(min(BLOCK, train.n_items)) * train.n_items
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores from any histories: the model has no parameters of its own for a user."""
@@ -108,6 +113,11 @@ class ItemKNN(ItemSimilarityKNN):
 
     name = "item_knn"
     Settings = ItemKNNSettings
+
+    def pairs_at_most(self, train: TrainView) -> float:
+        """Those that a user has in common."""
+        common = float((train.histories.lengths.astype(np.float64) ** 2).sum())
+        return min(common, super().pairs_at_most(train))
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Find every item's nearest items by common listeners."""

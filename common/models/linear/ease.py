@@ -65,7 +65,8 @@ class EASE(HistoryRecommender):
         """The Gram matrix while it is inverted, and M X; both are whole, so that only another model needs less."""
         smaller = min(train.n_users, train.n_items)
         rebuilt = 4.0 * train.n_users * train.n_items * (train.n_users < train.n_items)
-        needed = 8.0 * smaller**2 + max(8.0 * smaller**2 + block_bytes(), rebuilt)
+        work = min(float(block_bytes()), GRAM_BYTES * float(smaller) ** 2)
+        needed = 8.0 * smaller**2 + max(8.0 * smaller**2 + work, rebuilt)
         return needed, "leave ease out of --models; item_knn and als need less"
 
     def _gram(self, matrix: sparse.csr_array) -> np.ndarray:

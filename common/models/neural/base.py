@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from common.models.base import Recommender, Validation
+from common.models.base import Recommender, Validation, scoring_memory
 from common.models.inference.numpy_layers import Weights
 from common.models.saved_files import ABOUT, is_sealed
 from common.splits.train_view import TrainView
@@ -28,6 +28,24 @@ if TYPE_CHECKING:
     from common.training.batches import Batches
 
 WEIGHTS = "model.safetensors"
+COPIES, COPIES_BESIDE_CARD = 12, 7
+"""Values that a parameter takes at most: weight, gradient and what it is added up from, two moments of Adam, the best
+weights, and a checkpoint while it is written; on the host, where a card holds the others, the last two."""
+RUNTIME_BYTES = 2e8
+"""Memory that torch takes for itself once it trains."""
+
+
+def training_memory(device: str, n_items: int, parameters: float, activations: float) -> dict[str, float]:
+    """Bytes of memory that training and scoring take, by `state`, `batch` and `scores`; numbers of values in.
+
+    state: of each parameter COPIES; batch: what a step keeps for its gradients, on a CPU. Scores follow on it, when the
+    most of both is gone.
+    """
+    on_card = device.startswith("cuda")
+    state = 4.0 * (COPIES_BESIDE_CARD if on_card else COPIES) * parameters
+    batch = 0.0 if on_card else 4.0 * activations
+    scores = max(0.0, scoring_memory(n_items) - batch - 0.75 * state)
+    return {"state": RUNTIME_BYTES + state, "batch": batch, "scores": scores}
 
 
 class NetworkOwner(ABC):

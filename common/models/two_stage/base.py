@@ -10,16 +10,26 @@ from typing import Protocol
 
 import numpy as np
 
-from common.models.base import Recommender, as_histories
+from common.models.base import Recommender, as_histories, scoring_memory
 from common.models.building_blocks import similar_by_parts
 from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings
 from common.models.two_stage.feature_inputs import FeatureTables
-from common.models.two_stage.training_data import CrossFitted, FeatureBuilder, Recipe, cross_fit
+from common.models.two_stage.training_data import (
+    COLUMNS,
+    COPIES,
+    CrossFitted,
+    FeatureBuilder,
+    Recipe,
+    cross_fit,
+    rows_at_most,
+)
 from common.splits.histories import Histories, Query, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.arrays import below
 from common.utils.environment import Seconds
+from common.utils.memory import add_up
+from common.utils.settings import flag_name
 
 
 @dataclass(frozen=True)
@@ -66,10 +76,29 @@ class TwoStageRecommender(Recommender):
     feature_builder: FeatureBuilder
     histories: Histories
 
+    def memory_parts(self, train: TrainView) -> dict[str, float]:
+        """What makes each part of the memory smaller -> its bytes: sources and scores, training pairs."""
+        rows = rows_at_most(train, self.settings.negatives, self.settings.top)
+        sources = CandidateGenerator(self.candidate_settings, self.seed, self.device).needed_memory(train)
+        fewer = flag_name(self.name, "negatives")
+        return {
+            "leave it out: its sources need that much, als and item_knn alone need less": sources
+            + scoring_memory(train.n_items),
+            f"lower {fewer} or {flag_name(self.name, 'top')}": 4.0 * COPIES * COLUMNS * rows,
+        }
+
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """The sources, the training pairs, and what the ranker adds to `memory_parts`."""
+        return add_up(self.memory_parts(train))
+
+    @property
+    def candidate_settings(self) -> CandidateSettings:
+        """Those of the settings that decide the candidates."""
+        return CandidateSettings(**{f.name: getattr(self.settings, f.name) for f in fields(CandidateSettings)})
+
     def cross_fit(self, train: TrainView, context: FitContext) -> CrossFitted:
         """Fit the sources, for use and per fold, unless an earlier fit has left just that in `context.shared`."""
-        settings = CandidateSettings(**{f.name: getattr(self.settings, f.name) for f in fields(CandidateSettings)})
-        recipe = Recipe(settings, self.settings.negatives, self.seed, self.device)
+        recipe = Recipe(self.candidate_settings, self.settings.negatives, self.seed, self.device)
         fitted, known = cross_fit(train, recipe, context.shared)
         self.feature_builder, self.histories = fitted.feature_builder, train.histories
         self.source_seconds, self.feature_seconds = fitted.source_seconds, fitted.feature_seconds

@@ -15,7 +15,7 @@ import tyro
 from common.features.content_vectors import item_vectors
 from common.models.base import Recommender
 from common.models.baselines import Popularity
-from common.models.building_blocks import pack_parts, restore_parts
+from common.models.building_blocks import memory_of_parts, pack_parts, restore_parts
 from common.models.knn.content_knn import ContentKNN, ContentKNNSettings, TagKNN, TagKNNSettings
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.models.knn.user_knn import Friends, UserKNN, UserKNNSettings
@@ -40,6 +40,8 @@ FEW = 8
 """Fewer users than this are scored by one source after the other: threads would cost more than they save."""
 BLOCK_BYTES = 128 * 2**20
 """Memory that the sources' scores of one block of users may take."""
+SCORE_COPIES = 4
+"""What a block of scores takes in all, in units of itself: copies of sources, chosen ones, features from them."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,12 @@ class CandidateGenerator:
     def _new(self, name: str) -> Recommender:
         settings: Any = getattr(self.settings, name, None)
         return KINDS[name](settings, seed=self.seed, device=self.device)
+
+    def needed_memory(self, train: TrainView) -> float:
+        """Bytes of the sources, fitted for use and once more for a fold, and of the scores of one block of users."""
+        sources = [self._new(name) for name in available(train)]
+        scores = min(float(BLOCK_BYTES), 4.0 * train.n_items * len(sources) * train.n_users)
+        return memory_of_parts(sources, train, times=2) + SCORE_COPIES * scores
 
     def blocks(self, query: Query) -> Iterator[np.ndarray]:
         """The rows of `query`, in blocks whose scores fit into BLOCK_BYTES."""

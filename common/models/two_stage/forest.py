@@ -9,10 +9,17 @@ import numpy as np
 from common.models.explanation import Explanation
 from common.models.inference.trees import Trees
 from common.models.two_stage.base import Candidates
+from common.models.two_stage.training_data import rows_at_most
 from common.models.two_stage.tree_ranker import TreeRecommender, TreeSettings
 from common.splits.histories import Histories, Query
+from common.splits.train_view import TrainView
 from common.utils.environment import threads
 from common.utils.settings import SearchRange
+
+LEAF_OF_PLAYS = 5
+"""Least training rows in a leaf of the trees that predict plays."""
+NODE_BYTES = 112
+"""Memory of a tree's node, in scikit-learn and in our arrays."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Forest(TreeRecommender):
         """
         from sklearn.ensemble import RandomForestRegressor
 
-        leaf, features = (5, 1 / 3) if plays else (self.settings.leaf, self.settings.features)
+        leaf, features = (LEAF_OF_PLAYS, 1 / 3) if plays else (self.settings.leaf, self.settings.features)
         return RandomForestRegressor(
             self.settings.trees,
             min_samples_leaf=leaf,
@@ -51,6 +58,14 @@ class Forest(TreeRecommender):
             n_jobs=threads(),
             random_state=self.seed,
         )
+
+    def memory_parts(self, train: TrainView) -> dict[str, float]:
+        """Those of two stages and the trees: of each as many nodes as leaves of the least size allow, twice."""
+        s = self.settings
+        rows = rows_at_most(train, s.negatives, s.top)
+        leaves = s.samples * rows / s.leaf + len(train.histories.items) / LEAF_OF_PLAYS
+        trees = {"lower --forest.trees or raise --forest.leaf": 2.0 * NODE_BYTES * s.trees * leaves}
+        return super().memory_parts(train) | trees
 
     def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """Which features moved a candidate's score, and by how much: Saabas 2014, the steps of the paths added up.

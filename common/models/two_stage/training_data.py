@@ -18,10 +18,17 @@ from tqdm import tqdm
 from common.models.two_stage.candidates import KINDS, CandidateGenerator, CandidateSettings, Proposals
 from common.models.two_stage.feature_inputs import FeatureTables, feature_tables
 from common.models.two_stage.pair_features import GROUPS, Columns, Pairs, make_features
-from common.splits.cross_fitting import FOLDS, Fold, folds
+from common.splits.cross_fitting import FOLDS, Fold, folds, scheme_of
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.utils.environment import Seconds
+
+FOUND = 0.5
+"""Share of what is to be found that is reckoned to be among the candidates, and of proposals that are distinct."""
+COLUMNS = 64
+"""Features of a pair to reckon with."""
+COPIES = 4
+"""Times that all features are there while they are put together."""
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +208,18 @@ def without_unknown(builder: FeatureBuilder, data: TrainingData) -> tuple[Featur
     by_group = {group: [name for name in own if name in names] for group, own in builder.columns.items()}
     columns = {group: own for group, own in by_group.items() if own}
     return replace(builder, columns=columns), replace(data, columns=columns, features=data.features[:, known])
+
+
+def rows_at_most(train: TrainView, negatives: int, top: int) -> float:
+    """Training pairs to reckon with: what is to be found, for its plays, and candidates, positive and negative ones.
+
+    What is to be found is, over all folds, each visible pair once, or one event of each user and fold. Half of it is
+    reckoned to be among the candidates, and half of what the sources propose to be distinct.
+    """
+    scheme = scheme_of(train.protocol)
+    lists = train.n_users * (1 if scheme == "users" else FOLDS)
+    targets = float(lists if scheme == "last" else len(train.histories.items))
+    return targets + FOUND * min(targets * (1 + negatives), float(lists * len(KINDS) * top))
 
 
 class Clock:

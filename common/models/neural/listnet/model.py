@@ -13,10 +13,12 @@ import numpy as np
 
 from common.features.preprocessing.preprocessor import MusicPreprocessor
 from common.models.base import Validation
-from common.models.neural.base import WEIGHTS, Neural, read_weights, write_arrays
+from common.models.neural.base import WEIGHTS, Neural, read_weights, training_memory, write_arrays
 from common.models.neural.listnet.ranker import ListNetRanker
 from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
+from common.models.two_stage.training_data import COLUMNS, rows_at_most
+from common.splits.cross_fitting import FOLDS
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
@@ -27,6 +29,8 @@ from common.utils.settings import NOT_SEARCHED, Range, SearchRange
 
 KEPT_BYTES = 2**30
 """Memory that the candidates of validation users may take, so that they are made once for all epochs."""
+SIDE_BYTES = 1000
+"""Memory that a row of the preprocessor's frame takes, in which items and users meet interactions."""
 SOURCES = "sources.npz"
 MOST_LAYERS = 64
 WITHOUT = ("audio", "tags", "ids", "people")
@@ -112,6 +116,23 @@ class HybridListNet(TwoStageRecommender):
     def best_device(cls) -> str:
         """A GPU where torch finds one."""
         return Neural.best_device()
+
+    def memory_parts(self, train: TrainView) -> dict[str, float]:
+        """Those of two stages, the features of items and users, and the network's parameters and batches.
+
+        What validation keeps of its users' candidates is bounded and counted in full.
+        """
+        s, n = self.settings, max(train.n_users, train.n_items)
+        pairs = rows_at_most(train, s.negatives, s.top) * s.batch / (FOLDS * train.n_users)
+        parameters = float(s.width * (train.n_items + train.n_users) + 8 * s.width * s.hidden[0])
+        activations = pairs * (4 * COLUMNS + 12 * s.width + 8 * sum(s.hidden))
+        of_network = training_memory(self.device, train.n_items, parameters, activations)
+        kept = min(float(KEPT_BYTES), 4.0 * train.n_users * (train.n_items + COLUMNS * 2 * s.top))
+        sides = SIDE_BYTES * (len(train.histories.items) + 2.0 * n)
+        return super().memory_parts(train) | {
+            "lower --hybrid-listnet.width": of_network["state"] + kept + sides,
+            "lower --hybrid-listnet.batch or --hybrid-listnet.hidden": of_network["batch"],
+        }
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         self._train(train, context, None if validation is None else lambda: validation(self))

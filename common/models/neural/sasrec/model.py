@@ -20,12 +20,13 @@ from common.models.base import as_histories, best
 from common.models.building_blocks import HistoryRecommender
 from common.models.inference.numpy_layers import Weights, normalise
 from common.models.inference.numpy_networks import NumpySASRec
-from common.models.neural.base import Neural
+from common.models.neural.base import Neural, training_memory
 from common.models.neural.sasrec.batches import SequenceBatches, last_windows, pack, reorder
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.settings import TrainingSettings
 from common.utils.errors import UserError
+from common.utils.memory import add_up
 from common.utils.settings import NOT_SEARCHED, SearchRange
 
 if TYPE_CHECKING:
@@ -90,6 +91,21 @@ class SASRec(Neural, HistoryRecommender):
         self.settings.check()
         self.keep(train)
         self.side = side_features(train, self.settings.tags, self.settings.audio)
+
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """Parameters, and what a step keeps of each event of a batch and of each cell of its padded windows."""
+        s, lengths = self.settings, np.minimum(train.histories.lengths, self.settings.length)
+        events, cells = s.batch * float(lengths.mean()), s.batch * float(lengths.max(initial=0))
+        tables = (2 - s.tied) * train.n_items + s.length
+        parameters = s.width * (tables + s.layers * s.width * (4 + 2 * s.inner))
+        of_layers = s.layers * (events * (8 + 3 * s.inner) + 5 * cells)
+        parts = training_memory(self.device, train.n_items, parameters, s.width * (of_layers + 4 * events))
+        return add_up(
+            {
+                "lower --sasrec.width": parts["state"] + parts["scores"],
+                "lower --sasrec.batch or --sasrec.length": parts["batch"],
+            }
+        )
 
     def as_numpy(self, weights: Weights) -> NumpySASRec:
         """What scores as the network does, without torch."""

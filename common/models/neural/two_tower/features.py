@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import item_vectors, of_unit_length, shares, tag_counts
 from common.models.knn.content_knn import tf_idf
 from common.models.knn.user_knn import friend_matrix
@@ -43,6 +44,14 @@ def item_features(train: TrainView, tags: int, names: int) -> np.ndarray:
         parts.append(train.items["release_year"].to_numpy(float, na_value=np.nan)[:, None])
     standing = [standardised(part) if part.shape[1] == 1 else evened(part) for part in parts]
     return np.concatenate([*standing, evened(known(parts))], axis=1).astype(np.float32)
+
+
+def most_features(train: TrainView, tags: int, names: int) -> int:
+    """Features of an item at most: columns that `item_features` makes."""
+    has = {name for name in ("genres", "name", "release_year") if name in train.items}
+    tagged = train.item_tags is not None and len(train.item_tags) > 0
+    content = tags * tagged + GENRES * ("genres" in has) + names * ("name" in has) + ("release_year" in has)
+    return 1 + content + sum(name in train.items for name in AUDIO_FEATURES) + 6
 
 
 def user_features(train: TrainView, items: np.ndarray) -> np.ndarray:

@@ -22,14 +22,21 @@ from common.models.base import as_histories, best
 from common.models.inference.numpy_layers import Weights
 from common.models.inference.numpy_networks import NumpyTowers
 from common.models.linear.als import ALS, ALSSettings
-from common.models.neural.base import Neural
+from common.models.neural.base import Neural, training_memory
 from common.models.neural.two_tower.batches import PooledBatches, ages
-from common.models.neural.two_tower.features import groups_of_users, item_features, user_features
+from common.models.neural.two_tower.features import (
+    COUNTRIES,
+    groups_of_users,
+    item_features,
+    most_features,
+    user_features,
+)
 from common.models.vector_index import Index, Kind
 from common.splits.histories import Histories, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
 from common.training.settings import TrainingSettings
 from common.utils.errors import UserError
+from common.utils.memory import add_up
 from common.utils.settings import NOT_SEARCHED, SearchRange
 
 if TYPE_CHECKING:
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024
 """Histories or items that go through a tower together."""
+FEATURE_BYTES = 20
+"""Memory that a feature of an item or a user takes while all are made, in double precision."""
 AVERAGED = 100_000
 """Users at most whose vectors the averages are made of."""
 
@@ -116,6 +125,26 @@ class TwoTower(Neural):
         axes = np.linalg.eigh(factors.T @ factors)[1][:, ::-1][:, : self.settings.width]
         turned = (factors @ axes).astype(np.float32)
         return np.pad(turned, ((0, 0), (0, self.settings.width - turned.shape[1])))
+
+    def needed_memory(self, train: TrainView) -> tuple[float, str]:
+        """Parameters, features of items and users, and what a step keeps of the items, events and scores of a batch."""
+        s, n_items = self.settings, train.n_items
+        features = most_features(train, s.tags, s.names)
+        attributes = (features + 1) * (train.social is not None) + COUNTRIES * ("country" in train.users)
+        events = s.batch * float(train.histories.lengths.mean())
+        pool = min(n_items, events / 2 + s.negatives)
+        items = min(n_items, events + s.negatives)
+        parameters = s.width * n_items + s.hidden * (2 * features + 4 * s.width + attributes)
+        activations = items * (features + 4 * s.hidden + 3 * s.width) + events * (3 * features + 4 * s.width)
+        parts = training_memory(self.device, n_items, parameters, activations + 4 * s.batch * pool)
+        made = FEATURE_BYTES * (n_items * features + train.n_users * attributes)
+        return add_up(
+            {
+                "lower --two-tower.width": parts["state"] + parts["scores"],
+                "lower --two-tower.batch, --two-tower.hidden or --two-tower.negatives": parts["batch"],
+                "lower --two-tower.tags and --two-tower.names": made,
+            }
+        )
 
     def as_numpy(self, weights: Weights) -> NumpyTowers:
         """What scores as the network does, without torch."""
