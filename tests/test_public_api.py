@@ -369,6 +369,7 @@ def test_the_hybrid_is_fitted_and_asked_like_any_other(small_data):
         (lambda t, m: m.recommend(["4"], histories=[[]]), "users or histories, not both"),
         (lambda t, m: m.recommend(histories=["Radiohead"]), "a list of histories, each a list"),
         (lambda t, m: m.recommend(histories="Radiohead"), "a list of histories, each a list"),
+        (lambda t, m: m.recommend(histories=[None]), "histories = None: give a list of histories, each a list"),
         (lambda t, m: m.recommend(histories={"Radiohead": 1}), "a list of histories, each a list"),
         (lambda t, m: m.recommend(histories=[["Radiohat"]]), "unknown item 'Radiohat'; did you mean 'Radiohead'"),
         (lambda t, m: m.recommend(histories=[{"Muse": float("nan")}]), "plays of 'Muse' = nan: give a finite number"),

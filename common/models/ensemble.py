@@ -128,11 +128,11 @@ class Ensemble(HistoryRecommender):
         self._prepare()
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
-        """The parts, and their scores of a block of users."""
+        """The parts, and then their scores of a block of users."""
         parts = [ALS(self.settings.als), TagKNN(self.settings.tag_knn), ContentKNN(self.settings.content_knn)]
         needs = {
             "lower --als.factors": parts[0].needed_memory(train)[0],
-            "leave ensemble out of --models": memory_of_parts(parts[1:], train) + 2 * scoring_memory(train.n_items),
+            "leave ensemble out of --models": max(memory_of_parts(parts[1:], train), scoring_memory(train.n_items)),
         }
         return add_up(needs)
 

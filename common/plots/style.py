@@ -90,7 +90,8 @@ def show_names(drawing: Figure) -> None:
     start of a formula. Labels that matplotlib writes to numbers stay formulas."""
     axes = [axis for panel in drawing.axes for axis in (panel.xaxis, panel.yaxis)]
     ticks = {text for axis in axes for text in axis.findobj(Text) if text is not axis.label}
-    for text in drawing.findobj(lambda artist: isinstance(artist, Text) and artist not in ticks):
+    others: Any = drawing.findobj(lambda artist: isinstance(artist, Text) and artist not in ticks)
+    for text in others:
         text.set_text(visible(text.get_text()))
         text.set_parse_math(False)
     for axis in axes:

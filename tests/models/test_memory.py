@@ -14,7 +14,7 @@ from common.utils.errors import UserError
 
 GB = 10**9
 FLAG = re.compile(r"--([a-z-]+)\.([a-z0-9-]+)")
-LARGER = {
+LARGER: dict[str, list[tuple[dict[str, Any], str]]] = {
     "sasrec": [({}, "width"), ({"batch": 65_536, "length": 10_000}, "batch or --sasrec.length")],
     "two_tower": [
         ({}, "width"),
@@ -40,9 +40,15 @@ def view(n_users: int, n_items: int, length: int) -> TrainView:
     rng = np.random.default_rng(0)
     rows = {"user": np.repeat(np.arange(n_users), length), "item": rng.integers(0, n_items, n_users * length)}
     interactions = pd.DataFrame(rows).astype(np.int32).assign(weight=1.0)
-    sides = [pd.DataFrame({name: np.zeros(n, np.int8)}) for name, n in (("item_id", n_items), ("user_id", n_users))]
     tags = pd.DataFrame({"item": [0, 1], "tag": ["a", "b"], "weight": 1.0})
-    return TrainView("large", "listen", "final", "", 1, *sides, interactions=interactions, item_tags=tags)
+    return TrainView(
+        *("large", "listen", "final", ""),
+        count_floor=1,
+        items=pd.DataFrame({"item_id": np.zeros(n_items, np.int8)}),
+        users=pd.DataFrame({"user_id": np.zeros(n_users, np.int8)}),
+        interactions=interactions,
+        item_tags=tags,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,7 @@ def test_what_does_not_fit_is_refused_with_the_flag_that_lowers_it(name, changes
 def test_what_is_made_of_models_that_do_not_fit_does_not_fit_either(name):
     memory.use("1GB")
     with pytest.raises(UserError, match=rf"{name} needs about [\d.]+ GB of memory and may take 1 GB; leave "):
-        MODELS[name]().fit(view(60_000, 70_000, 2))
+        MODELS[name]().fit(view(60_000, 250_000, 2))
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

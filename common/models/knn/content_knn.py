@@ -60,7 +60,7 @@ class ContentKNN(ContentSimilarityKNN):
     name = "content_knn"
     Settings = ContentKNNSettings
 
-    def pairs_at_most(self, train: TrainView) -> float:
+    def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:
         """As many cosines as take what these pairs of entries take."""
         return float(min(BLOCK, train.n_items)) * train.n_items * PAIR_BYTES / ENTRY_BYTES
 
@@ -85,10 +85,12 @@ class TagKNN(ContentSimilarityKNN):
     name = "tag_knn"
     Settings = TagKNNSettings
 
-    def pairs_at_most(self, train: TrainView) -> float:
+    def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:
         """Those that have a tag in common."""
-        tags = [] if train.item_tags is None else train.item_tags["tag"].value_counts().to_numpy(float)
-        return min(float(np.sum(np.square(tags))), super().pairs_at_most(train))
+        if train.item_tags is None:
+            return 0.0
+        items_of_tags = train.item_tags["tag"].value_counts().to_numpy(float)
+        return super().pairs_at_most(train, float((items_of_tags**2).sum()))
 
     def cosines(self, train: TrainView) -> sparse.csr_array:
         """Find every item's nearest items by tags. Without tags every list is the popular one."""

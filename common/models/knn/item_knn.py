@@ -38,6 +38,8 @@ MANY_PAIRS, SECONDS_PER_PAIR = 2 * 10**10, 8e-8
 """Pairs of items with a common user from which on a warning says how long they take, as measured on one processor."""
 BLOCK = 2048
 """Columns whose products are made together at most."""
+SKEW = 2.0
+"""How many times as many pairs as the mean block the largest one is reckoned to have."""
 KEPT_BYTES = 24
 """Memory that a neighbour takes until all blocks are put together."""
 
@@ -75,9 +77,10 @@ class ItemSimilarityKNN(HistoryRecommender):
         work = min(float(block_bytes()), float(ENTRY_BYTES) * self.pairs_at_most(train))
         return kept + work, f"lower {flag_name(self.name, 'neighbours')}"
 
-    def pairs_at_most(self, train: TrainView) -> float:
-        """Pairs of items at most that are looked at together."""
-        return float(min(BLOCK, train.n_items)) * train.n_items
+    def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:
+        """Pairs of items that are looked at together, at most; common: those that have something in common at all."""
+        share = min(1.0, BLOCK / train.n_items)
+        return share * min(SKEW * common, float(train.n_items) ** 2)
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores from any histories: the model has no parameters of its own for a user."""
@@ -114,10 +117,9 @@ class ItemKNN(ItemSimilarityKNN):
     name = "item_knn"
     Settings = ItemKNNSettings
 
-    def pairs_at_most(self, train: TrainView) -> float:
+    def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:
         """Those that a user has in common."""
-        common = float((train.histories.lengths.astype(np.float64) ** 2).sum())
-        return min(common, super().pairs_at_most(train))
+        return super().pairs_at_most(train, float((train.histories.lengths.astype(np.float64) ** 2).sum()))
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Find every item's nearest items by common listeners."""

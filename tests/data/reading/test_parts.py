@@ -1,6 +1,7 @@
 """Tables in the part files of a folder, as Spark, Hadoop and Dask write them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ def test_a_changed_part_and_a_new_one_prepare_the_tables_anew(tmp_path):
 @pytest.mark.parametrize(("suffix", "where"), [("csv", "line 4"), ("parquet", "row 3")])
 @pytest.mark.parametrize("missing", ["refuse", "drop"])
 def test_an_error_names_the_part_and_its_own_line(tmp_path, suffix, where, missing):
-    rows = [*ROWS[:10], (ROWS[10][0], ROWS[10][1], -1.0), *ROWS[11:]]
+    rows: list[Any] = [*ROWS[:10], (ROWS[10][0], ROWS[10][1], -1.0), *ROWS[11:]]
     rows[0] = (None, *rows[0][1:]) if missing == "drop" else rows[0]
     folder = folder_of(tmp_path, suffix, rows)
     path = next((folder / f"interactions.{suffix}").glob("part-00001*"))
