@@ -124,7 +124,7 @@ def test_a_tracker_that_fails_on_the_way_costs_warnings_only(caplog):
 
 
 def test_names_in_tables_steer_no_page(monkeypatch):
-    sent = []
+    sent: list[Any] = []
 
     class Run(BrokenRun):
         def log(self, values: dict[str, Any]) -> None:
