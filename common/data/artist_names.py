@@ -58,6 +58,29 @@ def loose_key(name: str) -> str:
     return " ".join(_words(folded)) or folded
 
 
+def fold_words(text: str) -> str:
+    """A text in lower case without accents and punctuation; its folded characters where that leaves nothing.
+
+    >>> fold_words("The Dø's  Album!"), fold_words("…")
+    ('the døs album', '...')
+    """
+    folded = _folded(text)
+    return " ".join(_all_words(folded)) or folded
+
+
+def guests(name: str) -> str:
+    """The guests that a name credits, as they are written; "" where it credits none.
+
+    >>> guests("Rihanna (feat. Drake)"), guests("Kesha ft. 3OH!3"), guests("Little Feat")
+    ('Drake', '3OH!3', '')
+    """
+    found = _GUESTS.search(name)
+    if not found or not name[: found.start()].strip():
+        return ""
+    said = re.sub(r"^[\s(\[]+(?:feat|ft|featuring)[.\s,]*", "", found.group(), flags=re.IGNORECASE).strip()
+    return said[:-1].strip() if said[-1:] in ")]" else said
+
+
 def _folded(name: str) -> str:
     """Case, width, acronyms and dollars evened out; everything else stays."""
     folded = unicodedata.normalize("NFKC", name).casefold().strip()
@@ -68,8 +91,12 @@ def _folded(name: str) -> str:
 
 def _words(folded: str) -> list[str]:
     """The words of a folded name, without accents, punctuation and a leading "the"."""
-    words = (folded.translate(_ASCII) if folded.isascii() else _spaced(folded)).split()
+    words = _all_words(folded)
     return words[1:] if len(words) > 1 and words[0] == "the" else words
+
+
+def _all_words(folded: str) -> list[str]:
+    return (folded.translate(_ASCII) if folded.isascii() else _spaced(folded)).split()
 
 
 def _spaced(folded: str) -> str:

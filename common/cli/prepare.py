@@ -1,0 +1,54 @@
+"""Raw listening logs of any size to a data set, in ten steps and bounded memory.
+
+python -m common prepare logs/*.csv.gz --out data/mine --memory 6GB
+python 1_knn_baseline.py --dataset data/mine --protocol temporal
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from common.data.preparation.pipeline import prepare
+from common.data.preparation.settings import PreparationSettings
+from common.experiments.flags import command, parse_flags
+from common.utils import memory
+from common.utils.errors import UserError
+from common.utils.io import display
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(PreparationSettings):
+    """Prepare raw listening logs: ten steps from events to interactions, a cut in time, matrices, a quality report."""
+
+    raw: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Raw files, or folders of them: CSV, TSV, JSON lines, JSON arrays or Parquet, plain or with .gz or .zst."""
+    out: Path | None = None
+    """Folder that receives the data set, for --dataset."""
+    memory: str = "auto"
+    """Memory that this process may take, such as 6GB; auto: 70% of the machine's. It changes no result."""
+    keep: bool = False
+    """Keep the tables between the steps, too."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prepare, and say where it lies."""
+    settings = parse_flags(Settings, argv)
+    if not settings.raw:
+        raise UserError("no raw files are named; give files or folders, such as logs/*.csv.gz")
+    if settings.out is None:
+        raise UserError("--out is missing; name the folder that is to hold the data set")
+    memory.use(settings.memory)
+    plain = PreparationSettings(**{f.name: getattr(settings, f.name) for f in fields(PreparationSettings)})
+    prepare(settings.raw, settings.out, plain, settings.keep)
+    log.info("\ndata set: %s\nuse it: python 0_explore.py --dataset %s", *[display(settings.out)] * 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""Raw logs to a prepared data set in ten steps, out of core: each reads Parquet that the one before wrote.
+
+A step is done when its folder stands under `steps/` and `steps.json` says so; a run that was killed goes on with the
+first that is not. Tables that no later step reads are deleted, unless all are to be kept; one that is gone is made
+again from the last one kept, else from the raw files.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.data.manifest import read_manifest
+from common.data.preparation import settings as known
+from common.data.preparation.raw_files import find_raw_files
+from common.data.preparation.settings import PreparationSettings
+from common.data.preparation.steps.aggregate_interactions import aggregate_interactions
+from common.data.preparation.steps.canonical_ids import canonical_ids
+from common.data.preparation.steps.deduplicate_artists import deduplicate_artists
+from common.data.preparation.steps.deduplicate_events import deduplicate_events
+from common.data.preparation.steps.filter_bots import filter_bots
+from common.data.preparation.steps.group_work_versions import group_work_versions
+from common.data.preparation.steps.normalise_timestamps import normalise_timestamps
+from common.data.preparation.steps.scan import scan
+from common.data.preparation.steps.validate import validate
+from common.data.preparation.steps.write_tables import write_tables
+from common.data.preparation.workspace import Meter, Outcome, Workspace, is_whole, listed, new_folder, place, read_steps
+from common.utils import memory
+from common.utils.errors import UserError
+from common.utils.io import write_json
+from common.utils.temporary import sweep
+
+log = logging.getLogger(__name__)
+FORMAT = 1
+"""Raised when a step changes, so that what was prepared before is made anew."""
+STEPS, LIST = "steps", "steps.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: what it does, the tables that it reads and those that it writes."""
+
+    run: Callable[[Workspace], Outcome]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.run.__name__
+
+
+STORY = (
+    Step(scan, (), ("events",)),
+    Step(validate, ("events",), ("events", "dropped")),
+    Step(normalise_timestamps, ("events",), ("events",)),
+    Step(canonical_ids, ("events",), ("events", "users", "tracks", "artists")),
+    Step(deduplicate_events, ("events",), ("events",)),
+    Step(deduplicate_artists, ("artists", "tracks"), ("artists", "tracks", "near_spellings")),
+    Step(group_work_versions, ("artists", "tracks"), ("tracks",)),
+    Step(filter_bots, ("events", "users", "tracks"), ("left_out",)),
+    Step(aggregate_interactions, ("events", "users", "tracks", "left_out"), ("interactions",)),
+    Step(write_tables, ("interactions", "users", "tracks", "artists", "near_spellings", "dropped"), ()),
+)
+"""The ten steps in order; the last one writes the data set itself."""
+SPACE = {".gz": 12, ".zst": 12, ".parquet": 3, ".pq": 3}
+"""Bytes on disk that a byte of a raw file may need at the most, by suffix; of others `SPACE_OF_TEXT`."""
+SPACE_OF_TEXT = 2
+
+
+def prepare(
+    raw: Sequence[Path], out: Path, settings: PreparationSettings | None = None, keep: bool = False
+) -> dict[str, Any]:
+    """Prepare raw files into the folder `out`, which `load_dataset` reads then; returns what `steps.json` holds.
+
+    keep: leave the tables between the steps. Raises a UserError for raw files that cannot be read, a disk that is too
+    small, and settings that leave nothing; what is done is kept and used by the next start.
+    """
+    settings = settings or PreparationSettings()
+    settings.check()
+    files = find_raw_files(raw)
+    identity = _identity(files, settings)
+    before = read_steps(out / LIST)
+    sweep(out)
+    if before.get("identity") != identity:
+        before = {}
+    if len(before.get("steps", [])) == len(STORY) and read_manifest(out):
+        log.info("%s is prepared already, from these files and with these settings", out)
+        return before
+    done, tables = _done(out, before.get("steps", []))
+    if not done:
+        shutil.rmtree(out / STEPS, ignore_errors=True)
+        _check_disk(files, out)
+    return _run(files, out, settings, keep, identity, done, tables)
+
+
+def _run(
+    files: list[Path],
+    out: Path,
+    settings: PreparationSettings,
+    keep: bool,
+    identity: str,
+    done: list[dict[str, Any]],
+    tables: dict[str, Path],
+) -> dict[str, Any]:
+    if done:
+        log.info("going on after step %d, %s", len(done), done[-1]["step"])
+    for number, step in enumerate(STORY[len(done) :], len(done) + 1):
+        fresh = new_folder(out / STEPS)
+        notes = {entry["step"]: entry["notes"] for entry in done}
+        work = Workspace(settings, files, out, tables, fresh, memory.limit(), notes, done)
+        try:
+            with Meter() as meter:
+                outcome = _ran(step, work)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        folder = out / STEPS / f"{number:02}_{step.name}"
+        place(fresh, folder)
+        done = [*done, _entry(step, outcome, meter, folder)]
+        tables = tables | {table: folder / table for table in step.writes if (folder / table).exists()}
+        write_json(out / LIST, {"format": FORMAT, "identity": identity, "steps": done})
+        _tell(number, done[-1])
+        if not keep:
+            _delete_unneeded(out, tables, STORY[number:])
+    return read_steps(out / LIST)
+
+
+def _ran(step: Step, work: Workspace) -> Outcome:
+    """What a step says of itself; a full disk, and memory that does not do, become a sentence."""
+    import polars as pl
+
+    try:
+        return step.run(work)
+    except (OSError, pl.exceptions.ComputeError) as error:
+        said = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        if "space" in said.lower() or "os error 28" in str(error).lower():
+            said = "the disk is full"
+        raise UserError(
+            f"step {step.name} cannot go on in {work.out}: {said}; free some space or mend the permissions, then "
+            "start again: what is done is kept"
+        ) from error
+
+
+def _entry(step: Step, outcome: Outcome, meter: Meter, folder: Path) -> dict[str, Any]:
+    return {
+        "step": step.name,
+        "rows_in": outcome.rows_in,
+        "rows_out": outcome.rows_out,
+        "dropped": outcome.dropped,
+        **meter.figures(),
+        "notes": outcome.notes,
+        "files": listed(folder),
+    }
+
+
+def _tell(number: int, entry: dict[str, Any]) -> None:
+    reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in entry["dropped"].items())
+    log.info(
+        *("%2d %-23s %15s -> %15s rows %9.1f s %9s%s", number, entry["step"]),
+        *(f"{entry['rows_in']:,}", f"{entry['rows_out']:,}", entry["seconds"]),
+        *(memory.readable(entry["peak_mb"] * 1e6), f"   {reasons}" if reasons else ""),
+    )
+
+
+def _identity(files: Sequence[Path], settings: PreparationSettings) -> str:
+    """Hash of all that the result depends on: the files by name, size and time, the settings, the format."""
+    about = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    content = json.dumps([FORMAT, about, known.fingerprint(settings)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _done(out: Path, entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Path]]:
+    """The steps that need not be run again, and where the newest version of each table lies.
+
+    The last step counts as done only with its data set, which the caller has looked for.
+    """
+    for count in range(min(len(entries), len(STORY) - 1), 0, -1):
+        tables: dict[str, Path] = {}
+        for number, (entry, step) in enumerate(zip(entries[:count], STORY, strict=False), 1):
+            folder = out / STEPS / f"{number:02}_{step.name}"
+            written = {name.split("/")[0] for name in entry["files"]}
+            tables |= {table: folder / table for table in step.writes if table in written}
+        needed = needed_later(STORY[count:])
+        lying = [tables[table] for table in needed if table in tables]
+        if all(_is_whole(path, entries[:count]) for path in lying):
+            return entries[:count], tables
+    return [], {}
+
+
+def needed_later(steps: Sequence[Step]) -> set[str]:
+    """Tables that steps read before any of them writes them."""
+    needed: set[str] = set()
+    written: set[str] = set()
+    for step in steps:
+        needed |= set(step.reads) - written
+        written |= set(step.writes)
+    return needed
+
+
+def _is_whole(table: Path, entries: Sequence[dict[str, Any]]) -> bool:
+    folder = table.parent
+    entry = entries[int(folder.name[:2]) - 1]
+    files = {name: size for name, size in entry["files"].items() if name.split("/")[0] == table.name}
+    return is_whole(folder, files)
+
+
+def _delete_unneeded(out: Path, tables: dict[str, Path], later: Sequence[Step]) -> None:
+    """Delete versions of tables that no later step reads."""
+    kept = {tables[table] for table in needed_later(later) if table in tables}
+    for folder in (out / STEPS).iterdir():
+        for table in folder.iterdir():
+            if table not in kept:
+                shutil.rmtree(table)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    if not later:
+        shutil.rmtree(out / STEPS, ignore_errors=True)
+
+
+def space_needed(files: Sequence[Path]) -> int:
+    """Bytes on disk that the preparation of some files may take at the most."""
+    return sum(path.stat().st_size * SPACE.get(path.suffix.lower(), SPACE_OF_TEXT) for path in files)
+
+
+def _check_disk(files: Sequence[Path], out: Path) -> None:
+    existing = next(folder for folder in (out.resolve(), *out.resolve().parents) if folder.exists())
+    needed, free = space_needed(files), shutil.disk_usage(existing).free
+    if needed > free:
+        raise UserError(
+            f"preparing these files may take {memory.readable(needed)} below {out}, and {memory.readable(free)} are "
+            "free; free some space, or choose a folder on a larger disk with --out"
+        )

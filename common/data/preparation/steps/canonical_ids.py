@@ -1,0 +1,248 @@
+"""Step 4: users, tracks, artists, albums and genres get one id each, whatever the spellings; events hold codes.
+
+What comes with an id keeps it. A name without one goes by its key (`artist_names`, `track_titles`). A canonical
+spelling is the one with the most plays in train, ties to the first by code point.
+"""
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from common.data.artist_names import artist_key, fold_words, guests, main_credit
+from common.data.preparation.workspace import Outcome, Workspace, rows_of
+from common.data.reading.id_column import read_ids
+from common.data.track_titles import title_key
+from common.utils.errors import UserError, short
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+BYTES_PER_EVENT = 120
+"""Memory that an event takes while its bucket is worked on, with what the work needs beside it."""
+MOST_BUCKETS = 1_024
+BETWEEN = " | "
+"""What stands between the keys of artist and title in the id of a track that has none."""
+
+
+def canonical_ids(work: Workspace) -> Outcome:
+    """Write `events` in buckets of users, and the tables `users`, `tracks` and `artists`.
+
+    events: user int32, track int32, timestamp int64, part int8, [plays int32]; bucket b holds a range of users.
+    users: user_id in order of their codes. tracks: item_id in that order, name, artist int32 (-1: none), album, genres,
+    featured, title_key (of tracks without an id), plays int64 (in train). artists: id, name, key, has_id, plays.
+    """
+    import polars as pl
+
+    events, notes = work.scan("events"), work.notes["validate"]
+    weight = pl.when(pl.col("part") == 0).then(pl.col("plays") if notes["plays"] else 1).otherwise(0)
+    users = _coded_users(events)
+    spellings = (
+        events.group_by(notes["columns"])
+        .agg(pl.len().alias("events"), plays=weight.cast(pl.Int64).sum())
+        .collect(engine="streaming")
+    )
+    spellings = _with_entities(spellings.sort(notes["columns"]))
+    artists = _artists(spellings)
+    tracks = _tracks(spellings, artists)
+    coded = spellings.join(tracks.with_row_index("code").select("code", "item_id"), on="item_id", how="left")
+    rows, buckets = rows_of(events), bucket_count(rows_of(events), work.memory)
+    joined = events.join(users.lazy(), on="user_id", how="left").join(
+        coded.lazy().select("code", *notes["columns"]), on=notes["columns"], how="left", nulls_equal=True
+    )
+    n_users = int(users["user"].max()) + 1  # type: ignore[arg-type]
+    codes = [pl.col("user").cast(pl.Int32), pl.col("code").cast(pl.Int32).alias("track")]
+    kept = [*codes, "timestamp", "part", *(["plays"] if notes["plays"] else [])]
+    bucket = (pl.col("user").cast(pl.Int64) * buckets // n_users).cast(pl.Int32).alias("bucket")
+    work.write_buckets("events", joined.select(*kept, bucket))
+    work.write("users", users.group_by("user").agg(pl.col("id").first()).sort("user").select(user_id="id"))
+    work.write("tracks", tracks)
+    work.write("artists", artists)
+    _assert_no_null(work)
+    missing = {name: int(spellings.filter(pl.col(name).is_null())["events"].sum()) for name in sorted(notes["columns"])}
+    reduction = _reduction(spellings, users, tracks, artists)
+    return Outcome(rows, rows, notes=reduction | {"buckets": buckets, "missing": missing})
+
+
+def bucket_count(events: int, memory: int) -> int:
+    """Buckets of users, so many that one fits in a quarter of the memory.
+
+    >>> bucket_count(800_000_000, 6_000_000_000), bucket_count(1_000, 6_000_000_000)
+    (64, 1)
+    """
+    return min(MOST_BUCKETS, max(1, -(-events * BYTES_PER_EVENT // (memory // 4))))
+
+
+def _coded_users(events: "pl.LazyFrame") -> "pl.DataFrame":
+    """Columns user_id (as spelled), user int32, id: codes in the order of the ids."""
+    import polars as pl
+
+    spelled = events.select("user_id").unique().collect(engine="streaming").sort("user_id")["user_id"]
+    codes, ids = _ids("user_id", spelled)
+    return pl.DataFrame({"user_id": spelled, "user": codes, "id": ids.gather(codes)})
+
+
+def _ids(column: str, spelled: "pl.Series") -> "tuple[np.ndarray, pl.Series]":
+    """Codes of distinct spellings into the sorted ids, after the rules that hold for every table of ids."""
+    import numpy as np
+    import polars as pl
+    import pyarrow as pa
+
+    def refuse(bad: np.ndarray, reason: str) -> None:
+        if bad.any():
+            raise UserError(f"column {column} of the raw files: {spelled[int(np.argmax(bad))]!r} {reason}")
+
+    cells = pa.chunked_array([pa.array(spelled.to_list(), pa.string())])
+    found = read_ids(cells, False, refuse, lambda row: f"{column} {short(spelled[row])}")
+    return found.codes, pl.Series(found.names.to_pylist(), dtype=pl.String)
+
+
+def _with_entities(spellings: "pl.DataFrame") -> "pl.DataFrame":
+    """The spellings with keys and ids: item_id and artist_ref, and clean names of track, artist, album and genres."""
+    import polars as pl
+
+    frame = spellings.with_columns(
+        pl.lit(None, pl.String).alias(name)
+        for name in ("track_id", "track", "artist_id", "artist", "album_id", "album", "genre")
+        if name not in spellings.columns
+    )
+    for name in ("track_id", "artist_id"):
+        frame = frame.join(_spelled_ids(name, frame[name]), on=name, how="left")
+    frame = _looked_up(frame, "artist", {"credit": _credit, "artist_key": artist_key, "featured": guests})
+    frame = _looked_up(frame, "track", {"title": _clean, "title_key": title_key})
+    frame = _looked_up(frame, "album", {"album_name": _clean, "album_key": title_key})
+    artist = pl.coalesce("artist_id_canonical", "artist_key")
+    name = pl.concat_str(artist, pl.lit(BETWEEN), "title_key")
+    return frame.with_columns(
+        item_id=pl.coalesce("track_id_canonical", name),
+        artist_ref=artist,
+        title_key=pl.when(pl.col("track_id").is_null()).then("title_key"),
+    ).sort([name for name in spellings.columns if name not in ("events", "plays")], maintain_order=True)
+
+
+def _spelled_ids(name: str, column: "pl.Series") -> "pl.DataFrame":
+    import polars as pl
+
+    spelled = column.drop_nulls().unique().sort()
+    if not len(spelled):
+        return pl.DataFrame({name: [], f"{name}_canonical": []}, dict.fromkeys((name, f"{name}_canonical"), pl.String))
+    codes, ids = _ids(name, spelled)
+    return pl.DataFrame({name: spelled, f"{name}_canonical": ids.gather(codes)})
+
+
+def _looked_up(frame: "pl.DataFrame", name: str, made: dict[str, Any]) -> "pl.DataFrame":
+    """The frame with columns that functions make of a text, each distinct text once."""
+    import polars as pl
+
+    texts = frame[name].drop_nulls().unique().sort()
+    columns = {column: [function(text) for text in texts] for column, function in made.items()}
+    table = pl.DataFrame(
+        {name: texts, **{column: pl.Series(cells, dtype=pl.String) for column, cells in columns.items()}}
+    )
+    return frame.join(table, on=name, how="left")
+
+
+def _clean(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _credit(name: str) -> str:
+    return _clean(main_credit(name))
+
+
+def most_played(frame: "pl.DataFrame", by: str, value: str) -> "pl.DataFrame":
+    """For each `by` the `value` with the most plays in train, ties to the first by code point; columns by, value."""
+    import polars as pl
+
+    summed = frame.filter(pl.col(value).is_not_null() & pl.col(by).is_not_null()).group_by(by, value)
+    ordered = summed.agg(pl.col("plays").sum()).sort([by, "plays", value], descending=[False, True, False])
+    return ordered.unique(by, keep="first", maintain_order=True).select(by, value)
+
+
+def _artists(spellings: "pl.DataFrame") -> "pl.DataFrame":
+    """Artists sorted by id."""
+    import polars as pl
+
+    named = spellings.filter(pl.col("artist_ref").is_not_null())
+    about = named.group_by("artist_ref").agg(
+        has_id=pl.col("artist_id").is_not_null().any(), plays=pl.col("plays").sum()
+    )
+    names = most_played(named, "artist_ref", "credit")
+    joined = about.join(names, on="artist_ref", how="left").sort("artist_ref")
+    name = pl.coalesce("credit", "artist_ref")
+    keys = [artist_key(text) for text in joined.select(name).to_series()]
+    return joined.select(
+        id="artist_ref", name=name, key=pl.Series(keys, dtype=pl.String), has_id="has_id", plays="plays"
+    )
+
+
+def _tracks(spellings: "pl.DataFrame", artists: "pl.DataFrame") -> "pl.DataFrame":
+    """Tracks sorted by id, each with its most played title, artist, album and genres."""
+    import polars as pl
+
+    by = "item_id"
+    tracks = spellings.group_by(by).agg(pl.col("plays").sum(), pl.col("title_key").first()).sort(by)
+    for value in ("title", "artist_ref", "featured", "album_key", "genre"):
+        tracks = tracks.join(most_played(spellings.filter(pl.col(value) != ""), by, value), on=by, how="left")
+    albums = spellings.with_columns(album=pl.concat_str("artist_ref", pl.lit("\n"), "album_key", ignore_nulls=True))
+    album = pl.concat_str("artist_ref", pl.lit("\n"), "album_key", ignore_nulls=True)
+    named = most_played(albums.filter(pl.col("album_key").is_not_null()), "album", "album_name")
+    tracks = tracks.with_columns(album=pl.when(pl.col("album_key").is_not_null()).then(album)).join(
+        named, on="album", how="left"
+    )
+    codes = artists.with_row_index("artist").select("artist", artist_ref="id")
+    tracks = tracks.join(codes, on="artist_ref", how="left").join(_genres(spellings), on="genre", how="left").sort(by)
+    return tracks.select(
+        by,
+        name=pl.coalesce("title", by),
+        artist=pl.col("artist").cast(pl.Int32).fill_null(-1),
+        album="album_name",
+        genres="genres",
+        featured="featured",
+        title_key="title_key",
+        plays="plays",
+    )
+
+
+def _genres(spellings: "pl.DataFrame") -> "pl.DataFrame":
+    """Columns genre (as spelled), genres: names joined by "|", each in its most played spelling."""
+    import polars as pl
+
+    texts = spellings.filter(pl.col("genre").is_not_null()).group_by("genre").agg(pl.col("plays").sum()).sort("genre")
+    parts = texts.with_columns(part=pl.col("genre").str.split("|")).explode("part")
+    parts = parts.with_columns(part=pl.col("part").str.strip_chars()).filter(pl.col("part") != "")
+    parts = _looked_up(parts, "part", {"key": fold_words})
+    parts = parts.join(most_played(parts, "key", "part").rename({"part": "spelling"}), on="key", how="left")
+    return (
+        parts.unique(["genre", "spelling"], maintain_order=True)
+        .group_by("genre", maintain_order=True)
+        .agg(genres=pl.col("spelling").str.join("|"))
+    )
+
+
+def _reduction(spellings: Any, users: Any, tracks: Any, artists: Any) -> dict[str, Any]:
+    """How many spellings there were, and how many things they are."""
+
+    albums = spellings.select("artist_ref", "album_key").drop_nulls().unique()
+
+    def count(column: str) -> int:
+        return int(spellings[column].drop_nulls().n_unique())
+
+    return {
+        "users": {"spellings": len(users), "ids": int(users["user"].max()) + 1},
+        "artists": {"spellings": count("artist") or count("artist_id"), "ids": len(artists)},
+        "tracks": {"spellings": len(spellings), "ids": len(tracks)},
+        "albums": {
+            "spellings": count("album"),
+            "ids": len(albums),
+        },
+        "genres": {"spellings": count("genre"), "ids": int(tracks["genres"].drop_nulls().n_unique())},
+    }
+
+
+def _assert_no_null(work: Workspace) -> None:
+    import polars as pl
+
+    written = pl.scan_parquet(work.fresh / "events" / "**" / "*.parquet", hive_partitioning=False)
+    nulls = written.select(pl.col("user", "track").null_count()).collect(engine="streaming").row(0)
+    if any(nulls):
+        raise AssertionError(f"{nulls[0]:,} events without a user and {nulls[1]:,} without a track after the join")

@@ -1,0 +1,130 @@
+"""Step 1: every raw file as Parquet with the standard columns, whatever it was before."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.data.preparation.raw_files import check_raw_files, opened
+from common.data.preparation.settings import TEXTS, recognise
+from common.data.preparation.workspace import Outcome, Workspace, rows_of
+from common.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+log = logging.getLogger(__name__)
+EXACT = 2**53
+"""From here on decimal numbers skip whole ones."""
+
+
+def scan(work: Workspace) -> Outcome:
+    """Write `events`: file int32, row int64, the texts that any file has, time_number int64, time_text, [plays].
+
+    `time_number` and `time_text` hold the time as it stands, in whichever form it comes; a plays cell that is no number
+    is NaN. Rows out are rows in. Raises a UserError for a file that cannot be read or lacks what is needed.
+    """
+    check_raw_files(work.files)
+    known: dict[str, int] = {}
+    for number, path in enumerate(work.files):
+        with opened(path, work.settings, work.scratch()) as raw:
+            schema = dict(raw.collect_schema())
+            chosen = recognise([name for name in schema if name != "row"], work.settings.names, str(path))
+            _check_ids(path, raw, schema, chosen)
+            columns = _standard(path, schema, chosen)
+            work.write("events", raw.select(file=_constant(number), row=_number("row"), **columns), f"{number:05}")
+        for standard in chosen:
+            known[standard] = known.get(standard, 0) + 1
+        if work.files[1:]:
+            log.debug("%s: %s", path, chosen)
+    for standard, files in known.items():
+        if files < len(work.files):
+            log.info("column %s stands in %s of %s files", standard, f"{files:,}", f"{len(work.files):,}")
+    rows = rows_of(_written(work))
+    if not rows:
+        raise UserError(f"{work.files[0]} and all other raw files hold no row; give files with events")
+    return Outcome(rows, rows, notes={"files": len(work.files), "columns": sorted(known)})
+
+
+def _written(work: Workspace) -> "pl.LazyFrame":
+    import polars as pl
+
+    return pl.scan_parquet(sorted((work.fresh / "events").glob("*.parquet")))
+
+
+def _constant(number: int) -> "pl.Expr":
+    import polars as pl
+
+    return pl.lit(number, pl.Int32)
+
+
+def _number(name: str) -> "pl.Expr":
+    import polars as pl
+
+    return pl.col(name).cast(pl.Int64)
+
+
+def _standard(path: Path, schema: Mapping[str, "pl.DataType"], chosen: Mapping[str, str]) -> dict[str, "pl.Expr"]:
+    """The standard columns of a file as expressions over its own."""
+    import polars as pl
+
+    texts = {
+        name: _text(path, chosen[name], schema[chosen[name]]) if name in chosen else pl.lit(None, pl.String)
+        for name in TEXTS
+    }
+    plays = pl.lit(None, pl.Float64)
+    if "plays" in chosen:
+        cells = pl.col(chosen["plays"])
+        if schema[chosen["plays"]] == pl.String:
+            blank = cells.is_null() | (cells.str.strip_chars() == "")
+            number = cells.str.strip_chars().cast(pl.Float64, strict=False).fill_null(float("nan"))
+            plays = pl.when(blank).then(None).otherwise(number)
+        else:
+            plays = cells.cast(pl.Float64)
+    return texts | _time(path, chosen["timestamp"], schema[chosen["timestamp"]]) | {"plays": plays}
+
+
+def _text(path: Path, name: str, kind: "pl.DataType") -> "pl.Expr":
+    """A column as text: whole decimal numbers as whole ones, lists joined by "|"."""
+    import polars as pl
+
+    cells = pl.col(name)
+    if kind.is_float():
+        return cells.cast(pl.Int64, strict=False).cast(pl.String)
+    if isinstance(kind, pl.List):
+        return cells.cast(pl.List(pl.String)).list.join("|")
+    if kind == pl.Boolean or kind.is_temporal() or isinstance(kind, pl.Struct | pl.Array | pl.Object):
+        raise UserError(f"{path}, column {name}: cells are of type {kind}; save ids and names as text or whole numbers")
+    return cells.cast(pl.String)
+
+
+def _time(path: Path, name: str, kind: "pl.DataType") -> dict[str, "pl.Expr"]:
+    """The time of an event as it stands: a number, or a text."""
+    import polars as pl
+
+    cells, no_number, no_text = pl.col(name), pl.lit(None, pl.Int64), pl.lit(None, pl.String)
+    if isinstance(kind, pl.Datetime | pl.Date):
+        return {"time_number": cells.cast(pl.Datetime("us")).dt.epoch("s"), "time_text": no_text}
+    if kind.is_integer():
+        return {"time_number": cells.cast(pl.Int64, strict=False), "time_text": no_text}
+    if kind.is_float() or isinstance(kind, pl.Decimal):
+        return {"time_number": cells.cast(pl.Float64).floor().cast(pl.Int64, strict=False), "time_text": no_text}
+    if kind.is_temporal() or kind == pl.Boolean or kind.is_nested():
+        raise UserError(f"{path}, column {name}: cells are of type {kind}; save timestamps, numbers or text")
+    return {"time_number": no_number, "time_text": cells.cast(pl.String)}
+
+
+def _check_ids(path: Path, raw: "pl.LazyFrame", schema: Mapping[str, "pl.DataType"], chosen: Mapping[str, str]) -> None:
+    """Refuse decimal numbers as ids where one of them is not whole, or too large to be exact."""
+    import polars as pl
+
+    for name in (chosen[standard] for standard in TEXTS if standard in chosen):
+        if schema[name].is_float():
+            cells = pl.col(name)
+            odd = cells.is_not_null() & ~(cells.is_finite() & (cells == cells.floor()) & (cells.abs() < EXACT))
+            first = raw.filter(odd & ~cells.is_nan()).select("row", name).head(1).collect(engine="streaming")
+            if len(first):
+                row, value = first.row(0)
+                raise UserError(
+                    f"{path}, row {row:,}, column {name}: {value!r} is no id; save ids as text or whole numbers"
+                )

@@ -1,0 +1,110 @@
+"""Step 2: rows that cannot be events are dropped, counted by rule, and a few of each kept to look at."""
+
+from typing import TYPE_CHECKING
+
+from common.data.preparation.settings import TRACK_COLUMNS, PreparationSettings
+from common.data.preparation.times import seconds_and_unit
+from common.data.preparation.workspace import SINK, Outcome, Workspace, rows_of
+from common.data.reading.schema import MISSING
+from common.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RULES = {
+    "user_missing": "no user",
+    "track_missing": "neither an id of a track nor a title",
+    "artist_missing": "a title without an artist, and no id of a track",
+    "time_missing": "no time",
+    "time_unreadable": "a time that is neither a number nor a date",
+    "time_out_of_range": "a time before --earliest or after --latest",
+    "plays_invalid": "plays that are no whole number from 1 to 2,147,483,647",
+}
+"""The rules in the order in which they are tried: a row is counted by the first that it breaks."""
+SAMPLE = 20
+"""Dropped rows that are kept of each rule."""
+MOST_PLAYS = 2**31 - 1
+
+
+def validate(work: Workspace) -> Outcome:
+    """Write `events` without broken rows, with `seconds` int64 and `unit` int8 in place of the time as written.
+
+    `dropped` receives the first broken rows of each rule, with file and row. Names that are blank, and ids that are
+    blank or a marker such as NA, are missing.
+    """
+    import polars as pl
+
+    known = work.notes["scan"]["columns"]
+    columns, plays = [name for name in TRACK_COLUMNS if name in known], "plays" in known
+    cleaned = work.scan("events").with_columns(map(_or_missing, ["user_id", *columns]))
+    judged = cleaned.with_columns(**seconds_and_unit(work.settings.time_zone)).with_columns(
+        rule=_first_broken(columns, work.settings)
+    )
+    kept = ["file", "row", "user_id", *columns, "seconds", "unit", *(["plays"] if plays else [])]
+    whole = judged.filter(pl.col("rule").is_null()).select(kept)
+    if plays:
+        whole = whole.with_columns(pl.col("plays").fill_null(1).cast(pl.Int32))
+    target, broken = work.fresh / "events" / "0.parquet", work.scratch() / "broken.parquet"
+    rest = judged.filter(pl.col("rule").is_not_null()).drop("seconds", "unit")
+    sinks = [whole.sink_parquet(target, lazy=True, **SINK), rest.sink_parquet(broken, lazy=True, **SINK)]
+    pl.collect_all(sinks, engine="streaming")
+    dropped = _keep_samples(work, pl.scan_parquet(broken))
+    rows = rows_of(pl.scan_parquet(target))
+    if not rows:
+        worst = max(dropped, key=lambda rule: dropped[rule])
+        raise UserError(
+            f"{work.files[0]} and the other raw files: every row is broken, most of them by {RULES[worst]}; "
+            "check --columns and the files"
+        )
+    return Outcome(rows + sum(dropped.values()), rows, dropped, {"columns": columns, "plays": plays})
+
+
+def _or_missing(name: str) -> "pl.Expr":
+    """A column of text, missing where it is blank or, of ids, a marker; there is a band called None."""
+    import polars as pl
+
+    markers = [*MISSING, ""] if name.endswith("_id") else [""]
+    return pl.when(~pl.col(name).str.strip_chars().is_in(markers)).then(pl.col(name)).alias(name)
+
+
+def _first_broken(columns: list[str], settings: PreparationSettings) -> "pl.Expr":
+    """The number of the first rule that a row breaks, int8; null for a sound row."""
+    import polars as pl
+
+    def lacks(name: str) -> pl.Expr:
+        return pl.col(name).is_null() if name in columns else pl.lit(True)
+
+    written = pl.col("time_text").str.strip_chars().fill_null("")
+    low, high = settings.first_second, settings.last_second
+    bad = {
+        "user_missing": pl.col("user_id").is_null(),
+        "track_missing": lacks("track_id") & lacks("track"),
+        "artist_missing": lacks("track_id") & lacks("artist") & lacks("artist_id"),
+        "time_missing": pl.col("time_number").is_null() & written.is_in([*MISSING, ""]),
+        "time_unreadable": pl.col("seconds").is_null(),
+        "time_out_of_range": (pl.col("seconds") < low) | (pl.col("seconds") > high),
+        "plays_invalid": pl.col("plays").is_not_null()
+        & ~(pl.col("plays").is_between(1, MOST_PLAYS) & (pl.col("plays") == pl.col("plays").floor())),
+    }
+    # From the last to the first, so that of several the first stays.
+    found = pl.lit(None, pl.Int8)
+    for number, rule in reversed(list(enumerate(RULES))):
+        found = pl.when(bad[rule]).then(pl.lit(number, pl.Int8)).otherwise(found)
+    return found
+
+
+def _keep_samples(work: Workspace, broken: "pl.LazyFrame") -> dict[str, int]:
+    """Write the first rows of each rule; the number of all of them by rule."""
+    import polars as pl
+
+    names = list(RULES)
+    counts = broken.group_by("rule").len().collect(engine="streaming").sort("rule")
+    first = [
+        broken.filter(pl.col("rule") == number).head(SAMPLE).with_columns(rule=pl.lit(names[number])).collect()
+        for number in counts["rule"]
+    ]
+    paths = list(map(str, work.files))
+    files = pl.DataFrame({"file": range(len(paths)), "path": paths}, {"file": pl.Int32, "path": pl.String})
+    if first:
+        work.write("dropped", pl.concat(first).join(files, on="file", how="left").drop("file"))
+    return {names[number]: count for number, count in counts.iter_rows()}
