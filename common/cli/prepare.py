@@ -15,6 +15,7 @@ import tyro
 from common.data.preparation.pipeline import prepare
 from common.data.preparation.settings import PreparationSettings
 from common.experiments.flags import command, parse_flags
+from common.reporting.preparation_report import write_report
 from common.utils import memory
 from common.utils.errors import UserError
 from common.utils.io import display
@@ -47,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     memory.use(settings.memory)
     plain = PreparationSettings(**{f.name: getattr(settings, f.name) for f in fields(PreparationSettings)})
     prepare(settings.raw, settings.out, plain, settings.keep)
-    log.info("\ndata set: %s\nuse it: python 0_explore.py --dataset %s", *[display(settings.out)] * 2)
+    report = write_report(settings.out)
+    place = display(settings.out)
+    log.info("\ndata set: %s\nreport: %s\nuse it: python 0_explore.py --dataset %s", place, display(report), place)
 
 
 if __name__ == "__main__":
