@@ -20,7 +20,7 @@ def main(folder: Path, user_id: str = "") -> None:
     items = pd.read_parquet(folder / "items.parquet", columns=["code", "name", "artist"]).set_index("code")
     shape = (len(arrays["indptr"]) - 1, len(items))
     train = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
-    print(f"train: {shape[0]:,} users x {shape[1]:,} items, {train.nnz:,} pairs, {train.sum():,.0f} plays")
+    print(f"train: {shape[0]:,} users x {shape[1]:,} items, {train.nnz:,} pairs, {train.data.sum():,.0f} plays")
     user = users[user_id] if user_id else int(np.argmax(np.diff(train.indptr)))
     row = slice(train.indptr[user], train.indptr[user + 1])
     most = np.argsort(-train.data[row], kind="stable")[:5]
