@@ -95,7 +95,6 @@ def _scan(path: Path, kind: str, settings: PreparationSettings) -> "pl.LazyFrame
             new_columns=list(settings.header) or None,
             quote_char='"' if settings.quotes else None,
             infer_schema=False,
-            missing_utf8_is_empty_string=False,
         )
     return pl.scan_ndjson(path, schema=dict.fromkeys(_keys(path), pl.String))
 
