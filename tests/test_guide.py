@@ -1,0 +1,78 @@
+"""docs/guide.md and docs/data-format.md say what the ten steps do and write: both are compared with a run."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from common.data.preparation.matrices import KINDS
+from common.data.preparation.pipeline import STORY, prepare
+from examples import load_matrix, ten_steps
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+KINDS_IN_WORDS = {pl.Int8: "int8", pl.Int32: "int32", pl.Int64: "int64", pl.String: "string"}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("log")
+    log = ten_steps.LOG.replace("timestamp\n", "timestamp,genre\n").replace("Z\n", "Z,Folk\n")
+    (folder / "log.csv").write_text(log, encoding="utf-8")
+    prepare([folder / "log.csv"], folder / "out")
+    return folder / "out"
+
+
+def test_the_guide_shows_what_the_example_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    ten_steps.main()
+    printed = re.split(r"\n\n(?=\d+ )", capsys.readouterr().out.strip())
+    shown = re.findall(r"```text\n(.*?)\n```", (DOCS / "guide.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(printed) == len(STORY)
+    assert shown == printed
+
+
+def test_the_guide_names_every_step_in_order() -> None:
+    headings = re.findall(r"^### \d+\. `(\w+)`$", (DOCS / "guide.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == [step.name for step in STORY]
+
+
+def documented() -> dict[str, dict[str, str]]:
+    """File -> column -> type, as the page's table says."""
+    page = (DOCS / "data-format.md").read_text(encoding="utf-8")
+    block = page.split("<!-- columns -->")[1].split("<!-- end -->")[0]
+    columns: dict[str, dict[str, str]] = {}
+    file = ""
+    for row in block.strip().splitlines()[2:]:
+        cells = [cell.strip().replace("`", "") for cell in row.strip("|").split("|")]
+        file = cells[0] or file
+        columns.setdefault(file, {}).update(dict.fromkeys(cells[1].split(", "), cells[2]))
+    return columns
+
+
+@pytest.mark.parametrize("file", ["interactions_*.parquet", "users.parquet", "items.parquet"])
+def test_every_column_of_a_table_is_documented_with_its_type(file: str, prepared: Path) -> None:
+    for path in prepared.glob(file):
+        written = {name: KINDS_IN_WORDS[type(kind)] for name, kind in pl.read_parquet_schema(path).items()}
+        assert written == documented()[file], path.name
+
+
+def test_every_file_is_documented(prepared: Path) -> None:
+    page = (DOCS / "data-format.md").read_text(encoding="utf-8")
+    for path in prepared.rglob("*"):
+        if path.is_file():
+            assert path.name in page, path
+
+
+def test_every_array_is_documented() -> None:
+    page = (DOCS / "data-format.md").read_text(encoding="utf-8")
+    for name, kind in KINDS.items():
+        assert re.search(rf"`{name}\.npy` \| [^|]+ \| {kind.__name__} \|", page), name
+
+
+def test_the_example_of_arrays_prints_names(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load_matrix.main(prepared, "anna")
+    printed = capsys.readouterr().out
+    assert "train: 2 users x 4 items, 5 pairs, 7 plays" in printed
+    assert "     2  Lanterns - The Night Owl Club" in printed
+    load_matrix.main(prepared)
+    assert "most played by ben" in capsys.readouterr().out
