@@ -1,14 +1,17 @@
 """Step 9: events to interactions: one row per user, track and part, with plays, first and last."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.data.preparation.steps.normalise_timestamps import PARTS
+from common.data.preparation.packing import Events, Packing, packings
 from common.data.preparation.workspace import Outcome, Workspace
 
 if TYPE_CHECKING:
     import polars as pl
+
+MOST_PLAYS = 2**31 - 1
 
 
 def aggregate_interactions(work: Workspace) -> Outcome:
@@ -24,14 +27,10 @@ def aggregate_interactions(work: Workspace) -> Outcome:
     for name, events in work.buckets("events"):
         found = events.collect()
         rows_in += len(found)
-        pairs = aggregate(_kept(found, item_of, gone_users, gone_items), len(tracks))
-        if work.settings.repeats == "drop":
-            first = _first_part(pairs)
-            repeats += len(pairs) - len(first)
-            pairs = first
+        pairs, known = aggregate(_kept(found, item_of, gone_users, gone_items), len(tracks), work.settings.repeats)
         if any(pairs.null_count().row(0)):
             raise AssertionError(f"bucket {name}: a missing value among aggregated interactions")
-        rows_out += len(pairs)
+        rows_out, repeats = rows_out + len(pairs), repeats + known
         work.write("interactions", pairs, name)
     dropped = {"known_to_the_user": repeats} if repeats else {}
     return Outcome(rows_in, rows_out, dropped, {"pairs": rows_out})
@@ -57,28 +56,58 @@ def _kept(events: "pl.DataFrame", item_of: np.ndarray, users: np.ndarray, items:
     return events.filter(pl.Series(~users[events["user"].to_numpy()] & ~items[item]))
 
 
-def aggregate(events: "pl.DataFrame", n_items: int) -> "pl.DataFrame":
-    """Plays, first and last time of each user, item and part, sorted; columns user, item, part, timestamp, [plays]."""
+def aggregate(events: "pl.DataFrame", n_items: int, repeats: str = "keep") -> "tuple[pl.DataFrame, int]":
+    """Plays, first and last time of each user, item and part, sorted, and how many of them were dropped as repeats.
+
+    Events: columns user, item int32, part int8, timestamp int64, [plays int32], in any order.
+    """
     import polars as pl
 
-    key = (pl.col("user").cast(pl.Int64) * n_items + pl.col("item")) * len(PARTS) + pl.col("part")
-    plays = pl.col("plays").cast(pl.Int64).sum() if "plays" in events.columns else pl.len()
-    time = pl.col("timestamp")
-    pairs = events.group_by(key=key).agg(plays=plays, first=time.min(), last=time.max()).sort("key")
-    pair = pl.col("key") // len(PARTS)
-    return pairs.select(
-        user=(pair // n_items).cast(pl.Int32),
-        item=(pair % n_items).cast(pl.Int32),
-        part=(pl.col("key") % len(PARTS)).cast(pl.Int8),
-        plays=pl.col("plays").clip(upper_bound=2**31 - 1).cast(pl.Int32),
-        first="first",
-        last="last",
-    )
+    columns = Events(*(events[name].to_numpy() for name in ("user", "item", "part", "timestamp")))
+    plays = events["plays"].to_numpy() if "plays" in events.columns else None
+    kinds = {
+        "user": pl.Int32,
+        "item": pl.Int32,
+        "part": pl.Int8,
+        "plays": pl.Int32,
+        "first": pl.Int64,
+        "last": pl.Int64,
+    }
+    done, dropped = [pl.DataFrame(schema=kinds)], 0
+    for packing, packed, weights in _in_order(columns, plays, n_items):
+        pairs, known = _pairs(packing, packed, weights, repeats)
+        done, dropped = [*done, pl.DataFrame(pairs, kinds)], dropped + known
+    return pl.concat(done), dropped
 
 
-def _first_part(pairs: "pl.DataFrame") -> "pl.DataFrame":
-    """The rows of each pair's first part."""
-    import polars as pl
+def _in_order(
+    events: Events, plays: np.ndarray | None, n_items: int
+) -> Iterator[tuple[Packing, np.ndarray, np.ndarray | None]]:
+    """Packed events in order, and the plays of each where there are such."""
+    for rows, packing in packings(events, n_items):
+        packed = packing.pack(Events(*(column[rows] for column in events)))
+        if plays is None:
+            packed.sort()
+            yield packing, packed, None
+        else:
+            order = np.argsort(packed)
+            yield packing, packed[order], plays[rows][order]
 
-    again = (pl.col("user") == pl.col("user").shift(1)) & (pl.col("item") == pl.col("item").shift(1))
-    return pairs.filter(~again.fill_null(False))
+
+def _pairs(
+    packing: Packing, packed: np.ndarray, weights: np.ndarray | None, repeats: str
+) -> tuple[dict[str, np.ndarray], int]:
+    """Columns of the interactions of packed events in order, and how many were dropped as repeats."""
+    slots = packing.slot(packed)
+    starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1]))
+    ends = np.append(starts[1:], len(packed)) - 1
+    plays = ends - starts + 1 if weights is None else np.add.reduceat(weights, starts, dtype=np.int64)
+    new = np.ones(len(starts), bool)
+    if repeats == "drop":
+        pairs = packing.pair(packed[starts])
+        new[1:] = pairs[1:] != pairs[:-1]
+    first, last = packed[starts[new]], packed[ends[new]]
+    user, item, part, time = packing.unpack(first)
+    columns = {"user": user, "item": item, "part": part, "plays": np.minimum(plays[new], MOST_PLAYS).astype(np.int32)}
+    # Of one user, item and part: the numbers differ by the time alone.
+    return columns | {"first": time, "last": time + (last - first).astype(np.int64)}, int(np.count_nonzero(~new))

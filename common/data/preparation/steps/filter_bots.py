@@ -30,63 +30,77 @@ def filter_bots(work: Workspace) -> Outcome:
 
     Rows in and out are events. Raises a UserError where nothing is left of train.
     """
-    import polars as pl
-
-    users = np.zeros(len(work.read("users")), np.int8)  # the rule by which each goes, from 1; 0 stays
     same = work.read("tracks")["same_as"].to_numpy()
-    rows, dropped = 0, dict.fromkeys(RULES, 0)
-    lost = np.zeros(len(users), np.int64)
-    for _, events in work.buckets("events"):
-        found = events.collect()
-        rows += len(found)
-        rules = bots(found.filter(pl.col("part") == 0), same, work.settings)
-        users[rules["user"].to_numpy()] = rules["rule"].to_numpy()
-        counted = found.group_by("user").len()
-        lost[counted["user"].to_numpy()] = counted["len"].to_numpy()
-    for number, rule in enumerate(RULES, 1):
-        dropped[rule] = int(lost[users == number].sum())
-    n_bots = int((users > 0).sum())
-    tracks, thin = _support(work, users > 0, same)
-    events_lost = _events_lost(work, users > 0, tracks, thin, same) if tracks.any() or thin.any() else 0
-    if events_lost:
-        dropped["too_rare"] = events_lost
-    names = [*RULES, "too_rare"]
-    left_out = [{"kind": "user", "code": code, "rule": names[users[code] - 1]} for code in np.flatnonzero(users)]
-    left_out += [{"kind": "user", "code": code, "rule": "too_rare"} for code in np.flatnonzero(thin)]
-    left_out += [{"kind": "track", "code": code, "rule": "too_rare"} for code in np.flatnonzero(tracks)]
-    work.write("left_out", pl.DataFrame(left_out, {"kind": pl.String, "code": pl.Int32, "rule": pl.String}))
-    dropped = {rule: count for rule, count in dropped.items() if count}
+    rules, events = _judged(work, same)
+    tracks, thin = _support(work, rules > 0, same)
+    lost = {rule: int(events[rules == number].sum()) for number, rule in enumerate(RULES, 1)}
+    if tracks.any() or thin.any():
+        lost["too_rare"] = _events_lost(work, rules > 0, tracks, thin, same)
+    work.write("left_out", _left_out(rules, thin, tracks))
+    rows, dropped = int(events.sum()), {rule: count for rule, count in lost.items() if count}
     left = rows - sum(dropped.values())
     if not left:
         raise UserError("no event is left after the rules on bots and support; loosen --bot-..., --least-... or --core")
-    notes = {"users": {"bots": n_bots, "too_rare": int(thin.sum())}, "tracks": {"too_rare": int(tracks.sum())}}
-    return Outcome(rows, left, dropped, notes)
+    users = {"bots": int(np.count_nonzero(rules)), "too_rare": int(thin.sum())}
+    return Outcome(rows, left, dropped, {"users": users, "tracks": {"too_rare": int(tracks.sum())}})
+
+
+def _judged(work: Workspace, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rule, from 1, by which each user is a bot, 0 for people, int8 (users,); and events int64 (users,)."""
+    import polars as pl
+
+    n = len(work.read("users"))
+    rules, events = np.zeros(n, np.int8), np.zeros(n, np.int64)
+    for _, bucket in work.buckets("events"):
+        found = bucket.collect()
+        events += np.bincount(found["user"].to_numpy(), minlength=n)
+        judged = bots(found.filter(pl.col("part") == 0), same, work.settings)
+        rules[judged["user"].to_numpy()] = judged["rule"].to_numpy()
+    return rules, events
+
+
+def _left_out(rules: np.ndarray, thin: np.ndarray, tracks: np.ndarray) -> "pl.DataFrame":
+    """Who and what goes, and why."""
+    import polars as pl
+
+    names, kinds = ["too_rare", *RULES], {"kind": pl.String, "code": pl.Int32, "rule": pl.String}
+    gone = [("user", code, names[rules[code]]) for code in np.flatnonzero((rules > 0) | thin).tolist()]
+    gone += [("track", code, "too_rare") for code in np.flatnonzero(tracks).tolist()]
+    return pl.DataFrame(gone, kinds, orient="row")
 
 
 def bots(train: "pl.DataFrame", same: np.ndarray, settings: PreparationSettings) -> "pl.DataFrame":
-    """Columns user, rule (from 1) of the users of a bucket who are no persons; rows are sorted by user and time."""
+    """Columns user, rule (from 1) of the users of a bucket who are no persons.
+
+    Most people have too few events for any rule: only the others are looked at.
+    """
     import polars as pl
 
-    count: Any = pl.col("plays") if "plays" in train.columns else pl.lit(1, pl.Int32)
-    by_day = train.group_by("user", pl.col("timestamp").floordiv(DAY).alias("day")).agg(n=count.cast(pl.Int64).sum())
-    busy = by_day.filter(pl.col("n") > settings.bot_events_per_day).select("user").unique()
-    played = train.with_columns(track=pl.Series(same[train["track"].to_numpy()]))
-    often = played.group_by("user", "track").agg(n=count.cast(pl.Int64).sum())
-    often = often.filter(pl.col("n") > settings.bot_repeats).select("user").unique()
+    count: Any = pl.col("plays").cast(pl.Int64).sum() if "plays" in train.columns else pl.len()
+    totals = train.group_by("user").agg(n=count, rows=pl.len())
+
+    def of_users(chosen: pl.Expr) -> pl.DataFrame:
+        return train.join(totals.filter(chosen), on="user", how="semi")
+
+    n = pl.col("n")
+    by_day = of_users(n > settings.bot_events_per_day).group_by("user", pl.col("timestamp").floordiv(DAY).alias("day"))
+    busy = by_day.agg(n=count).filter(n > settings.bot_events_per_day)
+    played = of_users(n > settings.bot_repeats)
+    played = played.with_columns(track=pl.Series(same[played["track"].to_numpy()]))
+    often = played.group_by("user", "track").agg(n=count).filter(n > settings.bot_repeats)
     found = [
-        frame.with_columns(rule=pl.lit(number, pl.Int8))
-        for number, frame in enumerate((busy, _steady(train, settings.bot_steady), often), 1)
+        frame.select("user", rule=pl.lit(number, pl.Int8))
+        for number, frame in enumerate((busy, _steady(of_users(pl.col("rows") >= settings.bot_steady)), often), 1)
     ]
     return pl.concat(found).group_by("user").agg(pl.col("rule").min()).sort("user")
 
 
-def _steady(train: "pl.DataFrame", least: int) -> "pl.DataFrame":
-    """Users with many events of which nearly all follow the one before at the same distance."""
+def _steady(train: "pl.DataFrame") -> "pl.DataFrame":
+    """Users of whose events nearly all follow the one before at the same distance."""
     import polars as pl
 
-    lengths = train.group_by("user").len().filter(pl.col("len") >= least)
-    long = train.join(lengths, on="user", how="semi", maintain_order="left")
-    gaps = long.select("user", gap=pl.col("timestamp").diff().over("user")).drop_nulls()
+    ordered = train.select("user", "timestamp").sort("user", "timestamp")
+    gaps = ordered.select("user", gap=pl.col("timestamp").diff().over("user")).drop_nulls()
     commonest = gaps.group_by("user", "gap").len().group_by("user").agg(pl.col("len").max(), total=pl.col("len").sum())
     return commonest.filter(pl.col("len") >= STEADY_SHARE * pl.col("total")).select("user")
 

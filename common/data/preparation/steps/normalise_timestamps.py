@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from common.data.preparation.packing import PARTS
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.times import DATE, UNITS
 from common.data.preparation.workspace import Outcome, Workspace, rows_of
@@ -17,7 +18,6 @@ from common.utils.errors import UserError
 if TYPE_CHECKING:
     import polars as pl
 
-PARTS = ("train", "valid", "test")
 DAY = 86_400
 
 

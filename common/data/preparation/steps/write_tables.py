@@ -8,8 +8,8 @@ import numpy as np
 
 from common.data.manifest import FORMAT
 from common.data.preparation.matrices import Matrix, MatrixWriter, export_npz, open_matrix
+from common.data.preparation.packing import PARTS
 from common.data.preparation.quality import quality_of
-from common.data.preparation.steps.normalise_timestamps import PARTS
 from common.data.preparation.workspace import Outcome, Workspace
 from common.utils.errors import UserError
 from common.utils.io import write_json
