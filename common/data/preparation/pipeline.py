@@ -16,7 +16,7 @@ from typing import Any
 
 from common.data.manifest import read_manifest
 from common.data.preparation import settings as known
-from common.data.preparation.raw_files import find_raw_files
+from common.data.preparation.raw_files import find_raw_files, system_error
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.steps.aggregate_interactions import aggregate_interactions
 from common.data.preparation.steps.canonical_ids import canonical_ids
@@ -83,6 +83,8 @@ def prepare(
     settings = settings or PreparationSettings()
     settings.check()
     files = find_raw_files(raw)
+    if inside := [path for path in files if out.resolve() in path.resolve().parents]:
+        raise UserError(f"{inside[0]} lies in {out}, where the data set is to be; choose another folder with --out")
     identity = _identity(files, settings)
     before = read_steps(out / LIST)
     sweep(out)
@@ -131,15 +133,14 @@ def _run(
 
 
 def _ran(step: Step, work: Workspace) -> Outcome:
-    """What a step says of itself; a full disk, and memory that does not do, become a sentence."""
+    """What a step says of itself; a full disk becomes a sentence."""
     import polars as pl
 
     try:
         return step.run(work)
     except (OSError, pl.exceptions.ComputeError) as error:
-        said = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
-        if "space" in said.lower() or "os error 28" in str(error).lower():
-            said = "the disk is full"
+        if not (said := system_error(error)):
+            raise
         raise UserError(
             f"step {step.name} cannot go on in {work.out}: {said}; free some space or mend the permissions, then "
             "start again: what is done is kept"

@@ -19,14 +19,16 @@ def seconds_and_unit(zone: str) -> "dict[str, pl.Expr]":
     """
     import polars as pl
 
-    digits = pl.col("time_text").str.strip_chars()
-    number = pl.coalesce("time_number", digits.cast(pl.Float64, strict=False).floor().cast(pl.Int64, strict=False))
+    written = pl.col("time_text").str.strip_chars()
+    whole, decimal = (written.cast(kind, strict=False) for kind in (pl.Int64, pl.Float64))
+    number = pl.coalesce("time_number", whole, decimal.floor().cast(pl.Int64, strict=False))
+    dated = pl.when(number.is_null()).then(written)
     size = number.abs()
     unit = pl.when(size < FROM[0]).then(0).when(size < FROM[1]).then(1).when(size < FROM[2]).then(2).otherwise(3)
     factor = pl.when(size < FROM[0]).then(1).when(size < FROM[1]).then(10**3).when(size < FROM[2]).then(10**6)
     of_number = number.floordiv(factor.otherwise(10**9).cast(pl.Int64))
     return {
-        "seconds": pl.when(number.is_not_null()).then(of_number).otherwise(_of_date(digits, zone)),
+        "seconds": pl.when(number.is_not_null()).then(of_number).otherwise(_of_date(dated, zone)),
         "unit": pl.when(number.is_not_null()).then(unit).otherwise(DATE).cast(pl.Int8),
     }
 
@@ -53,12 +55,18 @@ def _of_date(text: "pl.Expr", zone: str) -> "pl.Expr":
     minutes = rest.str.extract(r"^[+-]\d\d:?(\d\d)$").cast(pl.Int64).fill_null(0)
     away = (hours * 3_600 + minutes * 60) * pl.when(sign == "-").then(-1).otherwise(1)
     universal = rest.str.strip_chars().is_in(["Z", "UTC"])
-    zoned = local if zone == "UTC" else local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return (
         pl.when((length == 10) | (rest == ""))
-        .then(zoned.dt.epoch("s"))
+        .then(in_zone(local, zone).dt.epoch("s"))
         .when(universal)
         .then(local.dt.epoch("s"))
         .when(sign.is_not_null())
         .then(local.dt.epoch("s") - away)
     )
+
+
+def in_zone(local: "pl.Expr", zone: str) -> "pl.Expr":
+    """Times that name no zone, in theirs: of an hour that comes twice the first, null for one that never comes."""
+    if zone == "UTC":
+        return local
+    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")

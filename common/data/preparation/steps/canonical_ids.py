@@ -150,11 +150,17 @@ def _credit(name: str) -> str:
 
 
 def most_played(frame: "pl.DataFrame", by: str, value: str) -> "pl.DataFrame":
-    """For each `by` the `value` with the most plays in train, ties to the first by code point; columns by, value."""
+    """For each `by` the `value` with the most plays in train, ties to the first by code point; columns by, value.
+
+    What is in train takes no value from later events, even if it has none in train.
+    """
     import polars as pl
 
-    summed = frame.filter(pl.col(value).is_not_null() & pl.col(by).is_not_null()).group_by(by, value)
-    ordered = summed.agg(pl.col("plays").sum()).sort([by, "plays", value], descending=[False, True, False])
+    in_train = frame.filter(pl.col("plays") > 0).select(by).unique()
+    known = frame.filter(pl.col(value).is_not_null() & pl.col(by).is_not_null())
+    late = known.filter(pl.col("plays") == 0).join(in_train, on=by, how="anti")
+    summed = pl.concat([known.filter(pl.col("plays") > 0), late]).group_by(by, value).agg(pl.col("plays").sum())
+    ordered = summed.sort([by, "plays", value], descending=[False, True, False])
     return ordered.unique(by, keep="first", maintain_order=True).select(by, value)
 
 
@@ -164,7 +170,7 @@ def _artists(spellings: "pl.DataFrame") -> "pl.DataFrame":
 
     named = spellings.filter(pl.col("artist_ref").is_not_null())
     about = named.group_by("artist_ref").agg(
-        has_id=pl.col("artist_id").is_not_null().any(), plays=pl.col("plays").sum()
+        has_id=(pl.col("artist_id").is_not_null() & (pl.col("plays") > 0)).any(), plays=pl.col("plays").sum()
     )
     names = most_played(named, "artist_ref", "credit")
     joined = about.join(names, on="artist_ref", how="left").sort("artist_ref")

@@ -63,7 +63,7 @@ def normalise_timestamps(work: Workspace) -> Outcome:
             )
     rows, left = rows_of(events), sum(sizes.values())
     notes = {
-        "cut": asdict(cut),
+        "cut": asdict(cut) | {"gap_seconds": cut.valid_from - cut.train_until},
         "events": {name: sizes[number] for number, name in enumerate(PARTS)},
         **_dates(written),
     }

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.data.preparation.raw_files import check_raw_files, opened
+from common.data.preparation.raw_files import ROW, check_raw_files, opened
 from common.data.preparation.settings import TEXTS, recognise
+from common.data.preparation.times import in_zone
 from common.data.preparation.workspace import Outcome, Workspace, rows_of
+from common.data.reading.id_column import WHOLE_UP_TO
 from common.utils.errors import UserError
 
 if TYPE_CHECKING:
     import polars as pl
 
 log = logging.getLogger(__name__)
-EXACT = 2**53
-"""From here on decimal numbers skip whole ones."""
 
 
 def scan(work: Workspace) -> Outcome:
@@ -29,10 +29,10 @@ def scan(work: Workspace) -> Outcome:
     for number, path in enumerate(work.files):
         with opened(path, work.settings, work.scratch()) as raw:
             schema = dict(raw.collect_schema())
-            chosen = recognise([name for name in schema if name != "row"], work.settings.names, str(path))
+            chosen = recognise([name for name in schema if name != ROW], work.settings.names, str(path))
             _check_ids(path, raw, schema, chosen)
-            columns = _standard(path, schema, chosen)
-            work.write("events", raw.select(file=_constant(number), row=_number("row"), **columns), f"{number:05}")
+            columns = _standard(path, schema, chosen, work.settings.time_zone)
+            work.write("events", raw.select(file=_constant(number), row=_number(ROW), **columns), f"{number:05}")
         for standard in chosen:
             known[standard] = known.get(standard, 0) + 1
         if work.files[1:]:
@@ -64,7 +64,9 @@ def _number(name: str) -> "pl.Expr":
     return pl.col(name).cast(pl.Int64)
 
 
-def _standard(path: Path, schema: Mapping[str, "pl.DataType"], chosen: Mapping[str, str]) -> dict[str, "pl.Expr"]:
+def _standard(
+    path: Path, schema: Mapping[str, "pl.DataType"], chosen: Mapping[str, str], zone: str
+) -> dict[str, "pl.Expr"]:
     """The standard columns of a file as expressions over its own."""
     import polars as pl
 
@@ -81,7 +83,7 @@ def _standard(path: Path, schema: Mapping[str, "pl.DataType"], chosen: Mapping[s
             plays = pl.when(blank).then(None).otherwise(number)
         else:
             plays = cells.cast(pl.Float64)
-    return texts | _time(path, chosen["timestamp"], schema[chosen["timestamp"]]) | {"plays": plays}
+    return texts | _time(path, chosen["timestamp"], schema[chosen["timestamp"]], zone) | {"plays": plays}
 
 
 def _text(path: Path, name: str, kind: "pl.DataType") -> "pl.Expr":
@@ -98,13 +100,15 @@ def _text(path: Path, name: str, kind: "pl.DataType") -> "pl.Expr":
     return cells.cast(pl.String)
 
 
-def _time(path: Path, name: str, kind: "pl.DataType") -> dict[str, "pl.Expr"]:
-    """The time of an event as it stands: a number, or a text."""
+def _time(path: Path, name: str, kind: "pl.DataType", zone: str) -> dict[str, "pl.Expr"]:
+    """The time of an event as it stands: a number, or a text. zone: that of timestamps that have none."""
     import polars as pl
 
     cells, no_number, no_text = pl.col(name), pl.lit(None, pl.Int64), pl.lit(None, pl.String)
     if isinstance(kind, pl.Datetime | pl.Date):
-        return {"time_number": cells.cast(pl.Datetime("us")).dt.epoch("s"), "time_text": no_text}
+        if getattr(kind, "time_zone", None) is None:
+            cells = in_zone(cells.cast(pl.Datetime("us")), zone)
+        return {"time_number": cells.dt.epoch("s"), "time_text": no_text}
     if kind.is_integer():
         return {"time_number": cells.cast(pl.Int64, strict=False), "time_text": no_text}
     if kind.is_float() or isinstance(kind, pl.Decimal):
@@ -120,9 +124,9 @@ def _check_ids(path: Path, raw: "pl.LazyFrame", schema: Mapping[str, "pl.DataTyp
 
     for name in (chosen[standard] for standard in TEXTS if standard in chosen):
         if schema[name].is_float():
-            cells = pl.col(name)
-            odd = cells.is_not_null() & ~(cells.is_finite() & (cells == cells.floor()) & (cells.abs() < EXACT))
-            first = raw.filter(odd & ~cells.is_nan()).select("row", name).head(1).collect(engine="streaming")
+            cells, most = pl.col(name), WHOLE_UP_TO[32 if schema[name] == pl.Float32 else 64]
+            odd = ~((cells == cells.floor()) & (cells.abs() <= most)) & ~cells.is_nan()
+            first = raw.filter(odd).select(ROW, name).head(1).collect(engine="streaming")
             if len(first):
                 row, value = first.row(0)
                 raise UserError(

@@ -1,6 +1,6 @@
 """Step 10: the data set itself: codes, interactions and matrices of each part, features, and what it is like."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NOWHERE = len(PARTS)
 """The part of users and items that no interaction has."""
 MATRICES = "matrices"
+ROW_GROUP = 2**20
+"""Rows of a group of a Parquet file of interactions."""
 
 
 class _Seen:
@@ -100,12 +102,12 @@ def _write_part(work: Workspace, folder: Path, part: int, users: _Seen, items: _
     matrix = MatrixWriter(folder / MATRICES / PARTS[part], pairs)
     writer = None
     try:
-        for block in _in_order(work, part, users):
-            coded = _coded(block, code_of_user, code_of_item)
-            table = coded.to_arrow()
+        coded = (_coded(block, code_of_user, code_of_item) for block in _in_order(work, part, users))
+        for block in in_groups(coded):
+            table = block.to_arrow()
             writer = writer or pq.ParquetWriter(folder / f"interactions_{PARTS[part]}.parquet", table.schema)
             writer.write_table(table)
-            matrix.add(*(coded[name].to_numpy() for name in ("item", "plays", "first")))
+            matrix.add(*(block[name].to_numpy() for name in ("item", "plays", "first")))
     finally:
         if writer:
             writer.close()
@@ -122,6 +124,22 @@ def _in_order(work: Workspace, part: int, users: _Seen) -> Iterator["pl.DataFram
             pairs = pairs.filter(pl.Series(users.part[pairs["user"].to_numpy()] == kind))
             if len(pairs):
                 yield pairs
+
+
+def in_groups(frames: Iterable["pl.DataFrame"], rows: int = ROW_GROUP) -> Iterator["pl.DataFrame"]:
+    """The same rows in frames of one size, the last one smaller: files do not tell how large the buckets were."""
+    import polars as pl
+
+    held: list[pl.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        if sum(map(len, held)) < rows:
+            continue
+        whole = pl.concat(held, rechunk=True)
+        yield from (whole[start : start + rows] for start in range(0, len(whole) - rows + 1, rows))
+        held = [whole[len(whole) // rows * rows :]]
+    if sum(map(len, held)):
+        yield pl.concat(held, rechunk=True)
 
 
 def _codes(seen: _Seen) -> np.ndarray:
