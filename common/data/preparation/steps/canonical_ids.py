@@ -107,7 +107,7 @@ def _with_entities(spellings: "pl.DataFrame") -> "pl.DataFrame":
     )
     for name in ("track_id", "artist_id"):
         frame = frame.join(_spelled_ids(name, frame[name]), on=name, how="left")
-    frame = _looked_up(frame, "artist", {"credit": _credit, "artist_key": artist_key, "featured": guests})
+    frame = _looked_up(frame, "artist", {"credit": _credit, "artist_key": artist_key, "featured": _guests})
     frame = _looked_up(frame, "track", {"title": _clean, "title_key": title_key})
     frame = _looked_up(frame, "album", {"album_name": _clean, "album_key": title_key})
     artist = pl.coalesce("artist_id_canonical", "artist_key")
@@ -143,6 +143,10 @@ def _looked_up(frame: "pl.DataFrame", name: str, made: dict[str, Any]) -> "pl.Da
 
 def _clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _guests(name: str) -> str | None:
+    return guests(name) or None
 
 
 def _credit(name: str) -> str:
@@ -188,7 +192,7 @@ def _tracks(spellings: "pl.DataFrame", artists: "pl.DataFrame") -> "pl.DataFrame
     by = "item_id"
     tracks = spellings.group_by(by).agg(pl.col("plays").sum(), pl.col("title_key").first()).sort(by)
     for value in ("title", "artist_ref", "featured", "album_key", "genre"):
-        tracks = tracks.join(most_played(spellings.filter(pl.col(value) != ""), by, value), on=by, how="left")
+        tracks = tracks.join(most_played(spellings, by, value), on=by, how="left")
     albums = spellings.with_columns(album=pl.concat_str("artist_ref", pl.lit("\n"), "album_key", ignore_nulls=True))
     album = pl.concat_str("artist_ref", pl.lit("\n"), "album_key", ignore_nulls=True)
     named = most_played(albums.filter(pl.col("album_key").is_not_null()), "album", "album_name")

@@ -43,8 +43,8 @@ def deduplicate_artists(work: Workspace) -> Outcome:
     artists, tracks = work.read("artists"), work.read("tracks")
     plays, ids = artists["plays"].to_numpy(), artists["has_id"].to_numpy()
     pairs = near_pairs(artists["key"].to_list(), plays, work.settings)
-    pairs = [pair._replace(same=pair.same and not ids[pair.rare] and not ids[pair.often]) for pair in pairs]
-    same = merged(len(artists), [pair for pair in pairs if pair.same])
+    pairs = _nearest([pair._replace(same=pair.same and not ids[[pair.rare, pair.often]].any()) for pair in pairs])
+    same = merged(len(artists), pairs)
     work.write("near_spellings", _listed(pairs, artists))
     work.write("artists", artists.with_columns(same_as=pl.Series(same, dtype=pl.Int32)))
     track_of = _same_tracks(tracks, same)
@@ -55,7 +55,10 @@ def deduplicate_artists(work: Workspace) -> Outcome:
 
 
 def near_pairs(keys: Sequence[str], plays: np.ndarray, settings: PreparationSettings) -> list[NearPair]:
-    """Pairs of artists in train whose keys are nearly the same, sorted, those a little below the threshold too."""
+    """Pairs of artists in train whose keys are nearly the same, those a little below the threshold too.
+
+    The most alike come first, then those of the artist with the most plays.
+    """
     from rapidfuzz import fuzz, process
 
     least = settings.near_spelling - LISTED_BELOW
@@ -68,7 +71,8 @@ def near_pairs(keys: Sequence[str], plays: np.ndarray, settings: PreparationSett
                 one, other = block[start + row], block[column]
                 if one < other:
                     found[one, other] = float(scores[row, column])
-    return [_pair(*codes, score, plays, settings) for codes, score in sorted(found.items())]
+    pairs = [_pair(*codes, score, plays, settings) for codes, score in found.items()]
+    return sorted(pairs, key=lambda pair: (-pair.score, -plays[pair.often], pair.rare, pair.often))
 
 
 def _blocks(keys: Sequence[str], plays: np.ndarray) -> list[list[int]]:
@@ -89,15 +93,26 @@ def _pair(one: int, other: int, score: float, plays: np.ndarray, settings: Prepa
     return NearPair(rare, often, score, bool(near))
 
 
+def _nearest(pairs: Iterable[NearPair]) -> list[NearPair]:
+    """The pairs, of which a rarer artist is one with the first alone."""
+    taken: set[int] = set()
+    chosen = []
+    for pair in pairs:
+        chosen.append(pair._replace(same=pair.same and pair.rare not in taken))
+        if pair.same:
+            taken.add(pair.rare)
+    return chosen
+
+
 def merged(n: int, pairs: Iterable[NearPair]) -> np.ndarray:
-    """The artist that each of n artists is, int64 (n,): of several near ones the nearest, and what that one is.
+    """The artist that each of n artists is, int64 (n,): the one that it is near to, and what that one is.
 
     >>> merged(3, [NearPair(0, 1, 95.0, True), NearPair(1, 2, 93.0, True)])
     array([2, 2, 2])
     """
     same = np.arange(n)
-    for rare, often, _, _ in sorted(pairs, key=lambda pair: (-pair.score, pair.rare, pair.often)):
-        if same[rare] == rare:
+    for rare, often, _, is_same in pairs:
+        if is_same:
             same[rare] = often  # the rarer one has fewer plays, so that no circle can arise
     while not np.array_equal(same, same[same]):
         same = same[same]
