@@ -55,11 +55,11 @@ def long_tail(plays: np.ndarray) -> dict[str, Any]:
     ordered = np.sort(plays)[::-1].astype(float)
     total, n = max(ordered.sum(), 1.0), len(ordered)
     shares = np.cumsum(ordered) / total
-    places = np.unique(np.geomspace(1, max(n, 1), 100).astype(int)) - 1
+    places = np.unique(np.geomspace(1, max(n, 1), 100).astype(int))[:n] - 1
     rising = ordered[::-1]
     gini = 2 * float((np.arange(1, n + 1) * rising).sum()) / (n * total) - (n + 1) / n if n else 0.0
     return {
         "top_share": {f"{share:g}": float(shares[max(1, int(share * n)) - 1]) if n else 0.0 for share in LONG_TAIL},
         "gini": round(gini, 6),
-        "curve": {"items": (places + 1).tolist(), "share_of_plays": shares[places].round(6).tolist() if n else []},
+        "curve": {"items": (places + 1).tolist(), "share_of_plays": shares[places].round(6).tolist()},
     }

@@ -106,3 +106,25 @@ def interactions(out: Path, part: str = "train") -> list[tuple[Any, ...]]:
 
 
 Change = Callable[[list[Row]], list[Row]]
+
+
+SONGS = {"Creep": "Radiohead", "Nude": "Radiohead", "Lotus": "Radiohead", "Uprising": "Muse", "Hoodoo": "Muse"}
+HEARD = (
+    "a Creep, a Creep, b Creep, b Nude, a Nude, c Uprising, c Creep, a Creep, b Creep, c Uprising, a Uprising, b Nude, "
+)
+HEARD += "c Uprising, a Creep, b Creep, c Creep, a Hoodoo, d Creep, e Lotus, b Uprising"
+LOG = [
+    event(*heard.split(), 10 * place, artist=SONGS[heard.split()[1]]) for place, heard in enumerate(HEARD.split(", "))
+]
+"""Twenty events, one every ten seconds: 16 are train, 2 valid, 2 test."""
+TRAIN = [
+    ("a", "radiohead | creep", 4, 0, 130),
+    ("a", "radiohead | nude", 1, 40, 40),
+    ("a", "muse | uprising", 1, 100, 100),
+    ("b", "radiohead | creep", 3, 20, 140),
+    ("b", "radiohead | nude", 2, 30, 110),
+    ("c", "muse | uprising", 3, 50, 120),
+    ("c", "radiohead | creep", 2, 60, 150),
+]
+VALID = [("a", "muse | hoodoo", 1, 160, 160), ("d", "radiohead | creep", 1, 170, 170)]
+TEST = [("b", "muse | uprising", 1, 190, 190), ("e", "radiohead | lotus", 1, 180, 180)]
