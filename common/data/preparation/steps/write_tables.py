@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NOWHERE = len(PARTS)
 """The part of users and items that no interaction has."""
+WITHOUT_TRAIN = "the rules on bots and support leave nobody", "loosen --bot-..., --least-... or --core"
+WITHOUT_PAIRS = "its users know all their tracks from before, or were left out", "choose another cut, or --repeats keep"
 MATRICES = "matrices"
 ROW_GROUP = 2**20
 """Rows of a group of a Parquet file of interactions."""
@@ -72,10 +74,8 @@ def write_tables(work: Workspace) -> Outcome:
     rows = {name: int(users.lengths[number].sum()) for number, name in enumerate(PARTS)}
     for name, size in rows.items():
         if not size:
-            raise UserError(
-                f"nothing is left for {name}: its users know all their tracks from before, or were left out; choose "
-                "another cut, or --repeats keep"
-            )
+            why, remedy = WITHOUT_TRAIN if name == PARTS[0] else WITHOUT_PAIRS
+            raise UserError(f"nothing is left for {name}: {why}; {remedy}")
     with swapped_in(work.out) as folder:
         for number in range(len(PARTS)):
             _write_part(work, folder, number, users, items)
