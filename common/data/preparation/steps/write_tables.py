@@ -109,6 +109,7 @@ def _write_part(work: Workspace, folder: Path, part: int, users: _Seen, items: _
             writer.write_table(table)
             matrix.add(*(block[name].to_numpy() for name in ("item", "plays", "first")))
     finally:
+        matrix.abandon()
         if writer:
             writer.close()
     matrix.close(users.lengths[part][order[: users.known_by(part)]])
