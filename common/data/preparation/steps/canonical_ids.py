@@ -33,34 +33,45 @@ def canonical_ids(work: Workspace) -> Outcome:
     """
     import polars as pl
 
-    events, notes = work.scan("events"), work.notes["validate"]
-    weight = pl.when(pl.col("part") == 0).then(pl.col("plays") if notes["plays"] else 1).otherwise(0)
+    events, columns = work.scan("events"), work.notes["validate"]["columns"]
     users = _coded_users(events)
-    spellings = (
-        events.group_by(notes["columns"])
-        .agg(pl.len().alias("events"), plays=weight.cast(pl.Int64).sum())
-        .collect(engine="streaming")
-    )
-    spellings = _with_entities(spellings.sort(notes["columns"]))
+    spellings = _with_entities(_spellings(events, columns, work.notes["validate"]["plays"]))
     artists = _artists(spellings)
     tracks = _tracks(spellings, artists)
-    coded = spellings.join(tracks.with_row_index("code").select("code", "item_id"), on="item_id", how="left")
-    rows, buckets = rows_of(events), bucket_count(rows_of(events), work.memory)
-    joined = events.join(users.lazy(), on="user_id", how="left").join(
-        coded.lazy().select("code", *notes["columns"]), on=notes["columns"], how="left", nulls_equal=True
-    )
-    n_users = int(users["user"].max()) + 1  # type: ignore[arg-type]
-    codes = [pl.col("user").cast(pl.Int32), pl.col("code").cast(pl.Int32).alias("track")]
-    kept = [*codes, "timestamp", "part", *(["plays"] if notes["plays"] else [])]
-    bucket = (pl.col("user").cast(pl.Int64) * buckets // n_users).cast(pl.Int32).alias("bucket")
-    work.write_buckets("events", joined.select(*kept, bucket))
+    code = tracks.select(pl.int_range(pl.len(), dtype=pl.Int32).alias("track_code"), "item_id")
+    coded = spellings.join(code, on="item_id", how="left").select("track_code", *columns)
+    rows = rows_of(events)
+    buckets = bucket_count(rows, work.memory)
+    work.write_buckets("events", _coded(events, users, coded, buckets))
     work.write("users", users.group_by("user").agg(pl.col("id").first()).sort("user").select(user_id="id"))
     work.write("tracks", tracks)
     work.write("artists", artists)
     _assert_no_null(work)
-    missing = {name: int(spellings.filter(pl.col(name).is_null())["events"].sum()) for name in sorted(notes["columns"])}
+    missing = {name: int(spellings.filter(pl.col(name).is_null())["events"].sum()) for name in sorted(columns)}
     reduction = _reduction(spellings, users, tracks, artists)
     return Outcome(rows, rows, notes=reduction | {"buckets": buckets, "missing": missing})
+
+
+def _spellings(events: "pl.LazyFrame", columns: list[str], has_plays: bool) -> "pl.DataFrame":
+    """All distinct combinations of texts, sorted, with their events, and their plays in train."""
+    import polars as pl
+
+    weight = pl.when(pl.col("part") == 0).then(pl.col("plays") if has_plays else 1).otherwise(0)
+    counts = [pl.len().alias("events"), weight.cast(pl.Int64).sum().alias("plays")]
+    return events.group_by(columns).agg(counts).collect(engine="streaming").sort(columns)
+
+
+def _coded(events: "pl.LazyFrame", users: "pl.DataFrame", tracks: "pl.DataFrame", buckets: int) -> "pl.LazyFrame":
+    """The events with codes in place of texts, and their bucket. tracks: track_code and the texts that mean it."""
+    import polars as pl
+
+    columns = tracks.columns[1:]
+    joined = events.join(users.lazy(), on="user_id", how="left")
+    joined = joined.join(tracks.lazy(), on=columns, how="left", nulls_equal=True)
+    n_users = int(users["user"].max()) + 1  # type: ignore[arg-type]
+    bucket = (pl.col("user").cast(pl.Int64) * buckets // n_users).cast(pl.Int32)
+    numbers = [name for name in ("timestamp", "part", "plays") if name in events.collect_schema()]
+    return joined.select("user", pl.col("track_code").alias("track"), *numbers, bucket.alias("bucket"))
 
 
 def bucket_count(events: int, memory: int) -> int:
@@ -78,7 +89,7 @@ def _coded_users(events: "pl.LazyFrame") -> "pl.DataFrame":
 
     spelled = events.select("user_id").unique().collect(engine="streaming").sort("user_id")["user_id"]
     codes, ids = _ids("user_id", spelled)
-    return pl.DataFrame({"user_id": spelled, "user": codes, "id": ids.gather(codes)})
+    return pl.DataFrame({"user_id": spelled, "user": pl.Series(codes, dtype=pl.Int32), "id": ids.gather(codes)})
 
 
 def _ids(column: str, spelled: "pl.Series") -> "tuple[np.ndarray, pl.Series]":
@@ -160,11 +171,12 @@ def most_played(frame: "pl.DataFrame", by: str, value: str) -> "pl.DataFrame":
     """
     import polars as pl
 
-    in_train = frame.filter(pl.col("plays") > 0).select(by).unique()
     known = frame.filter(pl.col(value).is_not_null() & pl.col(by).is_not_null())
-    late = known.filter(pl.col("plays") == 0).join(in_train, on=by, how="anti")
-    summed = pl.concat([known.filter(pl.col("plays") > 0), late]).group_by(by, value).agg(pl.col("plays").sum())
-    ordered = summed.sort([by, "plays", value], descending=[False, True, False])
+    summed = known.group_by(by, value).agg(pl.col("plays").sum())
+    in_train = frame.filter(pl.col("plays") > 0).select(by)
+    late = summed.filter(pl.col("plays") == 0).join(in_train, on=by, how="anti")
+    played = pl.concat([summed.filter(pl.col("plays") > 0), late])
+    ordered = played.sort([by, "plays", value], descending=[False, True, False])
     return ordered.unique(by, keep="first", maintain_order=True).select(by, value)
 
 
