@@ -35,7 +35,7 @@ def test_users_are_taken_in_ranges_whose_numbers_fit(monkeypatch):
     monkeypatch.setattr(packing, "LARGEST", 2 * 3 * 3 * 12)
     parts = list(packings(events, tracks=3))
     assert [(part.first_user, part.users) for _, part in parts] == [(7, 2), (9, 1)]
-    assert [rows.tolist() for rows, _ in parts] == [[True] * 5 + [False], [False] * 5 + [True]]
+    assert [np.asarray(rows).tolist() for rows, _ in parts] == [[True] * 5 + [False], [False] * 5 + [True]]
     monkeypatch.setattr(packing, "LARGEST", 3 * 3 * 12 - 1)
     with pytest.raises(OverflowError, match="3 tracks over 11 seconds are too many"):
         list(packings(events, tracks=3))

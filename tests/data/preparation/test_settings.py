@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def raw_toml(folder, text):
 def test_a_file_may_hold_the_settings(tmp_path):
     text = 'files = ["logs"]\nquotes = false\nheader = ["a", "b"]\ntest_days = 1\n[columns]\nuser_id = "who"\n'
     settings, files = raw_toml(tmp_path, text)
-    expected = {"quotes": False, "header": ("a", "b"), "test_days": 1.0, "columns": ("user_id=who",)}
+    expected: dict[str, Any] = {"quotes": False, "header": ("a", "b"), "test_days": 1.0, "columns": ("user_id=who",)}
     assert (settings, files) == (PreparationSettings(**expected), ["logs"])
     assert raw_toml(tmp_path, "") == (PreparationSettings(), ["."])
 

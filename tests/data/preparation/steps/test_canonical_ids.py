@@ -165,7 +165,7 @@ def test_buckets_hold_ranges_of_users(tmp_path):
 
 
 def test_a_missing_code_after_a_join_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr("common.data.preparation.steps.canonical_ids._tracks", lambda *_: broken)
     broken = pl.DataFrame({"item_id": ["another"]})
+    monkeypatch.setattr("common.data.preparation.steps.canonical_ids._tracks", lambda *_: broken)
     with pytest.raises(AssertionError, match="0 events without a user and 1 without a track after the join"):
         made(tmp_path, events([named("u", "Muse", "A")]))

@@ -81,8 +81,10 @@ def near(keys, plays, **settings):
 def test_the_threshold_counts_from_its_value_on():
     keys, plays = ["abcdefghij", "abcdefghijk"], [10, 2]
     score = 100 * 20 / 21
-    assert near(keys, plays, near_spelling=score - 1e-6) == [NearPair(1, 0, pytest.approx(score), True)]
-    assert near(keys, plays, near_spelling=score + 1e-3) == [NearPair(1, 0, pytest.approx(score), False)]
+    (below,) = near(keys, plays, near_spelling=score - 1e-3)
+    (above,) = near(keys, plays, near_spelling=score + 1e-3)
+    assert below.score == above.score == pytest.approx(score)
+    assert (below[:2], below.same, above.same) == ((1, 0), True, False)
     assert near(keys, plays, near_spelling=score + 4.1) == []
 
 
