@@ -6,7 +6,7 @@ from common.plots.preparation import prepared_log
 from tests.plots.pictures import texts
 
 CUT = {"valid_from": 1_709_798_400, "test_from": 1_709_884_800}
-CURVE = {"items": [1, 2, 4], "share_of_plays": [0.4, 0.7, 1.0]}
+CURVE: dict[str, list[float]] = {"items": [1, 2, 4], "share_of_plays": [0.4, 0.7, 1.0]}
 
 
 def test_months_cuts_and_the_long_tail_are_labelled(monkeypatch, tmp_path):

@@ -260,7 +260,7 @@ def _odd_bytes(path: Path) -> int:
 
 def _odd_row(path: Path, kind: str, settings: PreparationSettings) -> str:
     """What is wrong with the first row of a text file that is too long, or whose quotation marks do not close."""
-    quoting = csv.QUOTE_MINIMAL if settings.quotes else csv.QUOTE_NONE
+    quoting: Any = csv.QUOTE_MINIMAL if settings.quotes else csv.QUOTE_NONE
     csv.field_size_limit(2**31 - 1)
     with path.open(encoding="utf-8-sig", newline="\n") as file:
         rows = csv.reader(file, delimiter=separator(kind, settings), quoting=quoting, strict=True)

@@ -114,7 +114,8 @@ HEARD = (
 )
 HEARD += "c Uprising, a Creep, b Creep, c Creep, a Hoodoo, d Creep, e Lotus, b Uprising"
 LOG = [
-    event(*heard.split(), 10 * place, artist=SONGS[heard.split()[1]]) for place, heard in enumerate(HEARD.split(", "))
+    event(user, track, 10 * place, SONGS[track])
+    for place, (user, track) in enumerate(heard.split() for heard in HEARD.split(", "))
 ]
 """Twenty events, one every ten seconds: 16 are train, 2 valid, 2 test."""
 TRAIN = [

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -37,7 +39,7 @@ def test_exports_are_sums_over_all_rows_and_items(tmp_path, monkeypatch, block):
     monkeypatch.setattr(blocks_of, "__defaults__", (block,))
     found = [write(tmp_path / "train", TRAIN), write(tmp_path / "test", TEST)]
     assert export_npz(tmp_path / "all.npz", found, (4, 5)) == 6
-    whole = sparse.load_npz(tmp_path / "all.npz")
+    whole: Any = sparse.load_npz(tmp_path / "all.npz")
     assert whole.toarray().tolist() == [[7, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 2, 0, 0, 0], [2, 0, 0, 0, 0]]
     assert whole.has_canonical_format
     assert (whole.dtype, whole.indices.dtype) == (np.float32, np.int32)

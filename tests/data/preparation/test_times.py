@@ -9,7 +9,7 @@ NOON = 1_246_363_200  # 2009-06-30 12:00 UTC
 
 
 def utc(*moment):
-    return int(datetime(*moment, tzinfo=UTC).timestamp())
+    return int(datetime(*moment).replace(tzinfo=UTC).timestamp())
 
 
 def read(number=None, text=None, zone="UTC"):

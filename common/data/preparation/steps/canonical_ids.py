@@ -122,9 +122,9 @@ def _with_entities(spellings: "pl.DataFrame") -> "pl.DataFrame":
     frame = _looked_up(frame, "track", {"title": _clean, "title_key": title_key})
     frame = _looked_up(frame, "album", {"album_name": _clean, "album_key": title_key})
     artist = pl.coalesce("artist_id_canonical", "artist_key")
-    name = pl.concat_str(artist, pl.lit(BETWEEN), "title_key")
+    named = pl.concat_str(artist, pl.lit(BETWEEN), "title_key")
     return frame.with_columns(
-        item_id=pl.coalesce("track_id_canonical", name),
+        item_id=pl.coalesce("track_id_canonical", named),
         artist_ref=artist,
         title_key=pl.when(pl.col("track_id").is_null()).then("title_key"),
     ).sort([name for name in spellings.columns if name not in ("events", "plays")], maintain_order=True)

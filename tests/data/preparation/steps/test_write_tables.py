@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -88,7 +90,7 @@ def dense(shape, *parts):
     ],
 )
 def test_scipy_reads_the_exports(out, name, shape, parts):
-    matrix = sparse.load_npz(out / f"{name}.npz")
+    matrix: Any = sparse.load_npz(out / f"{name}.npz")
     assert np.array_equal(matrix.toarray(), dense(shape, *parts))
     assert matrix.has_canonical_format
 
