@@ -94,42 +94,34 @@ def prepare(
         log.info("%s is prepared already, from these files and with these settings", out)
         return before
     done, tables = _done(out, before.get("steps", []))
-    if not done:
-        shutil.rmtree(out / STEPS, ignore_errors=True)
-        _check_disk(files, out)
-    return _run(files, out, settings, keep, identity, done, tables)
-
-
-def _run(
-    files: list[Path],
-    out: Path,
-    settings: PreparationSettings,
-    keep: bool,
-    identity: str,
-    done: list[dict[str, Any]],
-    tables: dict[str, Path],
-) -> dict[str, Any]:
     if done:
         log.info("going on after step %d, %s", len(done), done[-1]["step"])
+    else:
+        shutil.rmtree(out / STEPS, ignore_errors=True)
+        _check_disk(files, out)
     for number, step in enumerate(STORY[len(done) :], len(done) + 1):
-        fresh = new_folder(out / STEPS)
         notes = {entry["step"]: entry["notes"] for entry in done}
-        work = Workspace(settings, files, out, tables, fresh, memory.limit(), notes, done)
-        try:
-            with Meter() as meter:
-                outcome = _ran(step, work)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
+        work = Workspace(settings, files, out, tables, new_folder(out / STEPS), memory.limit(), notes, done)
         folder = out / STEPS / f"{number:02}_{step.name}"
-        place(fresh, folder)
-        done = [*done, _entry(step, outcome, meter, folder)]
+        done = [*done, _run(step, work, folder)]
         tables = tables | {table: folder / table for table in step.writes if (folder / table).exists()}
         write_json(out / LIST, {"format": FORMAT, "identity": identity, "steps": done})
         _tell(number, done[-1])
         if not keep:
             _delete_unneeded(out, tables, STORY[number:])
     return read_steps(out / LIST)
+
+
+def _run(step: Step, work: Workspace, folder: Path) -> dict[str, Any]:
+    """Run a step, whose tables then lie in the folder, and what `steps.json` says of it; an error leaves nothing."""
+    try:
+        with Meter() as meter:
+            outcome = _ran(step, work)
+    except BaseException:
+        shutil.rmtree(work.fresh, ignore_errors=True)
+        raise
+    place(work.fresh, folder)
+    return _entry(step, outcome, meter, folder)
 
 
 def _ran(step: Step, work: Workspace) -> Outcome:

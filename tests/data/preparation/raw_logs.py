@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +103,6 @@ def interactions(out: Path, part: str = "train") -> list[tuple[Any, ...]]:
     pairs = pl.read_parquet(out / f"interactions_{part}.parquet")
     pairs = pairs.with_columns(user=users["user_id"].gather(pairs["user"]), item=items["item_id"].gather(pairs["item"]))
     return pairs.with_columns(pl.col("first", "last") - START).rows()
-
-
-Change = Callable[[list[Row]], list[Row]]
 
 
 SONGS = {"Creep": "Radiohead", "Nude": "Radiohead", "Lotus": "Radiohead", "Uprising": "Muse", "Hoodoo": "Muse"}
