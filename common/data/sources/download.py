@@ -105,11 +105,14 @@ def _check_content(source: Source, fresh: Path) -> None:
         raise UserError(f"{source.url} sent other content than was published ({what}); nothing of it was kept")
 
 
-class _Progress:
-    """Counts what arrives, for the progress bar and for whoever waits. pooch calls it as it would call tqdm."""
+class Progress:
+    """Counts what arrives, for the progress bar and for whoever waits. pooch calls it as it would call tqdm.
 
-    def __init__(self, name: str) -> None:
-        self.total, self.received, self.given_up = 0, 0, False
+    most: bytes that are too many for the file.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self.total, self.received, self.given_up, self.most = 0, 0, False, most
         self.last_arrival = time.monotonic()
         self.bar = tqdm(desc=name, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty())
 
@@ -119,8 +122,8 @@ class _Progress:
             raise UserError("given up")
         self.received += count
         self.last_arrival = time.monotonic()
-        if self.received > MOST_BYTES:
-            raise UserError(f"more than {MOST_BYTES / 2**20:.0f} MiB came, which is not the file")
+        if self.received > self.most:
+            raise UserError(f"more than {self.most / 2**20:.0f} MiB came, which is not the file")
         self.bar.total = self.total or None
         self.bar.update(count)
 
@@ -137,20 +140,33 @@ class _Progress:
 def fetch(url: str, path: Path, patience: float = PATIENCE) -> None:
     """Write what `url` sends to `path`. Raises UserError with the reason, at the latest `patience` s after a byte.
 
-    The transfer runs in a thread of its own, because looking up a name cannot be timed out; a thread that is given
-    up writes into a file without a name and ends with the process.
+    A transfer that is given up writes into a file without a name.
     """
-    progress, failures = _Progress(path.name), []
+    progress = Progress(path.name, MOST_BYTES)
 
     def transfer() -> None:
         from pooch import HTTPDownloader
 
+        HTTPDownloader(progressbar=progress, timeout=patience)(url, str(path), None)
+
+    supervise(url, transfer, progress, patience)
+
+
+def supervise(url: str, transfer: Callable[[], None], progress: Progress, patience: float) -> None:
+    """Run a transfer that reports to `progress`; a UserError with the reason, at the latest `patience` s after a byte.
+
+    It runs in a thread of its own, because looking up a name cannot be timed out; one that is given up ends with the
+    process.
+    """
+    failures = []
+
+    def run() -> None:
         try:
-            HTTPDownloader(progressbar=progress, timeout=patience)(url, str(path), None)
+            transfer()
         except Exception as error:  # whatever it is, the waiting thread is to know
             failures.append(_reason(error))
 
-    thread = threading.Thread(target=transfer, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(min(0.1, patience / 10))

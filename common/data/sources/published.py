@@ -1,6 +1,7 @@
 """Whether a file is the published one: by its rows, not its bytes, since copies differ in line ends and marks."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,3 +46,16 @@ def describe_mismatch(path: Path, found: dict[str, object], reference: Reference
     else:
         said = f"it has the right number of rows, {reference.rows:,}, but not all are the same"
     return f"{path} is not the published file: {said}; published figures will not be reproduced from it"
+
+
+def differences(path: Path, found: Mapping[str, int], published: Mapping[str, int]) -> list[str]:
+    """A sentence where counts of a large file differ from the published ones, with both figures of each; else none.
+
+    >>> differences(Path("a.tsv"), {"lines": 5, "users": 2}, {"lines": 1000, "users": 2})
+    ['a.tsv is not the whole published file: lines 5 instead of 1,000; published figures cannot be reproduced from it']
+    """
+    said = [f"{name} {found[name]:,} instead of {count:,}" for name, count in published.items() if found[name] != count]
+    if not said:
+        return []
+    what = ", ".join(said)
+    return [f"{path} is not the whole published file: {what}; published figures cannot be reproduced from it"]
