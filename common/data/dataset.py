@@ -11,7 +11,7 @@ import pandas as pd
 
 from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
 from common.data.reading.table import REFUSE
-from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, resolve_name, source_of
+from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
 from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet
@@ -66,7 +66,8 @@ def load_dataset(
 ) -> Dataset:
     """The prepared data set, made first where it is missing or damaged, or where its source has changed.
 
-    name: `lastfm-2k`, `synthetic`, a folder of one's own, or `auto`: `lastfm-2k` where its files are, else `synthetic`.
+    name: `lastfm-2k` or another of `sources.registry`, `synthetic`, a folder of one's own, or `auto`: `lastfm-2k` where
+    its files are, else `synthetic`.
     synthetic: size and seed of the generated data. missing: what becomes of rows of a folder that lack an id: `refuse`,
     `drop` or `keep`; None: as the tables were prepared before, else `refuse`. Raises UserError naming what is wrong
     with the source.
@@ -92,7 +93,7 @@ def load_dataset(
 
 def missing_of(kind: str, folder: Path, missing: str | None) -> str:
     """What becomes of rows without an id: as asked, else as before; of a folder of one's own alone."""
-    if kind in (LASTFM, SYNTHETIC):
+    if kind in (*SOURCES, SYNTHETIC):
         return REFUSE
     return missing or (read_manifest(folder) or {}).get("missing", REFUSE)
 

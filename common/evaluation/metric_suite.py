@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import codes_of
+from common.data.sources.registry import SOURCES
 from common.evaluation import metrics
 from common.evaluation.recommendations import rows_of
 from common.features.content_vectors import SPACES, distinct_values, item_vectors, mix_of, shares
@@ -33,6 +34,7 @@ class MetricSuite:
 
     def __init__(self, train: TrainView, holdout: Holdout, places: np.ndarray) -> None:
         self.train, self.holdout, self.items = train, holdout, pd.Index(train.items["item_id"])
+        self.deeper = SOURCES[train.dataset].cutoffs if train.dataset in SOURCES else ()
         given = holdout.given
         self.history_mean = mean_by_row(given.rows, train.counts[given.items], len(given))
         self.popular = popular_lists(train.popularity, holdout.given, places, DEEPEST)
@@ -49,18 +51,23 @@ class MetricSuite:
         target_rows, n_rows = rows_of(targets, self.holdout), len(self.holdout.users)
         ranks, sampled = targets["rank"].to_numpy(), targets["rank_sampled99"].to_numpy()
         drawn = sampled > 0  # of very large data only some held-out items have negatives
-        lists = self._lists(recommendations)
+        lists = self._lists(recommendations, DEEPEST)
         hits, n_relevant = hits_from_ranks(target_rows, ranks, n_rows, DEEPEST)
         alone = one_by_one(target_rows[drawn], sampled[drawn], n_rows, CUTOFFS)
         columns = accuracy(hits, n_relevant) | {f"{name}_sampled99": values for name, values in alone.items()}
         columns |= self._beyond_accuracy(hits, lists)
         columns[f"recall_{RETRIEVED}"] = mean_by_row(target_rows, ranks <= RETRIEVED, n_rows)
+        for k in self.deeper:
+            columns[f"ndcg_{k}"] = metrics.ndcg(hits_from_ranks(target_rows, ranks, n_rows, k)[0], n_relevant, k)
+            columns[f"recall_{k}"] = mean_by_row(target_rows, ranks <= k, n_rows)
         per_user = pd.DataFrame(columns)
         means = per_user.mean()
         overall: dict[str, float] = {str(name): float(value) for name, value in means.items() if not np.isnan(value)}
         for k in CUTOFFS:
             overall[f"coverage_{k}"] = metrics.coverage(lists, self.train.n_items, k)
             overall[f"gini_{k}"] = metrics.gini(lists, self.train.n_items, k)
+        for k in self.deeper:
+            overall[f"coverage_{k}"] = metrics.coverage(self._lists(recommendations, k), self.train.n_items, k)
         described = self.described[codes_of(targets["item_id"], self.items)]
         overall |= found_by_visibility(targets, described) | self._of_segments(per_user)
         overall |= {"n_users": len(np.unique(self.holdout.users)), "n_targets": len(targets)}
@@ -69,9 +76,10 @@ class MetricSuite:
             ids["given"] = self.holdout.n_given
         return pd.concat([pd.DataFrame(ids), per_user], axis=1), overall
 
-    def _lists(self, recommendations: pd.DataFrame) -> np.ndarray:
-        top = recommendations[recommendations["rank"].to_numpy() <= DEEPEST]
-        lists = np.full((len(self.holdout.users), DEEPEST), -1, np.int64)
+    def _lists(self, recommendations: pd.DataFrame, depth: int) -> np.ndarray:
+        """The first `depth` items of each row's list, int64 (rows, depth), -1 as padding."""
+        top = recommendations[recommendations["rank"].to_numpy() <= depth]
+        lists = np.full((len(self.holdout.users), depth), -1, np.int64)
         lists[rows_of(top, self.holdout), top["rank"].to_numpy() - 1] = codes_of(top["item_id"], self.items)
         return lists
 

@@ -14,7 +14,8 @@ class Metric(NamedTuple):
 
     name: key without cut-off and segment; label: short title, {k} the cut-off; group: one of those below; better: 1 if
     more of it is better, -1 if less, 0 if neither; format: of a figure, "" for as many digits as its size needs;
-    cutoffs: the k it is measured at, none for a metric without; title, unit: for a page with room, "" as the label.
+    cutoffs: the k it is measured at, none for a metric without; title, unit: for a page with room, "" as the label;
+    deeper: further k that it is measured at on data sets whose authors report them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Metric(NamedTuple):
     cutoffs: tuple[int, ...] = (5, 10, 20)
     title: str = ""
     unit: str = ""
+    deeper: tuple[int, ...] = ()
 
 
 ACCURACY, SAMPLED, BEYOND, PLAYS, COST, COUNT = "accuracy", "sampled", "beyond accuracy", "plays", "cost", "count"
@@ -32,13 +34,13 @@ ACCURACY, SAMPLED, BEYOND, PLAYS, COST, COUNT = "accuracy", "sampled", "beyond a
 NO_CUTOFF: tuple[int, ...] = ()
 METRICS = (
     Metric("hr", "HR@{k}", ACCURACY, 1),
-    Metric("ndcg", "NDCG@{k}", ACCURACY, 1),
+    Metric("ndcg", "NDCG@{k}", ACCURACY, 1, deeper=(50, 100)),
     Metric("precision", "Prec@{k}", ACCURACY, 1, title="Precision@{k}"),
-    Metric("recall", "Recall@{k}", ACCURACY, 1, cutoffs=(5, 10, 20, 100)),
+    Metric("recall", "Recall@{k}", ACCURACY, 1, cutoffs=(5, 10, 20, 100), deeper=(50,)),
     Metric("f1", "F1@{k}", ACCURACY, 1),
     Metric("mrr", "MRR@{k}", ACCURACY, 1),
     Metric("map", "MAP@{k}", ACCURACY, 1),
-    Metric("coverage", "Cover@{k}", BEYOND, 1, title="Coverage@{k}", unit="share of the catalogue"),
+    Metric("coverage", "Cover@{k}", BEYOND, 1, title="Coverage@{k}", unit="share of the catalogue", deeper=(50, 100)),
     Metric("gini", "Gini@{k}", BEYOND, -1),
     Metric("ils_tag", "ILS tags@{k}", BEYOND, -1, unit="mean cosine"),
     Metric("ils_genre", "ILS genres@{k}", BEYOND, -1, unit="mean cosine"),
@@ -115,7 +117,7 @@ def describe(key: str) -> Metric:
     if name in named and not named[name].cutoffs:
         return named[name]._replace(label=named[name].label + (" of means" if name != key else ""))
     found = re.fullmatch(rf"(valid_)?({'|'.join(named)})_(\d+)(_sampled99)?({'|'.join(SEGMENTS)}|_given\d+)?", key)
-    if not found or int(found[3]) not in named[found[2]].cutoffs:
+    if not found or int(found[3]) not in (*named[found[2]].cutoffs, *named[found[2]].deeper):
         raise KeyError(key)
     return _at(named[found[2]], bool(found[1]), int(found[3]), bool(found[4]), found[5] or "")
 

@@ -28,9 +28,10 @@ class DataSettings:
     """Flags that every stage has: which data, where files lie, how the run is tracked."""
 
     dataset: str = "auto"
-    """lastfm-2k, synthetic, the path of a folder of your own, or auto: lastfm-2k if it can be had, else synthetic."""
+    """lastfm-2k, lastfm-360k, lastfm-1k, yambda-50m, yambda-500m, synthetic, the path of a folder of your own, or auto:
+    lastfm-2k if it can be had, else synthetic."""
     download: bool = True
-    """Download the files of lastfm-2k where they are missing; --no-download never asks the network for data,
+    """Download the files of a data set where they are missing; --no-download never asks the network for data,
     nor do several processes under torchrun."""
     split_seed: Seed = 0
     """Seed that draws the split; 0 is the published one."""

@@ -150,14 +150,20 @@ def _newcomer(data: Dataset, rng: np.random.Generator) -> Parts:
 
 
 def _temporal(data: Dataset, rng: np.random.Generator) -> Parts:
-    """A global cut in time: the first 80% of events train, the next 10% valid, the rest test; an event weighs 1."""
+    """A global cut in time: the first 80% of events train, the next 10% valid, the rest test; an event weighs 1.
+
+    Where the authors of the data fix the cut (`cut` in its notes), that one, of which the tables lack the gaps.
+    """
     events = data.tables.interactions
     if "timestamp" not in events:
         raise UserError(
             f"data set {data.name!r} has no time of each interaction{_why(data)}; use --protocol listen or next"
         )
-    times = np.sort(events["timestamp"].to_numpy())
-    valid_from, test_from = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
+    if cut := data.manifest["notes"].get("cut"):
+        valid_from, test_from = cut["valid_from"], cut["test_from"]
+    else:
+        times = np.sort(events["timestamp"].to_numpy())
+        valid_from, test_from = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
     events = events.assign(weight=1.0).sort_values(["user_id", "timestamp", "item_id"], ignore_index=True)
     test = (events["timestamp"] >= test_from).to_numpy()
     valid = (events["timestamp"] >= valid_from).to_numpy() & ~test

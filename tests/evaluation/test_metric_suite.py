@@ -201,6 +201,27 @@ def test_keys(toy):
     assert not any("audio" in key for key in overall)  # the toy has no audio
 
 
+def test_a_data_set_may_ask_for_deeper_cutoffs(toy, tmp_path):
+    """Yambda's authors report NDCG, Recall and Coverage at 50 and 100, too; no other data set gets a key more."""
+    plain = evaluate(scorer_of(toy))
+    data = write_dataset("yambda-50m", tmp_path, toy_tables(), "by hand")
+    deep = evaluate(scorer_of(data))
+    assert deep.metrics.keys() - plain.metrics.keys() == {
+        *("ndcg_50", "ndcg_100", "recall_50", "coverage_50", "coverage_100"),
+    }
+    assert {key: deep.metrics[key] for key in plain.metrics} == plain.metrics
+    ranks = deep.targets.groupby("user_id", observed=True)["rank"].agg(list)
+    for k in (50, 100):
+        found = [[rank for rank in of_user if rank <= k] for of_user in ranks]
+        gains = [sum(1 / np.log2(rank + 1) for rank in of_user) for of_user in found]
+        ideal = [sum(1 / np.log2(place + 2) for place in range(min(k, len(of_user)))) for of_user in ranks]
+        assert deep.metrics[f"ndcg_{k}"] == pytest.approx(np.mean(np.divide(gains, ideal)))
+        shares = [len(of) / len(all_of) for of, all_of in zip(found, ranks, strict=True)]
+        assert deep.metrics[f"recall_{k}"] == pytest.approx(np.mean(shares))
+        shown = deep.recommendations.loc[deep.recommendations["rank"] <= k, "item_id"]
+        assert deep.metrics[f"coverage_{k}"] == shown.nunique() / N_ITEMS
+
+
 def test_bounds(toy):
     per_user = evaluate(scorer_of(toy), Random).per_user
     bounded = per_user.filter(regex="^(hr|precision|recall|f1|ndcg|mrr|map|serendipity|.*_share)_")

@@ -40,12 +40,16 @@ def test_every_key_that_a_view_shows_is_described():
 
 
 @pytest.mark.parametrize(
-    "key", ["ndcg", "ndcg_7", "ndcg_100", "nonsense_10", "hr_10_seen_sampled99", "fit_seconds_10", ""]
+    "key", ["ndcg", "ndcg_7", "hr_100", "nonsense_10", "hr_10_seen_sampled99", "fit_seconds_10", ""]
 )
 def test_no_other_key_is_described(key):
     with pytest.raises(KeyError):
         describe(key)
     assert label(key) == key
+
+
+def test_keys_of_data_sets_that_are_measured_deeper_are_described():
+    assert [label(key) for key in ("ndcg_50", "recall_50", "coverage_100")] == ["NDCG@50", "Recall@50", "Cover@100"]
 
 
 def test_labels_tell_keys_apart():

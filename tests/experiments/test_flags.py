@@ -31,7 +31,7 @@ def no_music_data(monkeypatch):
     ("flags", "said"),
     [
         (["--dataset", "lastm-2k"], ["data set 'lastm-2k'", "did you mean 'lastfm-2k'"]),
-        (["--dataset", "nothing-like-it"], ["data set 'nothing-like-it'", "known are auto, lastfm-2k, synthetic"]),
+        (["--dataset", "nothing-like-it"], ["data set 'nothing-like-it'", "known are auto, lastfm-2k, lastfm-360k, "]),
         (["--protocol", "lisen"], ["protocol 'lisen'", "did you mean 'listen'"]),
         (["--protocol", "next_shuffled"], ["'next_shuffled'", "did you mean 'next-shuffled'"]),
         (["--phase", "tset"], ["phase 'tset'", "known are select, final"]),

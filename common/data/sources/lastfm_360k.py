@@ -11,11 +11,11 @@ An item is an artist: its MusicBrainz id, else its name in lower case.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from common.data.sources import delimited
-from common.data.sources.profiles import read_profile
+from common.data.sources.large_logs import delimited
+from common.data.sources.large_logs.large_files import LargeFile
+from common.data.sources.large_logs.pairs import add_up_pairs, height, sorted_users, spelled_items
+from common.data.sources.large_logs.profiles import read_profile
+from common.data.sources.large_logs.raw_files import RawFiles
 from common.data.sources.published import differences
 from common.data.tables import Repair, Tables
 
@@ -24,32 +24,44 @@ if TYPE_CHECKING:
 
 FOLDER = "lastfm-dataset-360K"
 PLAYS, PROFILE = "usersha1-artmbid-artname-plays.tsv", "usersha1-profile.tsv"
-FIELDS = ("user_id", "mbid", "name", "plays")
+FIELDS = ("user_id", "mbid", "name", "weight")
+FILES = RawFiles(
+    "lastfm-360k",
+    (f"{FOLDER}/{PLAYS}", f"{FOLDER}/{PROFILE}"),
+    (
+        LargeFile(
+            "https://zenodo.org/records/6090214/files/lastfm-dataset-360K.tar.gz?download=1",
+            FOLDER,
+            569_202_935,
+            "md5:635e6ed3fc873aa4ba33aba0ebce02b1",
+            {PLAYS: "be672526eb7c69495c27ad27803148f1", PROFILE: "51159d4edf6a92cb96f87768aa2be678"},
+            1_700_000_000,
+        ),
+    ),
+)
 PUBLISHED = {"lines": 17_559_530, "broken lines": 88, "users": 359_347, "items": 268_655, "merged rows": 421}
 PUBLISHED_PROFILES = {"lines": 359_347}
 
 
-def read_lastfm_360k(folder: Path, data_dir: Path) -> Tables:
-    """Read both files of `folder`; staged files take about 3 GB below `data_dir` while it runs.
+def read_lastfm_360k(data_dir: Path) -> Tables:
+    """Read the files, wherever they lie; staged files take about 0.5 GB below `data_dir` meanwhile.
 
-    Broken lines are dropped and rows of one user and artist added up; both are counted as repairs. Raises UserError
-    for a file that is missing, unreadable, empty or no UTF-8.
+    Broken lines are dropped and rows of one user and artist added up; both are counted as repairs, and counts that are
+    not the published ones told. Raises UserError for a file that is missing, unreadable or no UTF-8.
     """
+    folder = FILES.root(data_dir) / FOLDER
     path = folder / PLAYS
     with delimited.scratch(data_dir) as staged:
-        rows = _stage(path, staged / "plays.parquet")
-        users, items = _users(rows), _items(rows)
-        interactions = _interactions(rows, users, items)
-        repairs = delimited.dropped(rows, "interactions", path)
-        lines = _height(rows)
+        lines = _stage(path, staged / "plays.parquet")
+        rows = delimited.sound(lines)
+        users, items = sorted_users(rows), spelled_items(rows, ["name"])
+        interactions = add_up_pairs(rows.select("user_id", "item_id", "weight"), users, items["item_id"])
+        repairs, n_lines = delimited.dropped(lines, "interactions", path), height(lines)
     broken = sum(repair.rows for repair in repairs)
-    found = {
-        **{"lines": lines, "broken lines": broken, "users": len(users), "items": len(items)},
-        "merged rows": lines - broken - len(interactions),
-    }
-    if found["merged rows"]:
-        repairs.append(Repair("interactions", "plays of a repeated (user, artist) added up", found["merged rows"]))
-    profile = read_profile(folder / PROFILE, users)
+    merged = n_lines - broken - len(interactions)
+    repairs += [Repair("interactions", "plays of a repeated (user, artist) added up", merged)] if merged else []
+    counts = (n_lines, broken, len(users), len(items), merged)
+    found, profile = dict(zip(PUBLISHED, counts, strict=True)), read_profile(folder / PROFILE, users)
     warnings = differences(path, found, PUBLISHED) + differences(profile.path, profile.counts, PUBLISHED_PROFILES)
     return Tables(
         interactions=interactions,
@@ -61,10 +73,10 @@ def read_lastfm_360k(folder: Path, data_dir: Path) -> Tables:
 
 
 def _stage(path: Path, out: Path) -> "pl.LazyFrame":
-    """The lines as user_id, item_id, name, plays."""
+    """The lines as user_id, item_id, name, weight."""
     import polars as pl
 
-    named, plays = pl.col("mbid").str.strip_chars() != "", pl.col("plays").cast(pl.Int64, strict=False)
+    named, plays = pl.col("mbid").str.strip_chars() != "", pl.col("weight").cast(pl.Int64, strict=False)
     rules = {
         "the user is no SHA-1": ~pl.col("user_id").str.contains("^[0-9a-f]{40}$"),
         "neither a MusicBrainz id nor a name": ~named & (pl.col("name").str.strip_chars() == ""),
@@ -73,59 +85,3 @@ def _stage(path: Path, out: Path) -> "pl.LazyFrame":
     }
     key = pl.when(named).then(pl.col("mbid")).otherwise(pl.col("name").str.to_lowercase())
     return delimited.stage(path, FIELDS, rules, [pl.col("user_id"), key.alias("item_id"), pl.col("name"), plays], out)
-
-
-def _height(rows: "pl.LazyFrame") -> int:
-    import polars as pl
-
-    return int(rows.select(pl.len()).collect(engine="streaming").item())
-
-
-def _users(rows: "pl.LazyFrame") -> pd.Series:
-    """The users, sorted."""
-    ids = delimited.sound(rows).select("user_id").unique().collect(engine="streaming")["user_id"].sort()
-    return pd.Series(ids.to_list(), dtype="str", name="user_id")
-
-
-def _items(rows: "pl.LazyFrame") -> pd.DataFrame:
-    """item_id, name, sorted by id. An artist with several spellings has the most played one, ties to the first."""
-    import polars as pl
-
-    spellings = delimited.sound(rows).group_by("item_id", "name").agg(pl.col("plays").sum())
-    ranked = spellings.collect(engine="streaming").sort("item_id", "plays", "name", descending=[False, True, False])
-    best = ranked.unique("item_id", keep="first", maintain_order=True)
-    return pd.DataFrame({name: pd.Series(best[name].to_list(), dtype="str") for name in ("item_id", "name")})
-
-
-def _interactions(rows: "pl.LazyFrame", users: pd.Series, items: pd.DataFrame) -> pd.DataFrame:
-    """user_id, item_id (categoricals) and weight, one row per pair, sorted by user and item."""
-    import polars as pl
-
-    coded = delimited.sound(rows).select("user_id", "item_id", "plays")
-    for column, ids in (("user_id", users), ("item_id", items["item_id"])):
-        codes = pl.LazyFrame({column: ids.to_list(), f"{column}_code": np.arange(len(ids), dtype=np.int32)})
-        coded = coded.join(codes, on=column).drop(column)
-    found = coded.collect(engine="streaming")
-    pairs, weight = add_up(
-        found["user_id_code"].to_numpy().astype(np.int64) * len(items) + found["item_id_code"].to_numpy(),
-        found["plays"].to_numpy(),
-    )
-    return pd.DataFrame(
-        {
-            "user_id": pd.Categorical.from_codes(pairs // len(items), categories=pd.Index(users)),
-            "item_id": pd.Categorical.from_codes(pairs % len(items), categories=pd.Index(items["item_id"])),
-            "weight": weight,
-        }
-    )
-
-
-def add_up(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct keys, sorted, and the sum of the values of each, float64.
-
-    >>> add_up(np.array([5, 2, 5]), np.array([1, 2, 3]))
-    (array([2, 5]), array([2., 4.]))
-    """
-    order = np.argsort(keys, kind="stable")
-    keys, values = keys[order], values[order]
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    return keys[starts], np.add.reduceat(values.astype(np.float64), starts)

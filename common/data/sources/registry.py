@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.data.manifest import read_manifest, settings_hash
+from common.data.sources import lastfm_1k, lastfm_360k, yambda
 from common.data.sources.custom.folder import custom_name, hash_folder, read_folder
 from common.data.sources.download import LASTFM_FOLDER, SPOTIFY_FILE, download
+from common.data.sources.large_logs.raw_files import RawFiles
 from common.data.sources.lastfm_2k_spotify import find_sources, hash_sources, missing_sources, read_lastfm_2k
 from common.data.synthetic.generator import SyntheticSettings, generate
 from common.data.tables import Tables
@@ -30,10 +32,22 @@ class Source:
     """Hash of what is read, so that a change is noticed; None where only the prepared tables are at hand."""
     next_core: int = 1
     """Least events per user and per item in protocol `next`."""
+    files: RawFiles | None = None
+    """Where the files of a large log lie and come from."""
+    cutoffs: tuple[int, ...] = ()
+    """Cut-offs at which its authors report NDCG, Recall and Coverage, beside those of all data sets."""
+
+
+def _large(files: RawFiles, read: Callable[[Path], Tables], cutoffs: tuple[int, ...] = ()) -> Source:
+    return Source(read, files.fingerprint, files=files, cutoffs=cutoffs)
 
 
 SOURCES = {
     LASTFM: Source(read_lastfm_2k, hash_sources, next_core=5),
+    "lastfm-360k": _large(lastfm_360k.FILES, lastfm_360k.read_lastfm_360k),
+    "lastfm-1k": _large(lastfm_1k.FILES, lastfm_1k.read_lastfm_1k),
+    "yambda-50m": _large(yambda.files_of("50m"), yambda.reader("50m"), yambda.CUTOFFS),
+    "yambda-500m": _large(yambda.files_of("500m"), yambda.reader("500m"), yambda.CUTOFFS),
 }
 """The real data sets by name."""
 
@@ -46,28 +60,31 @@ def source_of(kind: str, synthetic: SyntheticSettings, missing: str) -> Source:
     return SOURCES.get(kind) or Source(lambda _: read_folder(Path(kind), missing), lambda _: hash_folder(Path(kind)))
 
 
-def is_at_hand(data_dir: Path) -> bool:
-    """Whether `lastfm-2k` can be had without the network: from its files or from its prepared tables."""
-    return find_sources(data_dir) is not None or read_manifest(data_dir / LASTFM) is not None
+def is_at_hand(data_dir: Path, name: str = LASTFM) -> bool:
+    """Whether a real data set can be had without the network: from its files or from its prepared tables."""
+    files = SOURCES[name].files
+    found = find_sources(data_dir) if files is None else files.find(data_dir)
+    return found is not None or read_manifest(data_dir / name) is not None
 
 
 def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str:
-    """A `--dataset` value with `auto` decided, after an attempt to download `lastfm-2k` if allowed.
+    """A `--dataset` value with `auto` decided, after an attempt to download a real data set if allowed.
 
     `auto` is `lastfm-2k` if its files or its prepared tables are there or can be downloaded, else `synthetic`, with
-    a notice. Raises UserError where `lastfm-2k` is given by name and cannot be had.
+    a notice. Raises UserError where a real data set is given by name and cannot be had.
     """
-    if name not in ("auto", LASTFM) or is_at_hand(data_dir):
-        return LASTFM if name == "auto" else name
-    reason = "nothing was to be downloaded"
+    real = LASTFM if name == "auto" else name
+    if real not in SOURCES or is_at_hand(data_dir, real):
+        return real
+    files, reason = SOURCES[real].files, "nothing was to be downloaded"
     if may_download:
         try:
-            download(data_dir)
-            return LASTFM
+            (files.download if files else download)(data_dir)
+            return real
         except UserError as failure:
             reason = str(failure)
-    if name == LASTFM:
-        raise missing_sources(data_dir, reason)
+    if name != "auto":
+        raise files.missing(data_dir, reason) if files else missing_sources(data_dir, reason)
     log.warning(
         "\n%s\n  NO REAL DATA: neither $MUSIC_DATA nor %s holds %s and %s,\n  and %s.\n"
         "  Going on with the generated data set 'synthetic'. Its figures say nothing about real listeners.\n%s",

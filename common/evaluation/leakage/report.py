@@ -8,7 +8,7 @@ from typing import Any
 from common.data.dataset import Dataset, load_dataset, missing_of
 from common.data.sources.custom.folder import NEGATIVES
 from common.data.sources.custom.raw_rows import RawTable, read_raw
-from common.data.sources.registry import LASTFM, SYNTHETIC, resolve_name
+from common.data.sources.registry import SOURCES, SYNTHETIC, resolve_name
 from common.data.synthetic.generator import SyntheticSettings
 from common.evaluation.leakage.findings import LEAK, LOOK, OK, Finding, make_parts, row_of
 from common.evaluation.leakage.split_checks import check_parts, repeated
@@ -53,7 +53,7 @@ def check_split(
 ) -> Report:
     """Every check on a split of a data set, or of a folder of one's own; missing: as in `load_dataset`."""
     split = folder_name(protocol, split_seed)
-    if dataset in ("auto", LASTFM, SYNTHETIC):
+    if dataset in ("auto", *SOURCES, SYNTHETIC):
         return _drawn(load_dataset(dataset, data_dir, synthetic), protocol, split)
     name = resolve_name(dataset, data_dir)  # says so where there is no such folder
     missing = missing_of(dataset, data_dir / name, missing)

@@ -5,9 +5,11 @@ import logging
 import pytest
 
 from common.data.dataset import load_dataset
-from common.data.sources.registry import find_sources, resolve_name
+from common.data.sources.large_logs import raw_files
+from common.data.sources.registry import SOURCES, choose_dataset, find_sources, is_at_hand, resolve_name
 from common.utils.errors import UserError
 from tests.data.handwritten import write_lastfm, write_songs
+from tests.data.large_logs import write_1k, write_360k, write_yambda
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +56,33 @@ def test_missing_files_are_named_with_the_remedies(tmp_path, monkeypatch):
 def test_an_unknown_data_set_gets_a_suggestion(tmp_path):
     with pytest.raises(UserError, match="did you mean 'lastfm-2k'"):
         load_dataset("lastm-2k", tmp_path)
+
+
+def test_large_logs_are_found_or_downloaded_by_name(tmp_path, monkeypatch):
+    for name, write in {"lastfm-360k": write_360k, "lastfm-1k": write_1k, "yambda-50m": write_yambda}.items():
+        assert not is_at_hand(tmp_path, name)
+        asked: list[str] = []
+
+        def fetch(data_dir, files, write=write, asked=asked):
+            asked.extend(file.url for file in files)
+            write(data_dir / "raw")
+
+        monkeypatch.setattr(raw_files, "download_large", fetch)
+        with pytest.raises(UserError, match=rf"{name}.*nothing was to be downloaded\): let a stage download"):
+            choose_dataset(name, tmp_path)
+        assert choose_dataset(name, tmp_path, may_download=True) == name
+        assert resolve_name(name, tmp_path) == name
+        files = SOURCES[name].files
+        assert files is not None
+        assert len(asked) == len(files.downloads)
+        choose_dataset(name, tmp_path, may_download=True)
+        assert len(asked) == len(set(asked)), "what is there is not fetched again"
+
+
+def test_a_download_that_fails_is_told_with_the_reason(tmp_path, monkeypatch):
+    def fail(*_):
+        raise UserError("the server cannot be reached")
+
+    monkeypatch.setattr(raw_files, "download_large", fail)
+    with pytest.raises(UserError, match=r"'yambda-500m' needs .*/500m/.*the server cannot be reached"):
+        choose_dataset("yambda-500m", tmp_path, may_download=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from common.data.sources import delimited
+from common.data.sources.large_logs import delimited
 from common.data.tables import Repair
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ class Profile:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def read_profile(path: Path, user_ids: pd.Series, header: int = 0) -> Profile:
-    """What a profile file says of these users. header: lines to skip.
+def read_profile(path: Path, user_ids: pd.Series) -> Profile:
+    """What a profile file says of these users; a first line that begins with # is a header.
 
     Lines of another width are dropped; ages and days that cannot be are missing. All of it is counted.
     """
     import polars as pl
 
-    rows = _stage(path, header)
+    rows = _stage(path)
     repairs = delimited.dropped(rows.lazy(), "users", path)
     known = delimited.sound(rows.lazy()).collect()
     once = known.unique("user_id", keep="first", maintain_order=True)
@@ -52,7 +52,7 @@ def read_profile(path: Path, user_ids: pd.Series, header: int = 0) -> Profile:
     return Profile(path, users, repairs, {"lines": len(rows)})
 
 
-def _stage(path: Path, header: int) -> "pl.DataFrame":
+def _stage(path: Path) -> "pl.DataFrame":
     """line, reason, FIELDS, and whether an age or a day was there and is not to be believed."""
     import polars as pl
 
@@ -63,24 +63,18 @@ def _stage(path: Path, header: int) -> "pl.DataFrame":
     wrong = pl.col(FIELDS[-1]).is_null() | pl.col("extra").is_not_null() | (pl.col("user_id") == "")
     with delimited.readable(path):
         return (
-            delimited.scan_fields(path, FIELDS, header)
+            delimited.scan_fields(path, FIELDS)
+            .filter((pl.col("line") > 1) | ~pl.col("user_id").str.starts_with("#"))
             .select(
                 "line",
                 pl.when(wrong).then(pl.lit(delimited.WIDTH)).alias("reason"),
-                *("user_id", _text("gender"), age.alias("known_age"), _text("country")),
+                *("user_id", delimited.text("gender"), age.alias("known_age"), delimited.text("country")),
                 day.dt.to_string("%Y-%m-%d").alias("known_day"),
                 (age.is_null() & (pl.col("age") != "")).alias("age_lost"),
                 (day.is_null() & (pl.col("registered") != "")).alias("day_lost"),
             )
             .collect(engine="streaming")
         )
-
-
-def _text(name: str) -> "pl.Expr":
-    """A column of text, null where it is empty."""
-    import polars as pl
-
-    return pl.col(name).str.strip_chars().replace("", None)
 
 
 def _frame(rows: "pl.DataFrame") -> pd.DataFrame:

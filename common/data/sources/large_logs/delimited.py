@@ -4,7 +4,6 @@ A quotation mark is text and a line ends at LF alone: a bare CR may stand within
 `stage` writes every line, and whoever reads its rows drops those that have a reason and counts them.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,14 +23,14 @@ WIDTH = "another number of fields"
 BLOCK = 2**22
 
 
-def scan_fields(path: Path, names: Sequence[str], skip: int = 0) -> "pl.LazyFrame":
+def scan_fields(path: Path, names: Sequence[str]) -> "pl.LazyFrame":
     """The lines of a file: `line` (from 1) and the named fields as text, null where a line ends before; `extra` is not
-    null where there are more. skip: lines of the header."""
+    null where there are more."""
     import polars as pl
 
     fields = pl.col("text").str.split_exact("\t", len(names)).struct.rename_fields([*names, "extra"])
     lines = pl.scan_lines(path, name="text", row_index_name="line", row_index_offset=1)
-    return lines.filter(pl.col("line") > skip).with_columns(fields.alias("fields")).drop("text").unnest("fields")
+    return lines.with_columns(fields.alias("fields")).drop("text").unnest("fields")
 
 
 def stage(
@@ -80,6 +79,14 @@ def dropped(rows: "pl.LazyFrame", table: str, path: Path) -> list[Repair]:
         Repair(table, f"lines dropped: {reason} (first: line {line:,} of {path.name})", rows)
         for reason, rows, line in found.iter_rows()
     ]
+
+
+def text(name: str) -> "pl.Expr":
+    """A field without blanks at the edges, null where it is empty."""
+    import polars as pl
+
+    stripped = pl.col(name).str.strip_chars()
+    return pl.when(stripped != "").then(stripped).alias(name)
 
 
 def check_text(path: Path) -> None:
@@ -133,18 +140,3 @@ def scratch(data_dir: Path) -> Iterator[Path]:
         raise UserError(f"cannot write {data_dir}: {error.strerror}; free some space or choose another") from error
     with folder as name:
         yield Path(name)
-
-
-def find_raw(data_dir: Path, name: str) -> Path | None:
-    """A raw file or folder under `$MUSIC_DATA`, else `<data_dir>/raw`; None where it is in neither."""
-    named = os.environ.get("MUSIC_DATA")
-    roots = [Path(named)] if named else []
-    return next((root / name for root in [*roots, data_dir / "raw"] if (root / name).exists()), None)
-
-
-def fingerprint(paths: Sequence[Path]) -> str:
-    """What changes when one of these files does: their names, sizes and times. Gigabytes are not read for it."""
-    import hashlib
-
-    states = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
-    return hashlib.sha256("\n".join(states).encode()).hexdigest()

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-import common.data.sources.large_files as module
-from common.data.sources.large_files import LargeFile, download_large, fetch_resumed, hash_file, unpack
+import common.data.sources.large_logs.large_files as module
+from common.data.sources.large_logs.large_files import LargeFile, download_large, fetch_resumed, hash_file, unpack
 from common.utils.errors import UserError
 
 PATIENCE, PAGE = 0.5, b"<!doctype html><title>Moved</title>"
