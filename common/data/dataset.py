@@ -11,6 +11,7 @@ import pandas as pd
 
 from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
 from common.data.reading.table import REFUSE
+from common.data.sources.large_logs.out_of_core import is_prepared
 from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
@@ -76,6 +77,8 @@ def load_dataset(
     kind = choose_dataset(name, data_dir) if name == "auto" else name
     name = resolve_name(kind, data_dir, synthetic)
     folder = data_dir / name
+    if kind in SOURCES and (prepare := SOURCES[kind].prepare) and not is_prepared(folder):
+        prepare(data_dir, folder)
     manifest = read_manifest(folder)
     missing = missing_of(kind, folder, missing)
     source = source_of(kind, synthetic, missing)

@@ -62,7 +62,9 @@ class PreparationSettings:
     test_days: Annotated[float, Range(0.0, 36_500.0)] = 0.0
     """Days at the end that are test, instead of shares; 0: shares."""
     valid_days: Annotated[float, Range(0.0, 36_500.0)] = 1.0
-    """Days before test that are valid, where --test-days is given."""
+    """Days before test that are valid, where --test-days or --test-from is given."""
+    test_from: Annotated[int, Range(0, 2**40)] = 0
+    """Second from which events are test, instead of --test-days before the last one; 0: by days or shares."""
     gap_minutes: Annotated[float, Range(0.0, 525_600.0)] = 0.0
     """Minutes before valid and before test whose events are dropped."""
     repeats: str = "drop"

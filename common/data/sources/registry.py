@@ -34,20 +34,26 @@ class Source:
     """Least events per user and per item in protocol `next`."""
     files: RawFiles | None = None
     """Where the files of a large log lie and come from."""
+    prepare: Callable[[Path, Path], None] | None = None
+    """Of a log too large for tables: prepares it, from below `--data-dir`, into a folder of matrix form."""
     cutoffs: tuple[int, ...] = ()
     """Cut-offs at which its authors report NDCG, Recall and Coverage, beside those of all data sets."""
 
 
-def _large(files: RawFiles, read: Callable[[Path], Tables], cutoffs: tuple[int, ...] = ()) -> Source:
-    return Source(read, files.fingerprint, files=files, cutoffs=cutoffs)
-
-
 SOURCES = {
     LASTFM: Source(read_lastfm_2k, hash_sources, next_core=5),
-    "lastfm-360k": _large(lastfm_360k.FILES, lastfm_360k.read_lastfm_360k),
-    "lastfm-1k": _large(lastfm_1k.FILES, lastfm_1k.read_lastfm_1k),
-    "yambda-50m": _large(yambda.files_of("50m"), yambda.reader("50m"), yambda.CUTOFFS),
-    "yambda-500m": _large(yambda.files_of("500m"), yambda.reader("500m"), yambda.CUTOFFS),
+    "lastfm-360k": Source(lastfm_360k.read_lastfm_360k, lastfm_360k.FILES.fingerprint, files=lastfm_360k.FILES),
+    "lastfm-1k": Source(lastfm_1k.read_lastfm_1k, lastfm_1k.FILES.fingerprint, files=lastfm_1k.FILES),
+    "yambda-50m": Source(
+        yambda.read_yambda_50m, yambda.FILES_50M.fingerprint, files=yambda.FILES_50M, cutoffs=yambda.CUTOFFS
+    ),
+    "yambda-500m": Source(
+        yambda.no_tables,
+        yambda.FILES_500M.fingerprint,
+        files=yambda.FILES_500M,
+        prepare=yambda.prepare_yambda_500m,
+        cutoffs=yambda.CUTOFFS,
+    ),
 }
 """The real data sets by name."""
 

@@ -11,13 +11,14 @@ before anything is subtracted. Many events share a user and a time, so none coun
 nothing; both keep the users of train alone, and items new in them stay.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.data.preparation.settings import PreparationSettings
 from common.data.sources.large_logs import delimited
 from common.data.sources.large_logs.large_files import LargeFile
-from common.data.sources.large_logs.pairs import add_up_pairs, sorted_users
+from common.data.sources.large_logs.out_of_core import prepare_log
+from common.data.sources.large_logs.pairs import add_up_pairs, sorted_users, spelled_items
 from common.data.sources.large_logs.raw_files import RawFiles
 from common.data.sources.large_logs.raw_log import RawLog
 from common.data.sources.published import differences
@@ -25,7 +26,6 @@ from common.data.tables import Repair, Tables
 from common.utils.errors import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
 ADDRESS = "https://huggingface.co/datasets/yandex/yambda/resolve/main"
@@ -52,10 +52,18 @@ PUBLISHED = {
     "500m": {"listens": 466_512_103},
 }
 COUNTS = tuple(PUBLISHED["50m"])
-PREPARATION = {"earliest": "none", "test_days": 1, "valid_days": 1, "gap_minutes": 30, "deduplicate_events": False}
-"""What the ten steps of preparation are to be told, so that they draw the same cut and drop nothing as repeated."""
-TABLES_UP_TO = 100_000_000
-"""Listens of which the pairs still fit in a laptop's memory as tables."""
+EVERYBODY = 2**31 - 1
+PREPARATION = PreparationSettings(
+    earliest="none",
+    test_from=TEST_FROM,
+    valid_days=1.0,
+    gap_minutes=30.0,
+    deduplicate_events=False,
+    bot_events_per_day=EVERYBODY,
+    bot_steady=EVERYBODY,
+    bot_repeats=EVERYBODY,
+)
+"""What makes the ten steps draw the same cut, and drop nothing as repeated or by a bot: the authors drop neither."""
 
 
 def files_of(size: str) -> RawFiles:
@@ -70,32 +78,43 @@ def files_of(size: str) -> RawFiles:
     return RawFiles(f"yambda-{size}", (log,), downloads, (f"yambda/sequential/{size}/listens.parquet",))
 
 
-def reader(size: str) -> Callable[[Path], Tables]:
-    """The reader of a size, 50m or 500m."""
-    return lambda data_dir: read_yambda(size, data_dir)
+FILES_50M, FILES_500M = files_of("50m"), files_of("500m")
 
 
-def read_yambda(size: str, data_dir: Path) -> Tables:
+def read_yambda_50m(data_dir: Path) -> Tables:
     """Read the listens, wherever they lie, as pairs of users and tracks with the time of the first listen.
 
-    The cut stands in the notes, so that protocol `temporal` draws it. Staged files take about 1 GB (50m) below
-    `data_dir` meanwhile. Raises UserError for a file that is missing, unreadable, of other columns, or too large.
+    The cut stands in the notes, so that protocol `temporal` draws it. Staged files take about 0.5 GB below `data_dir`
+    meanwhile. Raises UserError for a file that is missing, unreadable or of other columns.
     """
     import polars as pl
 
-    files = files_of(size)
-    path = files.files(files.root(data_dir))[0]
     with delimited.scratch(data_dir) as staged:
-        log = stage_events(path, staged, PUBLISHED[size])
-        heard = log.counts[path.name][COUNTS[2]]
-        if heard > TABLES_UP_TO:
-            raise UserError(
-                f"{path} holds {heard:,} listens, more than fit in memory as tables; prepare them out of core"
-            )
-        rows = log.events.select("user_id", "timestamp", item_id="track_id", weight=pl.lit(1, pl.Int32))
-        users, items = sorted_users(rows), _items(rows, path)
-        interactions = add_up_pairs(rows, users, items["item_id"])
+        log = stage_events(_listens(FILES_50M, data_dir), staged, PUBLISHED["50m"])
+        names = ["artist_id"] if "artist_id" in log.events.collect_schema() else []
+        rows = log.events.select("user_id", "timestamp", *names, item_id="track_id", weight=pl.lit(1, pl.Int32))
+        users, items = sorted_users(rows), spelled_items(rows, names).rename(columns={"artist_id": "artist"})
+        interactions = add_up_pairs(rows.drop(names), users, items["item_id"])
     return Tables(interactions, items, users.to_frame(), repairs=log.repairs, notes=log.notes())
+
+
+def prepare_yambda_500m(data_dir: Path, folder: Path) -> None:
+    """Prepare the listens, wherever they lie, by the ten steps: their pairs are too many for tables in memory."""
+
+    def stage(out: Path) -> RawLog:
+        return stage_events(_listens(FILES_500M, data_dir), out, PUBLISHED["500m"])
+
+    prepare_log(stage, FILES_500M.fingerprint(data_dir) or "", folder, PREPARATION)
+
+
+def no_tables(data_dir: Path) -> Tables:
+    """Raises a UserError: a folder of matrix form stands for what does not fit."""
+    raise UserError("the pairs of yambda-500m are too many for tables; delete what lies in its folder to prepare it")
+
+
+def _listens(files: RawFiles, data_dir: Path) -> Path:
+    """listens.parquet in the layout that is there."""
+    return files.files(files.root(data_dir))[0]
 
 
 def stage_events(path: Path, out: Path, published: dict[str, int]) -> RawLog:
@@ -112,7 +131,7 @@ def stage_events(path: Path, out: Path, published: dict[str, int]) -> RawLog:
         heard = listens.filter(pl.col("played_ratio_pct") >= HEARD).with_columns(part=_part())
         known = heard.filter(pl.col("part") == "train").select("uid").unique().collect(engine="streaming")
         rows = heard.filter(pl.col("part").is_not_null()).join(known.lazy(), on="uid", how="semi")
-        rows.select(**_standard()).sink_parquet(target)
+        _with_artists(rows.select(**_standard()), path).sink_parquet(target)
         counted = _count(listens, heard, known)
     events = pl.scan_parquet(target)
     kept = dict(events.group_by("part").len().collect(engine="streaming").iter_rows())
@@ -195,18 +214,13 @@ def _count(listens: "pl.LazyFrame", heard: "pl.LazyFrame", known: "pl.DataFrame"
     return n, users, n_heard, gaps, others
 
 
-def _items(rows: "pl.LazyFrame", path: Path) -> "pd.DataFrame":
-    """item_id, sorted, and artist where the file that says so lies beside; of several the one of the lowest number."""
-    import pandas as pd
+def _with_artists(events: "pl.LazyFrame", path: Path) -> "pl.LazyFrame":
+    """The events with `artist_id` where the file that says so lies beside; of several the one of the lowest number."""
     import polars as pl
 
-    ids = rows.select("item_id").unique().collect(engine="streaming").sort("item_id")
     beside = next((folder / ARTISTS for folder in path.parents[:3] if (folder / ARTISTS).is_file()), None)
-    items = pd.DataFrame({"item_id": pd.Series(ids["item_id"].to_list(), dtype="str")})
     if beside is None:
-        return items
-    with delimited.readable(beside):
-        of_items = pl.scan_parquet(beside).group_by("item_id").agg(pl.col("artist_id").min())
-        named = of_items.select(pl.all().cast(pl.Int64).cast(pl.String))
-        artists = ids.lazy().join(named, on="item_id", how="left").collect(engine="streaming").sort("item_id")
-    return items.assign(artist=pd.Series(artists["artist_id"].to_list(), dtype="str"))
+        return events
+    artists = pl.scan_parquet(beside).select(pl.col("item_id", "artist_id").cast(pl.Int64))
+    of_tracks = artists.group_by("item_id").agg(pl.col("artist_id").min()).select(pl.all().cast(pl.String))
+    return events.join(of_tracks.rename({"item_id": "track_id"}), on="track_id", how="left", maintain_order="left")

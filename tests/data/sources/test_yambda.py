@@ -5,9 +5,19 @@ import pytest
 
 from common.data.dataset import load_dataset
 from common.data.sources import yambda
-from common.data.sources.yambda import ARTISTS, COUNTS, CUT, files_of, read_yambda, stage_events
+from common.data.sources.yambda import (
+    ARTISTS,
+    COUNTS,
+    CUT,
+    FILES_50M,
+    FILES_500M,
+    prepare_yambda_500m,
+    read_yambda_50m,
+    stage_events,
+)
 from common.splits.protocols import draw_split
 from common.utils.errors import UserError
+from common.utils.io import read_json
 from tests.data.large_logs import LISTENS, listens, write_yambda
 
 
@@ -58,7 +68,7 @@ def test_lists_of_each_user_are_the_same_log(tmp_path, names):
     write_yambda(tmp_path / "flat" / "raw")
     by_user = listens().group_by("uid", maintain_order=True).agg(pl.all()).rename(names)
     write_yambda(tmp_path / "lists" / "raw", by_user, "sequential")
-    flat, lists = (read_yambda("50m", tmp_path / folder) for folder in ("flat", "lists"))
+    flat, lists = (read_yambda_50m(tmp_path / folder) for folder in ("flat", "lists"))
     assert lists.interactions.equals(flat.interactions)
     assert lists.repairs == flat.repairs
 
@@ -76,11 +86,11 @@ def test_pairs_are_split_at_the_cut_and_cold_items_stay(tmp_path):
 
 def test_artists_come_from_the_file_beside(tmp_path):
     write_yambda(tmp_path / "raw")
-    assert "artist" not in read_yambda("50m", tmp_path).items
+    assert "artist" not in read_yambda_50m(tmp_path).items
     types = {"artist_id": pl.UInt32, "item_id": pl.UInt32}
     artists = pl.DataFrame({"artist_id": [5, 3, 9], "item_id": [7, 7, 8]}, schema=types)
     artists.write_parquet(tmp_path / "raw" / "yambda" / ARTISTS)
-    items = read_yambda("50m", tmp_path).items.set_index("item_id")["artist"].dropna()
+    items = read_yambda_50m(tmp_path).items.set_index("item_id")["artist"].dropna()
     assert items.to_dict() == {"7": "3", "8": "9"}
 
 
@@ -90,30 +100,53 @@ def test_counts_are_compared_with_the_published_ones(tmp_path, monkeypatch, capl
     assert "listens 16 instead of 46,467,212, users 3 instead of 9,238" in caplog.text
     counts = dict(zip(COUNTS, (16, 3, 15, 5, 2, 2), strict=True))
     monkeypatch.setitem(yambda.PUBLISHED, "50m", counts)
-    assert read_yambda("50m", tmp_path).notes["warnings"] == []
+    assert read_yambda_50m(tmp_path).notes["warnings"] == []
 
 
-def test_what_cannot_be_read_is_one_sentence(tmp_path, monkeypatch):
+def test_what_cannot_be_read_is_one_sentence(tmp_path):
     path = write_yambda(tmp_path / "raw")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"cannot read .*listens.parquet: .*; fetch the file again"):
-        read_yambda("50m", tmp_path)
+        read_yambda_50m(tmp_path)
     write_yambda(tmp_path / "raw", listens().drop("played_ratio_pct"))
     with pytest.raises(UserError, match="column played_ratio_pct is missing among uid, item_id"):
-        read_yambda("50m", tmp_path)
+        read_yambda_50m(tmp_path)
     write_yambda(tmp_path / "raw", listens(row for row in LISTENS if row[2] > 25_823_600))
     with pytest.raises(UserError, match=r"holds no listen before second 25,823,600"):
-        read_yambda("50m", tmp_path)
-    write_yambda(tmp_path / "raw")
-    monkeypatch.setattr(yambda, "TABLES_UP_TO", 10)
-    with pytest.raises(UserError, match=r"holds 15 listens, more than fit in memory as tables"):
-        read_yambda("50m", tmp_path)
+        read_yambda_50m(tmp_path)
+
+
+def test_the_larger_size_goes_through_the_ten_steps_with_the_same_parts(tmp_path, caplog):
+    write_yambda(tmp_path / "raw", size="500m")
+    folder = tmp_path / "yambda-500m"
+    prepare_yambda_500m(tmp_path, folder)
+    assert "listens 16 instead of 466,512,103" in caplog.text
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["form"] == "matrix"
+    assert {part: manifest["rows"][f"interactions_{part}"] for part in ("train", "valid", "test")} == {
+        **{"train": 4, "valid": 2, "test": 1},
+    }
+    assert {
+        name: manifest["notes"]["cut"][name] for name in CUT if name in manifest["notes"]["cut"]
+    }.items() <= CUT.items()
+    assert "listens of less than 50% of a track left out" in [repair["what"] for repair in manifest["repairs"]]
+    tables = read_yambda_of(tmp_path)
+    for part in ("train", "valid", "test"):
+        pairs = pl.read_parquet(folder / f"interactions_{part}.parquet")
+        assert pairs["first"].sort().to_list() == sorted(tables[part]["timestamp"].tolist()), part
+    assert not (folder / "raw_events").exists()
+
+
+def read_yambda_of(tmp_path):
+    """The parts that the tables of the smaller size give for the same listens."""
+    write_yambda(tmp_path / "small" / "raw")
+    return draw_split(load_dataset("yambda-50m", tmp_path / "small"), "temporal").parts()
 
 
 def test_the_public_addresses():
-    log, artists = files_of("50m").downloads
+    log, artists = FILES_50M.downloads
     assert log.url == "https://huggingface.co/datasets/yandex/yambda/resolve/main/flat/50m/listens.parquet"
     assert artists.url.endswith(f"/resolve/main/{ARTISTS}")
     assert log.checksum.startswith("sha256:")
-    assert files_of("500m").downloads[0].url.endswith("/flat/500m/listens.parquet")
+    assert FILES_500M.downloads[0].url.endswith("/flat/500m/listens.parquet")

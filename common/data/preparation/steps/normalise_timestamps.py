@@ -107,13 +107,13 @@ def _day(second: int) -> str:
 
 
 def find_cut(events: "pl.LazyFrame", settings: PreparationSettings) -> Cut:
-    """Where train, valid and test begin: by shares of the events, or by days before the last one."""
+    """Where train, valid and test begin: by shares of the events, by days before the last one, or where it is said."""
     import polars as pl
 
     gap = round(settings.gap_minutes * 60)
-    if settings.test_days:
+    if settings.test_days or settings.test_from:
         last = int(events.select(pl.col("seconds").max()).collect(engine="streaming").item())
-        test_from = last - round(settings.test_days * DAY)
+        test_from = settings.test_from or last - round(settings.test_days * DAY)
         valid_from = test_from - gap - round(settings.valid_days * DAY)
     else:
         rows = rows_of(events)
