@@ -17,8 +17,8 @@ def no_real_data(monkeypatch):
     monkeypatch.delenv("MUSIC_DATA", raising=False)
 
 
-def seconds(*day: int) -> int:
-    return int(datetime(*day, 23, 8, 57, tzinfo=UTC).timestamp())  # type: ignore[misc, arg-type]
+def seconds(year: int, month: int, day: int) -> int:
+    return int(datetime(year, month, day, 23, 8, 57, tzinfo=UTC).timestamp())
 
 
 def test_plays_become_pairs_with_the_time_of_the_first(tmp_path):
@@ -31,7 +31,7 @@ def test_plays_become_pairs_with_the_time_of_the_first(tmp_path):
         ["user_000002", U2, 1.0, int(datetime(2008, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())],
     ]
     items = tables.items.set_index("item_id")
-    assert items.loc[T1].tolist() == ["Famous", "Deep Dish"], "the title that was played most"
+    assert items.loc[[T1]].to_numpy().tolist() == [["Famous", "Deep Dish"]], "the title that was played most"
     assert items["name"].isna().tolist() == [True, False, False], "an id without a title stays"
     assert tables.users["registered"].tolist() == ["2006-08-13", "2006-02-04"]
     assert tables.users["age"].isna().all(), "none, and 103"

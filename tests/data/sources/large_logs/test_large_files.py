@@ -28,7 +28,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}/file"
-        self.content, self.asked = CONTENT, []
+        self.content = CONTENT
+        self.asked: list[str | None] = []
         self.bytes_per_answer, self.ranges, self.linked = len(CONTENT), True, ""
 
 
@@ -91,7 +92,7 @@ def test_a_cut_connection_is_made_again_and_the_rest_asked_for(server, tmp_path)
     server.bytes_per_answer = 100_000
     download_large(tmp_path, (file_of(server),), PATIENCE)
     assert (tmp_path / "raw/log/file.bin").read_bytes() == CONTENT
-    begins = [int(asked.removeprefix("bytes=").removesuffix("-")) for asked in server.asked]
+    begins = [int(str(asked).removeprefix("bytes=").removesuffix("-")) for asked in server.asked]
     assert begins == [0, 65_536, 131_072, 196_608], "from the last chunk that came whole"
     assert [path.name for path in (tmp_path / "raw/log").iterdir()] == ["file.bin"]
     download_large(tmp_path, (file_of(server),), PATIENCE)
