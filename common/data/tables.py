@@ -6,7 +6,7 @@ Ids are strings as the source spells them. A table that a source lacks is `None`
 |---|---|
 | interactions | user_id, item_id, weight (plays, ratings, or 1), [timestamp]; one row per pair |
 | items | item_id, name, [artist, genres, release_year, duration_ms, explicit, time_signature, group_id, audio] |
-| users | user_id, [age, gender, country] |
+| users | user_id, [age, gender, country, registered (day, as 2007-02-01)] |
 | social | user_id, friend_id; every friendship stands in both directions |
 | item_tags | item_id, tag, weight: tags that come with the catalogue, not from a user |
 | user_item_tags | user_id, item_id, tag, [timestamp], rows in file order: who tagged what |
