@@ -154,7 +154,7 @@ def _flat(path: Path) -> "pl.LazyFrame":
     """The rows of either layout in `COLUMNS`, int64."""
     import polars as pl
 
-    delimited.check_text(path)
+    delimited.begin_reading(path)
     rows = pl.scan_parquet(path)
     schema = rows.collect_schema()
     plural = {f"{name.removesuffix('s')}s": name for name in COLUMNS if name not in schema}

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
     path = write_yambda(tmp_path / "raw")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=r"cannot read .*listens.parquet: .*; fetch the file again"):
+    with pytest.raises(UserError, match=r"cannot read .*listens.parquet: .*fetch the file again"):
         read_yambda_50m(tmp_path)
     write_yambda(tmp_path / "raw", listens().drop("played_ratio_pct"))
     with pytest.raises(UserError, match="column played_ratio_pct is missing among uid, item_id"):

@@ -4,6 +4,7 @@ A quotation mark is text and a line ends at LF alone: a bare CR may stand within
 `stage` writes every line, and whoever reads its rows drops those that have a reason and counts them.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING
 from common.data.reading.table import unreadable
 from common.data.tables import Repair
 from common.utils.errors import UserError
+from common.utils.io import display
 from common.utils.temporary import prefix
 
 if TYPE_CHECKING:
     import polars as pl
 
+log = logging.getLogger(__name__)
 WIDTH = "another number of fields"
 """The reason of a line that has not as many fields as the file has names."""
-BLOCK = 2**22
 
 
 def scan_fields(path: Path, names: Sequence[str]) -> "pl.LazyFrame":
@@ -51,7 +53,7 @@ def stage(
     wrong = pl.col(names[-1]).is_null() | pl.col("extra").is_not_null()
     reasons = [pl.when(wrong).then(pl.lit(WIDTH))]
     reasons += [pl.when(rule).then(pl.lit(reason)) for reason, rule in rules.items()]
-    check_text(path)
+    begin_reading(path)
     with readable(path):
         rows = scan_fields(path, names).select("line", pl.coalesce(reasons).alias("reason"), *columns)
         rows.sink_parquet(out)
@@ -89,12 +91,13 @@ def text(name: str) -> "pl.Expr":
     return pl.when(stripped != "").then(stripped).alias(name)
 
 
-def check_text(path: Path) -> None:
-    """Refuse a file that is missing, a folder, empty, or that may not be read."""
+def begin_reading(path: Path) -> None:
+    """Say that a file is read; refuse one that is missing, a folder, empty, or that may not be read."""
     try:
         with path.open("rb") as file:
             if not file.read(1):
                 raise UserError(f"{path} is empty; fetch it again")
+            log.info("reading %s (%s MB)", display(path), f"{path.stat().st_size / 1e6:,.1f}")
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; put the file there or fetch the data set again") from error
     except IsADirectoryError as error:
@@ -110,13 +113,13 @@ def readable(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except PolarsError as error:
+    except (PolarsError, OSError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        if "no space left" in said.lower() or "os error 28" in said:
+            raise UserError(f"the disk is full while {path} is read; free some space and start again") from error
         if path.suffix == ".tsv" and (line := first_line_not_utf8(path)):
             raise UserError(f"{path}, line {line:,}: not UTF-8; fetch the file again") from error
-        said = str(error).splitlines()[0]
-        raise UserError(f"cannot read {path}: {said}; fetch the file again") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path} or write beside it: {error}; free some space or mend that") from error
+        raise UserError(f"cannot read {path}: {said}; free some space, or fetch the file again") from error
 
 
 def first_line_not_utf8(path: Path) -> int:

@@ -56,7 +56,7 @@ def _stage(path: Path) -> "pl.DataFrame":
     """line, reason, FIELDS, and whether an age or a day was there and is not to be believed."""
     import polars as pl
 
-    delimited.check_text(path)
+    delimited.begin_reading(path)
     number = pl.col("age").str.strip_chars().cast(pl.Int64, strict=False)
     age = pl.when(number.is_between(YOUNGEST, OLDEST)).then(number)
     day = pl.col("registered").str.strip_chars().str.to_date("%b %e, %Y", strict=False)

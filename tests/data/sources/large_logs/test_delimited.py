@@ -53,9 +53,16 @@ def test_what_is_no_such_file_is_named(tmp_path, content, said):
 
 def test_what_is_no_file_is_named(tmp_path):
     with pytest.raises(UserError, match="is missing; put the file there"):
-        delimited.check_text(tmp_path / "log.tsv")
+        delimited.begin_reading(tmp_path / "log.tsv")
     with pytest.raises(UserError, match="is a folder where a file should be"):
-        delimited.check_text(tmp_path)
+        delimited.begin_reading(tmp_path)
+
+
+def test_a_full_disk_is_no_fault_of_the_file(tmp_path):
+    said = "the disk is full while .*log.tsv is read; free some space and start again"
+    for error in (pl.exceptions.ComputeError("No space left on device (os error 28)"), OSError(28, "No space left")):
+        with pytest.raises(UserError, match=said), delimited.readable(write(tmp_path, b"x")):
+            raise error
 
 
 def test_scratch_is_gone_at_the_end(tmp_path):
