@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("item_knn", "knn.item_knn", "ItemKNN", "1_knn_baseline"),
     Entry("hybrid_knn", "knn.hybrid_knn", "HybridKNN", "1_knn_baseline"),
     Entry("als", "linear.als", "ALS", "2_als"),
+    Entry("ials", "linear.ials", "IALS", "2_als"),
     Entry("ease", "linear.ease", "EASE", "2_als"),
     Entry("ensemble", "ensemble", "Ensemble", "2_als"),
     Entry("forest", "two_stage.forest", "Forest", "3_random_forest_rank"),

@@ -25,7 +25,7 @@ BY_POPULARITY = "popularity"
 """The only part of an item to which nothing in the history adds."""
 CHEAP = (
     *("random", "popularity", "trending", "content_knn", "tag_knn", "user_knn", "item_knn"),
-    *("als", "ease", "ensemble", "sasrec", "two_tower"),
+    *("als", "ials", "ease", "ensemble", "sasrec", "two_tower"),
 )
 """Models whose explanations take a few milliseconds, so that they stand beside every list."""
 
@@ -181,6 +181,7 @@ BASIS = {
     "user_knn": "votes of the most similar people who have it, shared among the items in common with them",
     "hybrid_knn": MIXED,
     "als": "what each item of the history adds to the predicted preference (Hu et al. 2008, section 5)",
+    "ials": "what each item of the history adds to the predicted preference (Hu et al. 2008, section 5)",
     "ease": "what each item of the history adds to the score, its weight in B (Steck 2019)",
     "ensemble": MIXED,
     "forest": "features that move the score most on the way down the trees (Saabas 2014)",
@@ -207,6 +208,7 @@ SIMILARITY: dict[str, str] = {
     "item_knn": "listeners in common, as a cosine that trusts few of them less",
     "hybrid_knn": _OF_PARTS.format("similarity by listeners, tags and sound, weighed as in the lists"),
     "als": "cosine of the items' factors, which were learned from who listens to what",
+    "ials": "cosine of the items' factors, which were learned from who listens to what and from tags",
     "ease": "what a listener of the one says for the other, its weight in B (Steck 2019)",
     "ensemble": _OF_PARTS.format("similarity by als, tags and sound, weighed as for long histories"),
     "sasrec": "cosine of the items' vectors, which were learned from sequences",
