@@ -1,4 +1,4 @@
-"""Stage 2: matrix factorisation. ALS, its linear rival EASE, and an ensemble weighted by how much is known of the user.
+"""Stage 2: matrix factorisation. ALS, iALS, their linear rival EASE, and an ensemble weighted by length of history.
 
 Besides the lists it writes an index of similar items, and figures of how well the scores tell held-out items apart:
 
@@ -20,12 +20,12 @@ from common.reporting.stage_summary import summarise
 from common.reporting.stages.als import draw_scores, draw_settings, draw_training, index_similar_items
 
 STAGE = "2_als"
-MODELS = models_of(STAGE)  # als, ease, ensemble
+MODELS = models_of(STAGE)  # als, ials, ease, ensemble
 
 
 @dataclass(frozen=True)
 class Settings(ModelSettings):
-    """Stage 2: ALS, EASE and the adaptive ensemble on one data set and protocol."""
+    """Stage 2: ALS, iALS, EASE and the adaptive ensemble on one data set and protocol."""
 
     models: tuple[str, ...] = tuple(model.name for model in MODELS)
     """Which models to run."""
