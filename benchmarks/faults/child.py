@@ -39,6 +39,7 @@ def watch(log: Path, number: int, sent: int, delay: float) -> None:
 def main(words: list[str]) -> None:
     """Watch, then run the script as Python would."""
     log, number, sent, delay, script, *flags = words
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
     watch(Path(log), int(number), signal.Signals[sent], float(delay))
     sys.argv = [script, *flags]
     sys.path.insert(0, str(Path(script).resolve().parent))
