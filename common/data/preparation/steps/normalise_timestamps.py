@@ -117,7 +117,7 @@ def find_cut(events: "pl.LazyFrame", settings: PreparationSettings) -> Cut:
         valid_from = test_from - gap - round(settings.valid_days * DAY)
     else:
         rows = rows_of(events)
-        places = [int(settings.train_share * rows), int((settings.train_share + settings.valid_share) * rows)]
+        places = [int(settings.train_share * rows), int(round(settings.train_share + settings.valid_share, 9) * rows)]
         valid_from, test_from = (_nth_second(events, place) for place in places)
     return Cut(valid_from - gap, valid_from, test_from - gap, test_from)
 
