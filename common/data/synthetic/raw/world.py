@@ -41,7 +41,7 @@ SLOTS = 0.54
 """Slots of a user's list of favourites, per event; an event plays one of them, mostly an early one."""
 PERSON, HASTY, STEADY, IMPOSSIBLE = 0, 1, 2, 3
 """Kinds of users."""
-ODD_SHARE, MOST_ODD = 1e-4, 0.6
+ODD_SHARE, MOST_ODD = 1e-4, 0.45
 """Share of the users that are of each other kind, at least one; all are active before this share of the time."""
 ODD_EVENTS = {HASTY: 3_000, STEADY: 600, IMPOSSIBLE: 20}
 ODD_GAP = {HASTY: 25, STEADY: 3_600, IMPOSSIBLE: 2 * 86_400}
@@ -161,7 +161,7 @@ def build_world(settings: RawLogSettings) -> World:
         counts=counts,
         start=ORIGIN + begin,
         gap=gap,
-        slots=np.maximum(1, (SLOTS * counts).astype(np.int64)),
+        slots=np.where(kind == IMPOSSIBLE, 1, np.maximum(1, (SLOTS * counts).astype(np.int64))),
         scene=rng.integers(0, SCENES, users),
         kind=kind,
         label=rng.permutation(users),
