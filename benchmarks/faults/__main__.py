@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults import damage, kills, likes, saves
-from benchmarks.faults.notebook import Notebook
+from benchmarks.notebook import Notebook
 from common.experiments.flags import command, parse_flags
 from common.reporting.markdown_blocks import fill_page, read_page
 from common.utils.errors import UserError, unknown_name, whole_number

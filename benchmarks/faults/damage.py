@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.faults.compare import content_of
 from benchmarks.faults.kills import DATA
-from benchmarks.faults.notebook import Notebook
+from benchmarks.notebook import Notebook
 from common.__main__ import main as command
 from common.experiments.stored import run_files
 from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults.compare import differences, leftovers
-from benchmarks.faults.notebook import Notebook
+from benchmarks.notebook import Notebook
 from common.utils.environment import ONE_THREAD
 from common.utils.errors import UserError
 from common.utils.io import ROOT

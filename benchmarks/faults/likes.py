@@ -8,7 +8,7 @@ import time
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from benchmarks.faults.notebook import Notebook
+from benchmarks.notebook import Notebook
 from common.serving.store.store import Store
 
 WRITERS = 8

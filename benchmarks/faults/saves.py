@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.faults.kills import DATA
-from benchmarks.faults.notebook import Notebook
+from benchmarks.notebook import Notebook
 from common.data.dataset import load_dataset
 from common.data.synthetic.generator import SyntheticSettings
 from common.evaluation.task import Task

@@ -1,0 +1,123 @@
+"""From generated raw logs to measured recommendations, at any size: tables and a figure for docs/scale.md.
+
+`python -m benchmarks.scale --events 20000000` from the root of the repository; docs/scale.md says what each part does.
+What was measured is kept in a file, so that the same command goes on after a stop.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.notebook import Notebook
+from benchmarks.scale import aggregation, logs, models, tables
+from benchmarks.scale.child import OverTimeError
+from benchmarks.scale.sizes import BYTES, Size
+from common.experiments.flags import command, parse_flags
+from common.reporting.markdown_blocks import fill, read_page
+from common.utils import memory
+from common.utils.errors import UserError, check_known, whole_number
+from common.utils.io import ROOT, write_text
+
+PARTS = ("generate", "prepare", "aggregate", "split", "popularity", "als", "index", "lists")
+FIGURE = ROOT / "docs" / "figures" / "scale.png"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Measure the way from raw logs to recommendations at one size."""
+
+    events: int = 20_000_000
+    """Raw events."""
+    format: str = "parquet"
+    """parquet, csv.gz or jsonl."""
+    parts: tuple[str, ...] = PARTS
+    """generate, prepare, aggregate, split, popularity, als, index, lists."""
+    memory: str = "auto"
+    """What a process may take, such as 6GB."""
+    runs: int = 5
+    """Turns of every contestant."""
+    minutes: int = 45
+    """After so many minutes nothing more is begun; the same command goes on."""
+    folder: Path = ROOT / "outputs" / "scale"
+    """Folder for everything that is made."""
+    page: Path | None = None
+    """Markdown page whose blocks <!-- scale ... --> receive the tables; docs/figures/scale.png is drawn, too."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        whole_number("--events", self.events, least=10_000)
+        for name in ("runs", "minutes"):
+            whole_number(f"--{name}", getattr(self, name))
+        check_known("format", BYTES, self.format)
+        check_known("part", PARTS, *self.parts)
+        memory.use(self.memory)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure the parts that are asked for and not noted yet; print all tables."""
+    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    settings.check()
+    page = read_page(settings.page) if settings.page else ""
+    size = Size(settings.events, settings.format, settings.folder, settings.memory)
+    notebook = Notebook(settings.folder / "findings.jsonl")
+    measure(settings, size, notebook)
+    made = tables.blocks(notebook)
+    for marker, table in made.items():
+        print(f"\n{marker}\n\n{table}", flush=True)
+    if settings.page:
+        write_page(settings.page, page, made)
+        if tables.draw(notebook, FIGURE):
+            print(f"{FIGURE} drawn", flush=True)
+
+
+def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
+    """The parts in their order, until the time is over."""
+    deadline = time.monotonic() + 60 * settings.minutes
+    parts: dict[str, Callable[[], None]] = {
+        "generate": lambda: logs.generate(size, notebook),
+        "prepare": lambda: logs.prepare(size, notebook, deadline),
+        "aggregate": lambda: aggregation.aggregate(size, notebook, settings.runs, deadline),
+    }
+    todo = tuple(part for part in PARTS if part in settings.parts and not is_done(part, size, notebook, settings.runs))
+    if todo:
+        size.check_disk(todo)
+    for part in todo:
+        started = time.monotonic()
+        try:
+            if started > deadline:
+                raise OverTimeError
+            parts.get(part, lambda part=part: models.follow(size, notebook, part, settings.runs, deadline))()
+        except OverTimeError:
+            print(f"{settings.minutes} minutes are over during {part}; the same command goes on there", flush=True)
+            return
+        print(f"{part} of {size.name}: done in {time.monotonic() - started:,.0f} s", flush=True)
+
+
+def is_done(part: str, size: Size, notebook: Notebook, runs: int) -> bool:
+    """Whether a part is noted: of contests, every turn."""
+    if part == "aggregate":
+        turns = [row for row in notebook.of("aggregate") if row["events"] == size.events]
+        whole = [row for row in turns if row["name"].endswith(f" {runs - 1}")]
+        return len(whole) >= 3 + (size.events <= aggregation.MOST_OF_PANDAS)
+    if part == "als":
+        return notebook.has("als", size.name) and notebook.findings["als", size.name]["runs"] >= runs
+    if part == "lists":
+        return notebook.has("lists", size.name) and notebook.has("faiss", size.name)
+    return notebook.has(part, size.name)
+
+
+def write_page(path: Path, page: str, made: dict[str, str]) -> None:
+    """Fill the blocks of a page; raise a UserError where it has none of them."""
+    known = [marker for marker in made if f"<!-- {marker} -->" in page]
+    if not known:
+        raise UserError(f"{path} has no line <!-- scale steps --> or another of these blocks; add one to fill")
+    for marker in known:
+        page = fill(page, marker, made[marker])
+    write_text(path, page)
+
+
+if __name__ == "__main__":
+    main()

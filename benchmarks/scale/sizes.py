@@ -1,0 +1,79 @@
+"""One size of the benchmark: how many events, in which format, and where everything of it lies."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.utils.errors import UserError
+from common.utils.memory import readable
+
+BYTES = {"parquet": 16, "csv.gz": 40, "jsonl": 215}
+"""Bytes of a raw event, with some to spare."""
+PREPARED_BYTES, EVENT_BYTES, PAIR_BYTES = 45, 40, 6
+"""Bytes of an event in the tables between the steps and the data set, in the aggregation's files with all that the
+contestants write, and of models and lists."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of the benchmark."""
+
+    events: int
+    format: str
+    folder: Path
+    memory: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """Its name in the notebook."""
+        return f"{self.events} {self.format}"
+
+    @property
+    def place(self) -> Path:
+        """The folder of this size."""
+        return self.folder / self.name.replace(" ", "-")
+
+    @property
+    def raw(self) -> Path:
+        """The raw files; their ledger lies beside them."""
+        return self.place / "raw"
+
+    @property
+    def prepared(self) -> Path:
+        """The data set that the ten steps make."""
+        return self.place / "prepared"
+
+    @property
+    def log(self) -> dict[str, Any]:
+        """The settings of the generated log."""
+        return {"events": self.events, "format": self.format}
+
+    def needed(self, parts: tuple[str, ...]) -> int:
+        """Bytes on disk that some parts need at most, what is there already included."""
+        per_event = {"generate": BYTES[self.format], "prepare": PREPARED_BYTES, "aggregate": EVENT_BYTES}
+        found = sum(size for part, size in per_event.items() if part in parts)
+        if set(parts) - {"aggregate"}:
+            found = max(found, BYTES[self.format]) + PAIR_BYTES
+        return self.events * found
+
+    def check_disk(self, parts: tuple[str, ...]) -> None:
+        """Raise a UserError where the disk is too small for some parts."""
+        existing = next(folder for folder in (self.place, *self.place.parents) if folder.exists())
+        needed, free = self.needed(parts) - size_of(self.place), shutil.disk_usage(existing).free
+        if needed > free:
+            raise UserError(
+                f"--events {self.events} needs about {readable(needed)} more below {self.place}, and {readable(free)} "
+                "are free; free some space, choose another --folder or give fewer --events"
+            )
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder; files that vanish meanwhile count as gone."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            continue
+    return total
