@@ -6,14 +6,15 @@ from typing import Any
 
 
 class Notebook:
-    """Findings by part and name."""
+    """Findings by part and name. A line that a kill has cut off counts as never written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        found = [json.loads(line) for line in lines if line.endswith("}")]
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        found = [row for line in text.splitlines() if (row := _row(line))]
         self.findings: dict[tuple[str, str], dict[str, Any]] = {(row["part"], row["name"]): row for row in found}
+        self._cut_off = bool(text) and not text.endswith("\n")
 
     def has(self, part: str, name: str) -> bool:
         """Whether something was measured already."""
@@ -23,8 +24,17 @@ class Notebook:
         """Keep a finding."""
         self.findings[part, name] = {"part": part, "name": name, **values}
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self.findings[part, name]) + "\n")
+            file.write("\n" * self._cut_off + json.dumps(self.findings[part, name]) + "\n")
+        self._cut_off = False
 
     def of(self, part: str) -> list[dict[str, Any]]:
         """All findings of a part."""
         return [row for (of, _), row in self.findings.items() if of == part]
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return found

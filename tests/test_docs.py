@@ -97,8 +97,9 @@ def complaint_about(words: list[str]) -> str | None:
             return f"there is no {name}"
         module = sys.modules[stage(name).__module__]
     else:
+        is_package = (ROOT / name.replace(".", "/") / "__main__.py").exists()
         try:
-            module = importlib.import_module(name)
+            module = importlib.import_module(f"{name}.__main__" if is_package else name)
         except ModuleNotFoundError as missing:
             return str(missing)
     return flags_complaint(module, flags)
@@ -162,6 +163,7 @@ def test_every_command_of_a_page_exists_with_its_flags(page):
         ("python -m common audits", "audits"),
         ("python -m common compare --part", "--part"),
         ("python -m benchmarks.als_speed --size 3", "--size"),
+        ("python -m benchmarks.scale --event 3", "--event"),
     ],
 )
 def test_a_wrong_command_would_be_found(command, said):

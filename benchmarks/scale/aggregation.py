@@ -12,6 +12,7 @@ from benchmarks.scale.child import OverTimeError, measured
 from benchmarks.scale.sizes import Size
 from common.data.synthetic.raw.draws import events_of, plays_of, user_chunks
 from common.data.synthetic.raw.world import RawLogSettings, build_world
+from common.utils.errors import UserError
 from common.utils.io import atomic
 
 DUCKDB_MEMORY = "4GB"
@@ -127,10 +128,20 @@ def aggregate(size: Size, notebook: Notebook, runs: int, deadline: float) -> Non
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
             took = measured(f"aggregation.{function}", out, events=events, out=out, facts=facts, **more)
-            found = measured("aggregation.check", out=out) if turn == 0 else {}
-            sums = {key: found[key] for key in ("rows", "plays", "first", "last") if found}
+            sums = _sums(size, notebook, label, out) if turn == 0 else {}
             shutil.rmtree(out)
             notebook.note("aggregate", name, events=size.events, who=label, **took, sums=sums)
+
+
+def _sums(size: Size, notebook: Notebook, label: str, out: Path) -> dict[str, int]:
+    """What came out. Raises a UserError where somebody else found something else."""
+    found = measured("aggregation.check", out=out)
+    sums = {key: found[key] for key in ("rows", "plays", "first", "last")}
+    for row in notebook.of("aggregate"):
+        if row["events"] == size.events and row["sums"] and row["sums"] != sums:
+            said = [" ".join(f"{key} {value}" for key, value in of.items()) for of in (sums, row["sums"])]
+            raise UserError(f"{label} found {said[0]} and {row['who']} {said[1]}; one of them is wrong")
+    return sums
 
 
 def _facts(size: Size, notebook: Notebook, events: Path) -> dict[str, int]:
