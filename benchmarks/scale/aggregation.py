@@ -69,7 +69,7 @@ def ours(events: str, out: str, memory: str, facts: dict[str, int]) -> dict[str,
     work.write_buckets("events", work.scan("raw").with_columns(bucket))
     work.tables["events"] = work.fresh / "events"
     for name, some in work.buckets("events"):
-        work.write("pairs", aggregate(some.collect(), facts["items"]), name)
+        work.write("pairs", aggregate(some.collect(), facts["items"])[0], name)
     return {"buckets": buckets}
 
 

@@ -23,13 +23,13 @@ from common.data.synthetic.raw.world import RawLogSettings
     ids=lambda settings: f"{settings.events}-{settings.format}{'' if settings.track_ids else '-names'}",
 )
 def test_every_step_finds_what_was_planted(tmp_path, settings, monkeypatch):
-    monkeypatch.setattr(canonical_ids, "bucket_count", lambda events, memory: 7)
+    monkeypatch.setattr(canonical_ids, "bucket_count", lambda events, memory: 3)
     ledger = generate_logs(settings, tmp_path / "raw")
     found = prepare([tmp_path / "raw"], tmp_path / "out")
     compared, wrong = compare_steps(ledger, found["steps"])
     assert wrong == []
     assert compared >= 45
-    assert found["steps"][3]["notes"]["buckets"] == 7
+    assert found["steps"][3]["notes"]["buckets"] == 3
     for part, planted in ledger["aggregate_interactions"].items():
         indices = np.load(tmp_path / "out" / "matrices" / part / "indices.npy")
         assert len(indices) == planted["new_pairs"] > 0
