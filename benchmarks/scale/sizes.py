@@ -10,7 +10,7 @@ from common.utils.memory import readable
 
 BYTES = {"parquet": 16, "csv.gz": 40, "jsonl": 215}
 """Bytes of a raw event, with some to spare."""
-PREPARED_BYTES, EVENT_BYTES, PAIR_BYTES = 45, 40, 6
+PREPARED_BYTES, EVENT_BYTES, PAIR_BYTES = 55, 40, 6
 """Bytes of an event in the tables between the steps and the data set, in the aggregation's files with all that the
 contestants write, and of models and lists."""
 

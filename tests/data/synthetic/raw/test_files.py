@@ -41,7 +41,8 @@ def test_formats_hold_the_same_rows(tmp_path, form, monkeypatch):
             assert (parquet["plays"].isna().sum() == 0) & (other["plays"].isna().sum() > 0)
         else:
             names += ["user_id", "track_id", "track_name", "time", "plays"]
-        pd.testing.assert_frame_equal(*(frame[names].astype(object).fillna("") for frame in (parquet, other)))
+        left, right = (frame[names].astype(object).fillna("") for frame in (parquet, other))
+        pd.testing.assert_frame_equal(left, right)
 
 
 def test_times_of_files_differ_in_form(tmp_path):

@@ -57,8 +57,8 @@ def odd_users(once: pd.DataFrame) -> pd.DataFrame:
     gaps = train.sort_values(["user_id", "time"]).groupby("user_id")["time"].diff().dropna()
     per_user = gaps.groupby(train["user_id"]).agg(lambda gap: gap.value_counts().iloc[0] / len(gap))
     steady = per_user[(per_user >= 0.95) & (train.groupby("user_id").size() >= 500)].index
-    often = train.groupby(PAIR)["plays"].sum()
-    often = often[often > 20_000].index.get_level_values(0)
+    of_track = train.groupby(PAIR)["plays"].sum()
+    often = of_track[of_track > 20_000].index.get_level_values(0)
     events = once.groupby("user_id").size()
     rules = {"events_per_day": busy, "steady": steady, "one_track": often}
     found = [(user, rule, events[user]) for rule, users in rules.items() for user in set(users)]
@@ -125,7 +125,7 @@ def test_versions_of_works(made, valid):
 def test_users_who_are_no_persons(made, valid):
     odd = odd_users(valid.drop_duplicates(["user_id", "track_id", "time"]))
     by_rule = odd.groupby("rule")["events"].agg(users="size", events="sum")
-    assert made[0]["filter_bots"] == by_rule.to_dict("index")
+    assert made[0]["filter_bots"] == pd.DataFrame(by_rule).to_dict("index")
     assert len(by_rule) == 3
 
 
