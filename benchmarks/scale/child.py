@@ -1,10 +1,12 @@
 """A piece of work in a process of its own, so that its CPU seconds and its memory are its own."""
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +22,8 @@ MODULES = ("logs", "aggregation", "models")
 POLL = 2.0
 """Seconds between two looks at the disk."""
 ANSWER = "answer: "
+PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 class OverTimeError(Exception):
@@ -81,8 +85,15 @@ def cpu_seconds() -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
+def _end_with_parent() -> None:
+    """Let the system kill this process when its parent is killed, so that no work goes on that nobody waits for."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
 def main() -> None:
     """Run the function that the first word names, with the arguments of the second."""
+    _end_with_parent()
     module, name = sys.argv[1].split(".")
     if module not in MODULES:
         raise SystemExit(f"no module {module}")

@@ -8,11 +8,12 @@ from typing import Any
 from common.utils.errors import UserError
 from common.utils.memory import readable
 
-BYTES = {"parquet": 16, "csv.gz": 40, "jsonl": 215}
-"""Bytes of a raw event, with some to spare."""
-PREPARED_BYTES, EVENT_BYTES, PAIR_BYTES = 55, 40, 6
-"""Bytes of an event in the tables between the steps and the data set, in the aggregation's files with all that the
-contestants write, and of models and lists."""
+BYTES = {"parquet": 24, "csv.gz": 40, "jsonl": 215}
+"""Bytes of a raw event at most; large logs are less compressible."""
+PREPARED_BYTES = {"parquet": 72, "csv.gz": 100, "jsonl": 100}
+"""Bytes of an event in the tables between the steps and in the data set, at most."""
+EVENT_BYTES, PAIR_BYTES = 40, 6
+"""Bytes of an event in the files of the aggregation with all that a contestant writes, and in models and lists."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Size:
 
     def needed(self, parts: tuple[str, ...]) -> int:
         """Bytes on disk that some parts need at most, what is there already included."""
-        per_event = {"generate": BYTES[self.format], "prepare": PREPARED_BYTES, "aggregate": EVENT_BYTES}
+        per_event = {"generate": BYTES[self.format], "prepare": PREPARED_BYTES[self.format], "aggregate": EVENT_BYTES}
         found = sum(size for part, size in per_event.items() if part in parts)
-        if set(parts) - {"aggregate"}:
-            found = max(found, BYTES[self.format]) + PAIR_BYTES
+        if "generate" not in parts and "prepare" in parts:
+            found += BYTES[self.format]
+        if set(parts) - per_event.keys():
+            found += PAIR_BYTES
         return self.events * found
 
     def check_disk(self, parts: tuple[str, ...]) -> None:

@@ -2,7 +2,13 @@
 
 import importlib
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +18,7 @@ from benchmarks.scale import aggregation, child, logs, models, tables
 from benchmarks.scale.child import OverTimeError, measured
 from benchmarks.scale.sizes import Size, size_of
 from common.utils.errors import UserError
+from common.utils.io import ROOT
 
 EVENTS = 10_000
 
@@ -74,6 +81,42 @@ def test_a_look_that_says_stop_ends_the_process(monkeypatch):
     with pytest.raises(OverTimeError):
         measured("logs.write_ledger", None, look, folder="nowhere", log={"events": 10**9})
     assert time.monotonic() - started < 5
+
+
+KILLED = """
+from benchmarks.scale import child
+child.POLL = 0.05
+def look():
+    print("running", flush=True)
+child.measured("logs.write_ledger", None, look, folder="nowhere", log={"events": 1_000_000_000})
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_benchmark_that_is_killed_leaves_no_work_behind():
+    pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    with subprocess.Popen([sys.executable, "-c", KILLED], **pipe) as parent:
+        assert parent.stdout
+        while not (children := Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()):
+            assert parent.stdout.readline()
+        while b"benchmarks.scale.child" not in Path(f"/proc/{children[0]}/cmdline").read_bytes():
+            assert parent.stdout.readline()
+        for _ in range(10):  # it takes a moment until it has said that it wants to end
+            assert parent.stdout.readline()
+        parent.kill()
+    for _ in range(100):
+        if not is_alive(children[0]):
+            return
+        time.sleep(0.05)
+    os.kill(int(children[0]), signal.SIGKILL)
+    pytest.fail("the work goes on")
+
+
+def is_alive(process: str) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
 
 
 def test_generation_is_noted_once_and_made_anew_where_files_are_gone(size, notebook, in_process):
