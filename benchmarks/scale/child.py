@@ -42,7 +42,7 @@ def measured(
     started, most = time.monotonic(), 0
     given = json.dumps(arguments, default=str)
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scale.child", function, given],
+        [sys.executable, "-m", "benchmarks.scale.child", function, given, str(os.getpid())],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
@@ -85,15 +85,17 @@ def cpu_seconds() -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Let the system kill this process when its parent is killed, so that no work goes on that nobody waits for."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before
+        raise SystemExit(1)
 
 
 def main() -> None:
     """Run the function that the first word names, with the arguments of the second."""
-    _end_with_parent()
+    _end_with(int(sys.argv[3]))
     module, name = sys.argv[1].split(".")
     if module not in MODULES:
         raise SystemExit(f"no module {module}")

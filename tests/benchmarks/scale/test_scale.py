@@ -99,12 +99,8 @@ def test_a_benchmark_that_is_killed_leaves_no_work_behind():
         assert parent.stdout
         while not (children := Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()):
             assert parent.stdout.readline()
-        while b"benchmarks.scale.child" not in Path(f"/proc/{children[0]}/cmdline").read_bytes():
-            assert parent.stdout.readline()
-        for _ in range(10):  # it takes a moment until it has said that it wants to end
-            assert parent.stdout.readline()
         parent.kill()
-    for _ in range(100):
+    for _ in range(600):
         if not is_alive(children[0]):
             return
         time.sleep(0.05)
