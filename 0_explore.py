@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.data.dataset import load_dataset
 from common.data.quality import quality_report
 from common.experiments import tracking
 from common.experiments.flags import command, parse
@@ -35,14 +34,14 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     folder = settings.output_dir / data.name / "explore"
     with log_file(folder / "log.txt"):
         statistics = describe(data)
         print_statistics(statistics)
         statistics["splits"] = describe_splits(data, settings.split_seed)
         print_splits(statistics["splits"])
-        statistics["quality"] = quality_report(data.tables)
+        statistics["quality"] = quality_report(data.shown)
         print_quality(statistics["quality"])
         write_json(folder / "statistics.json", statistics)
         figures = draw_dataset(data, statistics, folder / "figures")

@@ -16,7 +16,6 @@ from typing import Annotated
 
 import tyro
 
-from common.data.dataset import load_dataset
 from common.data.reading.table import REFUSE, SUFFIXES
 from common.experiments.flags import command, parse
 from common.experiments.run import INDEX, Run
@@ -59,7 +58,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Load, look up, write."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     run = Run(settings.run)
     config = run.config()
     if config.get("dataset") != data.name:

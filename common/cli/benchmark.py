@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import pandas as pd
 from tqdm import tqdm
 
-from common.data.dataset import Dataset, load_dataset
+from common.data.dataset import Dataset
 from common.data.sources.registry import LASTFM
 from common.experiments.flags import command, flags_of, parse
 from common.experiments.presets import known_presets, preset_values
@@ -86,7 +86,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is missing and write what pages show."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     planned = [job for protocol in settings.protocols for job in planned_jobs(data, protocol, settings)]
     missing = sorted((job for job in planned if not is_done(job, data, settings)), key=lambda job: job.turn)
     if settings.published:
@@ -110,7 +110,8 @@ def planned_jobs(data: Dataset, protocol: str, settings: Settings) -> Iterator[J
     """The runs of the chosen models on a protocol of these data, on presets that they have."""
     known = known_presets(data.presets)
     train = load_train_view(data, folder_name(protocol, settings.split_seed), "select")
-    return (job for job in jobs(protocol, "timestamp" in train.interactions, settings.models) if job.preset in known)
+    has_times = train.histories.timestamps is not None
+    return (job for job in jobs(protocol, has_times, settings.models) if job.preset in known)
 
 
 def is_done(job: Job, data: Dataset, settings: Settings) -> bool:
@@ -208,7 +209,7 @@ def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[
 
 def data_flags(settings: Settings) -> list[str]:
     """The flags that say which data, and where."""
-    names = ("dataset", "split_seed", "wandb", "data_dir", "output_dir", "synthetic")
+    names = ("dataset", "split_seed", "test_users", "wandb", "data_dir", "output_dir", "synthetic")
     shared = max(memory.LEAST, memory.limit() // (settings.workers or threads()))
     return [*flags_of(settings, names), "--no-download", "--memory", f"{shared // 10**6}MB"]
 

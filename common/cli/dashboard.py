@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.data.dataset import load_dataset
 from common.evaluation.registry import axis, label, labels, title
 from common.experiments import tracking
 from common.experiments.flags import command, parse
@@ -61,7 +60,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Build the workspace and save it as a new view."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     try:
         entity = settings.entity or os.environ.get("WANDB_ENTITY") or default_entity()
         saved = workspace(entity, data.name, settings.protocol, settings.split_seed).save_as_new_view()

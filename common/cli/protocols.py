@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.data.dataset import load_dataset
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.splits.protocols import PROTOCOLS
@@ -33,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Try each protocol; exit code 0, whichever of them can be drawn."""
     settings = parse(Settings, argv)
     log_to(sys.stderr)  # stdout: names alone
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     for protocol in settings.protocols:
         try:
             load_split(data, folder_name(protocol, settings.split_seed))

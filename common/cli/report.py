@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.data.dataset import load_dataset
 from common.experiments.flags import command, parse
 from common.experiments.outputs import no_results, runs_in
 from common.experiments.settings import DataSettings
@@ -31,7 +30,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Rebuild, print and insert the leaderboards of every protocol that has results."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     page = read_page(settings.readme) if settings.readme else ""
     folder = settings.output_dir / data.name
     splits = [folder_name(protocol, settings.split_seed) for protocol in PROTOCOLS]

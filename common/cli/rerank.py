@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from common.data.dataset import load_dataset
 from common.experiments.flags import command, parse
 from common.experiments.outputs import Outputs
 from common.experiments.settings import DataSettings
@@ -84,7 +83,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose on validation, write each method's run, print the leaderboard."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     protocol = settings.protocol
     if protocol in PROTOCOLS:
         protocol = folder_name(protocol, settings.split_seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.data.dataset import Dataset, load_dataset
+from common.data.dataset import Dataset
 from common.evaluation.registry import label
 from common.evaluation.sensitivity.tables import PanelResults, agreement, means_table
 from common.evaluation.sensitivity.variants import K, Panel, VariantRanks
@@ -56,7 +56,7 @@ class Settings(DataSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate, print, draw, and fill a page if one is named."""
     settings = parse(Settings, argv)
-    data = load_dataset(settings.dataset, settings.data_dir, settings.synthetic, settings.missing)
+    data = settings.load_data()
     page = read_page(settings.page) if settings.page else ""
     if settings.page and not any(f"<!-- xray-{kind} {data.name} -->" in page for kind in BLOCKS):
         raise UserError(f"--page {settings.page} has no line <!-- xray-judges {data.name} -->; add one to fill")

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
+from common.data.matrix_files import MATRIX, MatrixFiles, is_matrix_folder, read_matrix_manifest
 from common.data.reading.table import REFUSE
 from common.data.sources.large_logs.out_of_core import is_prepared
 from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of
@@ -18,6 +19,8 @@ from common.data.tables import Tables
 from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet
 from common.utils.manifests import entries
 
+MOST_SHOWN = 5_000_000
+"""Of more pairs in matrices, figures show those of some users, about so many."""
 log = logging.getLogger(__name__)
 
 
@@ -28,12 +31,31 @@ class Dataset:
     name: str
     folder: Path
     manifest: dict[str, Any]
+    test_users: int | None = None
+    """At most so many users are evaluated in a folder of matrix form; None: as its split was drawn before."""
+
+    @cached_property
+    def matrix(self) -> MatrixFiles | None:
+        """The arrays of a folder of matrix form, None for tables."""
+        return MatrixFiles(self.folder, self.manifest) if self.manifest.get("form") == MATRIX else None
 
     @cached_property
     def tables(self) -> Tables:
-        """The prepared tables; one that the source lacks is None."""
+        """The prepared tables; one that the source lacks is None. Refused for matrices too large for tables."""
+        if self.matrix is not None:
+            return self.matrix.tables()
         frames: dict[str, Any] = {name: read_parquet(self.folder / f"{name}.parquet") for name in self.manifest["rows"]}
         return Tables(**frames)
+
+    @cached_property
+    def shown(self) -> Tables:
+        """The tables, of a large folder of matrix form those of some users: what figures are drawn from."""
+        if self.matrix is None:
+            return self.tables
+        some = self.matrix.some_users(MOST_SHOWN)
+        if len(some) < len(self.matrix.users):
+            log.info("figures are of %s of %s users, drawn at random", f"{len(some):,}", f"{len(self.matrix.users):,}")
+        return self.matrix.tables(some)
 
     @cached_property
     def predefined(self) -> dict[str, pd.DataFrame]:
@@ -64,21 +86,24 @@ def load_dataset(
     data_dir: Path | str = ROOT / "data",
     synthetic: SyntheticSettings | None = None,
     missing: str | None = None,
+    test_users: int | None = None,
 ) -> Dataset:
     """The prepared data set, made first where it is missing or damaged, or where its source has changed.
 
     name: `lastfm-2k` or another of `sources.registry`, `synthetic`, a folder of one's own, or `auto`: `lastfm-2k` where
     its files are, else `synthetic`.
     synthetic: size and seed of the generated data. missing: what becomes of rows of a folder that lack an id: `refuse`,
-    `drop` or `keep`; None: as the tables were prepared before, else `refuse`. Raises UserError naming what is wrong
-    with the source.
+    `drop` or `keep`; None: as the tables were prepared before, else `refuse`. test_users: of a folder of matrix form at
+    most so many users are evaluated. Raises UserError naming what is wrong with the source.
     """
     synthetic, data_dir = synthetic or SyntheticSettings(), Path(data_dir)
     kind = choose_dataset(name, data_dir) if name == "auto" else name
     name = resolve_name(kind, data_dir, synthetic)
-    folder = data_dir / name
+    folder = folder_of(kind, data_dir, synthetic)
     if kind in SOURCES and (prepare := SOURCES[kind].prepare) and not is_prepared(folder):
         prepare(data_dir, folder)
+    if is_matrix_folder(folder):
+        return Dataset(name, folder, read_matrix_manifest(folder), test_users)
     manifest = read_manifest(folder)
     missing = missing_of(kind, folder, missing)
     source = source_of(kind, synthetic, missing)
@@ -92,6 +117,12 @@ def load_dataset(
     for repair in data.manifest["repairs"]:
         log.info("repaired in %s, %s rows: %s", repair["table"], f"{repair['rows']:,}", repair["what"])
     return data
+
+
+def folder_of(kind: str, data_dir: Path, synthetic: SyntheticSettings | None = None) -> Path:
+    """The folder of the prepared files: below `data_dir`, but for a folder of matrix form, which is one itself."""
+    own = kind not in ("auto", *SOURCES, SYNTHETIC) and is_matrix_folder(Path(kind))
+    return Path(kind) if own else data_dir / resolve_name(kind, data_dir, synthetic)
 
 
 def missing_of(kind: str, folder: Path, missing: str | None) -> str:

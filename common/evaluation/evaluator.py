@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from common.evaluation import metrics
-from common.evaluation.metric_suite import MetricSuite, hits_from_ranks
+from common.evaluation.metric_suite import MetricSuite, accuracy_with_repeats, hits_from_ranks
 from common.evaluation.play_counts import mean_plays, plays_metrics
 from common.evaluation.ranking import Ranking, rank
 from common.evaluation.recommendations import Evaluation, ranking_of, recommendations_table, targets_table
@@ -45,7 +45,19 @@ class Evaluator:
         ranking = self.rank(model)
         spent = 1000 * (time.perf_counter() - start) / len(ranking.items)
         evaluation = self.evaluate_ranking(ranking, self.predict_plays(model))
+        evaluation.metrics.update(self._with_repeats(model))
         return replace(evaluation, costs={"recommend_ms_per_user": spent})
+
+    def _with_repeats(self, model: Recommender) -> dict[str, float]:
+        """`<metric>_<k>_repeats`: how well what is played next is found, what the user had before included.
+
+        Nothing is masked then. Empty where the data keep no repeats.
+        """
+        whole, asked = copy(self), self.holdout.repeats
+        if asked is None:
+            return {}
+        whole.holdout = asked
+        return accuracy_with_repeats(asked, whole.rank(model).target_ranks)
 
     def rank(self, model: Recommender) -> Ranking:
         """Lists and ranks; users whom the train view lacks are scored through `fold_in`."""

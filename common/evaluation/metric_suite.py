@@ -3,7 +3,8 @@
 Keys: `<metric>_<k>` (`ndcg_10`); `_sampled99` where a held-out item is ranked among its own 99 negatives only;
 `_seen` and `_unseen` for the share of held-out pairs found whose item has, or has not, a visible listener, the latter
 split into `_unseen_content` and `_unseen_bare` for items with and without any visible tag, genre or sound;
-`_given<r>` for newcomers of whom r items are known; `_unseen_users` for users without visible history.
+`_given<r>` for newcomers of whom r items are known; `_unseen_users` for users without visible history; `_repeats`
+where the data keep repeats, for all that is played next, what the user had before included and not masked.
 """
 
 import numpy as np
@@ -18,11 +19,15 @@ from common.models.top_items import top_items
 from common.splits.histories import Histories
 from common.splits.holdout import Holdout
 from common.splits.train_view import TrainView
+from common.utils.arrays import blocks
+from common.utils.memory import block_bytes
 
 CUTOFFS = (5, 10, 20)
 DEEPEST = max(CUTOFFS)
 RETRIEVED = 100
 """Length of the list that a candidate generator hands on: recall alone is measured on it."""
+LISTED_BYTES = 8
+"""Memory that an item takes while it is looked up in a user's history."""
 MIXED = ("genre", "tag")
 """Spaces in which a list has a mix that is compared with the history's."""
 SEGMENTED = ("hr_10", "ndcg_10", "recall_20")
@@ -158,6 +163,20 @@ def accuracy(hits: np.ndarray, n_relevant: np.ndarray) -> dict[str, np.ndarray]:
     return columns
 
 
+def accuracy_with_repeats(holdout: Holdout, ranks: np.ndarray) -> dict[str, float]:
+    """Mean accuracy over users of ranks among all items, what a user had before not masked: `ndcg_10_repeats`, ...
+
+    `n_users_repeats` and `n_targets_repeats` count whom and what it is over, `n_targets_known` the targets that the
+    user had before.
+    """
+    hits, n_relevant = hits_from_ranks(holdout.target_rows, ranks, len(holdout.users), DEEPEST)
+    means = {f"{name}_repeats": float(values.mean()) for name, values in accuracy(hits, n_relevant).items()}
+    given, n_items = holdout.given, holdout.given.n_items
+    known = np.isin(holdout.target_rows * n_items + holdout.target_items, given.rows * n_items + given.items)
+    counts = {"n_users_repeats": len(holdout.users), "n_targets_repeats": len(ranks)}
+    return means | counts | {"n_targets_known": int(known.sum())}
+
+
 def described_items(train: TrainView) -> np.ndarray:
     """Whether an item has any visible tag, genre or sound, bool (n_items,)."""
     described = np.zeros(train.n_items, bool)
@@ -195,9 +214,16 @@ def popular_lists(popularity: np.ndarray, histories: Histories, places: np.ndarr
     head = order[0]
     place_in_head = np.full(len(popularity), -1)
     place_in_head[head] = np.arange(len(head))
+    lists = np.full((len(histories), depth), -1, np.int64)
+    for rows in blocks(np.full(len(histories), LISTED_BYTES * len(head)), block_bytes(), len(histories)):
+        lists[rows] = _first_free(histories.take(rows), head, place_in_head, depth)
+    return lists
+
+
+def _first_free(histories: Histories, head: np.ndarray, place_in_head: np.ndarray, depth: int) -> np.ndarray:
+    """The first `depth` items of a list outside each history, int64 (rows, depth), -1 where it ends early."""
     free = np.ones((len(histories), len(head)), bool)
-    rows = histories.rows
-    place = place_in_head[histories.items]
+    rows, place = histories.rows, place_in_head[histories.items]
     free[rows[place >= 0], place[place >= 0]] = False
     at = np.cumsum(free, axis=1, dtype=np.int32) - 1
     row, column = np.nonzero(free & (at < depth))

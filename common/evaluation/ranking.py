@@ -46,7 +46,7 @@ def rank(score: Callable[[np.ndarray], np.ndarray], holdout: Holdout, places: np
 
     def order(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, ...]:
         targets = slice(starts[rows[0]], starts[rows[-1] + 1])
-        keys = masked_keys(scores, holdout.given.take(rows), places)
+        keys = masked_keys(scores, holdout.given.take(rows if holdout.masked else np.full(len(rows), -1)), places)
         local, items = holdout.target_rows[targets] - rows[0], holdout.target_items[targets]
         sampled = _sampled_ranks(keys, local, items, holdout.negatives[targets])
         target_scores, target_keys = scores[local, items], keys[local, items]

@@ -72,6 +72,9 @@ METRICS = (
     Metric("n_targets_unseen", "of unseen items", COUNT, 0, ",.0f", NO_CUTOFF),
     Metric("n_targets_unseen_content", "of unseen items with content", COUNT, 0, ",.0f", NO_CUTOFF),
     Metric("n_unseen_users", "unseen users", COUNT, 0, ",.0f", NO_CUTOFF),
+    Metric("n_users_repeats", "users, with repeats", COUNT, 0, ",.0f", NO_CUTOFF),
+    Metric("n_targets_repeats", "held-out pairs, with repeats", COUNT, 0, ",.0f", NO_CUTOFF),
+    Metric("n_targets_known", "of known items", COUNT, 0, ",.0f", NO_CUTOFF),
 )
 """In the order in which tables show them."""
 SEGMENTS = {
@@ -80,6 +83,7 @@ SEGMENTS = {
     "_unseen_content": "of unseen items with content",
     "_unseen_bare": "of unseen items without content",
     "_unseen_users": "of unseen users",
+    "_repeats": "with repeats",
 }
 """Suffix -> the held-out items or users that a figure is of; `_given5` is of newcomers with 5 items given."""
 

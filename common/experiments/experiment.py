@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from common.data.dataset import Dataset, load_dataset
+from common.data.dataset import Dataset
 from common.evaluation.evaluator import Evaluator, NoEvaluation
 from common.evaluation.task import Task
 from common.experiments.ensemble_weights import tune_weights
@@ -71,7 +71,7 @@ class Experiment(contextlib.AbstractContextManager):
             if self.is_main:
                 for folder in (self.folder, self.data.folder):
                     sweep(folder)
-        sizes = (f"{n:,}" for n in (train.n_users, train.n_items, len(train.interactions)))
+        sizes = (f"{n:,}" for n in (train.n_users, train.n_items, len(train.histories.items)))
         about = "%s | %s | %s users x %s items, %s visible interactions | %s"
         log.info(about, self.data.name, self.split, *sizes, self.device_note)
         return self
@@ -86,7 +86,7 @@ class Experiment(contextlib.AbstractContextManager):
     @cached_property
     def data(self) -> Dataset:
         """The prepared data set."""
-        return load_dataset(self.args.dataset, self.args.data_dir, self.args.synthetic, self.args.missing)
+        return self.args.load_data()
 
     @cached_property
     def task(self) -> Task:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from common.data.dataset import Dataset, load_dataset
 from common.data.reading.table import MISSING_CHOICES
 from common.data.synthetic.generator import SyntheticSettings
 from common.models.base import Recommender
@@ -47,6 +48,9 @@ class DataSettings:
     memory: str = "auto"
     """Memory that this process may take, such as 6GB; auto: 70% of the machine's, or of what its container is allowed.
     Large work is cut into blocks that fit, and what cannot be cut is refused. It changes no result."""
+    test_users: Annotated[int | None, Range(1, LARGEST)] = None
+    """Of a folder that `python -m common prepare` wrote, evaluate at most so many users, drawn by the split seed;
+    without it as many as before, at first 100,000. It is part of the split: other users, another hash."""
     verify: bool = False
     """Check stored files of 64 MB and more by their hash, too, not by size and time alone."""
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
@@ -58,6 +62,10 @@ class DataSettings:
             check_known("value of --missing", MISSING_CHOICES, self.missing)
         check_known("value of --wandb", ("auto", "online", "offline", "disabled"), self.wandb)
         check_ranges("", self)
+
+    def load_data(self) -> Dataset:
+        """The data set that the flags name, prepared first where it is not."""
+        return load_dataset(self.dataset, self.data_dir, self.synthetic, self.missing, self.test_users)
 
 
 @dataclass(frozen=True)

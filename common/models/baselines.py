@@ -10,6 +10,7 @@ from common.models.base import Recommender, Validation, as_histories, best
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
+from common.utils.arrays import slices, sums_of
 from common.utils.errors import UserError
 from common.utils.settings import SearchRange
 
@@ -64,12 +65,16 @@ class Trending(Popularity):
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Sum the faded listeners of each item; data without times are refused."""
-        if "timestamp" not in train.interactions:
+        times = train.histories.timestamps
+        if times is None:
             raise UserError(f"model trending needs times, and {train.dataset!r} has none in {train.protocol!r}")
-        times = train.interactions["timestamp"].to_numpy()
-        age_days = (times.max() - times) / 86_400
-        faded = np.exp2(-age_days / self.settings.half_life_days)
-        total = np.bincount(train.interactions["item"], faded, minlength=train.n_items)
+        newest = max(times[part].max() for part in slices(len(times)))
+
+        def faded(part: slice) -> np.ndarray:
+            age_days = (newest - times[part]) / 86_400
+            return np.exp2(-age_days / self.settings.half_life_days)
+
+        total = sums_of(train.histories.items, faded, train.n_items)
         self.popularity = np.where(train.counts > train.count_floor, total, 0).astype(np.float32)
 
 

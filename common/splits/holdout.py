@@ -1,12 +1,14 @@
 """What is held out: the pairs that a model is to find. Only `common/evaluation` imports this file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from common.data.ids import codes_of, sorted_ids
 from common.splits.histories import Histories
+from common.splits.mapped.split import MappedSplit
+from common.splits.mapped.targets import targets_of
 from common.splits.negatives import MOST_PAIRS, NOT_DRAWN
 from common.splits.protocols import N_GIVEN
 from common.splits.split import Split
@@ -23,7 +25,8 @@ class Holdout:
     items are given of each row's newcomer, or None;
     target_rows, target_items: int64 (targets,), sorted by row; target_weights: float32 (targets,), their plays;
     negatives: int32 (targets, 99), -1 as padding, NOT_DRAWN throughout for a target that got none because there are so
-    many.
+    many; masked: whether what is given is left out of the lists; repeats: what will be played next, known items
+    included, of data that keep repeats: a holdout of its own, not masked, or None.
     """
 
     part: str
@@ -35,11 +38,16 @@ class Holdout:
     target_items: np.ndarray
     negatives: np.ndarray
     target_weights: np.ndarray | None = None
+    masked: bool = True
+    repeats: "Holdout | None" = None
 
 
 def make_holdout(split: Split, train: TrainView) -> Holdout:
     """What is held out of `split` for models that are fitted on `train`: valid in phase select, test in final."""
     name = "valid" if train.phase == "select" else "test"
+    if isinstance(split, MappedSplit):
+        repeats = _of_matrices(split, train, name, with_repeats=True) if split.files.repeats else None
+        return replace(_of_matrices(split, train, name), repeats=repeats)
     part = split.parts()[name]
     items = pd.Index(train.items["item_id"])
     users = sorted_ids(part["user_id"])
@@ -66,6 +74,24 @@ def make_holdout(split: Split, train: TrainView) -> Holdout:
         target_items=np.tile(target_items, times),
         negatives=np.tile(negatives, (times, 1)),
         target_weights=np.tile(weights, times),
+    )
+
+
+def _of_matrices(split: MappedSplit, train: TrainView, part: str, with_repeats: bool = False) -> Holdout:
+    """What is held out of a folder of matrix form for the users who are evaluated."""
+    found = targets_of(split, part, with_repeats)
+    codes = pd.Index(train.users["user_id"]).get_indexer(found.users)
+    return Holdout(
+        part=part,
+        users=found.users,
+        codes=codes,
+        given=train.histories.take(codes),
+        n_given=None,
+        target_rows=found.rows,
+        target_items=found.items,
+        negatives=found.negatives,
+        target_weights=found.weights,
+        masked=not with_repeats,
     )
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 
 from common.data.dataset import Dataset
 from common.data.tables import AUDIO_FEATURES, Tables
+from common.splits.mapped.split import MappedSplit
+from common.splits.mapped.statistics import MARKS, describe_mapped, describe_matrices, popularity
 from common.splits.protocols import PROTOCOLS
 from common.splits.split import Split
 from common.splits.store import folder_name, load_split
@@ -16,6 +18,8 @@ from common.utils.errors import UserError
 
 def describe(data: Dataset) -> dict[str, Any]:
     """Size, sparsity, concentration, content and side information of a prepared data set, as plain numbers."""
+    if data.matrix is not None:
+        return describe_matrices(data, data.matrix)
     tables = data.tables
     rows = tables.interactions
     per_user = rows.groupby("user_id").size()
@@ -39,10 +43,18 @@ def describe(data: Dataset) -> dict[str, Any]:
     }
 
 
+def popularity_of(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Listeners and plays of each item that has any, (items,) each."""
+    if data.matrix is not None:
+        listeners, plays = popularity(data.matrix)
+        return listeners[listeners > 0], plays[listeners > 0]
+    by_item = data.tables.interactions.groupby("item_id")["weight"].agg(["size", "sum"])
+    return by_item["size"].to_numpy(), by_item["sum"].to_numpy()
+
+
 def quantiles(values: pd.Series) -> dict[str, float]:
     """Mean, minimum, quartiles, 99th percentile and maximum."""
-    marks = {"min": 0.0, "quarter": 0.25, "median": 0.5, "three_quarters": 0.75, "p99": 0.99, "max": 1.0}
-    return {"mean": float(values.mean())} | {name: float(values.quantile(q)) for name, q in marks.items()}
+    return {"mean": float(values.mean())} | {name: float(values.quantile(q)) for name, q in MARKS.items()}
 
 
 def top_share(totals: pd.Series, share: float) -> float:
@@ -91,6 +103,8 @@ def describe_splits(data: Dataset, split_seed: int) -> dict[str, dict[str, Any]]
 
 def describe_split(split: Split) -> dict[str, Any]:
     """Rows of each part; the share of test pairs whose item, or user, has nothing in train + valid."""
+    if isinstance(split, MappedSplit):
+        return describe_mapped(split)
     known = pd.concat([split.train, split.valid])
     counts = {name: len(part) for name, part in split.parts().items()}
     return {

@@ -9,6 +9,8 @@ import numpy as np
 
 from common.data.dataset import Dataset
 from common.data.ids import sorted_ids
+from common.splits.mapped.drawing import PROTOCOL, write_drawing
+from common.splits.mapped.split import MappedSplit
 from common.splits.protocols import PROTOCOLS, draw_split
 from common.splits.split import Split, hash_split
 from common.utils.errors import LARGEST, UserError, check_known, short
@@ -46,13 +48,25 @@ def load_split(data: Dataset, protocol: str) -> Split:
     name, seed = parse_folder_name(protocol)
     folder = data.folder / "splits" / protocol
     info = _read_info(folder / "split.json")
-    if not info or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256):
-        write_split(folder, draw_split(data, name, seed), data, name, seed)
+    if data.matrix is not None and name != PROTOCOL:
+        raise UserError(f"data set {data.name!r} was cut in time when it was prepared; use --protocol {PROTOCOL}")
+    if not info or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256) or _is_resized(info, data):
+        if data.matrix is None:
+            write_split(folder, draw_split(data, name, seed), data, name, seed)
+        else:
+            write_drawing(folder, data, seed, FORMAT)
         info = read_json(folder / "split.json")
     for file, expected in info["files"].items():
         if sha256_file(folder / file) != expected:
             raise UserError(f"{folder / file} was changed since it was drawn; delete {folder} to redraw it")
+    if data.matrix is not None:
+        return MappedSplit(data, folder, info)
     return Split(**{file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}, info=info)
+
+
+def _is_resized(info: dict[str, Any], data: Dataset) -> bool:
+    """Whether another number of users is to be evaluated than the split was drawn for."""
+    return data.test_users is not None and info.get("test_users", data.test_users) != data.test_users
 
 
 def _read_info(path: Path) -> dict[str, Any] | None:

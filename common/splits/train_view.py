@@ -10,7 +10,7 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,12 @@ from scipy import sparse
 from common.data.dataset import Dataset
 from common.data.ids import PAIR, among_pairs, codes_of, id_text, sorted_ids, stack
 from common.splits.histories import Histories
+from common.splits.mapped.split import MappedSplit
+from common.splits.mapped.train_valid import train_valid
+from common.splits.mapped.visible import StoredInteractions, visible
 from common.splits.split import Split
 from common.splits.store import load_split
+from common.utils.arrays import counts_of
 from common.utils.errors import UserError, check_known, did_you_mean, short
 
 PHASES = ("select", "final")
@@ -51,6 +55,9 @@ class TrainView:
     item_tags: pd.DataFrame | None = None
     user_item_tags: pd.DataFrame | None = None
     songs: pd.DataFrame | None = None
+    stored: Histories | None = None
+    """The interactions as histories that are mapped, in data of matrix form: `interactions` is then made from them,
+    for those who ask."""
 
     @property
     def n_users(self) -> int:
@@ -65,6 +72,8 @@ class TrainView:
     @cached_property
     def histories(self) -> Histories:
         """The items of each user, in the protocol's order."""
+        if self.stored is not None:
+            return self.stored
         rows = self.interactions
         users, items, weights = (rows[column].to_numpy() for column in ("user", "item", "weight"))
         times = rows["timestamp"].to_numpy() if "timestamp" in rows else None
@@ -85,7 +94,8 @@ class TrainView:
     @cached_property
     def counts(self) -> np.ndarray:
         """Listeners of each item in train, int64 (n_items,)."""
-        return np.bincount(self.interactions["item"], minlength=self.n_items)
+        items = self.interactions["item"] if self.stored is None else self.stored.items
+        return counts_of(items, self.n_items)
 
     @cached_property
     def popularity(self) -> np.ndarray:
@@ -178,6 +188,8 @@ def load_train_view(data: Dataset, protocol: str, phase: str) -> TrainView:
 
 def make_train_view(data: Dataset, split: Split, protocol: str, phase: str) -> TrainView:
     """The train view of a phase for a split at hand."""
+    if isinstance(split, MappedSplit):
+        return _view_of_matrices(data, split, protocol, phase)
     held_out = held_out_pairs(split, phase)
     rows = _interactions_in_train(split, held_out)
     item_ids = split.catalogue()
@@ -200,6 +212,27 @@ def make_train_view(data: Dataset, split: Split, protocol: str, phase: str) -> T
         item_tags=_count_tags(code(tables.item_tags), assignments),
         user_item_tags=assignments,
         songs=code(tables.songs),
+    )
+
+
+def _view_of_matrices(data: Dataset, split: MappedSplit, protocol: str, phase: str) -> TrainView:
+    """The train view of a folder of matrix form: its arrays stay where they are."""
+    check_known("phase", PHASES, phase)
+    files = split.files
+    matrix, n_items = files.part("train"), len(files.items)
+    if phase == "final":
+        matrix = train_valid(matrix, files.part("valid"), split.folder, data.sha256, n_items)
+    users, histories = visible(matrix, n_items)
+    return TrainView(
+        dataset=data.name,
+        protocol=protocol,
+        phase=phase,
+        split_sha256=split.info["split_sha256"],
+        count_floor=1,
+        items=files.items,
+        users=files.users.iloc[users].reset_index(drop=True),
+        interactions=cast(pd.DataFrame, StoredInteractions(histories)),
+        stored=histories,
     )
 
 

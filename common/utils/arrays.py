@@ -1,6 +1,6 @@
 """Small operations on sparse matrices and arrays that several rooms need."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -8,6 +8,8 @@ from scipy import sparse
 
 Named = TypeVar("Named")
 
+AT_ONCE = 2**24
+"""Elements of a long array that are looked at together."""
 ENTRY_BYTES = 80
 """Memory that an entry of a sparse product takes until the largest ones are chosen."""
 
@@ -29,14 +31,16 @@ def weigh(matrix: sparse.csr_array, weighting: str) -> sparse.csr_array:
            [0.69, 2.08]])
     """
     weighed = matrix.astype(np.float64)
-    if weighting == "log":
-        weighed.data = np.log1p(weighed.data)
-        return weighed
-    weighed.data = np.ones_like(weighed.data)
+    weighed.data = weights_of(weighed.data, "log" if weighting == "log" else "binary")
     if weighting == "idf":
         lengths = np.diff(weighed.indptr)
         weighed.data = np.repeat(np.log(matrix.shape[1] / np.maximum(lengths, 1)), lengths)
     return weighed
+
+
+def weights_of(plays: np.ndarray, weighting: str) -> np.ndarray:
+    """What plays count, float64: `log` or `binary`, see `weigh`."""
+    return np.log1p(plays.astype(np.float64)) if weighting == "log" else np.ones(len(plays))
 
 
 def sums_of_rows(weights: sparse.csr_array, matrix: sparse.csr_array) -> np.ndarray:
@@ -60,6 +64,41 @@ def sum_of_rows(rows: np.ndarray, weights: np.ndarray, matrix: sparse.csr_array)
     places = np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)
     products = np.repeat(weights, length) * matrix.data[places]
     return np.bincount(matrix.indices[places], products, matrix.shape[1]).astype(np.float64, copy=False)
+
+
+def slices(length: int, step: int = AT_ONCE) -> Iterator[slice]:
+    """Consecutive parts of a long array.
+
+    >>> list(slices(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return (slice(start, min(start + step, length)) for start in range(0, length, step))
+
+
+def counts_of(codes: np.ndarray, n: int) -> np.ndarray:
+    """How often each of the codes 0..n - 1 comes, int64 (n,); of a long array some codes at a time.
+
+    >>> counts_of(np.array([2, 0, 2]), 4)
+    array([1, 0, 2, 0])
+    """
+    counts = np.zeros(n, np.int64)
+    for part in slices(len(codes)):
+        counts += np.bincount(codes[part], minlength=n)
+    return counts
+
+
+def sums_of(codes: np.ndarray, values: Callable[[slice], np.ndarray], n: int) -> np.ndarray:
+    """Sum of the values of each of the codes 0..n - 1, float64 (n,), added up one by one in their order.
+
+    `values` gives those of a part of the codes, so that never all of them are there.
+
+    >>> sums_of(np.array([2, 0, 2]), lambda part: np.array([1.0, 5.0, 2.0])[part], 4)
+    array([5., 0., 3., 0.])
+    """
+    sums = np.zeros(n)
+    for part in slices(len(codes)):
+        np.add.at(sums, codes[part], values(part))
+    return sums
 
 
 def blocks(costs: np.ndarray, budget: float, most: int) -> Iterator[np.ndarray]:

@@ -108,10 +108,10 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON ({error}); delete it and run the step again") from error
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a table, categories sorted; a missing or broken file is the user's to mend."""
+def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a table, or some columns of it, categories sorted; a missing or broken file is the user's to mend."""
     try:
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(path, columns=columns)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the step that writes it again") from error
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ shrinkage of Bell & Koren 2007 and an asymmetric norm as in Aiolli 2013):
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from scipy import sparse
@@ -27,6 +27,7 @@ from common.utils.arrays import (
     entries_of_product,
     keep_largest,
     pack_csr,
+    sums_of,
     sums_of_rows,
     unpack_csr,
     weigh,
@@ -70,12 +71,16 @@ class ItemSimilarityKNN(HistoryRecommender):
     """
 
     similarity: sparse.csr_array
+    pair_bytes: ClassVar[float] = 0.0
+    """Memory that an interaction takes while the neighbours are found."""
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
-        """The neighbours that are kept, at most, and a block; fewer neighbours take less."""
+        """The neighbours that are kept, at most, a block, and of all interactions the copies that are made of them;
+        fewer neighbours take less."""
         kept = KEPT_BYTES * train.n_items * min(self.settings.neighbours, train.n_items)
         work = min(float(block_bytes()), float(ENTRY_BYTES) * self.pairs_at_most(train))
-        return kept + work, f"lower {flag_name(self.name, 'neighbours')}"
+        copies = self.pair_bytes * len(train.histories.items)
+        return kept + copies + work, f"lower {flag_name(self.name, 'neighbours')}"
 
     def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:
         """Pairs of items that are looked at together, at most; common: those that have something in common at all."""
@@ -116,6 +121,7 @@ class ItemKNN(ItemSimilarityKNN):
 
     name = "item_knn"
     Settings = ItemKNNSettings
+    pair_bytes = 24.0  # the weights and their transpose: a float64 and an int32 each
 
     def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:
         """Those that a user has in common."""
@@ -138,7 +144,7 @@ def shrunk_cosines(
     Works through blocks of at most `block` columns, fewer where their products do not fit, as those of all items of a
     long history. The size of a block changes no bit of the result.
     """
-    squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
+    squares = sums_of(matrix.indices, lambda part: matrix.data[part] ** 2, matrix.shape[1])
     own, other = squares**asymmetry, squares ** (1 - asymmetry)
     of_columns = sparse.csr_array(matrix.T.tocsr())
     entries = entries_of_product(of_columns, matrix)

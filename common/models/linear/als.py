@@ -32,7 +32,7 @@ from common.models.explanation import Explanation
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import weigh
+from common.utils.arrays import slices, weights_of
 from common.utils.environment import threads
 from common.utils.settings import SearchRange
 
@@ -147,10 +147,11 @@ class ALS(Recommender):
 
     def confidences(self, histories: Histories) -> sparse.csr_matrix:
         """Confidence of what each user has, c_ui of the formula, float32 (users, n_items)."""
-        matrix = histories.matrix()
-        amount = matrix if self.settings.weighting == "raw" else weigh(matrix, self.settings.weighting)
-        values = (1 + self.settings.alpha * amount.data).astype(np.float32)
-        return sparse.csr_matrix((values, amount.indices, amount.indptr), shape=amount.shape)
+        matrix, kind = histories.matrix(), self.settings.weighting
+        for part in slices(matrix.nnz):  # a long array's float64 twins would be the largest part of the fit
+            amount = matrix.data[part] if kind == "raw" else weights_of(matrix.data[part], kind)
+            matrix.data[part] = 1 + self.settings.alpha * amount
+        return sparse.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
     def _prepare(self) -> None:
         """G and Y G^-1, float64: what is shared by all users."""

@@ -8,16 +8,15 @@ from typing import Any
 from common.data.dataset import Dataset
 from common.data.quality import shares_by_column
 from common.plots import dataset as plots
-from common.splits.statistics import lorenz
+from common.splits.statistics import lorenz, popularity_of
 
 log = logging.getLogger(__name__)
 
 
 def draw_dataset(data: Dataset, statistics: dict[str, Any], folder: Path) -> list[Path]:
     """Draw every figure that the data has something for; returns their paths."""
-    tables, name = data.tables, data.name
-    by_item = tables.interactions.groupby("item_id")["weight"].agg(["size", "sum"])
-    listeners, plays = by_item["size"].to_numpy(), by_item["sum"].to_numpy()
+    tables, name = data.shown, data.name
+    listeners, plays = popularity_of(data)
     curves, gini = {"listeners": lorenz(listeners), "plays": lorenz(plays)}, statistics["gini_of_listeners"]
     tags = [table["tag"] for table in (tables.user_item_tags, tables.item_tags) if table is not None]
     known, shares = plots.sounding(tables.songs, tables.items), shares_by_column(statistics["quality"])

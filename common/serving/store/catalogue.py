@@ -166,15 +166,30 @@ def rows_of(train: Any) -> dict[str, Sequence[tuple[Any, ...]]]:
     # Where items are artists, the column `artist` holds their own ids.
     artists = [name if artist == i else artist for name, artist, i in zip(names, column("artist"), ids, strict=True)]
     works = [work or f"item {item_id}" for work, item_id in zip(column("group_id"), ids, strict=True)]
-    events = train.interactions.sort_values("user", kind="stable")
-    position = np.arange(len(events)) - train.histories.indptr[events["user"].to_numpy()]
-    times = events["timestamp"].tolist() if "timestamp" in events else [None] * len(events)
-    columns = (events["user"].tolist(), position.tolist(), events["item"].tolist(), events["weight"].tolist(), times)
     return {
         "items": list(zip(range(n), ids, names, artists, column("genres"), top_tags(train), works, strict=True)),
         "users": list(enumerate(train.users["user_id"].astype(str).tolist())),
-        "interactions": list(zip(*columns, strict=True)),
+        "interactions": _Events(train.histories),
     }
+
+
+class _Events(Sequence[tuple[Any, ...]]):
+    """Histories as rows user, position, item, weight, time; a slice of them is made when it is asked for."""
+
+    def __init__(self, histories: Histories) -> None:
+        self.histories = histories
+
+    def __len__(self) -> int:
+        """Number of events."""
+        return len(self.histories.items)
+
+    def __getitem__(self, rows: Any) -> Any:
+        """The rows of a slice."""
+        own, places = self.histories, np.arange(*rows.indices(len(self)))
+        users = np.searchsorted(own.indptr, places, side="right") - 1
+        times = [None] * len(places) if own.timestamps is None else own.timestamps[places].tolist()
+        columns = (users, places - own.indptr[users], own.items[places], own.weights[places])
+        return list(zip(*(column.tolist() for column in columns), times, strict=True))
 
 
 def top_tags(train: Any) -> list[str]:

@@ -35,12 +35,12 @@ def open_store(dataset: str, protocol: str, data_dir: Path, output_dir: Path, sy
 
     Prepared data and the split are made first where they are missing; rows that come from older ones are replaced.
     """
-    from common.data.dataset import load_dataset
+    from common.data.dataset import folder_of, load_dataset
     from common.data.sources.registry import resolve_name
 
     name = resolve_name(dataset, data_dir, synthetic)
     store = Store(output_dir / name / "library.sqlite")
-    sources = _sources(data_dir / name, protocol)
+    sources = _sources(folder_of(dataset, data_dir, synthetic), protocol)
     if sources and store.data.holds(protocol, sources):
         return store
     from common.splits.train_view import load_train_view

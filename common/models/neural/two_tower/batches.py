@@ -8,6 +8,7 @@ import numpy as np
 
 from common.splits.histories import Histories
 from common.training.batches import Epoch
+from common.utils.arrays import AT_ONCE, blocks
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,26 @@ class PooledBatches:
         """The histories of an epoch, drawn by the seed and its number alone."""
         rng = np.random.default_rng([self.seed, number])
         shown, targets = self._split(rng)
-        users = np.unique(self.histories.rows[targets])
+        found = np.concatenate([[0], np.cumsum(targets)])[self.histories.indptr]
+        users = np.flatnonzero(np.diff(found))
         return PooledEpoch(rng.permutation(users), self.size, self, number, shown, targets)
 
     def _split(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Which events are shown and which are to be found, bool (events,) each."""
+        """Which events are shown and which are to be found, bool (events,) each; some users at a time."""
         lengths = self.histories.lengths
-        if self.task == "complete":
-            share = np.repeat(rng.uniform(self.least, 1.0, len(lengths)), lengths)
-            shown = rng.random(len(share)) < share
-            return shown, ~shown
-        first = np.repeat(rng.integers(0, np.maximum(lengths, 1)), lengths)
-        place = self._places()
-        return place < first, (place >= first) & (place < first + self.ahead)
+        complete = self.task == "complete"
+        drawn = rng.uniform(self.least, 1.0, len(lengths)) if complete else rng.integers(0, np.maximum(lengths, 1))
+        shown, targets = (np.empty(len(self.histories.items), bool) for _ in range(2))
+        for users in blocks(lengths, AT_ONCE, len(lengths)):
+            events = slice(self.histories.indptr[users[0]], self.histories.indptr[users[-1] + 1])
+            limit = np.repeat(drawn[users], lengths[users])
+            if complete:
+                shown[events] = rng.random(len(limit)) < limit
+                targets[events] = ~shown[events]
+            else:
+                place = self._places(users)
+                shown[events], targets[events] = place < limit, (place >= limit) & (place < limit + self.ahead)
+        return shown, targets
 
     @cached_property
     def chances(self) -> np.ndarray:
@@ -54,16 +62,19 @@ class PooledBatches:
         In `complete` all events of all histories are equally likely; in `continue` that of place p = 0, 1, ... in a
         history of n is in min(p + 1, ahead) of n cases.
         """
-        targets = np.ones(len(self.histories.items))
-        if self.task == "continue":
-            lengths = np.repeat(self.histories.lengths, self.histories.lengths)
-            targets = np.minimum(self._places() + 1, self.ahead) / lengths
-        counts = np.bincount(self.histories.items, targets, self.histories.n_items)
+        lengths, counts = self.histories.lengths, np.zeros(self.histories.n_items)
+        for users in blocks(lengths, AT_ONCE, len(lengths)):
+            events = slice(self.histories.indptr[users[0]], self.histories.indptr[users[-1] + 1])
+            targets = np.ones(events.stop - events.start)
+            if self.task == "continue":
+                targets = np.minimum(self._places(users) + 1, self.ahead) / np.repeat(lengths[users], lengths[users])
+            np.add.at(counts, self.histories.items[events], targets)
         return counts / max(1e-9, counts.sum())
 
-    def _places(self) -> np.ndarray:
-        """Place of each event in its history, int64 (events,)."""
-        return np.arange(len(self.histories.items)) - np.repeat(self.histories.indptr[:-1], self.histories.lengths)
+    def _places(self, users: np.ndarray) -> np.ndarray:
+        """Place of each event of consecutive users in its history, int64 (events,)."""
+        lengths = self.histories.lengths[users]
+        return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 @dataclass(frozen=True)

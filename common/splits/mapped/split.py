@@ -1,0 +1,60 @@
+"""A split that lies in matrices: its parts as tables only for those who ask, and only where they fit."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.data.dataset import Dataset
+from common.data.matrix_files import MatrixFiles
+from common.splits.mapped.drawing import Drawing
+from common.splits.split import Split
+
+
+class MappedSplit(Split):
+    """The split of a folder of matrix form. `drawing` says who is evaluated; the parts are all that the matrices hold.
+
+    A pair weighs its plays in the part.
+    """
+
+    def __init__(self, data: Dataset, folder: Path, info: dict[str, Any]) -> None:
+        assert data.matrix is not None
+        arrays = {file.removesuffix(".npy"): np.load(folder / file, allow_pickle=False) for file in info["files"]}
+        own = {"files": data.matrix, "drawing": Drawing(**arrays), "folder": folder, "given": None, "info": info}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    files: MatrixFiles
+    drawing: Drawing
+    folder: Path
+
+    @cached_property
+    def train(self) -> pd.DataFrame:  # type: ignore[override]
+        """The pairs of train."""
+        return self.files.rows("train")
+
+    @cached_property
+    def valid(self) -> pd.DataFrame:  # type: ignore[override]
+        """The pairs of valid."""
+        return self.files.rows("valid")
+
+    @cached_property
+    def test(self) -> pd.DataFrame:  # type: ignore[override]
+        """The pairs of test."""
+        return self.files.rows("test")
+
+    @cached_property
+    def negatives99(self) -> pd.DataFrame:  # type: ignore[override]
+        """The drawn negatives: user_id, item_id, negative_id."""
+        drawn = self.drawing
+        rows, columns = np.nonzero(drawn.negatives >= 0)
+        codes = {"user_id": drawn.negative_users[rows], "item_id": drawn.negative_items[rows]}
+        codes["negative_id"] = drawn.negatives[rows, columns]
+        ids = {name: pd.Index(self.files.users["user_id"] if name == "user_id" else self.catalogue()) for name in codes}
+        return pd.DataFrame({name: pd.Categorical.from_codes(of, ids[name]) for name, of in codes.items()})
+
+    def catalogue(self) -> np.ndarray:
+        """All item ids, sorted."""
+        return self.files.items["item_id"].to_numpy(object)

@@ -1,0 +1,50 @@
+"""What is held out of matrices, as arrays. Only `splits/holdout.py` imports this file."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from common.splits.mapped.drawing import is_known, pair_keys
+from common.splits.mapped.split import MappedSplit
+from common.splits.negatives import NOT_DRAWN
+
+
+class Targets(NamedTuple):
+    """users: object (rows,) ids, sorted, each with a target; rows, items: int64 (targets,), sorted; weights: float32
+    (targets,), plays in the part; negatives: int32 (targets, n), as `Holdout` has them."""
+
+    users: np.ndarray
+    rows: np.ndarray
+    items: np.ndarray
+    weights: np.ndarray
+    negatives: np.ndarray
+
+
+def targets_of(split: MappedSplit, part: str, with_repeats: bool = False) -> Targets:
+    """The held-out pairs of the users who are evaluated on a part: those that are new to the user, or all of them."""
+    files, users = split.files, getattr(split.drawing, part).astype(np.int64)
+    n_items = len(files.items)
+    keys, (_, places) = pair_keys(files, part, users), files.part(part).places(users)
+    known, weights = is_known(files, part, users, keys), files.part(part).data[places]
+    order = np.argsort(keys, kind="stable")
+    order = order if with_repeats else order[~known[order]]
+    asked, rows = np.unique(keys[order] // n_items, return_inverse=True)
+    items = keys[order] % n_items
+    negatives = np.full((len(order), 1), NOT_DRAWN, np.int32)
+    if not with_repeats:
+        negatives = _negatives(split, users[asked][rows], items)
+    ids = files.users["user_id"].iloc[users[asked]].to_numpy(object)
+    return Targets(ids, rows, items, weights[order], negatives)
+
+
+def _negatives(split: MappedSplit, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """The negatives of pairs that are sorted by user and item, NOT_DRAWN for those that got none."""
+    drawn, n_items = split.drawing, len(split.files.items)
+    keys = users * n_items + items
+    of = drawn.negative_users.astype(np.int64) * n_items + drawn.negative_items
+    place = np.minimum(np.searchsorted(keys, of), max(0, len(keys) - 1))
+    mine = keys[place] == of if len(keys) else np.zeros(len(of), bool)
+    width = int((drawn.negatives[mine] >= 0).sum(axis=1).max(initial=1))
+    result = np.full((len(keys), width), NOT_DRAWN, np.int32)
+    result[place[mine]] = drawn.negatives[mine, :width]
+    return result

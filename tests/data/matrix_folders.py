@@ -1,0 +1,68 @@
+"""Small prepared folders of matrix form, written from tables as `python -m common prepare` writes them from logs."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.data.manifest import FORMAT
+from common.data.matrix_files import KINDS, MATRIX, PARTS
+from common.data.tables import Tables
+from common.utils.io import write_json, write_parquet
+from common.utils.manifests import entries
+
+
+def write_matrix_folder(folder: Path, tables: Tables, repeats: bool = False) -> Path:
+    """Interactions with times, cut 80/10/10, as a folder of matrix form; a pair of several rows is kept once per part.
+
+    repeats: valid and test keep pairs that the user had before.
+    """
+    rows = tables.interactions
+    times = np.sort(rows["timestamp"].to_numpy())
+    cuts = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
+    users, items = (np.unique(rows[f"{kind}_id"].to_numpy(object)) for kind in ("user", "item"))
+    coded = pd.DataFrame(
+        {
+            "user": np.searchsorted(users, rows["user_id"].to_numpy(object)),
+            "item": np.searchsorted(items, rows["item_id"].to_numpy(object)),
+            "part": np.searchsorted(cuts, rows["timestamp"].to_numpy(), side="right"),
+            "plays": rows["weight"],
+            "first": rows["timestamp"],
+        }
+    )
+    pairs = coded.groupby(["part", "user", "item"], as_index=False).agg({"plays": "sum", "first": "min"})
+    if not repeats:
+        pairs = pairs[~pairs.duplicated(["user", "item"])]
+    for number, part in enumerate(PARTS):
+        of_part = pairs[pairs["part"] == number].sort_values(["user", "first", "item"])
+        indptr = np.searchsorted(of_part["user"], np.arange(len(users) + 1))
+        arrays = {"indptr": indptr, "indices": of_part["item"], "data": of_part["plays"], "first": of_part["first"]}
+        (folder / "matrices" / part).mkdir(parents=True)
+        for name, values in arrays.items():
+            np.save(folder / "matrices" / part / f"{name}.npy", np.asarray(values).astype(KINDS[name]))
+    write_parquet(folder / "users.parquet", _described(users, tables.users, "user_id"))
+    described = _described(items, tables.items, "item_id").rename(columns={"group_id": "track_group_id"})
+    write_parquet(folder / "items.parquet", described)
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    notes: dict[str, Any] = {"cut": {"valid_from": int(cuts[0]), "test_from": int(cuts[1]), "gap_seconds": 0}}
+    manifest = {
+        "format": FORMAT,
+        "form": MATRIX,
+        "dataset": folder.name,
+        "source": "made by a test",
+        "sha256": hashlib.sha256(pd.util.hash_pandas_object(pairs).to_numpy().tobytes()).hexdigest(),
+        "next_core": 1,
+        "rows": {part: int((pairs["part"] == number).sum()) for number, part in enumerate(PARTS)},
+        "files": entries(folder, sorted(files)),
+        "repairs": [],
+        "notes": notes | ({"repeats": "keep"} if repeats else {}),
+    }
+    write_json(folder / "manifest.json", manifest)
+    return folder
+
+
+def _described(ids: np.ndarray, table: pd.DataFrame, key: str) -> pd.DataFrame:
+    frame = pd.DataFrame({key: pd.Series(ids, dtype="str")}).merge(table, on=key, how="left")
+    return frame.assign(code=np.arange(len(frame), dtype=np.int32))
