@@ -16,9 +16,12 @@ from common.data.sources.large_logs.out_of_core import is_prepared
 from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
+from common.utils.errors import UserError
 from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet
 from common.utils.manifests import entries
 
+PLACE = "folder.json"
+"""Says below `data_dir` where a folder of matrix form lies, for those who know its name alone."""
 MOST_SHOWN = 5_000_000
 """Of more pairs in matrices, figures show those of some users, about so many."""
 log = logging.getLogger(__name__)
@@ -103,6 +106,8 @@ def load_dataset(
     if kind in SOURCES and (prepare := SOURCES[kind].prepare) and not is_prepared(folder):
         prepare(data_dir, folder)
     if is_matrix_folder(folder):
+        if folder != data_dir / name and stored_at(name, data_dir) != folder.resolve():
+            write_json(data_dir / name / PLACE, {"folder": str(folder.resolve())})
         return Dataset(name, folder, read_matrix_manifest(folder), test_users)
     manifest = read_manifest(folder)
     missing = missing_of(kind, folder, missing)
@@ -123,6 +128,14 @@ def folder_of(kind: str, data_dir: Path, synthetic: SyntheticSettings | None = N
     """The folder of the prepared files: below `data_dir`, but for a folder of matrix form, which is one itself."""
     own = kind not in ("auto", *SOURCES, SYNTHETIC) and is_matrix_folder(Path(kind))
     return Path(kind) if own else data_dir / resolve_name(kind, data_dir, synthetic)
+
+
+def stored_at(name: str, data_dir: Path) -> Path:
+    """The folder of the prepared files of a data set by its name, those of a folder of matrix form where it lies."""
+    try:
+        return Path(read_json(data_dir / name / PLACE)["folder"])
+    except (UserError, KeyError, TypeError):
+        return data_dir / name
 
 
 def missing_of(kind: str, folder: Path, missing: str | None) -> str:

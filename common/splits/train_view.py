@@ -19,6 +19,7 @@ from scipy import sparse
 from common.data.dataset import Dataset
 from common.data.ids import PAIR, among_pairs, codes_of, id_text, sorted_ids, stack
 from common.splits.histories import Histories
+from common.splits.mapped.drawing import PROTOCOL
 from common.splits.mapped.split import MappedSplit
 from common.splits.mapped.train_valid import train_valid
 from common.splits.mapped.visible import StoredInteractions, visible
@@ -221,7 +222,7 @@ def _view_of_matrices(data: Dataset, split: MappedSplit, protocol: str, phase: s
     files = split.files
     matrix, n_items = files.part("train"), len(files.items)
     if phase == "final":
-        matrix = train_valid(matrix, files.part("valid"), split.folder, data.sha256, n_items)
+        matrix = train_valid(matrix, files.part("valid"), data.folder / "splits" / PROTOCOL, data.sha256, n_items)
     users, histories = visible(matrix, n_items)
     return TrainView(
         dataset=data.name,

@@ -1,6 +1,7 @@
 """Small prepared folders of matrix form, written from tables as `python -m common prepare` writes them from logs."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from common.data.matrix_files import KINDS, MATRIX, PARTS
 from common.data.tables import Tables
 from common.utils.io import write_json, write_parquet
 from common.utils.manifests import entries
+from tests.data.worlds import rich_tables
 
 
 def write_matrix_folder(folder: Path, tables: Tables, repeats: bool = False) -> Path:
@@ -66,3 +68,18 @@ def write_matrix_folder(folder: Path, tables: Tables, repeats: bool = False) -> 
 def _described(ids: np.ndarray, table: pd.DataFrame, key: str) -> pd.DataFrame:
     frame = pd.DataFrame({key: pd.Series(ids, dtype="str")}).merge(table, on=key, how="left")
     return frame.assign(code=np.arange(len(frame), dtype=np.int32))
+
+
+def events(n_users: int = 40, n_items: int = 120, seed: int = 0) -> Tables:
+    """Tables with times, names, artists, genres and versions of works, one play per pair."""
+    tables = rich_tables(n_users, n_items, seed)
+    items = tables.items.assign(group_id=[f"work {n // 2}" for n in range(len(tables.items))])
+    return Tables(tables.interactions.assign(weight=1.0), items, tables.users)
+
+
+def with_repeats(tables: Tables) -> Tables:
+    """The same events, and half of them once more, later."""
+    rng, rows = np.random.default_rng(1), tables.interactions
+    again = rows.sample(frac=0.5, random_state=1)
+    again = again.assign(timestamp=again["timestamp"] + 86_400 * rng.integers(1, 200, len(again)))
+    return replace(tables, interactions=pd.concat([rows, again], ignore_index=True))

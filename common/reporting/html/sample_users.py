@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.data.dataset import Dataset
+from common.data.dataset import Dataset, stored_at
 from common.evaluation.task import Task
 from common.reporting.html.leaderboards import Leaderboard
 from common.splits.protocols import N_GIVEN
@@ -131,7 +131,7 @@ class SampleUsers:
 
 def _matching_data(board: Leaderboard, data_dir: Path) -> Dataset | None:
     """The prepared data of a leaderboard, if they and their split are those of its runs."""
-    folder = data_dir / board.dataset
+    folder = stored_at(board.dataset, data_dir)
     split = folder / "splits" / board.protocol / "split.json"
     if not split.exists() or not (folder / "manifest.json").exists():
         return None

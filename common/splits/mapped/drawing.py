@@ -1,10 +1,9 @@
 """What is drawn of a split that lies in matrices: which users are evaluated, and the negatives of their pairs."""
 
 import hashlib
-from collections.abc import Iterator
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from common.data.dataset import Dataset
 from common.data.matrix_files import PARTS, MatrixFiles
 from common.splits.negatives import MOST_PAIRS, NEGATIVES, sample_outside
 from common.splits.protocols import PROTOCOLS
+from common.utils.arrays import slices
 from common.utils.errors import UserError
 from common.utils.io import atomic, sha256_file, write_json
 
@@ -19,8 +19,7 @@ PROTOCOL = "temporal"
 TEST_USERS = 100_000
 """Of more users with held-out pairs so many, drawn at random, are evaluated where --test-users does not say."""
 HELD_OUT = ("valid", "test")
-HASHED_AT_ONCE = 2**24
-"""Numbers that go into the hash of a split together."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,9 @@ def write_drawing(folder: Path, data: Dataset, seed: int, format_number: int) ->
         with atomic(folder / f"{name}.npy") as temporary:
             np.save(temporary, array)
     asked = {part: int((np.diff(files.part(part).indptr) > 0).sum()) for part in HELD_OUT}
+    for part, of in asked.items():
+        if len(arrays[part]) < of:
+            log.info("%s: %s of %s users are evaluated (--test-users)", part, f"{most:,}", f"{of:,}")
     info = {
         "dataset": data.name,
         "format": format_number,
@@ -121,12 +123,8 @@ def hash_matrices(files: MatrixFiles, drawing: Drawing) -> str:
         digest.update("\n".join(ids).encode())
     for part in PARTS:
         for values in (files.part(part).indptr, files.part(part).indices):
-            for block in _blocks(values):
-                digest.update(block.astype(block.dtype.newbyteorder("<")).tobytes())
+            for block in slices(len(values)):
+                digest.update(values[block].astype(values.dtype.newbyteorder("<")).tobytes())
     for array in vars(drawing).values():
         digest.update(array.astype("<i4").tobytes())
     return digest.hexdigest()
-
-
-def _blocks(values: np.ndarray) -> Iterator[Any]:
-    return (values[start : start + HASHED_AT_ONCE] for start in range(0, len(values), HASHED_AT_ONCE))

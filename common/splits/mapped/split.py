@@ -9,7 +9,7 @@ import pandas as pd
 
 from common.data.dataset import Dataset
 from common.data.matrix_files import MatrixFiles
-from common.splits.mapped.drawing import Drawing
+from common.splits.mapped.drawing import Drawing, is_known, pair_keys
 from common.splits.split import Split
 
 
@@ -22,13 +22,12 @@ class MappedSplit(Split):
     def __init__(self, data: Dataset, folder: Path, info: dict[str, Any]) -> None:
         assert data.matrix is not None
         arrays = {file.removesuffix(".npy"): np.load(folder / file, allow_pickle=False) for file in info["files"]}
-        own = {"files": data.matrix, "drawing": Drawing(**arrays), "folder": folder, "given": None, "info": info}
+        own = {"files": data.matrix, "drawing": Drawing(**arrays), "given": None, "info": info}
         for name, value in own.items():
             object.__setattr__(self, name, value)
 
     files: MatrixFiles
     drawing: Drawing
-    folder: Path
 
     @cached_property
     def train(self) -> pd.DataFrame:  # type: ignore[override]
@@ -37,13 +36,17 @@ class MappedSplit(Split):
 
     @cached_property
     def valid(self) -> pd.DataFrame:  # type: ignore[override]
-        """The pairs of valid."""
-        return self.files.rows("valid")
+        """The pairs of valid that are new to the user."""
+        return self._new("valid")
 
     @cached_property
     def test(self) -> pd.DataFrame:  # type: ignore[override]
-        """The pairs of test."""
-        return self.files.rows("test")
+        """The pairs of test that are new to the user."""
+        return self._new("test")
+
+    def _new(self, part: str) -> pd.DataFrame:
+        rows, users = self.files.rows(part), np.arange(len(self.files.users))
+        return rows[~is_known(self.files, part, users, pair_keys(self.files, part, users))].reset_index(drop=True)
 
     @cached_property
     def negatives99(self) -> pd.DataFrame:  # type: ignore[override]

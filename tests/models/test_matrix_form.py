@@ -1,0 +1,89 @@
+"""Models on a folder of matrix form: what they find on tables of the same events, and nothing that is held out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.data.dataset import Dataset, load_dataset
+from common.evaluation.task import Task
+from common.models.registry import MODELS
+from tests.data.matrix_folders import events, with_repeats, write_matrix_folder
+from tests.data.worlds import dataset
+from tests.models.contract_tests import make
+
+COMPARED = ("popularity", "trending", "als", "item_knn", "sasrec", "two_tower")
+
+
+@pytest.fixture(scope="module")
+def matrices(tmp_path_factory) -> Dataset:
+    return written(tmp_path_factory.mktemp("matrices"))
+
+
+def written(folder: Path, tables=None, repeats: bool = False) -> Dataset:
+    return load_dataset(str(write_matrix_folder(folder / "logs", tables or events(), repeats)), folder / "data")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> Dataset:
+    same = events()
+    return dataset(tmp_path_factory.mktemp("tables"), same.interactions, items=same.items, users=same.users)
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_metrics_are_those_on_tables(matrices, tables, name):
+    found: list[Any] = []
+    for data in (matrices, tables):
+        task = Task(data, "temporal")
+        found.append(task.test.evaluate(make(MODELS[name]).fit(task.train_valid)).metrics)
+    assert found[0] == found[1]
+
+
+def permuted(part_from: float) -> Any:
+    """The events with those after a share of them in time given to other users."""
+    tables, rng = events(), np.random.default_rng(3)
+    rows = tables.interactions.copy()
+    after = rows["timestamp"] >= np.sort(rows["timestamp"])[int(part_from * len(rows))]
+    rows.loc[after, "user_id"] = rng.permutation(rows.loc[after, "user_id"].to_numpy(object))
+    assert (rows["user_id"] != tables.interactions["user_id"]).sum() > 50
+    return replace(tables, interactions=rows)
+
+
+@pytest.mark.parametrize(("phase", "share"), [("train", 0.8), ("train_valid", 0.9)])
+def test_held_out_pairs_that_change_hands_change_no_list(tmp_path, matrices, phase, share):
+    other = written(tmp_path, permuted(share))
+    assert other.sha256 != matrices.sha256
+    for name in COMPARED:
+        lists = [
+            make(MODELS[name]).fit(getattr(Task(data, "temporal"), phase)).recommend(k=20) for data in (matrices, other)
+        ]
+        assert lists[0].equals(lists[1]), name
+
+
+def test_repeats_are_reported_apart_from_discovery(tmp_path):
+    data = written(tmp_path, with_repeats(events()), repeats=True)
+    task = Task(data, "temporal")
+    model = make(MODELS["popularity"]).fit(task.train_valid)
+    found = task.test.evaluate(model)
+    asked = task.test.holdout.repeats
+    assert asked is not None
+    assert (
+        found.metrics["n_targets_repeats"] == len(asked.target_rows) > found.metrics["n_targets"] == len(found.targets)
+    )
+    assert 0 < found.metrics["n_targets_known"] <= len(asked.target_rows)
+    scores, top = model.score(asked.codes), 0
+    for row, user_scores in enumerate(scores):
+        best = np.lexsort((task.test.places, -user_scores))[:10]
+        top += bool(np.isin(best, asked.target_items[asked.target_rows == row]).any())
+    assert found.metrics["hr_10_repeats"] == pytest.approx(top / len(scores))
+    assert not [
+        key for key in task.valid.evaluate(make(MODELS["popularity"]).fit(task.train)).per_user if "repeats" in key
+    ]
+
+
+def test_data_without_repeats_have_no_such_metrics(matrices):
+    task = Task(matrices, "temporal")
+    found = task.valid.evaluate(make(MODELS["popularity"]).fit(task.train))
+    assert not [key for key in found.metrics if "repeats" in key or "known" in key]
