@@ -1,15 +1,15 @@
 """A prepared folder of matrix form: users x items as arrays that are mapped, not read; `python -m common prepare`.
 
-    users.parquet  items.parquet                       a row per code, ids sorted
+    users.parquet  items.parquet                       a row per code, those of train first
     matrices/<part>/{indptr,indices,data,first}.npy    part: train, valid, test
 
-A matrix has a row per user and a column per item of the tables. A user's items stand in the order of their first play
-in the part, so that indices are not sorted.
+A matrix has a row for each user up to the last one of its part, and a column for each item. A user's items stand in the
+order of their first play in the part, so that indices are not sorted.
 """
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -109,17 +109,19 @@ class MatrixFiles:
         path = self.folder / f"{name}.parquet"
         there = {RENAMED.get(column, column): column for column in pq.read_schema(path).names}
         frame = read_parquet(path, [there[column] for column in known if column in there]).rename(columns=RENAMED)
-        if key not in frame or not (frame[key].is_monotonic_increasing and frame[key].is_unique):
-            raise UserError(f"{path}: {key} is not there, or its ids are not sorted and distinct; {REMEDY}")
+        if key not in frame or not frame[key].is_unique:
+            raise UserError(f"{path}: {key} is not there, or holds an id twice; {REMEDY}")
         return frame
 
     def part(self, name: str) -> Matrix:
-        """The matrix of train, valid or test, mapped."""
+        """The matrix of train, valid or test, mapped, with a row for every user."""
         if name not in self._parts:
             found = open_matrix(self.folder / "matrices" / name)
-            if found.n_users != len(self.users):
-                raise UserError(f"{self.folder / 'matrices' / name} has not a row for each of users.parquet; {REMEDY}")
-            self._parts[name] = found
+            lacking = len(self.users) - found.n_users
+            if lacking < 0:
+                raise UserError(f"{self.folder / 'matrices' / name} has more rows than users.parquet; {REMEDY}")
+            indptr = np.pad(found.indptr, (0, lacking), "edge") if lacking else found.indptr
+            self._parts[name] = replace(found, indptr=indptr)
         return self._parts[name]
 
     def rows(self, *names: str, users: np.ndarray | None = None) -> pd.DataFrame:
@@ -132,10 +134,24 @@ class MatrixFiles:
 
     def _rows(self, part: Matrix, users: np.ndarray) -> pd.DataFrame:
         rows, places = part.places(users)
-        codes = {"user_id": users[rows], "item_id": part.indices[places]}
-        ids = {"user_id": pd.Index(self.users["user_id"]), "item_id": pd.Index(self.items["item_id"])}
-        columns = {name: pd.Categorical.from_codes(of, ids[name]) for name, of in codes.items()}
+        columns = {"user_id": self.user_ids(users[rows]), "item_id": self.item_ids(part.indices[places])}
         return pd.DataFrame(columns | {"weight": part.data[places].astype(np.float64), "timestamp": part.first[places]})
+
+    def user_ids(self, codes: np.ndarray) -> pd.Categorical:
+        """Ids of user codes, categories sorted."""
+        return _named(codes, *self._sorted_users)
+
+    def item_ids(self, codes: np.ndarray) -> pd.Categorical:
+        """Ids of item codes, categories sorted."""
+        return _named(codes, *self._sorted_items)
+
+    @cached_property
+    def _sorted_users(self) -> tuple[pd.Index, np.ndarray]:
+        return _sorted(self.users["user_id"])
+
+    @cached_property
+    def _sorted_items(self) -> tuple[pd.Index, np.ndarray]:
+        return _sorted(self.items["item_id"])
 
     def tables(self, users: np.ndarray | None = None) -> Tables:
         """The prepared tables with string ids, one row per pair, of all users or of some; refused where too large."""
@@ -150,6 +166,18 @@ class MatrixFiles:
         lengths = sum(np.diff(self.part(name).indptr) for name in PARTS)
         order = np.random.default_rng(0).permutation(len(self.users))
         return np.sort(order[: max(1, int(np.searchsorted(np.cumsum(lengths[order]), pairs, side="right")))])
+
+
+def _sorted(ids: pd.Series) -> tuple[pd.Index, np.ndarray]:
+    """Ids sorted, and the place of each code among them, int64 (codes,)."""
+    order = np.argsort(ids.to_numpy(object))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return pd.Index(ids.iloc[order]), places
+
+
+def _named(codes: np.ndarray, ids: pd.Index, places: np.ndarray) -> pd.Categorical:
+    return pd.Categorical.from_codes(places[codes], ids)
 
 
 def open_matrix(folder: Path) -> Matrix:

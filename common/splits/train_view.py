@@ -38,8 +38,9 @@ class TrainView:
     """Every table without the pairs that the phase holds out, ids replaced by int32 codes.
 
     Code i of an item is the i-th id in sorted order of the protocol's catalogue, code u of a user the u-th id among
-    the users who have interactions in train. `items` and `users` have one row per code. The other tables carry
-    columns `user`, `item`, `friend` of codes instead of ids; a table that the data lacks is None.
+    the users who have interactions in train; in data of matrix form the order is that of the folder. `items` and
+    `users` have one row per code. The other tables carry columns `user`, `item`, `friend` of codes instead of ids; a
+    table that the data lacks is None.
     """
 
     dataset: str

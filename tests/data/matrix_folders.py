@@ -19,17 +19,20 @@ from tests.data.worlds import rich_tables
 def write_matrix_folder(folder: Path, tables: Tables, repeats: bool = False) -> Path:
     """Interactions with times, cut 80/10/10, as a folder of matrix form; a pair of several rows is kept once per part.
 
-    repeats: valid and test keep pairs that the user had before.
+    Codes go by the first part in which a user or item is, then by id; a matrix ends with the last user of its part or
+    an earlier one. repeats: valid and test keep pairs that the user had before.
     """
     rows = tables.interactions
     times = np.sort(rows["timestamp"].to_numpy())
     cuts = times[int(0.8 * len(times))], times[int(0.9 * len(times))]
-    users, items = (np.unique(rows[f"{kind}_id"].to_numpy(object)) for kind in ("user", "item"))
+    part_of = np.searchsorted(cuts, rows["timestamp"].to_numpy(), side="right")
+    first = {key: pd.Series(part_of).groupby(rows[key].to_numpy(object)).min() for key in ("user_id", "item_id")}
+    users, items = (of.index[np.argsort(of, kind="stable")].to_numpy(object) for of in first.values())
     coded = pd.DataFrame(
         {
-            "user": np.searchsorted(users, rows["user_id"].to_numpy(object)),
-            "item": np.searchsorted(items, rows["item_id"].to_numpy(object)),
-            "part": np.searchsorted(cuts, rows["timestamp"].to_numpy(), side="right"),
+            "user": pd.Index(users).get_indexer(rows["user_id"]),
+            "item": pd.Index(items).get_indexer(rows["item_id"]),
+            "part": part_of,
             "plays": rows["weight"],
             "first": rows["timestamp"],
         }
@@ -39,7 +42,8 @@ def write_matrix_folder(folder: Path, tables: Tables, repeats: bool = False) -> 
         pairs = pairs[~pairs.duplicated(["user", "item"])]
     for number, part in enumerate(PARTS):
         of_part = pairs[pairs["part"] == number].sort_values(["user", "first", "item"])
-        indptr = np.searchsorted(of_part["user"], np.arange(len(users) + 1))
+        known = int((first["user_id"] <= number).sum())
+        indptr = np.searchsorted(of_part["user"], np.arange(known + 1))
         arrays = {"indptr": indptr, "indices": of_part["item"], "data": of_part["plays"], "first": of_part["first"]}
         (folder / "matrices" / part).mkdir(parents=True)
         for name, values in arrays.items():
@@ -83,3 +87,14 @@ def with_repeats(tables: Tables) -> Tables:
     again = rows.sample(frac=0.5, random_state=1)
     again = again.assign(timestamp=again["timestamp"] + 86_400 * rng.integers(1, 200, len(again)))
     return replace(tables, interactions=pd.concat([rows, again], ignore_index=True))
+
+
+def with_newcomers(tables: Tables) -> Tables:
+    """The same events, and late ones of two users and an item that nobody had before, whose ids sort first."""
+    rows = tables.interactions
+    last = int(rows["timestamp"].max())
+    late = [("a newcomer", "i003"), ("b newcomer", "a new item"), ("u03", "a new item")]
+    new = pd.DataFrame(late, columns=["user_id", "item_id"]).assign(weight=1.0, timestamp=last)
+    items = pd.concat([tables.items, pd.DataFrame({"item_id": ["a new item"]})], ignore_index=True)
+    users = pd.concat([tables.users, pd.DataFrame({"user_id": ["a newcomer", "b newcomer"]})], ignore_index=True)
+    return Tables(pd.concat([rows, new], ignore_index=True), items, users)

@@ -11,7 +11,7 @@ from common.data import matrix_files
 from common.data.dataset import load_dataset
 from common.data.matrix_files import Matrix, is_matrix_folder, open_matrix
 from common.utils.errors import UserError
-from tests.data.matrix_folders import events, with_repeats, write_matrix_folder
+from tests.data.matrix_folders import events, with_newcomers, with_repeats, write_matrix_folder
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +117,22 @@ def test_arrays_that_are_not_of_one_matrix_are_refused(folder, tmp_path):
         open_matrix(tmp_path)
 
 
-def test_unsorted_ids_are_refused(folder, tmp_path):
-    files = files_of(folder, tmp_path)
+def test_an_id_that_stands_twice_is_refused(folder, tmp_path):
     users = pd.read_parquet(folder / "users.parquet")
-    other = matrix_files.MatrixFiles(tmp_path, {"notes": {}})
-    users.iloc[::-1].to_parquet(tmp_path / "users.parquet")
-    with pytest.raises(UserError, match=r"users\.parquet: user_id .* not sorted"):
-        _ = other.users
-    assert files.users["user_id"].tolist() == users["user_id"].tolist()
+    pd.concat([users, users[:1]]).to_parquet(tmp_path / "users.parquet")
+    with pytest.raises(UserError, match=r"users\.parquet: user_id .* holds an id twice"):
+        _ = matrix_files.MatrixFiles(tmp_path, {"notes": {}}).users
+
+
+def test_users_without_pairs_in_a_part_have_empty_rows_and_ids_sort_as_text(tmp_path):
+    files = files_of(write_matrix_folder(tmp_path / "logs", with_newcomers(events())), tmp_path)
+    assert len(np.load(tmp_path / "logs/matrices/train/indptr.npy")) == 41, "users of train alone"
+    assert files.part("train").n_users == files.part("test").n_users == 42
+    assert files.users["user_id"].tolist()[-2:] == ["a newcomer", "b newcomer"]
+    rows = files.rows("test").sort_values("user_id")
+    assert rows["user_id"].iloc[0] == "a newcomer"
+    rows = files.rows("test")
+    assert {"a new item"} == set(rows["item_id"][rows["user_id"] == "b newcomer"])
 
 
 def test_other_folders_are_not_of_this_form(tmp_path):

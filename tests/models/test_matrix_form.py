@@ -11,7 +11,7 @@ from common.data.dataset import Dataset, load_dataset
 from common.evaluation.task import Task
 from common.models.registry import MODELS
 from common.splits.train_view import TrainView
-from tests.data.matrix_folders import events, with_repeats, write_matrix_folder
+from tests.data.matrix_folders import events, with_newcomers, with_repeats, write_matrix_folder
 from tests.data.worlds import dataset
 from tests.models.contract_tests import make
 
@@ -91,3 +91,27 @@ def test_data_without_repeats_have_no_such_metrics(matrices):
     task = Task(matrices, "temporal")
     found = task.valid.evaluate(fitted("popularity", task.train))
     assert not [key for key in found.metrics if "repeats" in key or "known" in key]
+
+
+@pytest.mark.parametrize("name", ["popularity", "item_knn"])
+def test_users_and_items_that_train_lacks_are_reported_apart_as_on_tables(tmp_path, name):
+    same = with_newcomers(events())
+    found: list[Any] = []
+    for data in (
+        written(tmp_path / "a", same),
+        dataset(tmp_path / "b", same.interactions, items=same.items, users=same.users),
+    ):
+        task = Task(data, "temporal")
+        evaluation = task.test.evaluate(fitted(name, task.train_valid))
+        found.append(evaluation)
+    one, other = found
+    assert one.metrics["n_unseen_users"] == 2
+    assert {key for key in one.metrics if "sampled99" not in key} == {
+        key for key in other.metrics if "sampled99" not in key
+    }
+    for key, value in other.metrics.items():
+        if "sampled99" not in key:  # drawn in the order of codes
+            assert one.metrics[key] == pytest.approx(value), key
+    columns = ["user_id", "item_id", "rank"]
+    tables = [evaluation.targets[columns].astype({"user_id": str, "item_id": str}) for evaluation in found]
+    assert sorted(map(tuple, tables[0].to_numpy())) == sorted(map(tuple, tables[1].to_numpy()))

@@ -53,11 +53,10 @@ class MappedSplit(Split):
         """The drawn negatives: user_id, item_id, negative_id."""
         drawn = self.drawing
         rows, columns = np.nonzero(drawn.negatives >= 0)
-        codes = {"user_id": drawn.negative_users[rows], "item_id": drawn.negative_items[rows]}
-        codes["negative_id"] = drawn.negatives[rows, columns]
-        ids = {name: pd.Index(self.files.users["user_id"] if name == "user_id" else self.catalogue()) for name in codes}
-        return pd.DataFrame({name: pd.Categorical.from_codes(of, ids[name]) for name, of in codes.items()})
+        items = {"item_id": drawn.negative_items[rows], "negative_id": drawn.negatives[rows, columns]}
+        ids = {"user_id": self.files.user_ids(drawn.negative_users[rows])}
+        return pd.DataFrame(ids | {name: self.files.item_ids(codes) for name, codes in items.items()})
 
     def catalogue(self) -> np.ndarray:
-        """All item ids, sorted."""
-        return self.files.items["item_id"].to_numpy(object)
+        """All item ids, sorted; their codes are the folder's own."""
+        return np.sort(self.files.items["item_id"].to_numpy(object))
