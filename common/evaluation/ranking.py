@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from common.models.top_items import check_scores, masked_keys, top_of_sorted
+from common.models.top_items import DEPTH, check_scores, sort_keys
 from common.splits.holdout import Holdout
 from common.splits.negatives import NOT_DRAWN
 from common.utils import environment
 
 BATCH_BYTES = 64 * 2**20
-"""Memory that the keys of one batch of users may take."""
+"""Memory that the scores of one batch of users, and what orders them, may take."""
+MASKED = np.float32(-np.inf)
+"""The score of what is left out of a user's list."""
+FEW = 8
+"""Held-out items of a user from which on a sort is faster than counting those above each."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,18 @@ def rank(score: Callable[[np.ndarray], np.ndarray], holdout: Holdout, places: np
 
     def order(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, ...]:
         targets = slice(starts[rows[0]], starts[rows[-1] + 1])
-        keys = masked_keys(scores, holdout.given.take(rows if holdout.masked else np.full(len(rows), -1)), places)
+        known = holdout.given.take(rows if holdout.masked else np.full(len(rows), -1))
+        masked = scores.copy()
+        masked[known.rows, known.items] = MASKED
         local, items = holdout.target_rows[targets] - rows[0], holdout.target_items[targets]
-        sampled = _sampled_ranks(keys, local, items, holdout.negatives[targets])
-        target_scores, target_keys = scores[local, items], keys[local, items]
-        keys.sort(axis=1)
-        full = [n_items - np.searchsorted(keys[row], key) for row, key in zip(local, target_keys, strict=True)]
-        top = top_of_sorted(scores, keys, items_by_place)
-        return *top, target_scores, np.array(full, np.int64), sampled
+        sampled = _sampled_ranks(masked, places, local, items, holdout.negatives[targets])
+        full, top = [], []
+        for row, own in zip(masked, np.split(items, np.searchsorted(local, np.arange(1, len(rows)))), strict=True):
+            rising = np.sort(row) if len(own) > FEW else None
+            full.append(full_ranks(row, places, items_by_place, own, rising))
+            top.append(best_of(row, places, rising))
+        lists, values = (np.stack(column) for column in zip(*top, strict=True))
+        return lists, values, scores[local, items], np.concatenate(full), sampled
 
     with ThreadPoolExecutor(workers) as pool:
         pending: list = []
@@ -67,8 +75,57 @@ def rank(score: Callable[[np.ndarray], np.ndarray], holdout: Holdout, places: np
     return Ranking(*(np.concatenate(parts) for parts in zip(*done, strict=True)))
 
 
-def _sampled_ranks(keys: np.ndarray, rows: np.ndarray, items: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+def best_of(
+    scores: np.ndarray, places: np.ndarray, rising: np.ndarray | None = None, depth: int = DEPTH
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best items of one user, int32 (depth,), and their scores, float32; -1 and NaN where there are no more.
+
+    Only those that reach the score of the last one are put in order. `rising`: the scores sorted, where they are.
+    """
+    ordered = np.partition(scores, -depth) if rising is None and depth < len(scores) else rising
+    least = MASKED if ordered is None or depth >= len(scores) else ordered[-depth]
+    found = np.flatnonzero((scores >= least) & (scores > MASKED))
+    if len(found) > 4 * depth:  # of very many equal ones those that come first by the hash
+        keys = sort_keys(scores[None, found], places[found], len(places))[0]
+        found = found[np.argpartition(keys, -depth)[-depth:]]
+    found = found[np.lexsort((places[found], -scores[found]))][:depth]
+    items, values = np.full(depth, -1, np.int32), np.full(depth, np.nan, np.float32)
+    items[: len(found)], values[: len(found)] = found, scores[found]
+    return items, values
+
+
+def full_ranks(
+    scores: np.ndarray,
+    places: np.ndarray,
+    items_by_place: np.ndarray,
+    items: np.ndarray,
+    rising: np.ndarray | None = None,
+) -> np.ndarray:
+    """Rank of some items among all of one user, int64 (items,): 1, those of higher score, and equal ones before it by
+    the hash; a masked one comes last. `rising`: the scores sorted, else those above each are counted.
+
+    >>> scores, places = np.array([0.5, 0.9, 0.5, 0.5], np.float32), np.array([2, 3, 0, 1])
+    >>> full_ranks(scores, places, np.argsort(places), items=np.array([1, 0, 2]))
+    array([1, 4, 2])
+    """
+    own = scores[items]
+    if rising is not None:
+        above, reaching = (len(scores) - np.searchsorted(rising, own, side) for side in ("right", "left"))
+    else:
+        above = np.array([np.count_nonzero(scores > value) for value in own], np.int64)
+        reaching = np.array([np.count_nonzero(scores >= value) for value in own], np.int64)
+    ranks, tied = np.asarray(above + 1, np.int64), np.flatnonzero(reaching - above > 1)
+    in_order = scores[items_by_place] if len(tied) else scores
+    for target in tied:
+        ranks[target] += np.count_nonzero(in_order[: places[items[target]]] == own[target])
+    return np.where(own == MASKED, len(scores), ranks)
+
+
+def _sampled_ranks(
+    scores: np.ndarray, places: np.ndarray, rows: np.ndarray, items: np.ndarray, negatives: np.ndarray
+) -> np.ndarray:
     """Rank of each target among itself and its negatives, 1 is best, 0 where none were drawn."""
-    others = np.where(negatives >= 0, keys[rows[:, None], negatives], 0)
-    ranks = 1 + (others > keys[rows, items][:, None]).sum(axis=1)
+    own, others = scores[rows, items][:, None], scores[rows[:, None], negatives]
+    first = (others == own) & (places[negatives] < places[items][:, None]) & (own > MASKED)
+    ranks = 1 + (((others > own) | first) & (negatives >= 0)).sum(axis=1)
     return np.where(negatives[:, 0] == NOT_DRAWN, 0, ranks)

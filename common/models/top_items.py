@@ -24,8 +24,10 @@ def tie_places(item_ids: pd.Series | np.ndarray) -> np.ndarray:
     return places
 
 
-def sort_keys(scores: np.ndarray, places: np.ndarray) -> np.ndarray:
+def sort_keys(scores: np.ndarray, places: np.ndarray, n_places: int = 0) -> np.ndarray:
     """Keys uint64 that order like (score, hash): higher is better, all different within a row, all above 0.
+
+    `n_places`: how many places there are, where only those of some items are given.
 
     A float32's bits, with the sign bit flipped (all bits, for negative numbers), order like the number itself.
 
@@ -37,7 +39,7 @@ def sort_keys(scores: np.ndarray, places: np.ndarray) -> np.ndarray:
     bits ^= np.where(bits >> 31, np.uint32(0xFFFFFFFF), np.uint32(0x80000000))
     keys = bits.astype(np.uint64)
     keys <<= np.uint64(32)
-    keys |= (len(places) - 1 - places).astype(np.uint64)
+    keys |= ((n_places or len(places)) - 1 - places).astype(np.uint64)
     return keys
 
 
