@@ -163,7 +163,7 @@ class MatrixFiles:
 
     def some_users(self, pairs: int) -> np.ndarray:
         """Codes of users, rising, int64, drawn until they have about so many pairs together; all if all have fewer."""
-        lengths = sum(np.diff(self.part(name).indptr) for name in PARTS)
+        lengths = np.sum([np.diff(self.part(name).indptr) for name in PARTS], axis=0)
         order = np.random.default_rng(0).permutation(len(self.users))
         return np.sort(order[: max(1, int(np.searchsorted(np.cumsum(lengths[order]), pairs, side="right")))])
 

@@ -96,7 +96,7 @@ class TrainView:
     @cached_property
     def counts(self) -> np.ndarray:
         """Listeners of each item in train, int64 (n_items,)."""
-        items = self.interactions["item"] if self.stored is None else self.stored.items
+        items = self.interactions["item"].to_numpy() if self.stored is None else self.stored.items
         return counts_of(items, self.n_items)
 
     @cached_property

@@ -30,17 +30,17 @@ class MappedSplit(Split):
     drawing: Drawing
 
     @cached_property
-    def train(self) -> pd.DataFrame:  # type: ignore[override]
+    def train(self) -> pd.DataFrame:
         """The pairs of train."""
         return self.files.rows("train")
 
     @cached_property
-    def valid(self) -> pd.DataFrame:  # type: ignore[override]
+    def valid(self) -> pd.DataFrame:
         """The pairs of valid that are new to the user."""
         return self._new("valid")
 
     @cached_property
-    def test(self) -> pd.DataFrame:  # type: ignore[override]
+    def test(self) -> pd.DataFrame:
         """The pairs of test that are new to the user."""
         return self._new("test")
 
@@ -49,7 +49,7 @@ class MappedSplit(Split):
         return rows[~is_known(self.files, part, users, pair_keys(self.files, part, users))].reset_index(drop=True)
 
     @cached_property
-    def negatives99(self) -> pd.DataFrame:  # type: ignore[override]
+    def negatives99(self) -> pd.DataFrame:
         """The drawn negatives: user_id, item_id, negative_id."""
         drawn = self.drawing
         rows, columns = np.nonzero(drawn.negatives >= 0)

@@ -1,11 +1,12 @@
 """Statistics of a folder of matrix form and of its split, from the arrays alone; see `splits/statistics.py`."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from common.data.dataset import Dataset
-from common.data.matrix_files import PARTS, MatrixFiles
+from common.data.matrix_files import PARTS, Matrix, MatrixFiles
 from common.splits.mapped.split import MappedSplit
 from common.utils.arrays import counts_of, gini_of, slices, sums_of
 
@@ -40,8 +41,12 @@ def popularity(files: MatrixFiles) -> tuple[np.ndarray, np.ndarray]:
     """Listeners int64 and plays float64 of each item over all parts, (items,)."""
     n, parts = len(files.items), [files.part(part) for part in PARTS]
     listeners = sum(counts_of(part.indices, n) for part in parts)
-    plays = [sums_of(part.indices, lambda some, part=part: part.data[some].astype(float), n) for part in parts]
+    plays = [sums_of(part.indices, partial(_plays_of, part), n) for part in parts]
     return np.asarray(listeners), np.sum(plays, axis=0)
+
+
+def _plays_of(part: Matrix, some: slice) -> np.ndarray:
+    return part.data[some].astype(np.float64)
 
 
 def _plays(files: MatrixFiles) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,8 @@ class StoredInteractions:
     """
 
     def __init__(self, histories: Histories) -> None:
-        self._histories, self._frame = histories, None
+        self._histories = histories
+        self._frame: pd.DataFrame | None = None
 
     columns = pd.Index(COLUMNS)
 

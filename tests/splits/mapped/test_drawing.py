@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,11 +58,11 @@ def test_of_very_many_pairs_some_get_negatives(matrices, monkeypatch):
 def test_fewer_users_are_told_and_are_another_split(matrices, caplog):
     caplog.set_level(logging.INFO)
     few = dataclasses.replace(matrices, test_users=5)
-    split = load_split(few, "temporal-s9")
+    split: Any = load_split(few, "temporal-s9")
     assert "test: 5 of 39 users are evaluated (--test-users)" in caplog.text
     assert split.info["evaluated"]["test"] == {"users": 5, "of": 39}
     assert load_split(matrices, "temporal-s9").info == split.info, "without the flag it is the split as it was drawn"
-    all_of_them = load_split(dataclasses.replace(matrices, test_users=1000), "temporal-s9")
+    all_of_them: Any = load_split(dataclasses.replace(matrices, test_users=1000), "temporal-s9")
     assert all_of_them.info["split_sha256"] != split.info["split_sha256"]
     assert len(all_of_them.drawing.test) == 39
 
@@ -79,7 +80,7 @@ def test_a_known_pair_is_no_new_one(repeated):
 
 
 def test_changed_arrays_are_refused(tmp_path, matrices):
-    split = load_split(matrices, "temporal-s4")
+    split: Any = load_split(matrices, "temporal-s4")
     path = matrices.folder / "splits" / "temporal-s4" / "test.npy"
     np.save(path, split.drawing.test[:-1])
     with pytest.raises(UserError, match=r"test\.npy was changed since it was drawn; delete"):

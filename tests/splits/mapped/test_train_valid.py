@@ -1,6 +1,7 @@
 """Train and valid as one matrix: each user's pairs in order, made once, made again after damage."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ def matrix(*of_users: list[tuple[int, float, int]]) -> Matrix:
     """Of each user (item, plays, first) in order."""
     rows = [row for user in of_users for row in user]
     indptr = np.cumsum([0, *map(len, of_users)])
-    columns = list(zip(*rows, strict=True)) if rows else [[], [], []]
+    columns: list[Any] = list(zip(*rows, strict=True))
     return Matrix(*(np.array(of, kind) for of, kind in zip([indptr, *columns], KINDS.values(), strict=True)))
 
 

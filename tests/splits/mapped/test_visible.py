@@ -14,7 +14,8 @@ from common.utils.errors import UserError
 
 @pytest.mark.parametrize("phase", ["select", "final"])
 def test_codes_arrays_and_tables_are_those_of_tables(matrices, tables, phase):
-    found, expected = (load_train_view(data, "temporal", phase) for data in (matrices, tables))
+    views: list[Any] = [load_train_view(data, "temporal", phase) for data in (matrices, tables)]
+    found, expected = views
     for name in ("indptr", "items", "weights", "timestamps"):
         of_matrix, of_table = getattr(found.histories, name), getattr(expected.histories, name)
         assert of_matrix.dtype == of_table.dtype
