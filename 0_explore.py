@@ -4,6 +4,7 @@ Reads the raw files (or generates a data set), writes the prepared tables and ev
 keeps statistics, a data-quality report and figures under `outputs/<dataset>/explore/`:
 
     python 0_explore.py
+    python 0_explore.py --dataset logs/                 # a folder of raw logs with a raw.toml: docs/guide.md
     python 0_explore.py --dataset synthetic --synthetic.users 500 --synthetic.items 2000
 """
 
@@ -16,6 +17,7 @@ from common.data.quality import quality_report
 from common.experiments import tracking
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
+from common.reporting.preparation_report import QUALITY, write_report
 from common.reporting.stages.explore import draw_dataset, print_quality, print_splits, print_statistics
 from common.splits.statistics import describe, describe_splits
 from common.utils.io import display, strict, write_json
@@ -51,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for path in figures:
             tracker.figure(path.stem, path)
         tracker.finish()
+        if (data.folder / QUALITY).exists():
+            log.info("\nquality report of the logs: %s", display(write_report(data.folder)))
         log.info("\ndata: %s\nstatistics and figures: %s\nW&B: %s", display(data.folder), display(folder), tracker.hint)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from common.data.preparation.matrices import KINDS
+from common.data.matrix_files import KINDS
 from common.data.preparation.pipeline import STORY, prepare
 from examples import load_matrix, ten_steps
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
 from common.data.matrix_files import MATRIX, MatrixFiles, is_matrix_folder, read_matrix_manifest
+from common.data.preparation.raw_folder import is_raw_folder, prepare_raw_folder
 from common.data.reading.table import REFUSE
 from common.data.sources.large_logs.out_of_core import is_prepared
 from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of
@@ -93,8 +94,8 @@ def load_dataset(
 ) -> Dataset:
     """The prepared data set, made first where it is missing or damaged, or where its source has changed.
 
-    name: `lastfm-2k` or another of `sources.registry`, `synthetic`, a folder of one's own, or `auto`: `lastfm-2k` where
-    its files are, else `synthetic`.
+    name: `lastfm-2k` or another of `sources.registry`, `synthetic`, a folder of one's own (tables, raw logs with a
+    `raw.toml`, or one that `prepare` wrote), or `auto`: `lastfm-2k` where its files are, else `synthetic`.
     synthetic: size and seed of the generated data. missing: what becomes of rows of a folder that lack an id: `refuse`,
     `drop` or `keep`; None: as the tables were prepared before, else `refuse`. test_users: of a folder of matrix form at
     most so many users are evaluated. Raises UserError naming what is wrong with the source.
@@ -105,6 +106,8 @@ def load_dataset(
     folder = folder_of(kind, data_dir, synthetic)
     if kind in SOURCES and (prepare := SOURCES[kind].prepare) and not is_prepared(folder):
         prepare(data_dir, folder)
+    if kind not in (*SOURCES, SYNTHETIC) and is_raw_folder(Path(kind)):
+        prepare_raw_folder(Path(kind), folder)
     if is_matrix_folder(folder):
         if folder != data_dir / name and stored_at(name, data_dir) != folder.resolve():
             write_json(data_dir / name / PLACE, {"folder": str(folder.resolve())})

@@ -9,10 +9,9 @@ order of their first play in the part, so that indices are not sorted.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,8 +42,7 @@ SMALLER = "use popularity, trending, item_knn, als, sasrec or two_tower, which r
 """What to do where a table of all interactions does not fit."""
 
 
-@dataclass(frozen=True)
-class Matrix:
+class Matrix(NamedTuple):
     """One part, users x items, as in the module's head: int64 (users + 1,), int32, float32 and int64 (pairs,).
 
     data: plays in this part; first: seconds of the first play in this part.
@@ -121,7 +119,7 @@ class MatrixFiles:
             if lacking < 0:
                 raise UserError(f"{self.folder / 'matrices' / name} has more rows than users.parquet; {REMEDY}")
             indptr = np.pad(found.indptr, (0, lacking), "edge") if lacking else found.indptr
-            self._parts[name] = replace(found, indptr=indptr)
+            self._parts[name] = found._replace(indptr=indptr)
         return self._parts[name]
 
     def rows(self, *names: str, users: np.ndarray | None = None) -> pd.DataFrame:

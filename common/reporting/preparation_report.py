@@ -13,12 +13,12 @@ from common.utils.memory import readable
 from common.utils.terminal import visible
 
 HERE = Path(__file__).parent / "html"
-REPORT, FIGURE = "quality.html", "figures/quality.png"
+QUALITY, REPORT, FIGURE = "quality.json", "quality.html", "figures/quality.png"
 
 
 def write_report(folder: Path) -> Path:
     """Write `quality.html`, with its figure, into a folder that the ten steps have made; returns its path."""
-    quality, steps = read_json(folder / "quality.json"), read_json(folder / "steps.json")["steps"]
+    quality, steps = read_json(folder / QUALITY), read_json(folder / "steps.json")["steps"]
     (folder / FIGURE).parent.mkdir(exist_ok=True)
     prepared_log(
         quality["events_per_month"], quality["cut"], quality["long_tail"]["curve"], folder.name, folder / FIGURE

@@ -26,3 +26,21 @@ def test_the_first_stages_run(tmp_path, repeats):
     assert {record["model"] for record in written} == {"popularity", "trending", "item_knn"}
     assert all(record["n_users"] <= 20 for record in written)
     assert all(("ndcg_10_repeats" in record) is repeats for record in written)
+
+
+def test_a_folder_of_raw_logs_is_prepared_by_the_first_stage(tmp_path, capsys):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    tracks = [(n * n // 40 + n % 9) % 97 for n in range(600)]
+    rows = [f"u{n % 7},t{track},song {track},band {track % 4},{9_000 * n}" for n, track in enumerate(tracks, 190_000)]
+    (logs / "a.csv").write_text("\n".join(["who,track_id,title,artist,time", *rows]))
+    (logs / "raw.toml").write_text('[columns]\nuser_id = "who"\n')
+    flags = ["--dataset", str(logs), "--data-dir", str(tmp_path / "data"), "--output-dir", str(tmp_path / "out")]
+    stage("0_explore.py")(flags)
+    assert "quality.html" in capsys.readouterr().out
+    assert list((tmp_path / "data").glob("logs-*/quality.html"))
+    models = ["--models", "popularity", "item_knn", "--protocol", "temporal"]
+    stage("1_knn_baseline.py")([*flags, *models])
+    assert "prepared already" not in capsys.readouterr().err
+    (metrics,) = (tmp_path / "out").glob("logs-*/temporal/item_knn/tuned/seed0/test/metrics.json")
+    assert json.loads(metrics.read_text())["ndcg_10"] > 0

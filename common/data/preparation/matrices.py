@@ -2,29 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from scipy import sparse
 
+from common.data.matrix_files import KINDS, Matrix
 from common.utils.io import atomic
 
-KINDS = {"indptr": np.int64, "indices": np.int32, "data": np.float32, "first": np.int64}
-"""The arrays of a matrix: where each user's row begins, items, plays, and seconds of the first play."""
 BLOCK = 4_000_000
 """Entries that are held at once."""
-
-
-class Matrix(NamedTuple):
-    """A matrix of users x items in rows of users; within a row the items stand in the order of `first`.
-
-    Shapes: indptr int64 (users + 1,), indices int32, data float32 and first int64 (pairs,), mapped from disk.
-    """
-
-    indptr: np.ndarray
-    indices: np.ndarray
-    data: np.ndarray
-    first: np.ndarray
 
 
 class MatrixWriter:
@@ -60,11 +47,6 @@ def _begin(path: Path, kind: Any, length: int) -> BinaryIO:
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": (length,)}
     np.lib.format.write_array_header_1_0(file, header)
     return file
-
-
-def open_matrix(folder: Path) -> Matrix:
-    """The arrays of a folder, mapped: nothing is read before it is used."""
-    return Matrix(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in Matrix._fields))
 
 
 def blocks_of(indptr: np.ndarray, most: int = BLOCK) -> Iterator[slice]:

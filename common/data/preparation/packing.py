@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-PARTS = ("train", "valid", "test")
+from common.data.matrix_files import PARTS
+
 LARGEST = 2**64
 """Numbers from here on do not fit."""
 

@@ -22,7 +22,7 @@ def prepare_raw_folder(folder: Path, out: Path) -> None:
     files: list[Path] = []
     for name in names:
         try:
-            found = sorted(folder.glob(name))
+            found = [folder] if name == "." else sorted(folder.glob(name))
         except (ValueError, NotImplementedError, IndexError):  # an absolute or empty pattern
             found = []
         if not found:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from common.data.matrix_files import open_matrix
 from common.data.preparation import matrices
-from common.data.preparation.matrices import MatrixWriter, blocks_of, export_npz, open_matrix
+from common.data.preparation.matrices import MatrixWriter, blocks_of, export_npz
 
 
 def write(folder, rows, n_blocks=2):
@@ -25,7 +26,7 @@ TEST = [[(1, 1, 8), (0, 3, 9)], [(3, 1, 9)], [], [(0, 2, 9)]]
 def test_a_matrix_is_mapped_as_it_was_written(tmp_path):
     found = write(tmp_path / "train", TRAIN)
     assert [array.tolist() for array in found] == [[0, 2, 2, 3], [2, 0, 1], [1, 4, 2], [5, 6, 7]]
-    assert isinstance(found.indices, np.memmap)
+    assert isinstance(found.indices.base, np.memmap)
 
 
 def test_an_empty_matrix(tmp_path):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from common.data.preparation.packing import PARTS
+from common.data.matrix_files import PARTS
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.times import DATE, UNITS
 from common.data.preparation.workspace import Outcome, Workspace, rows_of

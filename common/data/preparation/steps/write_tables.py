@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.data.manifest import FORMAT
-from common.data.preparation.matrices import Matrix, MatrixWriter, export_npz, open_matrix
-from common.data.preparation.packing import PARTS
+from common.data.matrix_files import PARTS, Matrix, open_matrix
+from common.data.preparation.matrices import MatrixWriter, export_npz
 from common.data.preparation.quality import quality_of
 from common.data.preparation.workspace import Outcome, Workspace
 from common.utils.errors import UserError

@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from common.data.manifest import read_manifest
-from common.data.preparation.matrices import open_matrix
+from common.data.matrix_files import open_matrix
 from common.data.preparation.steps.write_tables import in_groups
 from common.utils.errors import UserError
 from common.utils.io import read_json
