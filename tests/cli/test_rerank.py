@@ -177,8 +177,11 @@ def test_a_run_that_does_not_fit_is_refused(flags, folder, capsys):
     run = folder / "als" / "tuned" / "seed0"
     config, record = read_json(run / "config.json"), read_json(run / "test" / "metrics.json")
     forget(run)  # what vouches for these files
-    write_json(run / "config.json", config | {"model": "als+mmr"})
-    assert "is re-ranked already; name the run of als" in complaint(capsys, main, *flags, "--run", "als")
+    reranked = shutil.copytree(run, folder / "als+mmr" / "tuned" / "seed0")
+    write_json(reranked / "config.json", config | {"model": "als+mmr"})
+    write_json(reranked / "test" / "metrics.json", record | {"model": "als+mmr"})
+    assert "is re-ranked already; name the run of als" in complaint(capsys, main, *flags, "--run", "als+mmr")
+    shutil.rmtree(folder / "als+mmr")
     write_json(run / "config.json", config | {"data_sha256": "0"})
     assert "is on other data than" in complaint(capsys, main, *flags, "--run", "als")
     write_json(run / "config.json", config)

@@ -1,10 +1,13 @@
 """Blocks that pages are filled with."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from common.experiments.run import PartResults, Run
 from common.reporting.results_json import HEADLINE, _row, blocks, gather, headline_table
 from common.utils.io import read_json, write_json
+from tests.runs import forget
 
 
 def row(model: str, preset: str = "tuned", **values: Any) -> dict[str, Any]:
@@ -59,9 +62,10 @@ def test_only_named_rows_and_protocols_are_gathered(ran, small_data):
     assert list(results["protocols"]) == ["listen"]
 
 
-def test_a_run_that_did_not_record_its_machine_is_of_none(tmp_path):
-    record = {"seed": 3, "config_sha256": "c", "commit": "d", "dirty": False, "threads": 1}
-    write_json(tmp_path / "test" / "metrics.json", record)
-    write_json(tmp_path / "config.json", {"settings": {}, "seed": 3})
-    [run] = _row({}, [PartResults(Run(tmp_path), "test")])["runs"]
-    assert (run["threads"], run["machine"]) == (1, None)
+def test_a_run_that_did_not_record_its_machine_is_of_none(ran, small_data, tmp_path):
+    folder = Path(shutil.copytree(ran / small_data.name, tmp_path / small_data.name)) / "listen/popularity/tuned/seed0"
+    forget(folder)  # as a run of an earlier version
+    record = read_json(folder / "test" / "metrics.json")
+    write_json(folder / "test" / "metrics.json", {key: record[key] for key in record if key != "machine"})
+    [run] = _row({}, [PartResults(Run(folder), "test")])["runs"]
+    assert (run["threads"], run["machine"]) == (record["threads"], None)

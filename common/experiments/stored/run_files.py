@@ -163,8 +163,13 @@ class RunFiles:
         return read_together(self.folder / made_of / MANIFEST, read)
 
     def check_model(self) -> None:
-        """Raise a UserError for a saved model that is not the one of the results; one without results passes."""
+        """Raise a UserError for a saved model that is not the one of the results; one without results passes.
+
+        Beside sound test results the model is theirs alone: validation's manifest speaks of one fitted on less.
+        """
         manifests = self._manifests()
+        if self.has("test") and (self.folder / "test" / MANIFEST).exists():
+            manifests = manifests[:1]
         if self.has_manifest and (self.model_folder / ABOUT).exists():
             files = [manifest.names("model/") or [f"model/{ABOUT}"] for manifest in manifests]
             faults = [first_fault([manifest], names) for manifest, names in zip(manifests, files, strict=True)]

@@ -232,6 +232,7 @@ def test_the_model_of_an_earlier_select_is_not_that_of_the_test_results(als, tmp
     """Though the manifest of validation still vouches for it: it was fitted on less."""
     results, config, model = als.results("valid"), als.config(), als.load(ALS)
     final = shutil.copytree(als.model_folder, tmp_path / "final")
+    model.popularity = model.popularity * 2
     tested = shutil.move(als.folder / "test", tmp_path / "test")
     tables = (results.recommendations, results.targets, results.per_user)
     als.write("valid", Evaluation("valid", *tables, {}, {}), results.metrics, config, model)

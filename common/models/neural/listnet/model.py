@@ -124,7 +124,7 @@ class HybridListNet(TwoStageRecommender):
         """
         s, n = self.settings, max(train.n_users, train.n_items)
         pairs = rows_at_most(train, s.negatives, s.top) * s.batch / (FOLDS * train.n_users)
-        parameters = float(s.width * (train.n_items + train.n_users) + 8 * s.width * s.hidden[0])
+        parameters = float(s.width * (train.n_items + train.n_users) + 8 * s.width * sum(s.hidden[:1]))
         activations = pairs * (4 * COLUMNS + 12 * s.width + 8 * sum(s.hidden))
         of_network = training_memory(self.device, train.n_items, parameters, activations)
         kept = min(float(KEPT_BYTES), 4.0 * train.n_users * (train.n_items + COLUMNS * 2 * s.top))
