@@ -3,7 +3,6 @@
 python -m examples.ten_steps
 """
 
-import logging
 import tempfile
 from pathlib import Path
 
@@ -41,7 +40,6 @@ SHOWN = {
 
 def main() -> None:
     """Print what each step has written, and the data set at the end."""
-    logging.getLogger("common").setLevel(logging.WARNING)
     pl.Config(tbl_formatting="ASCII_MARKDOWN", tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True)
     pl.Config(tbl_rows=20, fmt_str_lengths=60, tbl_width_chars=110)
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,9 @@ import pytest
 from common.__main__ import commands, help_text, main
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = "batch-recommend benchmark compare core-metrics dashboard leakage page protocols report rerank sensitivity"
+NAMES = (
+    "batch-recommend benchmark compare core-metrics dashboard leakage page prepare protocols report rerank sensitivity"
+)
 
 
 def test_each_file_of_cli_is_a_command_and_has_a_line_that_says_what_it_does(capsys):

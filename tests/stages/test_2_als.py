@@ -26,7 +26,7 @@ def test_stage_2_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     said = capsys.readouterr()
     folder = tmp_path / "out" / small_data.name / protocol
     table: Any = pd.read_csv(folder / "leaderboard.csv").set_index("model")
-    assert set(table.index) == {"als", "ease", "ensemble"}
+    assert set(table.index) == {"als", "ials", "ease", "ensemble"}
     assert (table["ndcg_10"] > 0).all()
     assert {"metrics_by_k.png", "precision_recall.png", "scores.png", "als_loss.png"} <= {
         p.name for p in (folder / "figures").iterdir()

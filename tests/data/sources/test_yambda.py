@@ -5,6 +5,7 @@ import pytest
 
 from common.data.dataset import load_dataset
 from common.data.sources import yambda
+from common.data.sources.large_logs.out_of_core import staged
 from common.data.sources.yambda import (
     ARTISTS,
     COUNTS,
@@ -135,7 +136,7 @@ def test_the_larger_size_goes_through_the_ten_steps_with_the_same_parts(tmp_path
     for part in ("train", "valid", "test"):
         pairs = pl.read_parquet(folder / f"interactions_{part}.parquet")
         assert pairs["first"].sort().to_list() == sorted(tables[part]["timestamp"].tolist()), part
-    assert not (folder / "raw_events").exists()
+    assert not staged(folder).exists()
 
 
 def read_yambda_of(tmp_path):

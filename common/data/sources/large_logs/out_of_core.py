@@ -13,8 +13,8 @@ from common.data.sources.large_logs.raw_log import RawLog
 from common.utils.errors import UserError
 from common.utils.io import read_json, write_json
 
-RAW, NOTED = "raw_events", "log.json"
-"""Folder of the events between reading and the end of the last step, and what was noted while they were read."""
+NOTED = "log.json"
+"""What was noted while the events were read, beside them."""
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def prepare_log(stage: Callable[[Path], RawLog], fingerprint: str, out: Path, se
     stage: writes `events.parquet` to the folder that it is given. fingerprint: changes when the log's files do. What
     was repaired while reading, and the counts of the files, are added to the manifest.
     """
-    raw = out / RAW
+    raw = staged(out)
     noted = _noted(raw, fingerprint)
     if noted is None:
         shutil.rmtree(raw, ignore_errors=True)
@@ -44,6 +44,11 @@ def prepare_log(stage: Callable[[Path], RawLog], fingerprint: str, out: Path, se
     shutil.rmtree(raw)
 
 
+def staged(out: Path) -> Path:
+    """The folder of the events between reading and the end of the last step: beside that of the data set."""
+    return out.with_name(f"{out.name}-events")
+
+
 def _noted(raw: Path, fingerprint: str) -> dict[str, Any] | None:
     """What was noted of events that lie there and are of these files."""
     try:
@@ -55,4 +60,4 @@ def _noted(raw: Path, fingerprint: str) -> dict[str, Any] | None:
 
 def is_prepared(folder: Path) -> bool:
     """Whether a folder was prepared to the end."""
-    return (folder / "manifest.json").exists() and not (folder / RAW).exists()
+    return (folder / "manifest.json").exists() and not staged(folder).exists()

@@ -12,10 +12,12 @@ Blocks with low numbers are popular. Block b belongs to scene b modulo the numbe
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 
 from common.utils.errors import UserError, check_known, whole_number
+from common.utils.settings import Range
 
 BLOCK = 10
 """Tracks of a block."""
@@ -58,12 +60,12 @@ MOST_FILE_ROWS, LEAST_FILES = 8_000_000, 4
 class RawLogSettings:
     """How large a generated log is; zeros are replaced by what fits the number of events."""
 
-    events: int
+    events: Annotated[int, Range(1, 10**10)] = 1_000_000
     """Rows of all files together, within the chance of repeated and broken rows."""
-    users: int = 0
-    tracks: int = 0
-    files: int = 0
-    seed: int = 0
+    users: Annotated[int, Range(0, 2**31 - 1)] = 0
+    tracks: Annotated[int, Range(0, 2**31 - 1)] = 0
+    files: Annotated[int, Range(0, 100_000)] = 0
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     format: str = "parquet"
     """parquet, csv.gz or jsonl."""
     track_ids: bool = True
