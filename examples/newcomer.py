@@ -13,7 +13,7 @@ from common.models import Ensemble
 
 def main(data: Dataset, liked: Sequence[str] = ()) -> None:
     """Print five recommendations without a history, and after each of the liked items."""
-    model = Ensemble(seed=0).fit(split(data, "listen").train)
+    model = Ensemble(seed=0).fit(split(data, data.protocol).train)
     liked = liked or model.recommend(histories=[[]])["item_id"].iloc[[2, 4]].tolist()
     for n in range(len(liked) + 1):
         print(f"\nknown: {', '.join(liked[:n]) or 'nothing'}")

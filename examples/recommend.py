@@ -14,7 +14,7 @@ from common.models import Ensemble
 
 def main(data: Dataset, user_id: str = "") -> None:
     """Print ten recommendations, one version of each track, with the items of the history that speak for them."""
-    train = split(data, "listen").train
+    train = split(data, data.protocol).train
     model = Ensemble(seed=0).fit(train)
     user = train.user_code(user_id or train.users["user_id"].iloc[0])
     table = rerank(model.recommend([train.users["user_id"].iloc[user]], k=100), train, 10, one_version=True)

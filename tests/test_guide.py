@@ -6,9 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from common.data.dataset import load_dataset
 from common.data.matrix_files import KINDS
 from common.data.preparation.pipeline import STORY, prepare
-from examples import load_matrix, ten_steps
+from examples import evaluate, load_matrix, recommend, ten_steps
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 KINDS_IN_WORDS = {pl.Int8: "int8", pl.Int32: "int32", pl.Int64: "int64", pl.String: "string"}
@@ -76,3 +77,29 @@ def test_the_example_of_arrays_prints_names(prepared: Path, capsys: pytest.Captu
     assert "     2  Lanterns - The Night Owl Club" in printed
     load_matrix.main(prepared)
     assert "most played by ben" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared log of a few hundred events."""
+    folder = tmp_path_factory.mktemp("played")
+    tracks = [(n * n // 40 + n % 9) % 97 for n in range(600)]
+    rows = [f"u{n % 7},t{track},Song {track},Band {track % 4},{9_000 * n}" for n, track in enumerate(tracks, 190_000)]
+    (folder / "log.csv").write_text("\n".join(["user,track_id,title,artist,time", *rows]), encoding="utf-8")
+    prepare([folder / "log.csv"], folder / "out")
+    return folder / "out"
+
+
+def test_the_examples_recommend_and_evaluate_on_a_prepared_log(
+    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = load_dataset(str(played), tmp_path)
+    recommend.main(data, "u3")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert all("Song" in line for line in lines)
+    evaluate.main(data, ["popularity", "item_knn"])
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["popularity", "ndcg_10"],
+        ["item_knn", "ndcg_10"],
+    ]

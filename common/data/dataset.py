@@ -70,6 +70,11 @@ class Dataset:
         }
 
     @property
+    def protocol(self) -> str:
+        """The protocol to begin with: `temporal` for logs that were cut in time when prepared, else `listen`."""
+        return "listen" if self.matrix is None else "temporal"
+
+    @property
     def presets(self) -> str:
         """Name of the file in presets/: generated data share one, whatever their size."""
         return SYNTHETIC if self.name.startswith(f"{SYNTHETIC}-") else self.name
