@@ -13,7 +13,8 @@ from typing import Annotated
 import tyro
 
 from common.data.preparation.pipeline import prepare
-from common.data.preparation.settings import PreparationSettings
+from common.data.preparation.raw_folder import is_raw_folder
+from common.data.preparation.settings import RAW_TOML, PreparationSettings
 from common.experiments.flags import command, parse_flags
 from common.reporting.preparation_report import write_report
 from common.utils import memory
@@ -42,7 +43,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Prepare, and say where it lies."""
     settings = parse_flags(Settings, argv)
     if not settings.raw:
-        raise UserError("no raw files are named; give files or folders, such as logs/*.csv.gz")
+        raise UserError("no raw files are named; give files or folders, such as logs/*.csv.gz, before the flags")
+    for folder in settings.raw:
+        if is_raw_folder(folder):
+            raise UserError(
+                f"{folder} has a {RAW_TOML}, which flags would pass over: run 0_explore.py --dataset {folder}, or name "
+                "its files instead of the folder"
+            )
     if settings.out is None:
         raise UserError("--out is missing; name the folder that is to hold the data set")
     memory.use(settings.memory)

@@ -38,6 +38,11 @@ def test_flags_are_the_settings(tmp_path):
         (["log.csv", "--out", "out", "--repeats", "some"], "unknown value of --repeats 'some': known are drop, keep"),
         (["log.csv", "--out", "out", "--columns", "user=who"], "unknown column in --columns 'user'"),
         (["log.csv", "--out", "out", "--columns", "user_id=who"], "column 'who' is missing among 'user_id', 'artist'"),
+        (
+            ["log.csv", "--out", "out", "--columns", "track=track", "track=title"],
+            "--columns names track twice, as track",
+        ),
+        (["told", "--out", "out"], "told has a raw.toml, which flags would pass over: run 0_explore.py --dataset told"),
         (["log.csv", "--out", "out", "--train-share", "0.95"], "leave nothing for test; give shares"),
         (["log.csv", "--out", "out", "--core", "30"], "nothing is left for train: the rules on bots and support leave"),
         (["log.csv", "--out", "log.csv"], "cannot write log.csv/steps: Not a directory; "),
@@ -47,6 +52,8 @@ def test_flags_are_the_settings(tmp_path):
 def test_a_mistake_is_one_sentence(tmp_path, monkeypatch, capsys, flags, said):
     monkeypatch.chdir(tmp_path)
     write_raw(tmp_path / "log.csv", LOG)
+    (tmp_path / "told").mkdir()
+    (tmp_path / "told" / "raw.toml").touch()
     before = (tmp_path / "log.csv").read_bytes()
     assert said in complaint(capsys, main, *flags)
     assert (tmp_path / "log.csv").read_bytes() == before

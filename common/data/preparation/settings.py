@@ -115,7 +115,11 @@ class PreparationSettings:
                 raise UserError(f"--columns {short(pair)}: write standard=theirs, such as user_id=who")
             if standard not in ALIASES:
                 raise unknown_name("column in --columns", standard, ALIASES)
-            named[standard] = theirs
+            if named.setdefault(standard, theirs) != theirs:
+                raise UserError(
+                    f"--columns names {standard} twice, as {named[standard]} and {theirs}; name one, and rename the "
+                    "column of the other files"
+                )
         return named
 
     @property

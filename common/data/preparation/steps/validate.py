@@ -52,8 +52,9 @@ def validate(work: Workspace) -> Outcome:
     rows = rows_of(pl.scan_parquet(target))
     if not rows:
         worst = max(dropped, key=lambda rule: dropped[rule])
+        others = " and the other raw files" * (len(work.files) > 1)
         raise UserError(
-            f"{work.files[0]} and the other raw files: every row is broken, most of them by {RULES[worst]}; "
+            f"{work.files[0]}{others}: every row is broken, most of them by {RULES[worst]}; "
             "check --columns and the files"
         )
     return Outcome(rows + sum(dropped.values()), rows, dropped, {"columns": columns, "plays": plays})

@@ -116,5 +116,5 @@ def test_a_log_without_plays_has_none(tmp_path):
 
 
 def test_a_log_of_which_nothing_is_left_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"a.csv and the other raw files: every row is broken, most .* by no user;"):
+    with pytest.raises(UserError, match=r"a.csv: every row is broken, most .* by no user;"):
         validated(tmp_path, [ROWS[4], ROWS[5], ROWS[6]])
