@@ -192,7 +192,7 @@ def _by_size(rows: Iterable[Row], key: str = "name") -> list[Row]:
 
 def draw(notebook: Notebook, path: Path) -> bool:
     """CPU seconds per million events, peak memory and disk against the number of events; False below two sizes."""
-    from common.plots.style import PALETTE, figure, plain_log_axis
+    from common.plots.style import PALETTE, figure
 
     sizes = [row for row in _by_size(notebook.of("prepare")) if row["name"].endswith("parquet")]
     if len(sizes) < 2:
@@ -207,6 +207,7 @@ def draw(notebook: Notebook, path: Path) -> bool:
         for axis, (label, value), color in zip(axes, values.items(), PALETTE, strict=False):
             axis.plot(events, [value(row) for row in sizes], marker="o", color=color)
             axis.set(xlabel="Millions of events", ylabel=label, xscale="log")
-            axis.set_ylim(bottom=0)
-            plain_log_axis(axis.xaxis)
+            axis.set_ylim(0, 1.15 * max(value(row) for row in sizes))
+            axis.set_xticks(events, [f"{millions:g}" for millions in events])
+            axis.minorticks_off()
     return True
