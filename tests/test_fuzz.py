@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.data.dataset import Dataset
@@ -127,6 +127,7 @@ def test_a_run_of_which_a_file_was_changed(tmp_path_factory, outputs, small_data
 
 @fuzzed(60)
 @given(name=st.sampled_from(["manifest.json", "splits/listen/split.json"]), edit=EDITS, share=SHARES, value=JSON)
+@example(name="splits/listen/split.json", edit=flipped, share=0.3125, value=None)
 def test_prepared_tables_of_which_a_record_was_changed(tmp_path_factory, small_data, name, edit, share, value):
     sound = load_split(small_data, "listen").info["split_sha256"]
     folder = tmp_path_factory.mktemp("prepared") / small_data.name

@@ -15,6 +15,7 @@ from common.splits.protocols import PROTOCOLS, draw_split
 from common.splits.split import Split, hash_split
 from common.utils.errors import LARGEST, UserError, check_known, short
 from common.utils.io import read_json, read_parquet, sha256_file, write_json, write_parquet
+from common.utils.manifests import is_intact, seal_of
 
 FORMAT = 2
 """Raised when a protocol changes, so that older splits are drawn anew."""
@@ -70,10 +71,13 @@ def _is_resized(info: dict[str, Any], data: Dataset) -> bool:
 
 
 def _read_info(path: Path) -> dict[str, Any] | None:
-    """`split.json`; None where it is missing or of another shape, or a file that it names is gone."""
+    """`split.json`; None where it is missing, damaged or of another shape, or a file that it names is gone."""
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        return info if all((path.parent / file).exists() for file in info["files"]) and info["split_sha256"] else None
+        sound = (
+            is_intact(info) and info["split_sha256"] and all((path.parent / file).exists() for file in info["files"])
+        )
+        return info if sound else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -96,4 +100,4 @@ def write_split(folder: Path, split: Split, data: Dataset, protocol: str, seed: 
         "rows": {name: len(frame) for name, frame in frames.items()},
         "files": {f"{name}.parquet": sha256_file(folder / f"{name}.parquet") for name in frames},
     }
-    write_json(folder / "split.json", info)
+    write_json(folder / "split.json", info | {"seal": seal_of(info)})

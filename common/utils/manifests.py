@@ -42,17 +42,18 @@ def _entry(path: Path) -> dict[str, Any]:
 def sealed(content: dict[str, Any]) -> dict[str, Any]:
     """The content of a manifest with its format and, as `seal`, the hash of all of it."""
     whole = strict({key: value for key, value in content.items() if key != "seal"} | {"format": FORMAT})
-    return whole | {"seal": _seal(whole)}
+    return whole | {"seal": seal_of(whole)}
 
 
-def _seal(content: dict[str, Any]) -> str:
+def seal_of(content: dict[str, Any]) -> str:
+    """SHA-256 of all that a content holds beside its seal."""
     rest = {key: value for key, value in content.items() if key != "seal"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def is_intact(content: dict[str, Any]) -> bool:
     """Whether a content is as it was sealed; one of an earlier version, without a seal, counts as such."""
-    return "seal" not in content or content["seal"] == _seal(content)
+    return "seal" not in content or content["seal"] == seal_of(content)
 
 
 def read_manifest(path: Path, remedy: str) -> dict[str, Any]:

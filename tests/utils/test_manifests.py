@@ -62,7 +62,7 @@ def test_one_changed_figure_breaks_the_seal_and_another_format_is_told(tmp_path)
     with pytest.raises(UserError, match=r"manifest\.json is damaged; again"):
         read_manifest(path, "again")
     later = {"files": {}, "format": 99}
-    write_json(path, later | {"seal": manifests._seal(later)})
+    write_json(path, later | {"seal": manifests.seal_of(later)})
     with pytest.raises(UserError, match="another version; update"):
         read_manifest(path, "again")
     assert sealed(read_json(path)) == sealed({"files": {}}), "an old seal is no content"

@@ -14,6 +14,7 @@ from common.splits.protocols import PROTOCOLS
 from common.utils.arrays import slices
 from common.utils.errors import UserError
 from common.utils.io import atomic, sha256_file, write_json
+from common.utils.manifests import seal_of
 
 PROTOCOL = "temporal"
 TEST_USERS = 100_000
@@ -113,7 +114,7 @@ def write_drawing(folder: Path, data: Dataset, seed: int, format_number: int) ->
         "evaluated": {part: {"users": len(arrays[part]), "of": of} for part, of in asked.items()},
         "files": {f"{name}.npy": sha256_file(folder / f"{name}.npy") for name in arrays},
     }
-    write_json(folder / "split.json", info)
+    write_json(folder / "split.json", info | {"seal": seal_of(info)})
 
 
 def hash_matrices(files: MatrixFiles, drawing: Drawing) -> str:
