@@ -93,6 +93,7 @@ def either(read: Callable[[], Any]) -> Any:
 
 @fuzzed(60)
 @given(name=st.sampled_from(NAMES), edit=EDITS, share=SHARES, value=JSON, vouched=st.booleans())
+@example(name="valid/per_user.parquet", edit=flipped, share=0.875835163762989, value=None, vouched=False)
 def test_a_run_of_which_a_file_was_changed(tmp_path_factory, outputs, small_data, name, edit, share, value, vouched):
     out = tmp_path_factory.mktemp("changed") / "out"
     shutil.copytree(outputs, out)

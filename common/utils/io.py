@@ -114,7 +114,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         frame = pd.read_parquet(path, columns=columns)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the step that writes it again") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # of damaged notes of pandas, too
         raise UserError(f"{path} is not a readable parquet file; delete it and run the step again") from error
     for name in frame.select_dtypes("category"):
         # Large ones come back in the order of their first rows, and sorting rows goes by this order.

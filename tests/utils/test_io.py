@@ -187,3 +187,13 @@ def test_without_fcntl_a_byte_beyond_the_end_is_held(tmp_path, monkeypatch):
         lock(file)
         assert held == [(file.fileno(), 2, 1)]
         assert file.tell() == LOCKED_BYTE
+
+
+def test_damaged_notes_of_pandas_make_a_file_unreadable(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    notes = b'{"index_columns": [], "column_indexes": [{"name": null}], "columns": [{"name": "a"}]}'
+    pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({b"pandas": notes}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="is not a readable parquet file; delete it"):
+        read_parquet(tmp_path / "a.parquet")
