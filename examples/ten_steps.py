@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from common.data.preparation.pipeline import STORY, prepare
+from common.data.preparation.pipeline import TEN_STEPS, prepare
 
 LOG = """\
 user_id,track,artist,album,timestamp
@@ -46,7 +46,7 @@ def main() -> None:
         raw, out = Path(folder) / "log.csv", Path(folder) / "out"
         raw.write_text(LOG, encoding="utf-8")
         steps = prepare([raw], out, keep=True)["steps"]
-        for number, (step, said) in enumerate(zip(STORY, steps, strict=True), 1):
+        for number, (step, said) in enumerate(zip(TEN_STEPS, steps, strict=True), 1):
             print(f"\n{number} {step.name}: {said['rows_in']} -> {said['rows_out']} {said['dropped'] or ''}".rstrip())
             if step.name in SHOWN:
                 table, columns = SHOWN[step.name]

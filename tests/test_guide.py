@@ -8,7 +8,7 @@ import pytest
 
 from common.data.dataset import load_dataset
 from common.data.matrix_files import KINDS
-from common.data.preparation.pipeline import STORY, prepare
+from common.data.preparation.pipeline import TEN_STEPS, prepare
 from examples import evaluate, load_matrix, recommend, ten_steps
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -28,13 +28,13 @@ def test_the_guide_shows_what_the_example_prints(capsys: pytest.CaptureFixture[s
     ten_steps.main()
     printed = re.split(r"\n\n(?=\d+ )", capsys.readouterr().out.strip())
     shown = re.findall(r"```text\n(.*?)\n```", (DOCS / "guide.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(printed) == len(STORY)
+    assert len(printed) == len(TEN_STEPS)
     assert shown == printed
 
 
 def test_the_guide_names_every_step_in_order() -> None:
     headings = re.findall(r"^### \d+\. `(\w+)`$", (DOCS / "guide.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert headings == [step.name for step in STORY]
+    assert headings == [step.name for step in TEN_STEPS]
 
 
 def documented() -> dict[str, dict[str, str]]:

@@ -72,11 +72,17 @@ class Matrix(NamedTuple):
 
     def blocks(self, pairs: int) -> Iterator[slice]:
         """Consecutive users who have about so many pairs together; one who has more stands alone."""
-        start = 0
-        while start < self.n_users:
-            end = int(np.searchsorted(self.indptr, self.indptr[start] + pairs, side="right")) - 1
-            yield slice(start, max(end, start + 1))
-            start = max(end, start + 1)
+        return blocks_of(self.indptr, pairs)
+
+
+def blocks_of(indptr: np.ndarray, most: int) -> Iterator[slice]:
+    """Ranges of rows of about `most` entries together, at least one row each; indptr: where the rows begin."""
+    start, rows = 0, len(indptr) - 1
+    while start < rows:
+        end = int(np.searchsorted(indptr, indptr[start] + most, side="right")) - 1
+        end = min(max(end, start + 1), rows)
+        yield slice(start, end)
+        start = end
 
 
 class MatrixFiles:

@@ -1,13 +1,13 @@
 """Interaction matrices as plain arrays on disk, written in blocks: they can be mapped, and exported for SciPy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from scipy import sparse
 
-from common.data.matrix_files import KINDS, Matrix
+from common.data.matrix_files import KINDS, Matrix, blocks_of
 from common.utils.io import atomic
 
 BLOCK = 4_000_000
@@ -49,16 +49,6 @@ def _begin(path: Path, kind: Any, length: int) -> BinaryIO:
     return file
 
 
-def blocks_of(indptr: np.ndarray, most: int = BLOCK) -> Iterator[slice]:
-    """Ranges of rows of about `most` entries, at least one row each."""
-    start, rows = 0, len(indptr) - 1
-    while start < rows:
-        end = int(np.searchsorted(indptr, indptr[start] + most, side="right")) - 1
-        end = min(max(end, start + 1), rows)
-        yield slice(start, end)
-        start = end
-
-
 def _block(matrix: Matrix, rows: slice, n_items: int) -> sparse.csr_array:
     """Some rows, those that the matrix lacks empty, indices sorted."""
     indptr = np.minimum(np.arange(rows.start, rows.stop + 1), len(matrix.indptr) - 1)
@@ -79,7 +69,7 @@ def export_npz(path: Path, matrices: Sequence[Matrix], shape: tuple[int, int]) -
     scratch = [path.with_name(f".{path.stem}-{name}") for name in ("indices", "data")]
     try:
         with scratch[0].open("wb") as indices, scratch[1].open("wb") as data:
-            for rows in blocks_of(indptr):
+            for rows in blocks_of(indptr, BLOCK):
                 block = _sum([_block(matrix, rows, shape[1]) for matrix in matrices])
                 indices.write(block.indices.astype(kind, copy=False).data)
                 data.write(block.data.astype(np.float32, copy=False).data)

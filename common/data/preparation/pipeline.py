@@ -5,6 +5,7 @@ first that is not. Tables that no later step reads are deleted, unless all are t
 again from the last one kept, else from the raw files.
 """
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from common.data.manifest import read_manifest
-from common.data.preparation import settings as known
 from common.data.preparation.raw_files import find_raw_files, system_error
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.steps.aggregate_interactions import aggregate_interactions
@@ -54,7 +54,7 @@ class Step:
         return self.run.__name__
 
 
-STORY = (
+TEN_STEPS = (
     Step(scan, (), ("events",)),
     Step(validate, ("events",), ("events", "dropped")),
     Step(normalise_timestamps, ("events",), ("events",)),
@@ -90,7 +90,7 @@ def prepare(
     sweep(out)
     if before.get("identity") != identity:
         before = {}
-    if len(before.get("steps", [])) == len(STORY) and read_manifest(out):
+    if len(before.get("steps", [])) == len(TEN_STEPS) and read_manifest(out):
         log.info("%s is prepared already, from these files and with these settings", out)
         return before
     done, tables = _done(out, before.get("steps", []))
@@ -99,7 +99,7 @@ def prepare(
     else:
         shutil.rmtree(out / STEPS, ignore_errors=True)
         _check_disk(files, out)
-    for number, step in enumerate(STORY[len(done) :], len(done) + 1):
+    for number, step in enumerate(TEN_STEPS[len(done) :], len(done) + 1):
         notes = {entry["step"]: entry["notes"] for entry in done}
         work = Workspace(settings, files, out, tables, new_folder(out / STEPS), memory.limit(), notes, done)
         folder = out / STEPS / f"{number:02}_{step.name}"
@@ -108,7 +108,7 @@ def prepare(
         write_json(out / LIST, {"format": FORMAT, "identity": identity, "steps": done})
         _tell(number, done[-1])
         if not keep:
-            _delete_unneeded(out, tables, STORY[number:])
+            _delete_unneeded(out, tables, TEN_STEPS[number:])
     return read_steps(out / LIST)
 
 
@@ -158,12 +158,14 @@ def _tell(number: int, entry: dict[str, Any]) -> None:
         *(f"{entry['rows_in']:,}", f"{entry['rows_out']:,}", entry["seconds"]),
         *(memory.readable(entry["peak_mb"] * 1e6), f"   {reasons}" if reasons else ""),
     )
+    for what, count in entry["notes"].get("repaired", {}).items():
+        log.info("   repaired: %s: %s", what, f"{count:,}")
 
 
 def _identity(files: Sequence[Path], settings: PreparationSettings) -> str:
     """Hash of all that the result depends on: the files by name, size and time, the settings, the format."""
     about = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    content = json.dumps([FORMAT, about, known.fingerprint(settings)], sort_keys=True)
+    content = json.dumps([FORMAT, about, dataclasses.asdict(settings)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -172,13 +174,13 @@ def _done(out: Path, entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]
 
     The last step counts as done only with its data set, which the caller has looked for.
     """
-    for count in range(min(len(entries), len(STORY) - 1), 0, -1):
+    for count in range(min(len(entries), len(TEN_STEPS) - 1), 0, -1):
         tables: dict[str, Path] = {}
-        for number, (entry, step) in enumerate(zip(entries[:count], STORY, strict=False), 1):
+        for number, (entry, step) in enumerate(zip(entries[:count], TEN_STEPS, strict=False), 1):
             folder = out / STEPS / f"{number:02}_{step.name}"
             written = {name.split("/")[0] for name in entry["files"]}
             tables |= {table: folder / table for table in step.writes if table in written}
-        needed = needed_later(STORY[count:])
+        needed = needed_later(TEN_STEPS[count:])
         lying = [tables[table] for table in needed if table in tables]
         if all(_is_whole(path, entries[:count]) for path in lying):
             return entries[:count], tables

@@ -6,6 +6,7 @@ import glob
 import gzip
 import itertools
 import json
+import logging
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from common.utils.temporary import prefix
 if TYPE_CHECKING:
     import polars as pl
 
+log = logging.getLogger(__name__)
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 LINES, ARRAY, PARQUET = (".jsonl", ".ndjson"), ".json", (".parquet", ".pq")
 FORMATS = (*SEPARATORS, *LINES, ARRAY, *PARQUET)
@@ -41,7 +43,10 @@ def find_raw_files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if _is_raw(file, path))
+            within = sorted(file for file in path.rglob("*") if file.is_file())
+            found += [file for file in within if _is_raw(file, path)]
+            if others := [file for file in within if not _format(file) and file.name != RAW_TOML]:
+                log.info("passed over in %s: %s files of no known format, %s first", path, len(others), others[0].name)
         elif not path.exists():
             raise UserError(f"{path} is missing; name the raw files or the folder that holds them")
         elif not _format(path):

@@ -1,6 +1,5 @@
 """How raw logs are prepared: what may be set, by flags or in a `raw.toml`, and how columns are recognised."""
 
-import dataclasses
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -72,15 +71,15 @@ class PreparationSettings:
     deduplicate_events: bool = True
     """Whether the same user, track and second twice counts once."""
     near_spelling: Annotated[float, Range(50.0, 100.0)] = 92.0
-    """Likeness in percent from which two spellings are one artist; 100 merges none, but lists them."""
+    """Similarity in percent from which two spellings are one artist; 100 merges none, but lists them."""
     rarer: Share = 0.2
     """Most plays that the rarer of two near spellings may have, as a share of the other's."""
     bot_events_per_day: Count = 2_000
-    """A user with more events than this on one day is no person."""
+    """A user with more events than this on one day is a bot."""
     bot_steady: Count = 500
-    """A user with this many events of which 95% follow one another at equal distance is no person."""
+    """A user with this many events of which 95% follow one another at equal distances is a bot."""
     bot_repeats: Count = 20_000
-    """A user who plays one track more often than this is no person."""
+    """A user who plays one track more often than this is a bot."""
     least_users: Count = 1
     """Least users of a track in train; rarer tracks are dropped."""
     least_tracks: Count = 1
@@ -224,12 +223,3 @@ def _plain(name: str) -> str:
 def _listed(names: Iterable[str]) -> str:
     shown = ", ".join(map(repr, names))
     return shown if len(shown) <= 400 else f"{shown[:397]}..."
-
-
-def fingerprint(settings: PreparationSettings) -> dict[str, Any]:
-    """The settings as JSON takes them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in _plain_dict(settings).items()}
-
-
-def _plain_dict(settings: PreparationSettings) -> dict[str, Any]:
-    return dataclasses.asdict(settings)

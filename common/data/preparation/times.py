@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from common.data.reading.timestamps import LARGEST as FROM
+from common.data.reading.timestamps import UNITS
+
 if TYPE_CHECKING:
     import polars as pl
 
-UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-FROM = (10**11, 10**14, 10**17)
-"""From here on a number counts milliseconds, microseconds, nanoseconds since 1970."""
 DATE = len(UNITS)
 """Code of the unit of a time that was written as a date; the others are places in `UNITS`."""
 

@@ -39,6 +39,8 @@ from common.utils.settings import SearchRange
 
 LEAST_ITEMS = 3
 """Items of a tag from which on it is a user."""
+LISTEN_BYTES = 80.0
+"""Memory that a listen takes while the weights are made: its plays, rank, place and row, twice its weight and code."""
 HELD_AT_ONCE = 2**16
 """Entries whose predictions are made together."""
 
@@ -193,9 +195,12 @@ class IALS(Recommender):
         return best(products / np.maximum(norms * norms[item], 1e-12), k, leave_out=item)
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
-        """The factors of both sides, and of items those of the exact solver in double precision."""
-        f = self.settings.factors
-        return 4.0 * f * (2 * train.n_users + 7 * train.n_items) + 32.0 * f**2, "lower --ials.factors"
+        """The factors of both sides, of items those of the exact solver in double precision, and all listens with what
+        ranks and turns them."""
+        f, listens = self.settings.factors, len(train.histories.items)
+        return 4.0 * f * (2 * train.n_users + 7 * train.n_items) + 32.0 * f**2 + LISTEN_BYTES * listens, (
+            "lower --ials.factors, or use als"
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The factors, the popularity, which items took part in the fit, and the means that fold-in needs."""

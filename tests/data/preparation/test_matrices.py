@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from common.data.matrix_files import open_matrix
+from common.data.matrix_files import blocks_of, open_matrix
 from common.data.preparation import matrices
-from common.data.preparation.matrices import MatrixWriter, blocks_of, export_npz
+from common.data.preparation.matrices import MatrixWriter, export_npz
 
 
 def write(folder, rows, n_blocks=2):
@@ -37,7 +37,7 @@ def test_an_empty_matrix(tmp_path):
 @pytest.mark.parametrize("block", [1, 2, 100])
 def test_exports_are_sums_over_all_rows_and_items(tmp_path, monkeypatch, block):
     monkeypatch.setattr(matrices, "BLOCK", block)
-    monkeypatch.setattr(blocks_of, "__defaults__", (block,))
+    monkeypatch.setattr(matrices, "BLOCK", block)
     found = [write(tmp_path / "train", TRAIN), write(tmp_path / "test", TEST)]
     assert export_npz(tmp_path / "all.npz", found, (4, 5)) == 6
     whole: Any = sparse.load_npz(tmp_path / "all.npz")

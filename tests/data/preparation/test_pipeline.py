@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 
 from common.data.preparation import matrices, pipeline
-from common.data.preparation.pipeline import STORY, needed_later, space_needed
+from common.data.preparation.pipeline import TEN_STEPS, needed_later, space_needed
 from common.data.preparation.steps import canonical_ids
 from common.utils.errors import UserError
 from tests.data.preparation.raw_logs import LOG, TEST, TRAIN, VALID, content, event, interactions, run, write_raw
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = [step.name for step in STORY]
+NAMES = [step.name for step in TEN_STEPS]
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def fail_at(monkeypatch, name, error):
         raise error
 
     failing.__name__ = name
-    story = tuple(replace(step, run=failing) if step.name == name else step for step in STORY)
-    monkeypatch.setattr(pipeline, "STORY", story)
+    story = tuple(replace(step, run=failing) if step.name == name else step for step in TEN_STEPS)
+    monkeypatch.setattr(pipeline, "TEN_STEPS", story)
 
 
 def is_clean(folder):
@@ -65,8 +65,16 @@ def test_ten_steps_in_order_are_told(out):
 
 
 def test_no_step_reads_what_none_has_written():
-    assert needed_later(STORY) == set()
-    assert needed_later(STORY[8:]) == {"events", "users", "tracks", "artists", "left_out", "near_spellings", "dropped"}
+    assert needed_later(TEN_STEPS) == set()
+    assert needed_later(TEN_STEPS[8:]) == {
+        "events",
+        "users",
+        "tracks",
+        "artists",
+        "left_out",
+        "near_spellings",
+        "dropped",
+    }
 
 
 @pytest.mark.parametrize("kinds", [("tsv.zst",), ("jsonl.gz",), ("json", "parquet", "csv.gz")])
@@ -189,7 +197,7 @@ def test_all_tables_may_be_kept(stopped):
     held = sorted(path.relative_to(stopped / "steps").as_posix() for path in (stopped / "steps").glob("*/*"))
     assert held == sorted(
         f"{number:02}_{step.name}/{table}"
-        for number, step in enumerate(STORY, 1)
+        for number, step in enumerate(TEN_STEPS, 1)
         for table in step.writes
         if table != "dropped"  # no row was
     )

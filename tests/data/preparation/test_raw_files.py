@@ -18,11 +18,13 @@ def read(path, folder, **settings):
         return raw.collect(engine="streaming")
 
 
-def test_folders_give_their_files_in_the_order_of_their_names(tmp_path):
+def test_folders_give_their_files_in_the_order_of_their_names(tmp_path, caplog):
     for name in ("b/2.csv.gz", "a/1.JSONL", "3.parquet", "notes.txt", ".hidden/4.csv", "_5.csv", "raw.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
-    found = find_raw_files([tmp_path, tmp_path / "3.parquet"])
+    with caplog.at_level("INFO"):
+        found = find_raw_files([tmp_path, tmp_path / "3.parquet"])
+    assert "1 files of no known format, notes.txt first" in caplog.text
     assert [path.relative_to(tmp_path).as_posix() for path in found] == ["3.parquet", "a/1.JSONL", "b/2.csv.gz"]
 
 

@@ -34,8 +34,9 @@ def canonical_ids(work: Workspace) -> Outcome:
     import polars as pl
 
     events, columns = work.scan("events"), work.notes["validate"]["columns"]
-    users = _coded_users(events)
-    spellings = _with_entities(_spellings(events, columns, work.notes["validate"]["plays"]))
+    repaired: dict[str, int] = {}
+    users = _coded_users(events, repaired)
+    spellings = _with_entities(_spellings(events, columns, work.notes["validate"]["plays"]), repaired)
     artists = _artists(spellings)
     tracks = _tracks(spellings, artists)
     code = tracks.select(pl.int_range(pl.len(), dtype=pl.Int32).alias("track_code"), "item_id")
@@ -49,7 +50,7 @@ def canonical_ids(work: Workspace) -> Outcome:
     _assert_no_null(work)
     missing = {name: int(spellings.filter(pl.col(name).is_null())["events"].sum()) for name in sorted(columns)}
     reduction = _reduction(spellings, users, tracks, artists)
-    return Outcome(rows, rows, notes=reduction | {"buckets": buckets, "missing": missing})
+    return Outcome(rows, rows, notes=reduction | {"buckets": buckets, "missing": missing, "repaired": repaired})
 
 
 def _spellings(events: "pl.LazyFrame", columns: list[str], has_plays: bool) -> "pl.DataFrame":
@@ -83,17 +84,20 @@ def bucket_count(events: int, memory: int) -> int:
     return min(MOST_BUCKETS, max(1, -(-events * BYTES_PER_EVENT // (memory // 4))))
 
 
-def _coded_users(events: "pl.LazyFrame") -> "pl.DataFrame":
+def _coded_users(events: "pl.LazyFrame", repaired: dict[str, int]) -> "pl.DataFrame":
     """Columns user_id (as spelled), user int32, id: codes in the order of the ids."""
     import polars as pl
 
     spelled = events.select("user_id").unique().collect(engine="streaming").sort("user_id")["user_id"]
-    codes, ids = _ids("user_id", spelled)
+    codes, ids = _ids("user_id", spelled, repaired)
     return pl.DataFrame({"user_id": spelled, "user": pl.Series(codes, dtype=pl.Int32), "id": ids.gather(codes)})
 
 
-def _ids(column: str, spelled: "pl.Series") -> "tuple[np.ndarray, pl.Series]":
-    """Codes of distinct spellings into the sorted ids, after the rules that hold for every table of ids."""
+def _ids(column: str, spelled: "pl.Series", repaired: dict[str, int]) -> "tuple[np.ndarray, pl.Series]":
+    """Codes of distinct spellings into the sorted ids, after the rules that hold for every table of ids.
+
+    `repaired` receives how many spellings each rule has changed.
+    """
     import numpy as np
     import polars as pl
     import pyarrow as pa
@@ -104,10 +108,11 @@ def _ids(column: str, spelled: "pl.Series") -> "tuple[np.ndarray, pl.Series]":
 
     cells = pa.chunked_array([pa.array(spelled.to_list(), pa.string())])
     found = read_ids(cells, False, refuse, lambda row: f"{column} {short(spelled[row])}")
+    repaired |= {f"{column}: {what}, spellings": count for what, count in found.repaired.items()}
     return found.codes, pl.Series(found.names.to_pylist(), dtype=pl.String)
 
 
-def _with_entities(spellings: "pl.DataFrame") -> "pl.DataFrame":
+def _with_entities(spellings: "pl.DataFrame", repaired: dict[str, int]) -> "pl.DataFrame":
     """The spellings with keys and ids: item_id and artist_ref, and clean names of track, artist, album and genres."""
     import polars as pl
 
@@ -117,7 +122,7 @@ def _with_entities(spellings: "pl.DataFrame") -> "pl.DataFrame":
         if name not in spellings.columns
     )
     for name in ("track_id", "artist_id"):
-        frame = frame.join(_spelled_ids(name, frame[name]), on=name, how="left")
+        frame = frame.join(_spelled_ids(name, frame[name], repaired), on=name, how="left")
     frame = _looked_up(frame, "artist", {"credit": _credit, "artist_key": artist_key, "featured": _guests})
     frame = _looked_up(frame, "track", {"title": _clean, "title_key": title_key})
     frame = _looked_up(frame, "album", {"album_name": _clean, "album_key": title_key})
@@ -130,13 +135,13 @@ def _with_entities(spellings: "pl.DataFrame") -> "pl.DataFrame":
     ).sort([name for name in spellings.columns if name not in ("events", "plays")], maintain_order=True)
 
 
-def _spelled_ids(name: str, column: "pl.Series") -> "pl.DataFrame":
+def _spelled_ids(name: str, column: "pl.Series", repaired: dict[str, int]) -> "pl.DataFrame":
     import polars as pl
 
     spelled = column.drop_nulls().unique().sort()
     if not len(spelled):
         return pl.DataFrame({name: [], f"{name}_canonical": []}, dict.fromkeys((name, f"{name}_canonical"), pl.String))
-    codes, ids = _ids(name, spelled)
+    codes, ids = _ids(name, spelled, repaired)
     return pl.DataFrame({name: spelled, f"{name}_canonical": ids.gather(codes)})
 
 

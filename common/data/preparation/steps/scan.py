@@ -26,6 +26,7 @@ def scan(work: Workspace) -> Outcome:
     """
     check_raw_files(work.files)
     known: dict[str, int] = {}
+    mappings: dict[str, str] = {}
     for number, path in enumerate(work.files):
         with opened(path, work.settings, work.scratch()) as raw:
             schema = dict(raw.collect_schema())
@@ -35,15 +36,16 @@ def scan(work: Workspace) -> Outcome:
             work.write("events", raw.select(file=_constant(number), row=_number(ROW), **columns), f"{number:05}")
         for standard in chosen:
             known[standard] = known.get(standard, 0) + 1
-        if work.files[1:]:
-            log.debug("%s: %s", path, chosen)
+        read_as = ", ".join(f"{standard} from {name!r}" for standard, name in chosen.items())
+        if mappings.setdefault(read_as, str(path)) == str(path):
+            log.info("%s: %s", path, read_as)
     for standard, files in known.items():
         if files < len(work.files):
             log.info("column %s stands in %s of %s files", standard, f"{files:,}", f"{len(work.files):,}")
     rows = rows_of(_written(work))
     if not rows:
         raise UserError(f"{work.files[0]} and all other raw files hold no row; give files with events")
-    return Outcome(rows, rows, notes={"files": len(work.files), "columns": sorted(known)})
+    return Outcome(rows, rows, notes={"files": len(work.files), "columns": sorted(known), "read_as": mappings})
 
 
 def _written(work: Workspace) -> "pl.LazyFrame":

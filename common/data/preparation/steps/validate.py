@@ -49,6 +49,7 @@ def validate(work: Workspace) -> Outcome:
     sinks = [whole.sink_parquet(target, lazy=True, **SINK), rest.sink_parquet(broken, lazy=True, **SINK)]
     pl.collect_all(sinks, engine="streaming")
     dropped = _keep_samples(work, pl.scan_parquet(broken))
+    notes = {"columns": columns, "plays": plays, "repaired": _empty_plays(work.scan("events")) if plays else {}}
     rows = rows_of(pl.scan_parquet(target))
     if not rows:
         worst = max(dropped, key=lambda rule: dropped[rule])
@@ -57,7 +58,15 @@ def validate(work: Workspace) -> Outcome:
             f"{work.files[0]}{others}: every row is broken, most of them by {RULES[worst]}; "
             "check --columns and the files"
         )
-    return Outcome(rows + sum(dropped.values()), rows, dropped, {"columns": columns, "plays": plays})
+    return Outcome(rows + sum(dropped.values()), rows, dropped, notes)
+
+
+def _empty_plays(events: "pl.LazyFrame") -> dict[str, int]:
+    """How many rows have no plays in a log that counts them."""
+    import polars as pl
+
+    rows = int(events.select(pl.col("plays").null_count()).collect(engine="streaming").item())
+    return {"empty plays taken as 1": rows} if rows else {}
 
 
 def _or_missing(name: str) -> "pl.Expr":

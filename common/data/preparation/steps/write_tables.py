@@ -232,7 +232,7 @@ def _write_manifest(work: Workspace, folder: Path, rows: dict[str, int]) -> None
     dropped = [
         {"table": entry["step"], "what": reason, "rows": count}
         for entry in work.entries
-        for reason, count in entry["dropped"].items()
+        for reason, count in (entry["dropped"] | entry["notes"].get("repaired", {})).items()
     ]
     notes = {"cut": work.notes["normalise_timestamps"]["cut"], "repeats": work.settings.repeats}
     manifest = {

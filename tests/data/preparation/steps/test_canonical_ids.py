@@ -95,7 +95,11 @@ def test_what_has_an_id_keeps_it(tmp_path):
         ("2.0", None, "Help!", None, "Beatles", None, None, 1, 0),
         ("2.0", "9.0", None, None, None, None, None, 1, 0),
     ]
-    _, work = made(tmp_path, events(rows))
+    outcome, work = made(tmp_path, events(rows))
+    assert outcome.notes["repaired"] == {
+        "user_id: 7.0 read as 7, spellings": 2,
+        "track_id: 7.0 read as 7, spellings": 3,
+    }
     assert columns(written(work, "users"), "user_id") == ["1", "2"]
     assert columns(written(work, "tracks"), "item_id", "name", "artist", "title_key") == [
         ("7", "Help!", 0, None),

@@ -29,18 +29,22 @@ def test_every_format_gives_the_same_rows(tmp_path, kind):
     assert times.to_list() == [START, START + 7, START + 9]
 
 
-def test_files_of_several_formats_are_numbered_and_told(tmp_path):
+def test_files_of_several_formats_are_numbered_and_told(tmp_path, caplog):
     files = [write_raw(tmp_path / f"{number}.{kind}", ROWS) for number, kind in enumerate(("csv", "jsonl", "parquet"))]
-    outcome, events = scanned(tmp_path / "work", *files)
+    with caplog.at_level("INFO"):
+        outcome, events = scanned(tmp_path / "work", *files)
     assert columns(events, "file", "row") == [(file, row) for file in range(3) for row in (1, 2, 3)]
-    assert outcome.notes == {"files": 3, "columns": ["artist", "timestamp", "track", "user_id"]}
+    read_as = "user_id from 'user_id', track from 'track', artist from 'artist', timestamp from 'timestamp'"
+    known = ["artist", "timestamp", "track", "user_id"]
+    assert outcome.notes == {"files": 3, "columns": known, "read_as": {read_as: str(files[0])}}
+    assert caplog.text.count(read_as) == 1
 
 
 def test_names_of_columns_are_recognised_or_given(tmp_path):
     text = "UserID,Song Title!,TRACK_MBID,played at,Artist-Name,listens\nu,Creep,7,1300000000,Radiohead,3\n"
     _, events = scanned(tmp_path / "1", table(tmp_path / "a.csv", text), columns=("track=Song Title!",))
     row = events.row(0, named=True)
-    assert row["user_id"], row["track"] == ("u", "Creep")
+    assert (row["user_id"], row["track"]) == ("u", "Creep")
     assert (row["track_id"], row["artist"], row["time_text"], row["plays"]) == ("7", "Radiohead", "1300000000", 3.0)
 
 

@@ -66,6 +66,7 @@ def test_every_broken_row_is_counted_by_the_first_rule_that_it_breaks(done):
     outcome, _ = done
     assert outcome.dropped == DROPPED
     assert list(DROPPED) == list(RULES)
+    assert outcome.notes["repaired"] == {"empty plays taken as 1": 1}
     assert (outcome.rows_in, outcome.rows_out) == (len(ROWS), len(ROWS) - sum(DROPPED.values()))
 
 
