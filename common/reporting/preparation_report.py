@@ -2,17 +2,14 @@
 
 import base64
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from common.plots.preparation import prepared_log
+from common.reporting.html.environment import TEMPLATES, environment
 from common.utils.io import read_json, write_text
 from common.utils.memory import readable
-from common.utils.terminal import visible
 
-HERE = Path(__file__).parent / "html"
 QUALITY, REPORT, FIGURE = "quality.json", "quality.html", "figures/quality.png"
 
 
@@ -23,24 +20,12 @@ def write_report(folder: Path) -> Path:
     prepared_log(
         quality["events_per_month"], quality["cut"], quality["long_tail"]["curve"], folder.name, folder / FIGURE
     )
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"size": readable, "count": lambda number: f"{number:,}"}
+    templates = environment()
+    templates.filters |= {"size": readable, "count": lambda number: f"{number:,}"}
     picture = base64.b64encode((folder / FIGURE).read_bytes()).decode()
-    style = Markup((HERE / "quality.css").read_text(encoding="utf-8"))
-    page = environment.get_template("quality.html").render(
+    style = Markup((TEMPLATES / "quality.css").read_text(encoding="utf-8"))
+    page = templates.get_template("quality.html").render(
         name=folder.name, quality=quality, steps=steps, figure=picture, style=style
     )
     write_text(folder / REPORT, page)
     return folder / REPORT
-
-
-def _shown(value: Any) -> Any:
-    """Texts without characters that would steer a browser; markup is ours and stays."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.data.preparation.settings import RAW_TOML, PreparationSettings
+from common.data.reading.text_file import first_line_not_utf8
 from common.utils.errors import UserError
 from common.utils.temporary import prefix
 
@@ -242,7 +243,7 @@ def system_error(error: Exception) -> str:
 def _complaint(path: Path, plain: Path, settings: PreparationSettings, error: Exception) -> str:
     """One sentence about a file that Polars has not read; text files are read again, to find the line."""
     kind = _format(path)
-    if kind not in PARQUET and (line := _odd_bytes(plain)):
+    if kind not in PARQUET and (line := first_line_not_utf8(plain)):
         return f"{path}, line {line:,}: not written in UTF-8; save the file as UTF-8"
     if kind in SEPARATORS and (found := _odd_row(plain, kind, settings)):
         return f"{path}, {found}"
@@ -250,17 +251,6 @@ def _complaint(path: Path, plain: Path, settings: PreparationSettings, error: Ex
         return f"{path}, line {line:,}: no JSON object; correct or delete that line"
     said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return f"{path} cannot be read ({said}); check that it is whole and of one form throughout"
-
-
-def _odd_bytes(path: Path) -> int:
-    """The first line that is no UTF-8, 0 where all are."""
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return number
-    return 0
 
 
 def _odd_row(path: Path, kind: str, settings: PreparationSettings) -> str:

@@ -214,3 +214,14 @@ def _marks(text: np.ndarray, separator: str) -> tuple[int, int, bool]:
             proper = bool(beside[before].all() and beside[after].all())
         count, last = count + len(places), int(places[-1]) if len(places) else last
     return count, last, proper
+
+
+def first_line_not_utf8(path: Path) -> int:
+    """Number of the first line that is no UTF-8, 0 where all are."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 0

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.data.preparation.workspace import rows_of
 from common.data.sources.large_logs import delimited
 from common.data.sources.large_logs.large_files import LargeFile
-from common.data.sources.large_logs.pairs import add_up_pairs, height, sorted_users, spelled_items
+from common.data.sources.large_logs.pairs import add_up_pairs, sorted_users, spelled_items
 from common.data.sources.large_logs.profiles import read_profile
 from common.data.sources.large_logs.raw_files import RawFiles
 from common.data.sources.large_logs.raw_log import RawLog
@@ -133,4 +134,4 @@ def _counts(lines: "pl.LazyFrame", users: int, repairs: list[Repair]) -> dict[st
     lacking = lines.select(pl.col("track_id", "track").null_count()).collect(engine="streaming").row(0)
     reasons = [(delimited.WIDTH, NO_USER, NO_TIME), (OUTSIDE,), (REPEATED,)]
     dropped = [sum(r.rows for r in repairs if any(reason in r.what for reason in group)) for group in reasons]
-    return dict(zip(PUBLISHED, (height(lines), users, *lacking, *dropped), strict=True))
+    return dict(zip(PUBLISHED, (rows_of(lines), users, *lacking, *dropped), strict=True))

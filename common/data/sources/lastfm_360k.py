@@ -11,9 +11,10 @@ An item is an artist: its MusicBrainz id, else its name in lower case.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.data.preparation.workspace import rows_of
 from common.data.sources.large_logs import delimited
 from common.data.sources.large_logs.large_files import LargeFile
-from common.data.sources.large_logs.pairs import add_up_pairs, height, sorted_users, spelled_items
+from common.data.sources.large_logs.pairs import add_up_pairs, sorted_users, spelled_items
 from common.data.sources.large_logs.profiles import read_profile
 from common.data.sources.large_logs.raw_files import RawFiles
 from common.data.sources.published import differences
@@ -56,7 +57,7 @@ def read_lastfm_360k(data_dir: Path) -> Tables:
         rows = delimited.sound(lines)
         users, items = sorted_users(rows), spelled_items(rows, ["name"])
         interactions = add_up_pairs(rows.select("user_id", "item_id", "weight"), users, items["item_id"])
-        repairs, n_lines = delimited.dropped(lines, "interactions", path), height(lines)
+        repairs, n_lines = delimited.dropped(lines, "interactions", path), rows_of(lines)
     broken = sum(repair.rows for repair in repairs)
     merged = n_lines - broken - len(interactions)
     repairs += [Repair("interactions", "plays of a repeated (user, artist) added up", merged)] if merged else []

@@ -3,19 +3,15 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from common.experiments.run import PART_NAMES
 from common.reporting.html.charts import CHANCE, Styles, charts
+from common.reporting.html.environment import TEMPLATES, environment
 from common.reporting.html.leaderboards import Leaderboard
 from common.reporting.html.sample_users import SampleUsers, check_users
-from common.utils.terminal import visible
-
-HERE = Path(__file__).parent
 
 
 def render(boards: Sequence[Leaderboard], data_dir: Path, users: Sequence[str] = ()) -> str:
@@ -23,33 +19,21 @@ def render(boards: Sequence[Leaderboard], data_dir: Path, users: Sequence[str] =
     samples = [SampleUsers(board, data_dir) for board in boards]
     check_users(users, samples)
     styles = Styles(boards)
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment()
     table_script, table_style = data_tables()
-    return environment.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         boards=[(board, sample, sample.sample(users)) for board, sample in zip(boards, samples, strict=True)],
         users=list(users),
         figures={board.key: charts(board, styles) for board in boards},
         styles=styles,
         chance=CHANCE,
         part_names=PART_NAMES,
-        page_style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        page_script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
+        page_style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        page_script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
         plotly_script=Markup(inside_script(get_plotlyjs())),
         table_script=Markup(inside_script(table_script)),
         table_style=Markup(table_style),
     )
-
-
-def _shown(value: Any) -> Any:
-    """What the template writes, without characters that would steer a browser; markup is ours and stays."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def data_tables() -> tuple[str, str]:

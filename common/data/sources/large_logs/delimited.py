@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.data.reading.table import unreadable
+from common.data.reading.text_file import first_line_not_utf8
 from common.data.tables import Repair
 from common.utils.errors import UserError
 from common.utils.io import display
@@ -120,17 +121,6 @@ def readable(path: Path) -> Iterator[None]:
         if path.suffix == ".tsv" and (line := first_line_not_utf8(path)):
             raise UserError(f"{path}, line {line:,}: not UTF-8; fetch the file again") from error
         raise UserError(f"cannot read {path}: {said}; free some space, or fetch the file again") from error
-
-
-def first_line_not_utf8(path: Path) -> int:
-    """Number of the first line that is no UTF-8, 0 where all are."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 0
 
 
 @contextmanager

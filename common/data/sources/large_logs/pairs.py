@@ -64,10 +64,3 @@ def spelled_items(rows: "pl.LazyFrame", names: list[str]) -> pd.DataFrame:
     ranked = spellings.sort(["item_id", "weight", *names], descending=[False, True, *[False] * len(names)])
     best = ranked.unique("item_id", keep="first", maintain_order=True)
     return pd.DataFrame({name: pd.Series(best[name].to_list(), dtype="str") for name in ("item_id", *names)})
-
-
-def height(rows: "pl.LazyFrame") -> int:
-    """Number of rows."""
-    import polars as pl
-
-    return int(rows.select(pl.len()).collect(engine="streaming").item())

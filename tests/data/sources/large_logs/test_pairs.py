@@ -3,7 +3,8 @@
 import pandas as pd
 import polars as pl
 
-from common.data.sources.large_logs.pairs import add_up_pairs, height, sorted_users, spelled_items
+from common.data.preparation.workspace import rows_of
+from common.data.sources.large_logs.pairs import add_up_pairs, sorted_users, spelled_items
 
 ROWS = pl.LazyFrame(
     [("v", "b", 1, 9), ("u", "a", 2, 5), ("u", "b", 1, 4), ("u", "a", 3, 3), ("v", "a", 1, 9)],
@@ -30,4 +31,4 @@ def test_pairs_are_added_up_in_the_order_of_their_first_time():
 def test_an_item_has_its_most_frequent_spelling_and_of_equal_ones_the_first():
     rows = pl.LazyFrame({"item_id": ["a", "a", "b", "b"], "name": ["A", "a!", "y", "x"], "weight": [1, 2, 3, 3]})
     assert spelled_items(rows, ["name"]).to_numpy().tolist() == [["a", "a!"], ["b", "x"]]
-    assert height(rows) == 4
+    assert rows_of(rows) == 4
