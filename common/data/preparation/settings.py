@@ -209,9 +209,10 @@ def recognise(found: Iterable[str], names: Mapping[str, str], where: str) -> dic
             chosen[standard] = (exact or plain)[0]
     for needed in (("user_id",), ("track_id", "track"), ("timestamp",)):
         if not chosen.keys() & set(needed):
+            timeless = "; a table without times is read as it is, by --dataset" * (needed == ("timestamp",))
             raise UserError(
                 f"{where}: no column is known as {' or '.join(needed)} among {_listed(found)}; name it with --columns "
-                f"{needed[0]}=..., or under [columns] of {RAW_TOML}"
+                f"{needed[0]}=..., or under [columns] of {RAW_TOML}{timeless}"
             )
     return chosen
 

@@ -22,6 +22,7 @@ from common.experiments.flags import parse
 from common.experiments.settings import ModelSettings
 from common.utils.errors import UserError
 from tests.data.handwritten import LASTFM, write_lastfm, write_songs
+from tests.data.sources.local_server import running
 
 PATIENCE = 0.5
 PAGE = b"<!doctype html><title>Moved</title><p>Not here."
@@ -77,14 +78,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(Server()) as server:
+        yield server
+        server.released.set()
 
 
 @pytest.fixture(autouse=True)

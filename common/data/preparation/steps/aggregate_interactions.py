@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.data.preparation.packing import Events, Packing, packings
+from common.data.preparation.steps.validate import MOST_PLAYS
 from common.data.preparation.workspace import Outcome, Workspace
+from common.utils.errors import UserError
 
 if TYPE_CHECKING:
     import polars as pl
-
-MOST_PLAYS = 2**31 - 1
 
 
 def aggregate_interactions(work: Workspace) -> Outcome:
@@ -102,12 +102,16 @@ def _pairs(
     starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1]))
     ends = np.append(starts[1:], len(packed)) - 1
     plays = ends - starts + 1 if weights is None else np.add.reduceat(weights, starts, dtype=np.int64)
+    if len(plays) and plays.max() > MOST_PLAYS:
+        raise UserError(
+            f"one user plays one track more than {MOST_PLAYS:,} times; lower --bot-repeats, or mend the plays"
+        )
     new = np.ones(len(starts), bool)
     if repeats == "drop":
         pairs = packing.pair(packed[starts])
         new[1:] = pairs[1:] != pairs[:-1]
     first, last = packed[starts[new]], packed[ends[new]]
     user, item, part, time = packing.unpack(first)
-    columns = {"user": user, "item": item, "part": part, "plays": np.minimum(plays[new], MOST_PLAYS).astype(np.int32)}
+    columns = {"user": user, "item": item, "part": part, "plays": plays[new].astype(np.int32)}
     # Of one user, item and part: the numbers differ by the time alone.
     return columns | {"first": time, "last": time + (last - first).astype(np.int64)}, int(np.count_nonzero(~new))

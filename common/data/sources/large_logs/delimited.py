@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.data.preparation.raw_files import system_error
 from common.data.reading.table import unreadable
 from common.data.reading.text_file import first_line_not_utf8
 from common.data.tables import Repair
@@ -116,7 +117,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except (PolarsError, OSError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        if "no space left" in said.lower() or "os error 28" in said:
+        if "no space left" in system_error(error).lower():
             raise UserError(f"the disk is full while {path} is read; free some space and start again") from error
         if path.suffix == ".tsv" and (line := first_line_not_utf8(path)):
             raise UserError(f"{path}, line {line:,}: not UTF-8; fetch the file again") from error

@@ -4,6 +4,7 @@ import pytest
 from common.data.preparation import packing
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.steps.aggregate_interactions import aggregate, aggregate_interactions
+from common.utils.errors import UserError
 from tests.data.preparation.raw_logs import columns, workspace, written
 
 KINDS = {"user": pl.Int32, "track": pl.Int32, "timestamp": pl.Int64, "part": pl.Int8}
@@ -62,10 +63,13 @@ def test_users_and_tracks_that_are_left_out_have_no_interactions(tmp_path):
 
 
 def test_plays_are_summed_and_never_overflow(tmp_path):
-    rows = [(*row, plays) for row, plays in zip(EVENTS, (2, 3, 4, 1, 1, 1, 2**31 - 1, 2**31 - 1, 1), strict=True)]
-    _, pairs = aggregated(tmp_path, events=rows, kinds=KINDS | {"plays": pl.Int32})
+    rows = [(*row, plays) for row, plays in zip(EVENTS, (2, 3, 4, 1, 1, 1, 2**31 - 1, 2**31 - 2, 1), strict=True)]
+    _, pairs = aggregated(tmp_path / "1", events=rows, kinds=KINDS | {"plays": pl.Int32})
     assert columns(pairs, "plays") == [1, 9, 2**31 - 1, 2**31 - 1]
     assert columns(pairs, "first", "last") == [row[4:] for row in DROPPED]
+    rows[-1] = (*EVENTS[-1], 2)
+    with pytest.raises(UserError, match="plays one track more than 2,147,483,647 times; lower --bot-repeats"):
+        aggregated(tmp_path / "2", events=rows, kinds=KINDS | {"plays": pl.Int32})
 
 
 def test_users_may_be_taken_one_after_another(monkeypatch):

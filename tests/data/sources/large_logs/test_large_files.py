@@ -6,7 +6,6 @@ import io
 import re
 import sys
 import tarfile
-import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ import pytest
 import common.data.sources.large_logs.large_files as module
 from common.data.sources.large_logs.large_files import LargeFile, download_large, fetch_resumed, hash_file, unpack
 from common.utils.errors import UserError
+from tests.data.sources.local_server import running
 
 PATIENCE, PAGE = 0.5, b"<!doctype html><title>Moved</title>"
 CONTENT = bytes(range(256)) * 1024
@@ -60,13 +60,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(Server()) as server:
+        yield server
 
 
 def md5(content: bytes) -> str:
