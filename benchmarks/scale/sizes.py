@@ -1,11 +1,11 @@
 """One size of the benchmark: how many events, in which format, and where everything of it lies."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.utils.errors import UserError
+from common.utils.io import free_bytes
 from common.utils.memory import readable
 
 BYTES = {"parquet": 24, "csv.gz": 40, "jsonl": 215}
@@ -62,8 +62,7 @@ class Size:
 
     def check_disk(self, parts: tuple[str, ...]) -> None:
         """Raise a UserError where the disk is too small for some parts."""
-        existing = next(folder for folder in (self.place, *self.place.parents) if folder.exists())
-        needed, free = self.needed(parts) - size_of(self.place), shutil.disk_usage(existing).free
+        needed, free = self.needed(parts) - size_of(self.place), free_bytes(self.place)
         if needed > free:
             raise UserError(
                 f"--events {self.events} needs about {readable(needed)} more below {self.place}, and {readable(free)} "

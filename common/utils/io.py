@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,6 +140,12 @@ def display(path: Path) -> str:
     """A path as messages show it: relative to the working folder where it lies below it."""
     path = path.resolve()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that are free on the disk of a path, which need not be there yet."""
+    path = path.resolve()
+    return shutil.disk_usage(next(place for place in (path, *path.parents) if place.exists())).free
 
 
 def sha256_file(path: Path) -> str:

@@ -13,6 +13,7 @@ from common.utils.io import (
     LOCKED_BYTE,
     atomic,
     display,
+    free_bytes,
     lock,
     read_checked,
     read_json,
@@ -197,3 +198,9 @@ def test_damaged_notes_of_pandas_make_a_file_unreadable(tmp_path):
     pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({b"pandas": notes}), tmp_path / "a.parquet")
     with pytest.raises(UserError, match="is not a readable parquet file; delete it"):
         read_parquet(tmp_path / "a.parquet")
+
+
+def test_free_space_is_told_of_a_folder_that_is_not_there_yet(tmp_path, monkeypatch):
+    free = {tmp_path.resolve(): SimpleNamespace(free=7)}
+    monkeypatch.setattr("shutil.disk_usage", lambda place: free[place])
+    assert free_bytes(tmp_path / "not" / "there") == 7

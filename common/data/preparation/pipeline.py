@@ -31,7 +31,7 @@ from common.data.preparation.steps.write_tables import write_tables
 from common.data.preparation.workspace import Meter, Outcome, Workspace, is_whole, listed, new_folder, place, read_steps
 from common.utils import memory
 from common.utils.errors import UserError
-from common.utils.io import write_json
+from common.utils.io import free_bytes, write_json
 from common.utils.temporary import sweep
 
 log = logging.getLogger(__name__)
@@ -223,8 +223,7 @@ def space_needed(files: Sequence[Path]) -> int:
 
 
 def _check_disk(files: Sequence[Path], out: Path) -> None:
-    existing = next(folder for folder in (out.resolve(), *out.resolve().parents) if folder.exists())
-    needed, free = space_needed(files), shutil.disk_usage(existing).free
+    needed, free = space_needed(files), free_bytes(out)
     if needed > free:
         raise UserError(
             f"preparing these files may take {memory.readable(needed)} below {out}, and {memory.readable(free)} are "

@@ -4,14 +4,13 @@ It is merged once, some users at a time, and kept beside the split.
 """
 
 import logging
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from common.data.matrix_files import KINDS, Matrix, open_matrix
 from common.utils.errors import UserError
-from common.utils.io import read_json, write_json
+from common.utils.io import free_bytes, read_json, write_json
 from common.utils.manifests import entries, fault
 from common.utils.memory import block_bytes, readable
 from common.utils.temporary import swapped_in
@@ -67,13 +66,10 @@ def _merge(train: Matrix, valid: Matrix, folder: Path, n_items: int) -> None:
 
 
 def _check_disk(folder: Path, pairs: int, users: int) -> None:
-    needed, free = (
-        sum(np.dtype(kind).itemsize for kind in KINDS.values()) * pairs + 8 * users,
-        shutil.disk_usage(folder),
-    )
-    if needed > free.free:
+    needed = sum(np.dtype(kind).itemsize for kind in KINDS.values()) * pairs + 8 * users
+    if needed > (free := free_bytes(folder)):
         raise UserError(
-            f"{folder}: train and valid as one matrix take {readable(needed)} and the disk has {readable(free.free)} "
+            f"{folder}: train and valid as one matrix take {readable(needed)} and the disk has {readable(free)} "
             "left; free some space, or stop before test with --phase select"
         )
 

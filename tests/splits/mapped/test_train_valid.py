@@ -63,7 +63,7 @@ def test_it_is_made_once_and_again_where_data_or_files_are_others(tmp_path):
 
 
 def test_too_small_a_disk_is_told_before(tmp_path, monkeypatch):
-    monkeypatch.setattr(merging.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 7})())
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 7})())
     with pytest.raises(UserError, match=r"train and valid as one matrix take .* and the disk has .* left; free some"):
         train_valid(TRAIN, VALID, tmp_path, "data", 5)
     assert list(tmp_path.iterdir()) == []

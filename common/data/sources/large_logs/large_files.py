@@ -5,7 +5,6 @@ What has come lies beside its place as `<name>.part`. It takes its place only on
 
 import hashlib
 import logging
-import shutil
 import sys
 import tarfile
 import tempfile
@@ -20,7 +19,7 @@ from tqdm import tqdm
 
 from common.data.sources.download import PATIENCE, Progress, supervise
 from common.utils.errors import UserError
-from common.utils.io import display
+from common.utils.io import display, free_bytes
 from common.utils.temporary import prefix
 
 BLOCK = 2**20
@@ -72,7 +71,7 @@ def download_large(data_dir: Path, files: tuple[LargeFile, ...], patience: float
 
 def _check_disk(file: LargeFile, target: Path) -> None:
     needed = file.size - _size(_part(target)) + file.unpacked
-    free = shutil.disk_usage(target.parent).free
+    free = free_bytes(target)
     if free < needed:
         raise UserError(
             f"{file.url} needs {_megabytes(needed)} below {target.parent}, where {_megabytes(free)} are free; free "

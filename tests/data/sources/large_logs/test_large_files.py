@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import pytest
 
-import common.data.sources.large_logs.large_files as module
 from common.data.sources.large_logs.large_files import LargeFile, download_large, fetch_resumed, hash_file, unpack
 from common.utils.errors import UserError
 from tests.data.sources.local_server import running
@@ -149,7 +148,7 @@ def test_the_checksum_may_come_from_the_server(server, tmp_path, caplog):
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=3_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000))
     with pytest.raises(UserError, match=r"needs 5 MB below .*, where 3 MB are free; free some space or choose"):
         download_large(tmp_path, (file_of(server, unpacked=5_000_000),), PATIENCE)
     assert server.asked == []
