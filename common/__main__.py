@@ -1,4 +1,4 @@
-"""`python -m common COMMAND [flags]`: lists and starts the commands, one per file of common/cli/."""
+"""`python -m common COMMAND [flags]`: lists and starts the commands, one per file below common/cli/."""
 
 import ast
 import importlib
@@ -14,8 +14,13 @@ FOLDER = Path(__file__).parent / "cli"
 
 def commands() -> dict[str, Path]:
     """Name of each command -> its file."""
-    files = sorted(FOLDER.glob("[!_]*.py"))
+    files = sorted(FOLDER.rglob("[!_]*.py"), key=lambda path: path.stem)
     return {path.stem.replace("_", "-"): path for path in files}
+
+
+def module_of(path: Path) -> str:
+    """The module that a file of a command is."""
+    return ".".join(("common", *path.relative_to(FOLDER.parent).with_suffix("").parts))
 
 
 def help_text() -> str:
@@ -38,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         show(f"error: {unknown_name('command', name, commands())}", sys.stderr)
         raise SystemExit(2)
     sys.argv = [f"python -m common {name}", *flags]  # what --help of the command calls itself
-    importlib.import_module(f"common.cli.{commands()[name].stem}").main(flags)
+    importlib.import_module(module_of(commands()[name])).main(flags)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+import common.__main__
 from common.experiments.flags import parse_flags, with_models
 from common.models.registry import MODELS, STAGES
 from tests.stages import stage
@@ -91,7 +92,10 @@ def complaint_about(words: list[str]) -> str | None:
     if name == "common":
         if not flags or flags[0].isupper():
             return None
-        name, flags = f"common.cli.{flags[0].replace('-', '_')}", flags[1:]
+        known = common.__main__.commands()
+        if flags[0] not in known:
+            return f"there is no command {flags[0]}"
+        name, flags = common.__main__.module_of(known[flags[0]]), flags[1:]
     if name.endswith(".py"):
         if not (ROOT / name).exists():
             return f"there is no {name}"

@@ -16,7 +16,7 @@ from typing import Any
 from common.utils.errors import UserError
 from common.utils.io import display
 
-VERSION = 2
+VERSION = 3
 """Raised when the schema changes."""
 APPLICATION = int.from_bytes(b"Enco", "big")
 """SQLite's application_id of a store, by which a file of another program is told."""
@@ -43,7 +43,21 @@ CREATE TABLE feedback (
     id INTEGER PRIMARY KEY AUTOINCREMENT, listener TEXT NOT NULL, item_id TEXT NOT NULL,
     liked INTEGER NOT NULL CHECK (liked IN (0, 1)), at TEXT NOT NULL, UNIQUE (listener, item_id));
 """
-MIGRATIONS = {1: f"PRAGMA application_id = {APPLICATION}"}
+"""The first version; a new file becomes it, then goes through every migration."""
+IMPRESSIONS = """
+CREATE TABLE impressions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL UNIQUE, protocol TEXT NOT NULL,
+    experiment TEXT NOT NULL, listener TEXT NOT NULL, session TEXT NOT NULL, at TEXT NOT NULL);
+CREATE INDEX impressions_of ON impressions (protocol, experiment);
+CREATE TABLE impression_items (
+    impression INTEGER, position INTEGER, item_id TEXT NOT NULL, team TEXT NOT NULL,
+    PRIMARY KEY (impression, position)) WITHOUT ROWID;
+CREATE TABLE clicks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL, session TEXT NOT NULL, item_id TEXT NOT NULL,
+    kind TEXT NOT NULL, at TEXT NOT NULL, UNIQUE (request_id, session, item_id, kind));
+"""
+"""Lists that were shown, the team of each item in an interleaved one, and what was done with them."""
+MIGRATIONS = {1: f"PRAGMA application_id = {APPLICATION}", 2: IMPRESSIONS}
 """What turns a store of a version into the next, likes kept."""
 REMEDIES = (
     (("locked", "busy"), "is in use by another process that does not let go of it; wait for it to end and try again"),
@@ -78,10 +92,9 @@ class Database:
             self.connection.execute("PRAGMA journal_mode = WAL")
             with self.transaction():
                 version = self._version()  # another process may have been here while we waited
-                for statement in SCHEMA.strip().split(";\n") if version == 0 else ():
+                scripts = [SCHEMA] * (version == 0) + [MIGRATIONS[v] for v in range(max(1, version), VERSION)]
+                for statement in (one for script in scripts for one in script.strip().split(";\n")):
                     self.connection.execute(statement)
-                for older in range(max(1, version), VERSION):
-                    self.connection.execute(MIGRATIONS[older])
                 self.connection.execute(f"PRAGMA user_version = {VERSION}")
         self.connection.execute("PRAGMA synchronous = FULL")
 

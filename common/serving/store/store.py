@@ -5,17 +5,19 @@ from typing import Any
 
 from common.serving.store.catalogue import CatalogueTables, Sources, rows_of
 from common.serving.store.feedback import Feedback
+from common.serving.store.impressions import Impressions
 from common.serving.store.schema import PATIENCE, Database
 from common.utils.errors import UserError
 from common.utils.io import read_json
 
 
 class Store:
-    """An open store: `data`, the tables of the data, and `feedback`, those of the listeners."""
+    """An open store: `data`, the tables of the data; `feedback`, likes and dislikes; `impressions`, lists shown."""
 
     def __init__(self, path: Path, patience: float = PATIENCE) -> None:
         self.path, self.database = path, Database(path, patience)
         self.data, self.feedback = CatalogueTables(self.database), Feedback(self.database)
+        self.impressions = Impressions(self.database)
 
     def close(self) -> None:
         """Close the file."""

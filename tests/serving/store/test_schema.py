@@ -66,16 +66,22 @@ def test_somebody_elses_file_is_refused_and_left_alone(tmp_path, made):
     assert path.read_bytes() == before
 
 
-def test_a_library_of_an_earlier_version_is_brought_up_to_date_with_its_likes(store, train):
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_library_of_an_earlier_version_is_brought_up_to_date_with_its_likes(store, train, version):
     store.feedback.add("me", "x", True)
-    store.database.connection.execute("PRAGMA application_id = 0")  # the first version did not sign its files
-    store.database.connection.execute("PRAGMA user_version = 1")
-    for _ in range(2):
+    for table in ("impressions", "impression_items", "clicks"):  # since version 3
+        store.database.connection.execute(f"DROP TABLE {table}")
+    if version == 1:  # the first version did not sign its files
+        store.database.connection.execute("PRAGMA application_id = 0")
+    store.database.connection.execute(f"PRAGMA user_version = {version}")
+    for number in range(2):
         with Store(store.path) as again:
             assert again.feedback.of("me") == (["x"], [])
             assert len(again.data.catalogue("listen")) == train.n_items
             assert again.database.connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
             assert again.database.connection.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
+            again.impressions.add_impression(f"r{number}", "listen", ("als", "ease"), [("x", "als")])
+            assert again.impressions.experiments("listen") == {("als", "ease"): number + 1}
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
@@ -97,4 +103,4 @@ def test_only_the_store_knows_sql():
         strings = [node.value.strip() for node in nodes if isinstance(node, ast.Constant) and type(node.value) is str]
         if "import sqlite3" in source or any(text.startswith(words) for text in strings):
             knowing.add(path.relative_to(ROOT).as_posix())
-    assert knowing == {f"common/serving/store/{name}.py" for name in ("schema", "catalogue", "feedback")}
+    assert knowing == {f"common/serving/store/{name}.py" for name in ("schema", "catalogue", "feedback", "impressions")}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.cli import batch_recommend
+from common.cli.serving import batch_recommend
 from common.models.neural.two_tower.model import TwoTower
 from common.splits.train_view import load_train_view
 from common.utils.io import read_json, read_parquet
