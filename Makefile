@@ -4,6 +4,7 @@
 # fuzz: readers and stored files under EXAMPLES random inputs each
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B
+# serve: the same over HTTP, with a page to try them  make serve FLAGS="--port 8080"
 # audit: check a split for leakage                   xray: the same models under other evaluation protocols
 # table: run what the published tables lack (hours at first; may be stopped), then rewrite tables and figures in docs
 PYTHON ?= python3
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test test-all fuzz lint report table page dashboard xray audit ask clean
+.PHONY: run smoke test test-all fuzz lint report table page dashboard xray audit ask serve clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -58,6 +59,9 @@ audit: $(VENV)/.ready
 ask: $(VENV)/.ready
 	$(BIN)/python recommend.py
 
+serve: $(VENV)/.ready-serve
+	$(BIN)/python -m common serve --dataset '$(DATASET)' $(FLAGS)
+
 test: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not thorough"
 
@@ -81,7 +85,11 @@ $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.ready-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.ready-serve: requirements.txt requirements-serve.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-serve.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements.txt requirements-serve.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

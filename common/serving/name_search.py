@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import log10
+from typing import Protocol
 
 import numpy as np
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from common.data.artist_names import loose_key
-from common.serving.store.catalogue import Catalogue, CatalogueTables
+from common.serving.store.catalogue import Catalogue
 from common.utils.errors import UserError, did_you_mean
 
 LIKE = 85.0
@@ -45,11 +46,18 @@ class UnclearError(UserError):
         self.items = list(items)
 
 
+class WordSearch(Protocol):
+    """Finds items by the beginnings of words: the store's full-text index, or a `WordIndex` in memory."""
+
+    def search(self, protocol: str, words: Sequence[str], most: int = 20) -> list[int]:
+        """Items whose name or artist has words that begin with all of these."""
+
+
 @dataclass
 class NameSearch:
     """The names of a catalogue, ready for looking up."""
 
-    tables: CatalogueTables
+    tables: WordSearch
     protocol: str
     catalogue: Catalogue
     keys: dict[str, list[int]] = field(default_factory=dict)
@@ -82,6 +90,18 @@ class NameSearch:
         near = self._near(key, begun)
         hint = did_you_mean((shown(self.catalogue.label(item)) for item in near[:HINTS]), "check the spelling")
         raise UnclearError(f"no {self.kind} is called {shown(typed)}; {hint}", near)
+
+    def suggest(self, typed: str, most: int) -> list[int]:
+        """Items that somebody may be typing the name of: that very name first, then names that go on from it, words
+        that do, or, where none begins so, names with a slip; the better known first among equals."""
+        key = loose_key(typed)
+        if not key:
+            return []
+        own = self.keys.get(key, []) or self._squeezed.get(key.replace(" ", ""), [])
+        begun = self.tables.search(self.protocol, key.split(), most=200)
+        goes_on = [item for item in begun if loose_key(self.catalogue.names[item]).startswith(key)]
+        found = dict.fromkeys([*self._best_known(own), *self._best_known(goes_on), *self._best_known(begun)])
+        return list(found)[:most] if found or len(key) <= SHORT else self._near(key, [])[:most]
 
     @cached_property
     def _squeezed(self) -> dict[str, list[int]]:

@@ -1,11 +1,13 @@
 """Saved models answer: recommendations for a user profile, and similar items."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from common.data.synthetic.generator import SyntheticSettings
 from common.features.work_versions import one_per_group
 from common.models.base import Recommender
 from common.models.top_items import tie_places, top_items
+from common.reranking.item_facts import ItemFacts
 from common.reranking.rerank import Reranking, item_facts, rerank_candidates
 from common.serving.explanations import CHEAP, Explanations, basis_alone, by_popularity, explain, scores_of, similarity
 from common.serving.model_store import ModelStore
@@ -36,6 +39,10 @@ A rule of thumb with a price known: the data have no dislikes, but where the fir
 the hidden ones are called disliked, this costs ALS at most 1.3% of its NDCG@10 on validation (docs/log.md)."""
 
 
+REMEMBERED = 64
+"""Disliked items at most whose similarities to all others are kept for each model."""
+
+
 NO_SIMILARITY = ("random", "popularity", "trending")
 """Models that know no similarity of items, so that a dislike leaves out the item alone."""
 
@@ -55,84 +62,58 @@ class Answer:
     explanations: Explanations | None = None
 
 
-class RecommendationService:
-    """The store of a data set, the catalogue of one protocol, and its saved models, each opened when first used."""
+class Lists:
+    """Lists over one catalogue, made by the models that `model` gives. Several threads may ask at once."""
 
-    def __init__(self, store: Store, model_store: ModelStore, rerank: Rerank | None = None) -> None:
-        self.store, self.model_store, self.rerank = store, model_store, rerank
-        self.protocol = model_store.protocol
-        self.catalogue: Catalogue = store.data.catalogue(model_store.protocol)
-        self.works = np.unique(self.catalogue.works.astype(str), return_inverse=True)[1]
-        self.codes = {item_id: code for code, item_id in enumerate(self.catalogue.item_ids)}
-        self._models: dict[str, Recommender] = {}
-        self._unlike: dict[tuple[str, int], np.ndarray] = {}
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.works = np.unique(catalogue.works.astype(str), return_inverse=True)[1]
+        self.codes = {item_id: code for code, item_id in enumerate(catalogue.item_ids)}
+        self._unlike: WeakKeyDictionary[Recommender, dict[int, np.ndarray]] = WeakKeyDictionary()
+        self._remembering = threading.Lock()
 
-    @cached_property
-    def names(self) -> NameSearch:
-        """For looking up what people type."""
-        return NameSearch(self.store.data, self.protocol, self.catalogue)
+    def model(self, name: str) -> Recommender:
+        """A model by its name; a UserError where it cannot be asked."""
+        raise NotImplementedError
 
     @cached_property
     def places(self) -> np.ndarray:
         """The order of equal scores."""
         return tie_places(self.catalogue.item_ids)
 
-    def model(self, name: str) -> Recommender:
-        """A model, opened once."""
-        if name not in self._models:
-            trained = name in self.model_store.trained()
-            if name == "trending" and not (trained or self.store.data.has_times(self.protocol)):
-                raise UserError(f"trending goes by times, and {self.protocol!r} has none here; ask another model")
-            self._models[name] = self.model_store.open(name, hash_ids(self.catalogue.item_ids))  # type: ignore[arg-type]
-        return self._models[name]
-
-    def forget(self, name: str) -> None:
-        """Free a model's memory."""
-        self._models.pop(name, None)
-
-    def profile(self, user_id: str, listener: str, liked: list[int]) -> UserProfile:
-        """What is known of somebody: a user of the data ("" for none), what was kept for a listener, and more likes."""
-        user = self._user(id_text("user", user_id)) if user_id != "" else -1
-        own, liked = self.store.data.history(self.protocol, user, len(self.catalogue)), [*map(self._item, liked)]
-        likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.store.feedback.of(listener))
-        liked = list(dict.fromkeys([*likes, *liked]))
-        return UserProfile(user, own, liked, [item for item in dislikes if item not in liked])
-
-    def _item(self, code: int) -> int:
-        return whole_number("item", code, 0, len(self.catalogue) - 1)
-
-    def _user(self, user_id: str) -> int:
-        found = self.store.data.user(self.protocol, user_id)
-        if found is not None:
-            return found
-        from rapidfuzz import process
-
-        known = self.store.data.user_ids(self.protocol)
-        near = [name for name, _, _ in process.extract(user_id, known, limit=3, score_cutoff=60)] or known[:1]
-        hint = did_you_mean(map(shown, near))
-        what = f"--user {shown(user_id)}: no user of {self.model_store.dataset} has that id"
-        raise UserError(f"{what}; {hint}" if hint else what)
-
-    def recommend(self, name: str, profile: UserProfile, k: int, why: bool = False) -> Answer:
+    def recommend(
+        self, name: str, profile: UserProfile, k: int, why: bool = False, rerank: Rerank | None = None
+    ) -> Answer:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each
         track, re-ranked if that was asked for. With explanations where they are cheap, or with `why`."""
         k = whole_number("k", k)
         model, history, user, depth = self.model(name), profile.history, profile.user, max(CANDIDATES, 2 * k)
         scores = model.score(np.array([user])) if profile.is_of_the_data else scores_of(model, history, user)
         items, values = self._best(scores, profile, depth)
-        if nothing := len(values) > 1 and values[0] == values[-1]:
-            items, values = self._best(self.catalogue.listeners[None].astype(np.float32), profile, depth)
+        if len(values) > 1 and values[0] == values[-1]:
+            return self.popular(name, profile, k, rerank)
+        answer = self._listed(name, profile, items, values, k, rerank)
+        if answer.items and (why or name in CHEAP):
+            return replace(answer, explanations=self.explain(name, profile, answer.items))
+        return answer
+
+    def popular(self, name: str, profile: UserProfile, k: int, rerank: Rerank | None = None) -> Answer:
+        """The popular list in the place of a model that knows nothing of a listener."""
+        listeners = self.catalogue.listeners
+        items, values = self._best(listeners[None].astype(np.float32), profile, max(CANDIDATES, 2 * k))
+        answer = self._listed(name, profile, items, values, k, rerank)
+        return replace(answer, explanations=by_popularity(listeners, answer.items))
+
+    def _listed(
+        self, name: str, profile: UserProfile, items: np.ndarray, values: np.ndarray, k: int, rerank: Rerank | None
+    ) -> Answer:
+        """The first k of the candidates, once dislikes and re-ranking have changed their order."""
         order, shares = self._push_away(name, profile, items, values)
         items, values = items[order], values[order]
-        if self.rerank is not None:
-            chosen = self.rerank(items, shares, history, k)
+        if rerank is not None:
+            chosen = rerank(items, shares, profile.history, k)
             items, values, shares = items[chosen], values[chosen], shares[chosen]
-        found, explained = items[:k].tolist(), None
-        if nothing:
-            explained = by_popularity(self.catalogue.listeners, found)
-        elif found and (why or name in CHEAP):
-            explained = self.explain(name, profile, found)
-        return Answer(name, found, values[:k].tolist(), shares[:k].tolist(), explained)
+        return Answer(name, items[:k].tolist(), values[:k].tolist(), shares[:k].tolist())
 
     def _best(self, scores: np.ndarray, profile: UserProfile, depth: int) -> tuple[np.ndarray, np.ndarray]:
         """Items of the largest scores that are new to a listener and not disliked, one version of each, best first."""
@@ -157,12 +138,22 @@ class RecommendationService:
 
     def _similarity(self, name: str, item: int) -> np.ndarray:
         """Similarity of all items to one, its nearest 1 and never below 0, float64 (n_items,)."""
-        if (name, item) not in self._unlike:
-            items, similarities = self.model(name).similar(item, len(self.catalogue))
-            all_items = np.zeros(len(self.catalogue))
-            all_items[items] = np.maximum(similarities, 0) / max(float(similarities.max(initial=0)), 1e-12)
-            self._unlike[name, item] = all_items
-        return self._unlike[name, item]
+        model = self.model(name)
+        with self._remembering:
+            if (kept := self._unlike.setdefault(model, {}).get(item)) is not None:
+                return kept
+        items, similarities = model.similar(item, len(self.catalogue))
+        all_items = np.zeros(len(self.catalogue))
+        all_items[items] = np.maximum(similarities, 0) / max(float(similarities.max(initial=0)), 1e-12)
+        with self._remembering:
+            of_model = self._unlike.setdefault(model, {})
+            of_model[item] = all_items
+            if len(of_model) > REMEMBERED:
+                of_model.pop(next(iter(of_model)))
+        return all_items
+
+    def _item(self, code: int) -> int:
+        return whole_number("item", code, 0, len(self.catalogue) - 1)
 
     def explain(self, name: str, profile: UserProfile, items: Sequence[int]) -> Explanations:
         """Why a model recommends these items for a profile."""
@@ -177,6 +168,60 @@ class RecommendationService:
         shares = np.clip(similarities / max(float(np.max(similarities, initial=0)), 1e-12), 0, 1)
         explained = basis_alone(similarity(self.model(name)), items.tolist())
         return Answer(name, items.tolist(), similarities.tolist(), shares.tolist(), explained)
+
+
+class RecommendationService(Lists):
+    """The store of a data set, the catalogue of one protocol, and its saved models, each opened when first used."""
+
+    def __init__(self, store: Store, model_store: ModelStore, rerank: Rerank | None = None) -> None:
+        super().__init__(store.data.catalogue(model_store.protocol))
+        self.store, self.model_store, self.rerank = store, model_store, rerank
+        self.protocol = model_store.protocol
+        self._models: dict[str, Recommender] = {}
+
+    @cached_property
+    def names(self) -> NameSearch:
+        """For looking up what people type."""
+        return NameSearch(self.store.data, self.protocol, self.catalogue)
+
+    def recommend(
+        self, name: str, profile: UserProfile, k: int, why: bool = False, rerank: Rerank | None = None
+    ) -> Answer:
+        """A list as `Lists.recommend` makes it, re-ranked as the service is set where nothing else is asked for."""
+        return super().recommend(name, profile, k, why, rerank or self.rerank)
+
+    def model(self, name: str) -> Recommender:
+        """A model, opened once."""
+        if name not in self._models:
+            trained = name in self.model_store.trained()
+            if name == "trending" and not (trained or self.store.data.has_times(self.protocol)):
+                raise UserError(f"trending goes by times, and {self.protocol!r} has none here; ask another model")
+            self._models[name] = self.model_store.open(name, hash_ids(self.catalogue.item_ids))  # type: ignore[arg-type]
+        return self._models[name]
+
+    def forget(self, name: str) -> None:
+        """Free a model's memory."""
+        self._models.pop(name, None)
+
+    def profile(self, user_id: str, listener: str, liked: list[int]) -> UserProfile:
+        """What is known of somebody: a user of the data ("" for none), what was kept for a listener, and more likes."""
+        user = self._user(id_text("user", user_id)) if user_id != "" else -1
+        own, liked = self.store.data.history(self.protocol, user, len(self.catalogue)), [*map(self._item, liked)]
+        likes, dislikes = ([self.codes[i] for i in ids if i in self.codes] for ids in self.store.feedback.of(listener))
+        liked = list(dict.fromkeys([*likes, *liked]))
+        return UserProfile(user, own, liked, [item for item in dislikes if item not in liked])
+
+    def _user(self, user_id: str) -> int:
+        found = self.store.data.user(self.protocol, user_id)
+        if found is not None:
+            return found
+        from rapidfuzz import process
+
+        known = self.store.data.user_ids(self.protocol)
+        near = [name for name, _, _ in process.extract(user_id, known, limit=3, score_cutoff=60)] or known[:1]
+        hint = did_you_mean(map(shown, near))
+        what = f"--user {shown(user_id)}: no user of {self.model_store.dataset} has that id"
+        raise UserError(f"{what}; {hint}" if hint else what)
 
 
 @contextlib.contextmanager
@@ -205,6 +250,11 @@ def reranker(
     from common.splits.train_view import load_train_view
 
     facts = item_facts(load_train_view(load_dataset(dataset, data_dir, synthetic), protocol, "final"))
+    return reranker_of(facts, settings)
+
+
+def reranker_of(facts: ItemFacts, settings: Reranking) -> Rerank:
+    """What re-ranks candidates by known facts of items; a UserError where the data lacks a feature."""
     settings.check(facts)
 
     def chosen(items: np.ndarray, shares: np.ndarray, history: Histories, k: int) -> list[int]:

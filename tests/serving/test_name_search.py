@@ -62,3 +62,16 @@ def test_short_and_empty_names_are_not_guessed(names):
 def test_what_drives_a_terminal_is_not_shown():
     assert shown("a\x1b[2Jb") == "'a[2Jb'"
     assert shown("x" * 80) == f"'{'x' * 60}...'"
+
+
+def test_names_are_suggested_while_somebody_types(names):
+    def suggested(typed):
+        return [names.catalogue.names[item] for item in names.suggest(typed, 3)]
+
+    assert suggested("dAFT p") == ["Daft Punk"]
+    assert suggested("björ") == ["Björk"]
+    assert suggested("rdiohead") == ["Radiohead"], "a slip"
+    assert suggested("the") == ["The Beatles", "The Cure"]
+    assert suggested("") == suggested("zz") == []
+    names.catalogue.listeners[17] = 9
+    assert names.suggest("nirvana", 3) == [17, 16]

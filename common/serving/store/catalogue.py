@@ -51,6 +51,14 @@ class Catalogue:
         return name if artist in ("", name) else f"{name} - {artist}"
 
 
+def catalogue_of(train: Any) -> Catalogue:
+    """The catalogue of a train view, straight from its tables; listeners as they are counted there."""
+    rows = rows_of(train)["items"]
+    columns = np.array(rows, object).reshape(-1, 7).T[1:]
+    listeners = np.bincount(train.histories.items, minlength=train.n_items).astype(np.int64)
+    return Catalogue(*columns, listeners)
+
+
 class Sources(NamedTuple):
     """Hashes of the data and the split that a protocol's rows were made from."""
 

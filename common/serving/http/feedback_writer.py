@@ -1,0 +1,58 @@
+"""Feedback into the store, one write after the other in a thread of its own."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from common.serving.http.schemas import FeedbackRequest
+from common.serving.store.store import Store
+from common.utils.errors import UserError
+from common.utils.io import display
+
+PATIENCE = 2.0
+"""Seconds to wait for another process that is writing."""
+
+
+class FeedbackWriter:
+    """Opens the store when it is first needed, and again where another file has taken its place.
+
+    What a write returns was synced to disk before. A store that is away, locked, full or damaged fails the write alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(1, "feedback")
+        self._store: Store | None = None
+        self._inode = 0
+
+    def submit(self, feedback: FeedbackRequest) -> "Future[None]":
+        """Let the thread write; the future raises a UserError where the store takes nothing."""
+        return self._thread.submit(self._write, feedback)
+
+    def _write(self, feedback: FeedbackRequest) -> None:
+        try:
+            store = self._open()
+            if feedback.kind in ("like", "dislike"):
+                store.feedback.add(feedback.user or feedback.session, feedback.item, feedback.kind == "like")
+        except UserError:
+            self._close()
+            raise
+
+    def _open(self) -> Store:
+        if self._inode and not self.path.exists():
+            self._close()
+            raise UserError(f"{display(self.path)} is not there any more; put it back, or restart the service")
+        if self._store is None or self.path.stat().st_ino != self._inode:
+            self._close()
+            self._store = Store(self.path, PATIENCE)
+            self._inode = self.path.stat().st_ino
+        return self._store
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def close(self) -> None:
+        """Finish what is waiting and close the store."""
+        self._thread.submit(self._close)
+        self._thread.shutdown()

@@ -1,0 +1,127 @@
+"""The routes under /v1."""
+
+import asyncio
+import json
+import time
+import uuid
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from common.serving.http import schemas
+from common.serving.http.problems import MEDIA_TYPE, Problem
+from common.serving.service import Rerank
+from common.serving.user_profile import UserProfile
+from common.utils.errors import UserError
+
+WHAT = {
+    400: "The body is no JSON.",
+    413: "The body is too large.",
+    415: "The body is of another type.",
+    421: "Asked by another name than that of this machine.",
+    422: "A mistake in the request, in one sentence with the remedy.",
+    503: "Too much is waiting, a model is too slow, or the store is away.",
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": what, "content": {MEDIA_TYPE: {"schema": schemas.ProblemBody.model_json_schema()}}}
+    for status, what in WHAT.items()
+}
+router = APIRouter(prefix="/v1", responses=PROBLEMS)
+
+
+def as_json(content: Any, status: int = HTTPStatus.OK) -> Response:
+    """A response; what holds a number that JSON has none for is a mistake of ours."""
+    return Response(json.dumps(content, allow_nan=False), status, media_type="application/json")
+
+
+@router.get("/models", response_model=schemas.Models, summary="The models, and what the data have")
+async def models(request: Request) -> Response:
+    """A model that is not available says why; it comes back by itself once its files are sound."""
+    return as_json(request.app.state.service.about())
+
+
+@router.get("/items", response_model=schemas.Suggestions, summary="Items by the beginning of a name")
+async def items(
+    request: Request,
+    q: Annotated[str, Query(max_length=schemas.MOST_LETTERS, examples=["radioh"], description="What was typed.")] = "",
+    limit: schemas.Limit = 8,
+) -> Response:
+    """For suggestions while somebody types: case, accents and a slip of the keyboard are forgiven."""
+    state = request.app.state
+    return as_json({"items": await state.pool.run(state.service.suggest, q, limit)})
+
+
+@router.post("/recommend", response_model=schemas.Recommendations, summary="A list of each model")
+async def recommend(request: Request, body: schemas.RecommendRequest) -> Response:
+    """Lists for somebody who likes some items and dislikes others. Without likes: the popular list, with a note."""
+    state, service = request.app.state, request.app.state.service
+    names, reorder = service.asked(body.models), service.reorder(body.rerank, body.exclude_explicit)
+    profile, resolved, notes = await state.pool.run(service.profile, body)
+    if body.when is not None and not any(service.knows_time(name) for name in names):
+        notes.append("none of these models knows the time; `when` changes nothing")
+    ask = [_timed_list(request, name, profile, body, reorder) for name in names]
+    found: dict[str, Any] = {"request_id": uuid.uuid4().hex, "lists": await asyncio.gather(*ask)}
+    return as_json(found | {"resolved": resolved, "notes": notes})
+
+
+async def _timed_list(
+    request: Request, name: str, profile: UserProfile, body: schemas.RecommendRequest, reorder: Rerank | None
+) -> dict[str, Any]:
+    """The list of one model, made by a thread of the pool; the time that it took is counted."""
+    state = request.app.state
+
+    def work() -> dict[str, Any]:
+        start = time.perf_counter()
+        found = state.service.list_of(name, profile, body.k, reorder, body.why)
+        state.metrics.model_seconds.labels(name).observe(time.perf_counter() - start)
+        return found
+
+    return await state.pool.run(work)
+
+
+@router.get("/similar", response_model=schemas.Similar, summary="Items like one")
+async def similar(
+    request: Request,
+    item: Annotated[
+        str, Query(min_length=1, max_length=schemas.MOST_LETTERS, examples=["radiohead"], description="Name, or id:ID.")
+    ],
+    k: schemas.K = 10,
+    model: Annotated[str | None, Query(max_length=schemas.MOST_LETTERS, examples=["als"])] = None,
+) -> Response:
+    """By the named model, or the first that knows similarity."""
+    return await _similar(request, item, k, model)
+
+
+@router.post("/similar", response_model=schemas.Similar, summary="Items like one")
+async def post_similar(request: Request, body: schemas.SimilarRequest) -> Response:
+    """The same, with a body."""
+    return await _similar(request, body.item, body.k, body.model)
+
+
+async def _similar(request: Request, item: str, k: int, model: str | None) -> Response:
+    state, service = request.app.state, request.app.state.service
+    one = service.similar_model(model)
+    answer = service.kept_similar(one, item, k)
+    if answer is None:
+        answer = await state.pool.run(service.similar_json, one, item, k)
+        service.keep_similar(one, item, k, answer)
+    return Response(answer, media_type="application/json")
+
+
+@router.post(
+    "/feedback",
+    response_model=schemas.Feedback,
+    status_code=HTTPStatus.CREATED,
+    summary="A like, a dislike, a click, or that an item was seen",
+)
+async def feedback(request: Request, body: schemas.FeedbackRequest) -> Response:
+    """Kept in the store, on disk before the answer; 503 where the store cannot take it, which stops nothing else."""
+    state, service = request.app.state, request.app.state.service
+    service.find_text(f"id:{body.item}")
+    try:
+        await state.pool.finish(state.feedback.submit(body))
+    except UserError as error:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the feedback was not kept: {error}") from None
+    return as_json({"kept": True}, HTTPStatus.CREATED)
