@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.cli.serve import main
+from common.cli.serving.serve import main
 from common.serving.http.server import bind
 from common.utils.io import ROOT
 from tests.serving.saved_models import save_models, write_own_folder
