@@ -38,6 +38,9 @@ class Settings:
     """Port to listen at; 0: any that is free."""
     models: tuple[str, ...] = ()
     """Names of the models that are served; without any, all that are trained."""
+    experiment: str = ""
+    """Models joined by commas, as als,hybrid_listnet, whose lists are interleaved for requests that name no model;
+    `python -m common interleaving` says which of them is preferred."""
     dataset: str = "auto"
     """lastfm-2k, synthetic, the path of a folder of your own, or auto."""
     protocol: str = "listen"
@@ -76,11 +79,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_one_thread()
     try:
         from common.serving.http.app import Limits, create_app
+        from common.serving.http.experiment import Experiment
         from common.serving.http.feedback_writer import FeedbackWriter
         from common.serving.http.server import bind, exposed, hosts_of, serve
         from common.serving.http.service import HttpService
     except ModuleNotFoundError as missing:
         raise UserError(f"serve needs {missing.name}: pip install -r requirements-serve.txt") from None
+    experiment = Experiment.parse(settings.experiment)
     listening = bind(settings.host, settings.port)
     with listening:
         port = listening.getsockname()[1]
@@ -96,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         service = HttpService(train, store, settings.models)
         limits = Limits(settings.timeout, settings.refresh, settings.threads, settings.most_waiting)
         feedback = FeedbackWriter(settings.output_dir / store.dataset / "library.sqlite")
-        app = create_app(service, feedback, limits, hosts)
+        app = create_app(service, feedback, limits, hosts, experiment)
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         log.info("%s / %s: http://%s:%d", store.dataset, settings.protocol, shown, port)
         serve(app, listening, settings.timeout)

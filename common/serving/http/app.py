@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from common.serving.http.experiment import Experiment
 from common.serving.http.feedback_writer import FeedbackWriter
 from common.serving.http.guard import Guard
 from common.serving.http.metrics import Metrics
@@ -41,7 +42,11 @@ class Limits:
 
 
 def create_app(
-    service: HttpService, feedback: FeedbackWriter, limits: Limits | None = None, hosts: Collection[str] | None = None
+    service: HttpService,
+    feedback: FeedbackWriter,
+    limits: Limits | None = None,
+    hosts: Collection[str] | None = None,
+    experiment: Experiment | None = None,
 ) -> FastAPI:
     """The application; `hosts` as `Guard` takes it. Models are loaded once it has started."""
     limits = limits or Limits()
@@ -57,6 +62,7 @@ def create_app(
 
     app = FastAPI(title="Encore", version="1", description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.feedback, app.state.metrics, app.state.pool = service, feedback, metrics, pool
+    app.state.experiment = experiment
     app.add_middleware(Guard, metrics=metrics, timeout=limits.timeout, hosts=hosts)
     handle_problems(app)
     app.include_router(router)

@@ -1,15 +1,17 @@
 """Feedback into the store, one write after the other in a thread of its own."""
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
-from common.serving.http.schemas import FeedbackRequest
 from common.serving.store.store import Store
 from common.utils.errors import UserError
 from common.utils.io import display
 
 PATIENCE = 2.0
 """Seconds to wait for another process that is writing."""
+T = TypeVar("T")
 
 
 class FeedbackWriter:
@@ -24,15 +26,13 @@ class FeedbackWriter:
         self._store: Store | None = None
         self._inode = 0
 
-    def submit(self, feedback: FeedbackRequest) -> "Future[None]":
-        """Let the thread write; the future raises a UserError where the store takes nothing."""
-        return self._thread.submit(self._write, feedback)
+    def submit(self, write: Callable[..., T], *values: object) -> "Future[T]":
+        """Let the thread call `write(store, *values)`; the future raises a UserError where the store takes nothing."""
+        return self._thread.submit(self._write, write, *values)
 
-    def _write(self, feedback: FeedbackRequest) -> None:
+    def _write(self, write: Callable[..., T], *values: object) -> T:
         try:
-            store = self._open()
-            if feedback.kind in ("like", "dislike"):
-                store.feedback.add(feedback.user or feedback.session, feedback.item, feedback.kind == "like")
+            return write(self._open(), *values)
         except UserError:
             self._close()
             raise

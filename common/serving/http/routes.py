@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from common.serving.http import schemas
+from common.serving.http.experiment import NOT_KEPT, Experiment, keep_feedback
 from common.serving.http.problems import MEDIA_TYPE, Problem
 from common.serving.service import Rerank
 from common.serving.user_profile import UserProfile
@@ -39,7 +40,9 @@ def as_json(content: Any, status: int = HTTPStatus.OK) -> Response:
 @router.get("/models", response_model=schemas.Models, summary="The models, and what the data have")
 async def models(request: Request) -> Response:
     """A model that is not available says why; it comes back by itself once its files are sound."""
-    return as_json(request.app.state.service.about())
+    state = request.app.state
+    running = list(state.experiment.models) if state.experiment else None
+    return as_json(state.service.about() | {"experiment": running})
 
 
 @router.get("/items", response_model=schemas.Suggestions, summary="Items by the beginning of a name")
@@ -55,15 +58,43 @@ async def items(
 
 @router.post("/recommend", response_model=schemas.Recommendations, summary="A list of each model")
 async def recommend(request: Request, body: schemas.RecommendRequest) -> Response:
-    """Lists for somebody who likes some items and dislikes others. Without likes: the popular list, with a note."""
+    """Lists for somebody who likes some items and dislikes others. Without likes: the popular list, with a note.
+
+    Where an experiment runs and no model is named, it is one list, drawn from those of its models.
+    """
     state, service = request.app.state, request.app.state.service
-    names, reorder = service.asked(body.models), service.reorder(body.rerank, body.exclude_explicit)
-    profile, resolved, notes = await state.pool.run(service.profile, body)
+    experiment = state.experiment if body.models is None and body.likes else None
+    request_id, notes = uuid.uuid4().hex, []
+    if experiment is not None and (resting := service.resting(experiment.models)):
+        experiment, notes = None, [f"no experiment: {resting}"]
+    names = service.asked(body.models if experiment is None else experiment.models)
+    reorder = service.reorder(body.rerank, body.exclude_explicit)
+    profile, resolved, more = await state.pool.run(service.profile, body)
     if body.when is not None and not any(service.knows_time(name) for name in names):
-        notes.append("none of these models knows the time; `when` changes nothing")
-    ask = [_timed_list(request, name, profile, body, reorder) for name in names]
-    found: dict[str, Any] = {"request_id": uuid.uuid4().hex, "lists": await asyncio.gather(*ask)}
-    return as_json(found | {"resolved": resolved, "notes": notes})
+        more.append("none of these models knows the time; `when` changes nothing")
+    lists = await asyncio.gather(*(_timed_list(request, name, profile, body, reorder) for name in names))
+    if experiment is not None:
+        lists, kept = await _interleaved(request, experiment, lists, body, request_id)
+        notes += kept
+    return as_json({"request_id": request_id, "lists": lists, "resolved": resolved, "notes": notes + more})
+
+
+async def _interleaved(
+    request: Request,
+    experiment: Experiment,
+    lists: list[dict[str, Any]],
+    body: schemas.RecommendRequest,
+    request_id: str,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """One list of several, and what is to be said about it: a store that is away takes nothing but the votes."""
+    state = request.app.state
+    found, picks = experiment.interleave(lists, body.k, request_id)
+    values = (request_id, state.service.protocol, body.session, picks)
+    try:
+        await state.pool.finish(state.feedback.submit(experiment.keep, *values))
+    except UserError as error:
+        return [found], [f"{NOT_KEPT}: {error}"]
+    return [found], []
 
 
 async def _timed_list(
@@ -121,7 +152,7 @@ async def feedback(request: Request, body: schemas.FeedbackRequest) -> Response:
     state, service = request.app.state, request.app.state.service
     service.find_text(f"id:{body.item}")
     try:
-        await state.pool.finish(state.feedback.submit(body))
+        known = await state.pool.finish(state.feedback.submit(keep_feedback, body))
     except UserError as error:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the feedback was not kept: {error}") from None
-    return as_json({"kept": True}, HTTPStatus.CREATED)
+    return as_json({"kept": True, "known": known}, HTTPStatus.CREATED)

@@ -142,6 +142,14 @@ class HttpService(Lists):
                 raise UserError(self.models.store.untrained("als"))
         return list(dict.fromkeys(self.models.get(name.strip().casefold()).name for name in names))
 
+    def resting(self, names: Sequence[str]) -> str:
+        """Why not all of these models can be asked; empty where they can."""
+        try:
+            self.asked(names)
+        except UserError as error:
+            return str(error)
+        return ""
+
     def reorder(self, rerank: Rerank, exclude_explicit: bool) -> Reorder | None:
         """What re-ranks candidates; a UserError where the data lacks a feature."""
         known = {field.name for field in fields(Reranking)}

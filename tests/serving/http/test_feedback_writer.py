@@ -2,6 +2,7 @@ import sqlite3
 
 import pytest
 
+from common.serving.http.experiment import keep_feedback
 from common.serving.http.feedback_writer import FeedbackWriter
 from common.serving.http.schemas import FeedbackRequest
 from common.serving.store.store import Store
@@ -25,44 +26,44 @@ def kept(writer, listener="ann"):
 
 
 def test_what_is_acknowledged_is_in_the_file(writer):
-    writer.submit(like("a")).result()
-    writer.submit(like("b", kind="dislike")).result()
+    writer.submit(keep_feedback, like("a")).result()
+    writer.submit(keep_feedback, like("b", kind="dislike")).result()
     assert kept(writer) == (["a"], ["b"])
 
 
 def test_a_store_that_is_away_comes_back(writer):
-    writer.submit(like("a")).result()
+    writer.submit(keep_feedback, like("a")).result()
     away = writer.path.rename(writer.path.with_suffix(".away"))
     for _ in range(2):
         with pytest.raises(UserError, match="is not there any more; put it back"):
-            writer.submit(like("b")).result()
+            writer.submit(keep_feedback, like("b")).result()
     assert not writer.path.exists(), "no empty one takes its place"
     away.rename(writer.path)
-    writer.submit(like("c")).result()
+    writer.submit(keep_feedback, like("c")).result()
     assert kept(writer) == (["a", "c"], [])
 
 
 def test_another_file_in_its_place_is_opened(writer):
-    writer.submit(like("a")).result()
+    writer.submit(keep_feedback, like("a")).result()
     other = writer.path.with_name("other.sqlite")
     Store(other).close()
     for path in (writer.path, *writer.path.parent.glob("library.sqlite-*")):
         path.rename(path.with_name(f"old {path.name}"))
     other.rename(writer.path)
-    writer.submit(like("b")).result()
+    writer.submit(keep_feedback, like("b")).result()
     assert kept(writer) == (["b"], [])
 
 
 def test_a_locked_store_is_refused_and_taken_up_again(writer, monkeypatch):
     monkeypatch.setattr("common.serving.http.feedback_writer.PATIENCE", 0.05)
-    writer.submit(like("a")).result()
+    writer.submit(keep_feedback, like("a")).result()
     with sqlite3.connect(writer.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(UserError, match="is in use by another process"):
-            writer.submit(like("b")).result()
+            writer.submit(keep_feedback, like("b")).result()
         other.execute("ROLLBACK")
     other.close()
-    writer.submit(like("c")).result()
+    writer.submit(keep_feedback, like("c")).result()
     assert kept(writer) == (["a", "c"], [])
 
 
@@ -70,4 +71,4 @@ def test_a_damaged_store_is_refused(writer):
     writer.path.parent.mkdir()
     writer.path.write_bytes(b"no database" * 1000)
     with pytest.raises(UserError, match="is damaged"):
-        writer.submit(like("a")).result()
+        writer.submit(keep_feedback, like("a")).result()
