@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from common.data.dataset import load_dataset
     from common.evaluation.task import compare, evaluate, split
+    from common.models.new_items import new_item
     from common.reranking.rerank import rerank
 
-__all__ = ["compare", "evaluate", "load_dataset", "rerank", "split"]
+__all__ = ["compare", "evaluate", "load_dataset", "new_item", "rerank", "split"]
 _MODULES = {
     "load_dataset": "data.dataset",
     "split": "evaluation.task",
     "evaluate": "evaluation.task",
     "compare": "evaluation.task",
     "rerank": "reranking.rerank",
+    "new_item": "models.new_items",
 }
 
 

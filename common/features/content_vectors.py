@@ -87,16 +87,22 @@ def tag_counts(train: TrainView) -> sparse.csr_array | None:
 
 
 def _audio(train: TrainView) -> sparse.csr_array | None:
-    columns = [name for name in AUDIO_FEATURES if name in train.items]
-    if not columns:
-        return None
-    values = train.items[columns].to_numpy(float)
+    values = train.items[audio_columns(train)].to_numpy(float)
     has_audio = ~np.isnan(values).any(axis=1)
-    if not has_audio.any():
+    if not values.shape[1] or not has_audio.any():
         return None
-    known = values[has_audio]
-    spread = known.std(axis=0)
-    known = (known - known.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    mean, spread = mean_and_spread_of(values[has_audio])
     dense = np.zeros_like(values)
-    dense[has_audio] = known
+    dense[has_audio] = (values[has_audio] - mean) / spread
     return sparse.csr_array(dense)
+
+
+def audio_columns(train: TrainView) -> list[str]:
+    """The audio features that the data have, in order."""
+    return [name for name in AUDIO_FEATURES if name in train.items]
+
+
+def mean_and_spread_of(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What audio features are standardised by, (features,) each; the spread is 1 where it would be 0."""
+    spread = known.std(axis=0)
+    return known.mean(axis=0), np.where(spread > 0, spread, 1)

@@ -77,7 +77,11 @@ class NumpyItemTower:
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
         """Vectors of items, (len(codes), width)."""
-        return self.weights["ids"][codes] * self.heard[codes] + self.weights.mlp("content", self.features[codes])
+        return self.weights["ids"][codes] * self.heard[codes] + self.of_content(self.features[codes])
+
+    def of_content(self, features: np.ndarray) -> np.ndarray:
+        """What content (n, features) adds to vectors of items, which is all of an item that nobody has heard."""
+        return self.weights.mlp("content", features)
 
 
 class NumpyTowers:
@@ -85,7 +89,7 @@ class NumpyTowers:
 
     def __init__(self, weights: Weights, features: np.ndarray, heard: np.ndarray, settings: Any) -> None:
         self.items = NumpyItemTower(weights.below("items"), features, heard)
-        self.users, self.settings = weights.below("users"), settings
+        self.weights, self.users, self.settings = weights, weights.below("users"), settings
         self.made: dict[str, Any] = {}
 
     def of_histories(

@@ -2,6 +2,7 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,11 +12,14 @@ from scipy import sparse
 
 from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import item_vectors, tag_counts
+from common.features.new_item import NewItem, new_tag_counts, new_vectors
 from common.models.base import Validation
 from common.models.knn.item_knn import ItemSimilarityKNN, shrunk_cosines
+from common.models.new_items import PlacesNewItems
+from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
-from common.utils.arrays import ENTRY_BYTES, keep_largest
+from common.utils.arrays import ENTRY_BYTES, keep_largest, weigh
 from common.utils.memory import block_bytes
 from common.utils.settings import SearchRange
 
@@ -39,7 +43,7 @@ class ContentKNNSettings:
     """What an item of the history weighs in the sum: 1 or log(1 + plays)."""
 
 
-class ContentSimilarityKNN(ItemSimilarityKNN):
+class ContentSimilarityKNN(ItemSimilarityKNN, PlacesNewItems):
     """Neighbours by vectors of content; an item without content has no neighbours and is ordered by popularity."""
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
@@ -52,6 +56,34 @@ class ContentSimilarityKNN(ItemSimilarityKNN):
     @abstractmethod
     def cosines(self, train: TrainView) -> sparse.csr_array:
         """Cosine of every item with its nearest ones, (n_items, n_items); none without content."""
+
+    @abstractmethod
+    def cosines_with_new(self, train: TrainView, items: Sequence[NewItem]) -> np.ndarray:
+        """Cosine of every item with new ones, float64 (n_items, new items), 0 where one has no content."""
+
+    def similarity_to_new(self, items: Sequence[NewItem]) -> np.ndarray:
+        """What the catalogue's items would weigh among the neighbours of each new one, 0 beyond the nearest."""
+        cosines = sparse.csr_array(np.maximum(self.cosines_with_new(self._view(), items), 0).T)
+        near = keep_largest(cosines, self.settings.neighbours).toarray()
+        return near**self.settings.power * self.popularity**self.settings.popularity
+
+    def scores_of_new(self, query: Query, items: Sequence[NewItem]) -> np.ndarray:
+        """Sums over histories, as if each new item stood among the neighbours of those that it is near enough to."""
+        train = self._view()
+        near = np.maximum(self.cosines_with_new(train, items), 0) ** self.settings.power
+        near[near < (1 - 1e-6) * self._farthest()[:, None]] = 0
+        floor = np.float32(train.count_floor)
+        scores = weigh(query.given.matrix(), self.settings.history) @ near * floor**self.settings.popularity
+        return np.where(scores > 0, scores, floor / self.popularity.max() - 1).astype(np.float32)
+
+    def _farthest(self) -> np.ndarray:
+        """The cosine, to the power, of each item's farthest neighbour; 0 where there is room for another."""
+        near, farthest = self.similarity, np.zeros(self.similarity.shape[0])
+        full = np.flatnonzero(np.diff(near.indptr) >= self.settings.neighbours)
+        powers = near.data / (self.popularity**self.settings.popularity)[near.indices]
+        for row in full:
+            farthest[row] = powers[near.indptr[row] : near.indptr[row + 1]].min()
+        return farthest
 
 
 class ContentKNN(ContentSimilarityKNN):
@@ -69,6 +101,16 @@ class ContentKNN(ContentSimilarityKNN):
         vectors = item_vectors(train, "audio")
         dense = np.zeros((train.n_items, 1)) if vectors is None else vectors.toarray()
         return dense_cosines(dense, self.settings.neighbours)
+
+    def content_kinds(self) -> tuple[str, ...]:
+        """Audio, where the data have any."""
+        return () if item_vectors(self._view(), "audio") is None else ("audio",)
+
+    def cosines_with_new(self, train: TrainView, items: Sequence[NewItem]) -> np.ndarray:
+        """By audio."""
+        vectors = item_vectors(train, "audio")
+        assert vectors is not None
+        return (vectors @ new_vectors(train, "audio", items).T).toarray()
 
 
 @dataclass(frozen=True)
@@ -98,17 +140,32 @@ class TagKNN(ContentSimilarityKNN):
         tags = sparse.csr_array((1, train.n_items)) if counts is None else tf_idf(counts).T.tocsr()
         return shrunk_cosines(tags, self.settings.neighbours, self.settings.shrinkage)
 
+    def content_kinds(self) -> tuple[str, ...]:
+        """Tags, where the data have any."""
+        return () if tag_counts(self._view()) is None else ("tags",)
 
-def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
-    """TF-IDF of items x tags counts.
+    def cosines_with_new(self, train: TrainView, items: Sequence[NewItem]) -> np.ndarray:
+        """By tags, shrunk."""
+        counts = tag_counts(train)
+        assert counts is not None
+        known, new = tf_idf(counts), tf_idf(new_tag_counts(train, items), counts)
+        lengths, own = (np.sqrt((tags.power(2)).sum(axis=1)) for tags in (known, new))
+        size = lengths[:, None] * own + self.settings.shrinkage
+        products = (known @ new.T).toarray()
+        return np.divide(products, size, out=np.zeros_like(products), where=size > 0)
+
+
+def tf_idf(counts: sparse.csr_array, of: sparse.csr_array | None = None) -> sparse.csr_array:
+    """TF-IDF of items x tags counts; `of`: counts whose items are counted in place of these, same tags.
 
     >>> tf_idf(sparse.csr_array([[1.0, 0.0], [1.0, 1.0]])).toarray().round(3)
     array([[0.   , 0.   ],
            [0.   , 0.693]])
     """
-    having = np.bincount(counts.indices, minlength=counts.shape[1])
+    counted = counts if of is None else of
+    having = np.bincount(counted.indices, minlength=counted.shape[1])
     weighed = counts.astype(np.float64)
-    weighed.data = (1 + np.log(np.maximum(weighed.data, 1))) * np.log(counts.shape[0] / having[counts.indices])
+    weighed.data = (1 + np.log(np.maximum(weighed.data, 1))) * np.log(counted.shape[0] / having[counts.indices])
     return weighed
 
 

@@ -31,6 +31,7 @@ from common.models.neural.two_tower.features import (
     most_features,
     user_features,
 )
+from common.models.neural.two_tower.new_items import PlacesByTower
 from common.models.vector_index import Index, Kind
 from common.splits.histories import Histories, pack_histories, unpack_histories
 from common.splits.train_view import TrainView
@@ -97,7 +98,7 @@ class TwoTowerSettings(TrainingSettings):
             raise UserError("--two-tower.least 1: nothing is left to be found; give a share below 1")
 
 
-class TwoTower(Neural):
+class TwoTower(Neural, PlacesByTower):
     """The model of the module's head."""
 
     name = "two_tower"

@@ -31,7 +31,11 @@ class ItemTower(nn.Module):
         ids = functional.embedding(codes, self.ids) * self.heard[codes]
         if drop:
             ids = ids * (torch.rand(len(codes), 1, device=ids.device) >= drop)
-        return ids + self.content(self.features[codes])
+        return ids + self.of_content(self.features[codes])
+
+    def of_content(self, features: Tensor) -> Tensor:
+        """What content (n, features) adds to vectors of items, which is all of an item that nobody has heard."""
+        return self.content(features)
 
 
 class UserTower(nn.Module):
