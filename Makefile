@@ -63,7 +63,7 @@ serve: $(VENV)/.ready-serve
 	$(BIN)/python -m common serve --dataset '$(DATASET)' $(FLAGS)
 
 test: $(VENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not thorough"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 20 -m "not browser and not thorough"
 
 test-all: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

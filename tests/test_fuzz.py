@@ -91,7 +91,7 @@ def either(read: Callable[[], Any]) -> Any:
         return None
 
 
-@fuzzed(60)
+@fuzzed(25)
 @given(name=st.sampled_from(NAMES), edit=EDITS, share=SHARES, value=JSON, vouched=st.booleans())
 @example(name="valid/per_user.parquet", edit=flipped, share=0.875835163762989, value=None, vouched=False)
 def test_a_run_of_which_a_file_was_changed(tmp_path_factory, outputs, small_data, name, edit, share, value, vouched):
@@ -126,7 +126,7 @@ def test_a_run_of_which_a_file_was_changed(tmp_path_factory, outputs, small_data
     assert rows is not None and "popularity" in set(rows["model"]), "other runs are there"
 
 
-@fuzzed(60)
+@fuzzed(25)
 @given(name=st.sampled_from(["manifest.json", "splits/listen/split.json"]), edit=EDITS, share=SHARES, value=JSON)
 @example(name="splits/listen/split.json", edit=flipped, share=0.3125, value=None)
 def test_prepared_tables_of_which_a_record_was_changed(tmp_path_factory, small_data, name, edit, share, value):
@@ -141,7 +141,7 @@ def test_prepared_tables_of_which_a_record_was_changed(tmp_path_factory, small_d
         assert drawn is None or drawn.info["split_sha256"] == sound
 
 
-@fuzzed(100)
+@fuzzed(50)
 @given(edit=EDITS, share=SHARES, value=JSON)
 def test_presets_that_were_changed(tmp_path_factory, edit, share, value):
     folder = tmp_path_factory.mktemp("presets")

@@ -94,6 +94,7 @@ def test_a_page_without_a_place_for_these_tables_is_refused(ran, small_flags, tm
     assert page.read_text() == "no markers\n"
 
 
+@pytest.mark.thorough
 def test_tables_beside_the_leaderboard_are_filled_from_what_runs_wrote(small_flags, small_data, tmp_path, capsys):
     quick = ["--als.factors", "8", "--als.iterations", "5"]
     for seed in ("0", "1", "2"):

@@ -12,7 +12,7 @@ from common.splits.protocols import PROTOCOLS
 from tests.conftest import ROOT
 
 PROTOCOL_CASES = [
-    pytest.param(name, marks=[pytest.mark.thorough] * (name in ("next-shuffled", "temporal"))) for name in PROTOCOLS
+    pytest.param(name, marks=[pytest.mark.thorough] * (name not in ("listen", "next"))) for name in PROTOCOLS
 ]
 """Every protocol for a costly stage; `make test` leaves out those that differ little from another."""
 

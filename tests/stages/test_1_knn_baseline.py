@@ -8,7 +8,7 @@ import pytest
 from common.experiments.experiment import Experiment
 from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
-from tests.stages import stage
+from tests.stages import PROTOCOL_CASES, stage
 
 PASSING = {"fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "peak_rss_mb", "commit", "dirty"}
 FILES = {"manifest.json", "metrics.json", "per_user.parquet", "recommendations.parquet", "targets.parquet"}
@@ -37,7 +37,7 @@ def test_stage_0_prepares_splits_describes_and_draws(small_flags, small_data, tm
     assert (folder / "statistics.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOL_CASES)
 def test_stage_1_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_path, capsys, protocol):
     flags = [*small_flags, "--protocol", protocol]
     stage("1_knn_baseline.py")(flags)

@@ -11,16 +11,15 @@ from common.experiments.experiment import Experiment
 from common.models import ALS
 from common.models.ensemble import EnsembleSettings
 from common.models.linear.als import ALSSettings
-from common.splits.protocols import PROTOCOLS
 from common.utils.io import read_json
 from tests.runs import run_through
-from tests.stages import complaint, stage
+from tests.stages import PROTOCOL_CASES, complaint, stage
 
 SMALL_ALS = ("--als.factors", "8", "--als.regularisation", "1")
 START = EnsembleSettings(als=ALSSettings(factors=8, regularisation=1.0))
 
 
-@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name != "next-shuffled"])
+@pytest.mark.parametrize("protocol", PROTOCOL_CASES)
 def test_stage_2_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_path, capsys, protocol):
     stage("2_als.py")([*small_flags, "--protocol", protocol, *SMALL_ALS])
     said = capsys.readouterr()
@@ -40,6 +39,7 @@ def test_stage_2_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     assert noted["train/loss"] != noted["refit/loss"], "the curve of final stands beside that of select"
 
 
+@pytest.mark.thorough
 def test_the_settings_are_drawn_from_a_grid_or_from_the_study(small_flags, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     flags = [*small_flags, "--models", "als", "--phase", "select", "--als.factors", "16", "--als.iterations", "5"]

@@ -62,6 +62,7 @@ def test_stage_3_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
         assert 0 < measured["plays_spearman"] < 1
 
 
+@pytest.mark.thorough
 @pytest.mark.rendered
 def test_the_ablation_names_every_group(small_flags, small_data, tmp_path, capsys):
     flags = [*small_flags, *QUICK, "--models", "forest", "--phase", "select", "--ablation", "--no-importance"]
@@ -100,6 +101,7 @@ def test_stage_3_tells_mistakes_in_a_sentence(small_flags, capsys):
     assert "run on cpu" in complaint(capsys, main, *small_flags, "--device", "cuda")
 
 
+@pytest.mark.thorough
 def test_data_without_tags_audio_and_friends_run_and_the_log_says_what_is_left_out(tmp_path, capsys):
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -88,6 +88,7 @@ def missing_flags(train: TrainView) -> list[str]:
     return [name for name in binary if name.endswith("_missing")]
 
 
+@pytest.mark.thorough
 def test_data_of_nothing_but_interactions_go_through_every_study(small_data, small_flags, tmp_path, capsys):
     """Nothing to weigh is said before anything is fitted for it; no stratum is too small for the plays."""
     folder = tmp_path / "own"
@@ -117,6 +118,7 @@ def test_the_study_of_plays_goes_through_the_epochs_that_were_chosen(small_flags
     assert schedules == [None, chosen]
 
 
+@pytest.mark.thorough
 def test_users_who_were_unknown_in_all_training_data_are_unknown(small_data):
     """Among newcomers all training users are unknown: the rows of known users were never learned."""
     train = load_train_view(small_data, "newcomer", "select")
@@ -156,6 +158,7 @@ def test_a_training_that_was_stopped_ends_where_it_would_have(small_data, tmp_pa
         np.testing.assert_array_equal(array, resumed.ranker.weights()[name], err_msg=name)
 
 
+@pytest.mark.thorough
 def test_stage_6_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
     monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     stage("6_hybrid_listnet.py")([*small_flags, *QUICK, "--tune", "2", "--phase", "select"])

@@ -8,7 +8,7 @@ from tests.data.matrix_folders import events, with_repeats, write_matrix_folder
 from tests.stages import stage
 
 
-@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("repeats", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_the_first_stages_run(tmp_path, repeats):
     tables = with_repeats(events()) if repeats else events()
     folder = write_matrix_folder(tmp_path / "logs", tables, repeats)

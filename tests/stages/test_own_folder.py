@@ -36,7 +36,11 @@ def ready_made(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("write", "protocols"),
-    [(two_columns, ["listen"]), (everything, ["listen", "next"]), (ready_made, ["listen", "next"])],
+    [
+        (two_columns, ["listen"]),
+        (ready_made, ["listen", "next"]),
+        pytest.param(everything, ["listen", "next"], marks=pytest.mark.thorough),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_the_first_stages_run(tmp_path, write, protocols):

@@ -37,7 +37,7 @@ no: exit code 2 and one sentence; -: exit code 0 and one sentence that there is 
 HEADER, *ROWS = [line.split() for line in OUTCOMES.split("\n") if line]
 RENDERED = ("other_scripts",)
 """Shapes whose figures are made to the last pixel."""
-ALWAYS = ("two_columns", "one_user", "one_item")
+ALWAYS = ("two_columns", "one_item")
 """Shapes that `make test` tries, too; `make test-all` tries all."""
 SCRIPTS = dict(zip("123456", STAGES, strict=True)) | {"0": "0_explore", "next": "1_knn_baseline"}
 

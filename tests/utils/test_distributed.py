@@ -45,7 +45,7 @@ def main(folder: Path, loss: str) -> None:
     assert not any("gloo" in name for name in threads), "threads that outlive the group may abort the process"
 
 
-@pytest.mark.parametrize("loss", ["full", "sampled"])
+@pytest.mark.parametrize("loss", ["full", pytest.param("sampled", marks=pytest.mark.thorough)])
 def test_two_processes_follow_one(tmp_path, loss):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--local-addr", "localhost"]

@@ -12,6 +12,7 @@ from common.models.neural.listnet.model import HybridListNet, HybridListNetSetti
 from common.splits.train_view import load_train_view
 
 
+@pytest.mark.thorough
 def test_a_part_that_is_not_there_is_not_left_out(small_data, monkeypatch):
     """Without a weight of similarity there is no row that leaves it out."""
     monkeypatch.setattr(study, "PARTS", {"without ILS": {"ils_weight": 0.0}, "order alone": {"task": "rank"}})
