@@ -12,11 +12,11 @@ from typing import Annotated
 
 import tyro
 
-from common.data.preparation.pipeline import prepare
+from common.data.preparation.pipeline import is_up_to_date, prepare
 from common.data.preparation.raw_folder import is_raw_folder
 from common.data.preparation.settings import RAW_TOML, PreparationSettings
 from common.experiments.flags import command, parse_flags
-from common.reporting.preparation_report import write_report
+from common.reporting.preparation_report import REPORT, write_report
 from common.utils import memory
 from common.utils.errors import UserError
 from common.utils.io import display
@@ -54,9 +54,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError("--out is missing; name the folder that is to hold the data set")
     memory.use(settings.memory)
     plain = PreparationSettings(**{f.name: getattr(settings, f.name) for f in fields(PreparationSettings)})
+    place = display(settings.out)
+    if is_up_to_date(settings.raw, settings.out, plain) and (settings.out / REPORT).exists():
+        log.info("%s is up to date: prepared before, from these files and with these settings", place)
+        return
     prepare(settings.raw, settings.out, plain, settings.keep)
     report = write_report(settings.out)
-    place = display(settings.out)
     log.info("\ndata set: %s\nreport: %s\nuse it: python 0_explore.py --dataset %s", place, display(report), place)
 
 

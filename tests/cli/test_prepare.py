@@ -12,13 +12,26 @@ from tests.stages import complaint
 
 def test_a_command_prepares_a_log_and_says_where_it_lies(tmp_path, capsys):
     log = write_raw(tmp_path / "logs" / "log.tsv.gz", LOG)
-    main([str(log.parent), "--out", str(tmp_path / "out"), "--memory", "200MB", "--columns", "track=track", "--keep"])
+    main([str(log.parent), "--out", str(tmp_path / "out"), "--memory", "400MB", "--columns", "track=track", "--keep"])
     assert interactions(tmp_path / "out") == TRAIN
     assert (tmp_path / "out" / "steps" / "09_aggregate_interactions" / "interactions").exists()
     assert (tmp_path / "out" / "quality.html").exists()
     said = capsys.readouterr().out
     assert "10 write_tables" in said
     assert f"use it: python 0_explore.py --dataset {tmp_path / 'out'}" in said
+
+
+def test_a_data_set_that_is_up_to_date_is_told_in_one_line(tmp_path, capsys):
+    command = [str(write_raw(tmp_path / "log.csv", LOG)), "--out", str(tmp_path / "out")]
+    main(command)
+    capsys.readouterr()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    main(command)
+    said = f"{tmp_path / 'out'} is up to date: prepared before, from these files and with these settings\n"
+    assert capsys.readouterr().out == said
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+    main([*command, "--repeats", "keep"])
+    assert "data set:" in capsys.readouterr().out
 
 
 def test_flags_are_the_settings(tmp_path):
@@ -45,7 +58,7 @@ def test_flags_are_the_settings(tmp_path):
         (["told", "--out", "out"], "told has a raw.toml, which flags would pass over: run 0_explore.py --dataset told"),
         (["log.csv", "--out", "out", "--train-share", "0.95"], "leave nothing for test; give shares"),
         (["log.csv", "--out", "out", "--core", "30"], "nothing is left for train: the rules on bots and support leave"),
-        (["log.csv", "--out", "log.csv"], "cannot write log.csv/steps: Not a directory; "),
+        (["log.csv", "--out", "log.csv"], "log.csv is a file; name the folder that is to hold the data set with --out"),
         (["log.csv", "--out", "log.csv/out"], "Not a directory; "),
     ],
 )

@@ -28,14 +28,24 @@ from common.data.preparation.steps.normalise_timestamps import normalise_timesta
 from common.data.preparation.steps.scan import scan
 from common.data.preparation.steps.validate import validate
 from common.data.preparation.steps.write_tables import write_tables
-from common.data.preparation.workspace import Meter, Outcome, Workspace, is_whole, listed, new_folder, place, read_steps
+from common.data.preparation.workspace import (
+    Meter,
+    Outcome,
+    Workspace,
+    held,
+    is_whole,
+    listed,
+    new_folder,
+    place,
+    read_steps,
+)
 from common.utils import memory
 from common.utils.errors import UserError
 from common.utils.io import free_bytes, write_json
 from common.utils.temporary import sweep
 
 log = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
 """Raised when a step changes, so that what was prepared before is made anew."""
 STEPS, LIST = "steps", "steps.json"
 
@@ -67,6 +77,8 @@ TEN_STEPS = (
     Step(write_tables, ("interactions", "users", "tracks", "artists", "near_spellings", "dropped"), ()),
 )
 """The ten steps in order; the last one writes the data set itself."""
+LEAST_MEMORY, LEAST_MEMORY_SAID = 400_000_000, "400MB"
+"""Memory that the steps take however few the events are."""
 SPACE = {".gz": 12, ".zst": 12, ".parquet": 3, ".pq": 3}
 """Bytes on disk that a byte of a raw file may need at the most, by suffix; of others `SPACE_OF_TEXT`."""
 SPACE_OF_TEXT = 2
@@ -85,13 +97,32 @@ def prepare(
     files = find_raw_files(raw)
     if inside := [path for path in files if out.resolve() in path.resolve().parents]:
         raise UserError(f"{inside[0]} lies in {out}, where the data set is to be; choose another folder with --out")
+    _check_memory()
+    with held(out):
+        return _prepare(files, out, settings, keep)
+
+
+def is_up_to_date(raw: Sequence[Path], out: Path, settings: PreparationSettings) -> bool:
+    """Whether a folder holds the data set that `prepare` would make of these files with these settings."""
+    return bool(_before(out, _identity(find_raw_files(raw), settings))) and _is_complete(out)
+
+
+def _before(out: Path, identity: str) -> dict[str, Any]:
+    """What `steps.json` holds, of the same files and settings; empty otherwise."""
+    found = read_steps(out / LIST)
+    return found if found.get("identity") == identity else {}
+
+
+def _is_complete(out: Path) -> bool:
+    return len(read_steps(out / LIST).get("steps", [])) == len(TEN_STEPS) and bool(read_manifest(out))
+
+
+def _prepare(files: list[Path], out: Path, settings: PreparationSettings, keep: bool) -> dict[str, Any]:
     identity = _identity(files, settings)
-    before = read_steps(out / LIST)
+    before = _before(out, identity)
     sweep(out)
-    if before.get("identity") != identity:
-        before = {}
-    if len(before.get("steps", [])) == len(TEN_STEPS) and read_manifest(out):
-        log.info("%s is prepared already, from these files and with these settings", out)
+    if before and _is_complete(out):
+        log.info("%s is up to date: prepared before, from these files and with these settings", out)
         return before
     done, tables = _done(out, before.get("steps", []))
     if done:
@@ -208,6 +239,9 @@ def _delete_unneeded(out: Path, tables: dict[str, Path], later: Sequence[Step]) 
     """Delete versions of tables that no later step reads."""
     kept = {tables[table] for table in needed_later(later) if table in tables}
     for folder in (out / STEPS).iterdir():
+        if folder.is_file():  # the sample of a run that found no sound row
+            folder.unlink()
+            continue
         for table in folder.iterdir():
             if table not in kept:
                 shutil.rmtree(table)
@@ -220,6 +254,14 @@ def _delete_unneeded(out: Path, tables: dict[str, Path], later: Sequence[Step]) 
 def space_needed(files: Sequence[Path]) -> int:
     """Bytes on disk that the preparation of some files may take at the most."""
     return sum(path.stat().st_size * SPACE.get(path.suffix.lower(), SPACE_OF_TEXT) for path in files)
+
+
+def _check_memory() -> None:
+    if memory.limit() < LEAST_MEMORY:
+        raise UserError(
+            f"the ten steps may take {memory.readable(memory.limit())} of memory, and need {LEAST_MEMORY_SAID} for the "
+            f"program itself; give --memory {LEAST_MEMORY_SAID} or more"
+        )
 
 
 def _check_disk(files: Sequence[Path], out: Path) -> None:

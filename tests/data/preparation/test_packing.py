@@ -26,24 +26,25 @@ def test_pairs_and_slots_leave_the_time_out():
     packed = packed_by.pack(columns(ROWS))
     assert np.diff(packed_by.pair(packed)).astype(bool).tolist() == [False, False, True, True, True]
     assert np.diff(packed_by.slot(packed)).astype(bool).tolist() == [False, True, True, True, True]
+    assert packed_by.starts(packed).tolist() == [0, 2, 3, 4, 5]
 
 
 def test_users_are_taken_in_ranges_whose_numbers_fit(monkeypatch):
     events = columns(ROWS)
     (rows, whole), *rest = packings(events, tracks=3)
     assert (rows, whole, rest) == (slice(None), Packing(7, 3, 3, 90, 12), [])
-    monkeypatch.setattr(packing, "LARGEST", 2 * 3 * 3 * 12)
+    monkeypatch.setattr(packing, "BITS", 1 + 2 + 2 + 4)
     parts = list(packings(events, tracks=3))
     assert [(part.first_user, part.users) for _, part in parts] == [(7, 2), (9, 1)]
     assert [np.asarray(rows).tolist() for rows, _ in parts] == [[True] * 5 + [False], [False] * 5 + [True]]
-    monkeypatch.setattr(packing, "LARGEST", 3 * 3 * 12 - 1)
+    monkeypatch.setattr(packing, "BITS", 2 + 2 + 4 - 1)
     with pytest.raises(OverflowError, match="3 tracks over 11 seconds are too many"):
         list(packings(events, tracks=3))
 
 
 def test_the_largest_numbers_fit():
     tracks, times = 2**30, 2**31
-    users = packing.LARGEST // (tracks * times * 3)
+    users = 2 ** (packing.BITS - 30 - 31 - 2)
     packed_by = Packing(0, users, tracks, -5, times)
     last = (users - 1, tracks - 1, 2, times - 6)
     assert [int(column[0]) for column in packed_by.unpack(packed_by.pack(columns([last])))] == list(last)

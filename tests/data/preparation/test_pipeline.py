@@ -14,6 +14,7 @@ import pytest
 from common.data.preparation import matrices, pipeline
 from common.data.preparation.pipeline import TEN_STEPS, needed_later, space_needed
 from common.data.preparation.steps import canonical_ids
+from common.data.preparation.workspace import held
 from common.utils.errors import UserError
 from tests.data.preparation.raw_logs import LOG, TEST, TRAIN, VALID, content, event, interactions, run, write_raw
 
@@ -87,9 +88,9 @@ def test_every_format_and_any_number_of_files_give_the_same_bytes(tmp_path, out,
 
 
 def test_memory_and_blocks_change_no_result(tmp_path, raw, out, monkeypatch):
-    monkeypatch.setattr(canonical_ids, "BYTES_PER_EVENT", 10**7)
+    monkeypatch.setattr(canonical_ids, "BYTES_PER_EVENT", 2 * 10**7)
     monkeypatch.setattr(matrices, "BLOCK", 2)
-    told = run(tmp_path / "out", raw, size="200MB")
+    told = run(tmp_path / "out", raw, size="400MB")
     assert told["canonical_ids"]["notes"]["buckets"] == 4
     assert content(tmp_path / "out") == content(out)
 
@@ -171,7 +172,7 @@ def test_what_is_done_is_not_done_again(tmp_path, out, raw, caplog):
     with caplog.at_level("INFO"):
         told = run(tmp_path / "out", raw)
     assert list(told) == NAMES
-    assert "is prepared already" in caplog.text
+    assert "is up to date: prepared before" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
@@ -190,7 +191,7 @@ def test_other_settings_and_changed_files_begin_anew(tmp_path, out, caplog):
     write_raw(log, [*LOG[:-1], event("f", "Lotus", 190, "Radiohead")])
     run(tmp_path / "out", log)
     assert interactions(tmp_path / "out", "test") == [TEST[1], ("f", "radiohead | lotus", 1, 190, 190)]
-    assert "prepared already" not in caplog.text
+    assert "is up to date" not in caplog.text
 
 
 def test_all_tables_may_be_kept(stopped):
@@ -233,6 +234,43 @@ def test_too_small_a_disk_is_seen_before_anything_is_written(tmp_path, raw, monk
     assert not (tmp_path / "out").exists()
 
 
+def test_less_memory_than_the_program_needs_is_refused_with_the_figure(tmp_path, raw):
+    with pytest.raises(UserError, match=r"may take 399 MB of memory, and need 400MB .* give --memory 400MB or more"):
+        run(tmp_path / "out", raw, size="399MB")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_prepared_by_one_process_at_a_time(tmp_path, raw, out):
+    (tmp_path / "out").mkdir()
+    with held(tmp_path / "out"):
+        other = [sys.executable, "-m", "common", "prepare", str(raw), "--out", str(tmp_path / "out")]
+        done = subprocess.run(other, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{tmp_path / 'out'} is being prepared by another process; wait for it to end, or choose" in done.stderr
+    run(tmp_path / "out", raw)
+    assert content(tmp_path / "out") == content(out)
+
+
+def test_a_log_without_a_sound_row_leaves_a_sample_and_no_data_set(tmp_path, raw, out):
+    log = write_raw(tmp_path / "log.csv", [row | {"user_id": ""} for row in LOG])
+    for _ in range(2):  # the second one goes on with the same step
+        with pytest.raises(UserError, match=r"every row is broken, most of them by no user; look at some of them in"):
+            run(tmp_path / "out", log)
+    sample = pl.read_parquet(tmp_path / "out" / "steps" / "dropped.parquet")
+    assert sample.select("rule", "row").rows() == [("user_missing", row) for row in range(1, 21)]
+    assert is_clean(tmp_path)
+    shutil.copy(raw, log)
+    run(tmp_path / "out", log)
+    assert content(tmp_path / "out") == content(out)
+
+
+def test_dropped_rows_of_another_log_do_not_stay(tmp_path, raw, out):
+    run(tmp_path / "out", write_raw(tmp_path / "log.csv", [*LOG, LOG[0] | {"user_id": ""}]))
+    assert len(pl.read_parquet(tmp_path / "out" / "dropped.parquet")) == 1
+    run(tmp_path / "out", raw)
+    assert content(tmp_path / "out") == content(out)
+
+
 @pytest.mark.parametrize("place", ["log.csv", "below/log.csv"])
 def test_a_raw_file_inside_the_folder_of_the_data_set_is_refused(tmp_path, place):
     log = write_raw(tmp_path / "out" / place, LOG)
@@ -259,9 +297,9 @@ FILES_OF_TRAIN = ("interactions_train.parquet", "train_matrix.npz", "matrices/tr
 @pytest.mark.parametrize("buckets", [1, 4])
 def test_events_after_the_cut_change_no_file_of_train(tmp_path, raw, out, buckets, monkeypatch):
     if buckets > 1:
-        monkeypatch.setattr(canonical_ids, "BYTES_PER_EVENT", 10**7)
+        monkeypatch.setattr(canonical_ids, "BYTES_PER_EVENT", 2 * 10**7)
     log = write_raw(tmp_path / "log.csv", LOG[:16] + LATER)
-    told = run(tmp_path / "out", log, size="200MB")
+    told = run(tmp_path / "out", log, size="400MB")
     assert told["canonical_ids"]["notes"]["buckets"] == buckets
     before, after = content(out), content(tmp_path / "out")
     of_train = {name for name in before if name.startswith(FILES_OF_TRAIN)}

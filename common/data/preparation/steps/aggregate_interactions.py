@@ -7,7 +7,7 @@ import numpy as np
 
 from common.data.preparation.packing import Events, Packing, packings
 from common.data.preparation.steps.validate import MOST_PLAYS
-from common.data.preparation.workspace import Outcome, Workspace
+from common.data.preparation.workspace import NUMBERS_SINK, Outcome, Workspace
 from common.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def aggregate_interactions(work: Workspace) -> Outcome:
         if any(pairs.null_count().row(0)):
             raise AssertionError(f"bucket {name}: a missing value among aggregated interactions")
         rows_out, repeats = rows_out + len(pairs), repeats + known
-        work.write("interactions", pairs, name)
+        work.write("interactions", pairs, name, NUMBERS_SINK)
     dropped = {"known_to_the_user": repeats} if repeats else {}
     return Outcome(rows_in, rows_out, dropped, {"pairs": rows_out})
 
@@ -98,8 +98,7 @@ def _pairs(
     packing: Packing, packed: np.ndarray, weights: np.ndarray | None, repeats: str
 ) -> tuple[dict[str, np.ndarray], int]:
     """Columns of the interactions of packed events in order, and how many were dropped as repeats."""
-    slots = packing.slot(packed)
-    starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1]))
+    starts = packing.starts(packed)
     ends = np.append(starts[1:], len(packed)) - 1
     plays = ends - starts + 1 if weights is None else np.add.reduceat(weights, starts, dtype=np.int64)
     if len(plays) and plays.max() > MOST_PLAYS:

@@ -4,13 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.data.preparation.packing import Events, packings
+from common.data.preparation.packing import Events, packings, starts_of
 from common.data.preparation.workspace import Outcome, Workspace
 
 if TYPE_CHECKING:
     import polars as pl
-
-KEY = ("user", "track", "timestamp")
 
 
 def deduplicate_events(work: Workspace) -> Outcome:
@@ -20,7 +18,7 @@ def deduplicate_events(work: Workspace) -> Outcome:
     for name, events in work.buckets("events"):
         found = events.collect()
         rows_in += len(found)
-        left = _with_plays(found, once) if "plays" in found.columns else _sorted(found, tracks, once)
+        left = _sorted(found, tracks, once)
         rows_out += len(left)
         work.write("events", left, name)
     repeated = rows_in - rows_out
@@ -32,23 +30,30 @@ def _sorted(events: "pl.DataFrame", tracks: int, once: bool) -> "pl.DataFrame":
     import polars as pl
 
     columns = Events(*(events[name].to_numpy() for name in ("user", "track", "part", "timestamp")))
+    plays = events["plays"].to_numpy() if "plays" in events.columns else None
     done = [events.clear()]
     for rows, packing in packings(columns, tracks):
-        packed = packing.pack(Events(*(column[rows] for column in columns)))
-        packed.sort()
-        if once:
-            packed = packed[np.append(True, packed[1:] != packed[:-1])]
+        packed, weights = packing.pack(Events(*(column[rows] for column in columns))), {}
+        if plays is None:
+            packed = _in_order(packed, once)
+        else:
+            packed, weights["plays"] = _with_plays(packed, plays[rows], once)
         user, track, part, time = packing.unpack(packed)
-        done.append(pl.DataFrame({"user": user, "track": track, "timestamp": time, "part": part}))
+        done.append(pl.DataFrame({"user": user, "track": track, "timestamp": time, "part": part, **weights}))
     return pl.concat(done)
 
 
-def _with_plays(events: "pl.DataFrame", once: bool) -> "pl.DataFrame":
-    """The same for events that stand for several plays each."""
-    import polars as pl
+def _in_order(packed: np.ndarray, once: bool) -> np.ndarray:
+    packed.sort()
+    return packed[np.append(True, packed[1:] != packed[:-1])] if once else packed
 
-    found = events.sort([*KEY, "plays"], descending=[False, False, False, True])
+
+def _with_plays(packed: np.ndarray, plays: np.ndarray, once: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The same for events that stand for several plays each: numbers in order, and the plays of each."""
     if not once:
-        return found
-    again = pl.all_horizontal(pl.col(column) == pl.col(column).shift(1) for column in KEY)
-    return found.filter(~again.fill_null(False))
+        order = np.lexsort((-plays, packed))
+        return packed[order], plays[order]
+    order = np.argsort(packed)
+    packed, plays = packed[order], plays[order]
+    starts = starts_of(packed[1:] != packed[:-1])
+    return packed[starts], np.maximum.reduceat(plays, starts)

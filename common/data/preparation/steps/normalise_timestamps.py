@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from common.data.matrix_files import PARTS
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.times import DATE, UNITS
-from common.data.preparation.workspace import Outcome, Workspace, rows_of
+from common.data.preparation.workspace import TEXTS_SINK, Outcome, Workspace, rows_of
 from common.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def normalise_timestamps(work: Workspace) -> Outcome:
         .then(2)
     )
     marked = events.with_columns(timestamp=seconds, part=part.cast(pl.Int8)).filter(pl.col("part").is_not_null())
-    work.write("events", marked.drop("file", "row", "seconds", "unit"))
+    work.write("events", marked.drop("file", "row", "seconds", "unit"), how=TEXTS_SINK)
     written = pl.scan_parquet(work.fresh / "events" / "0.parquet")
     sizes = dict(written.group_by("part").len().collect(engine="streaming").iter_rows())
     for number, name in enumerate(PARTS):

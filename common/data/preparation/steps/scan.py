@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from common.data.preparation.raw_files import ROW, check_raw_files, opened
 from common.data.preparation.settings import TEXTS, recognise
 from common.data.preparation.times import in_zone
-from common.data.preparation.workspace import Outcome, Workspace, rows_of
+from common.data.preparation.workspace import TEXTS_SINK, Outcome, Workspace, rows_of
 from common.data.reading.id_column import WHOLE_UP_TO
 from common.utils.errors import UserError
 
@@ -33,7 +33,8 @@ def scan(work: Workspace) -> Outcome:
             chosen = recognise([name for name in schema if name != ROW], work.settings.names, str(path))
             _check_ids(path, raw, schema, chosen)
             columns = _standard(path, schema, chosen, work.settings.time_zone)
-            work.write("events", raw.select(file=_constant(number), row=_number(ROW), **columns), f"{number:05}")
+            events = raw.select(file=_constant(number), row=_number(ROW), **columns)
+            work.write("events", events, f"{number:05}", TEXTS_SINK)
         for standard in chosen:
             known[standard] = known.get(standard, 0) + 1
         read_as = ", ".join(f"{standard} from {name!r}" for standard, name in chosen.items())

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from common.data.preparation.settings import TRACK_COLUMNS, PreparationSettings
 from common.data.preparation.times import seconds_and_unit
-from common.data.preparation.workspace import SINK, Outcome, Workspace, rows_of
+from common.data.preparation.workspace import TEXTS_SINK, Outcome, Workspace, rows_of
 from common.data.reading.schema import MISSING
 from common.utils.errors import UserError
 
@@ -46,7 +46,7 @@ def validate(work: Workspace) -> Outcome:
         whole = whole.with_columns(pl.col("plays").fill_null(1).cast(pl.Int32))
     target, broken = work.fresh / "events" / "0.parquet", work.scratch() / "broken.parquet"
     rest = judged.filter(pl.col("rule").is_not_null()).drop("seconds", "unit")
-    sinks = [whole.sink_parquet(target, lazy=True, **SINK), rest.sink_parquet(broken, lazy=True, **SINK)]
+    sinks = [frame.sink_parquet(path, lazy=True, **TEXTS_SINK) for frame, path in ((whole, target), (rest, broken))]
     pl.collect_all(sinks, engine="streaming")
     dropped = _keep_samples(work, pl.scan_parquet(broken))
     notes = {"columns": columns, "plays": plays, "repaired": _empty_plays(work.scan("events")) if plays else {}}
@@ -54,9 +54,11 @@ def validate(work: Workspace) -> Outcome:
     if not rows:
         worst = max(dropped, key=lambda rule: dropped[rule])
         others = " and the other raw files" * (len(work.files) > 1)
+        sample = work.fresh.parent / "dropped.parquet"
+        (work.fresh / "dropped" / "0.parquet").replace(sample)
         raise UserError(
             f"{work.files[0]}{others}: every row is broken, most of them by {RULES[worst]}; "
-            "check --columns and the files"
+            f"look at some of them in {sample}, and check --columns and the files"
         )
     return Outcome(rows + sum(dropped.values()), rows, dropped, notes)
 

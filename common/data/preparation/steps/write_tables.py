@@ -1,6 +1,6 @@
 """Step 10: the data set itself: codes, interactions and matrices of each part, features, and what it is like."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from common.data.manifest import FORMAT
 from common.data.matrix_files import PARTS, Matrix, open_matrix
 from common.data.preparation.matrices import MatrixWriter, export_npz
 from common.data.preparation.quality import quality_of
+from common.data.preparation.row_groups import in_groups
 from common.data.preparation.workspace import Outcome, Workspace
 from common.utils.errors import UserError
 from common.utils.io import write_json
@@ -24,8 +25,8 @@ NOWHERE = len(PARTS)
 WITHOUT_TRAIN = "the rules on bots and support leave nobody", "loosen --bot-..., --least-... or --core"
 WITHOUT_PAIRS = "its users know all their tracks from before, or were left out", "choose another cut, or --repeats keep"
 MATRICES = "matrices"
-ROW_GROUP = 2**20
-"""Rows of a group of a Parquet file of interactions."""
+FOR_REVIEW = ("near_spellings", "dropped")
+"""Tables that are for people."""
 
 
 class _Seen:
@@ -81,13 +82,16 @@ def write_tables(work: Workspace) -> Outcome:
             _write_part(work, folder, number, users, items)
         n_users, n_items = _write_users(work, folder, users), _write_items(work, folder, items)
         _export(folder, users, items)
-        for table in ("near_spellings", "dropped"):
+        for table in FOR_REVIEW:
             if table in work.tables:
                 work.read(table).write_parquet(folder / f"{table}.parquet")
         quality = quality_of(work.entries, rows, users, items)
         write_json(folder / "quality.json", quality)
         counts = {f"interactions_{name}": size for name, size in rows.items()} | {"users": n_users, "items": n_items}
         _write_manifest(work, folder, counts)
+    for table in FOR_REVIEW:  # that of another log
+        if table not in work.tables:
+            (work.out / f"{table}.parquet").unlink(missing_ok=True)
     return Outcome(sum(rows.values()), sum(rows.values()), notes={"rows": counts})
 
 
@@ -125,22 +129,6 @@ def _in_order(work: Workspace, part: int, users: _Seen) -> Iterator["pl.DataFram
             pairs = pairs.filter(pl.Series(users.part[pairs["user"].to_numpy()] == kind))
             if len(pairs):
                 yield pairs
-
-
-def in_groups(frames: Iterable["pl.DataFrame"], rows: int = ROW_GROUP) -> Iterator["pl.DataFrame"]:
-    """The same rows in frames of one size, the last one smaller: files do not tell how large the buckets were."""
-    import polars as pl
-
-    held: list[pl.DataFrame] = []
-    for frame in frames:
-        held.append(frame)
-        if sum(map(len, held)) < rows:
-            continue
-        whole = pl.concat(held, rechunk=True)
-        yield from (whole[start : start + rows] for start in range(0, len(whole) - rows + 1, rows))
-        held = [whole[len(whole) // rows * rows :]]
-    if sum(map(len, held)):
-        yield pl.concat(held, rechunk=True)
 
 
 def _codes(seen: _Seen) -> np.ndarray:

@@ -75,7 +75,7 @@ def test_plays_are_summed_and_never_overflow(tmp_path):
 def test_users_may_be_taken_one_after_another(monkeypatch):
     events = pl.DataFrame(EVENTS, KINDS, orient="row").rename({"track": "item"})
     whole = aggregate(events, 4, "drop")
-    monkeypatch.setattr(packing, "LARGEST", 4 * 3 * 86)
+    monkeypatch.setattr(packing, "BITS", 2 + 2 + 7)
     alone, known = aggregate(events, 4, "drop")
     assert (alone.rows(), known) == (whole[0].rows(), whole[1]) == (DROPPED, 2)
 

@@ -117,5 +117,10 @@ def test_a_log_without_plays_has_none(tmp_path):
 
 
 def test_a_log_of_which_nothing_is_left_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"a.csv: every row is broken, most .* by no user;"):
+    with pytest.raises(
+        UserError, match=r"a.csv: every row is broken, most .* by no user; look at .*dropped.parquet, and"
+    ):
         validated(tmp_path, [ROWS[4], ROWS[5], ROWS[6]])
+    sample = pl.read_parquet(tmp_path / "dropped.parquet")
+    assert len(sample) == 3
+    assert sample["rule"].to_list().count("user_missing") == 2

@@ -7,7 +7,6 @@ from scipy import sparse
 
 from common.data.manifest import read_manifest
 from common.data.matrix_files import open_matrix
-from common.data.preparation.steps.write_tables import in_groups
 from common.utils.errors import UserError
 from common.utils.io import read_json
 from tests.data.preparation.raw_logs import LOG, START, TEST, TRAIN, VALID, event, interactions, run, write_raw
@@ -135,10 +134,3 @@ def test_a_part_without_new_pairs_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(UserError, match=r"nothing is left for test: its users know all their tracks .* --repeats keep"):
         run(tmp_path / "out", write_raw(tmp_path / "log.csv", rows))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"steps", "steps.json"}
-
-
-def test_rows_come_in_groups_of_one_size():
-    frames = [pl.DataFrame({"a": range(start, end)}) for start, end in ((0, 2), (2, 3), (3, 3), (3, 12), (12, 14))]
-    groups = [frame["a"].to_list() for frame in in_groups(frames, rows=4)]
-    assert groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13]]
-    assert list(in_groups([], rows=4)) == []
