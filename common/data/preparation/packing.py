@@ -112,6 +112,6 @@ def packings(events: Events, tracks: int) -> Iterator[tuple[np.ndarray | slice, 
         users = min(most, high + 1 - start)
         whole = users == high + 1 - low
         rows = slice(None) if whole else (events.user >= start) & (events.user < start + users)
-        if not whole and not np.any(rows):
+        if isinstance(rows, np.ndarray) and not rows.any():
             continue  # nobody between two users
         yield rows, Packing(start, users, tracks, first, last - first + 1)
