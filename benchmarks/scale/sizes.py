@@ -10,7 +10,7 @@ from common.utils.memory import readable
 
 BYTES = {"parquet": 24, "csv.gz": 40, "jsonl": 215}
 """Bytes of a raw event at most; large logs are less compressible."""
-PREPARED_BYTES = {"parquet": 72, "csv.gz": 100, "jsonl": 100}
+PREPARED_BYTES = {"parquet": 48, "csv.gz": 100, "jsonl": 100}
 """Bytes of an event in the tables between the steps and in the data set, at most."""
 EVENT_BYTES, PAIR_BYTES = 40, 6
 """Bytes of an event in the files of the aggregation with all that a contestant writes, and in models and lists."""

@@ -237,7 +237,10 @@ def check_raw_files(files: Sequence[Path]) -> None:
 def system_error(error: Exception) -> str:
     """What the system said of a file that could not be written or read, "" where the error is none of it."""
     found = re.search(r"(?:^|: )([^:]+?) \(os error \d+\)", str(error))
-    return found[1] if found else getattr(error, "strerror", None) or ""
+    if found:
+        return found[1]
+    said = getattr(error, "strerror", None) or ""
+    return re.sub(r"^.*\[errno \d+\] ", "", said)  # what Arrow puts before it
 
 
 def _complaint(path: Path, plain: Path, settings: PreparationSettings, error: Exception) -> str:

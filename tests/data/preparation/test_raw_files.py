@@ -138,6 +138,8 @@ def test_an_error_of_the_system_is_none_of_the_file(tmp_path):
     full = "parquet: File out of specification: underlying IO error: No space left on device (os error 28)"
     assert system_error(pl.exceptions.ComputeError(full)) == "No space left on device"
     assert system_error(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
+    of_arrow = "Error writing bytes to file. Detail: [errno 28] No space left on device"
+    assert system_error(OSError(errno.ENOSPC, of_arrow)) == "No space left on device"
     assert system_error(pl.exceptions.ComputeError("found more fields")) == ""
     path = write_raw(tmp_path / "a.csv", [event("u", "t", 1)])
     with pytest.raises(pl.exceptions.ComputeError), opened(path, PreparationSettings(), tmp_path):
