@@ -162,12 +162,18 @@ class Lists:
     def similar(self, name: str, item: int, k: int) -> Answer:
         """The k items most like one, one version of each track and none of its own."""
         item, k = self._item(item), whole_number("k", k)
-        items, similarities = self.model(name).similar(item, len(self.catalogue))
-        kept = one_per_group(items, self.works, taken=[int(self.works[item])])
-        items, similarities = items[kept][:k], similarities[kept][:k]
+        items, similarities = self._most_similar(name, item, k, depth=4 * k + CANDIDATES)
         shares = np.clip(similarities / max(float(np.max(similarities, initial=0)), 1e-12), 0, 1)
         explained = basis_alone(similarity(self.model(name)), items.tolist())
         return Answer(name, items.tolist(), similarities.tolist(), shares.tolist(), explained)
+
+    def _most_similar(self, name: str, item: int, k: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        """One version of each of the k works most like an item, of the first `depth` items if these suffice."""
+        items, similarities = self.model(name).similar(item, min(depth, len(self.catalogue)))
+        kept = one_per_group(items, self.works, taken=[int(self.works[item])])
+        if np.count_nonzero(kept) < k and depth < len(self.catalogue):
+            return self._most_similar(name, item, k, len(self.catalogue))
+        return items[kept][:k], similarities[kept][:k]
 
 
 class RecommendationService(Lists):

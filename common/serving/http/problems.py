@@ -40,6 +40,7 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(UserError, _user_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _fault)
 
 
 async def _problem(request: Request, error: Any) -> Response:
@@ -75,6 +76,11 @@ async def _http_error(request: Request, error: Any) -> Response:
     response = problem(error.status_code, detail)
     response.headers.update(error.headers or {})
     return response
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """A mistake of ours; the server logs it with its traceback."""
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service, which its log tells; it goes on")
 
 
 REMEDIES = {

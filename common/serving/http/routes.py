@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from common.serving.http import schemas
@@ -29,6 +31,11 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": what, "content": {MEDIA_TYPE: {"schema": schemas.ProblemBody.model_json_schema()}}}
     for status, what in WHAT.items()
 }
+OF_SIMILAR = schemas.SimilarRequest.model_json_schema()["properties"]
+SIMILAR_QUERY = [
+    {"name": name, "in": "query", "required": name == "item", "schema": schema} for name, schema in OF_SIMILAR.items()
+]
+"""The parameters of GET /v1/similar, read by hand: FastAPI takes longer to do so than the answer takes."""
 router = APIRouter(prefix="/v1", responses=PROBLEMS)
 
 
@@ -69,7 +76,8 @@ async def recommend(request: Request, body: schemas.RecommendRequest) -> Respons
         experiment, notes = None, [f"no experiment: {resting}"]
     names = service.asked(body.models if experiment is None else experiment.models)
     reorder = service.reorder(body.rerank, body.exclude_explicit)
-    profile, resolved, more = await state.pool.run(service.profile, body)
+    guessed = not service.is_quick(body)
+    profile, resolved, more = await state.pool.run(service.profile, body) if guessed else service.profile(body)
     if body.when is not None and not any(service.knows_time(name) for name in names):
         more.append("none of these models knows the time; `when` changes nothing")
     lists = await asyncio.gather(*(_timed_list(request, name, profile, body, reorder) for name in names))
@@ -112,32 +120,32 @@ async def _timed_list(
     return await state.pool.run(work)
 
 
-@router.get("/similar", response_model=schemas.Similar, summary="Items like one")
-async def similar(
-    request: Request,
-    item: Annotated[
-        str, Query(min_length=1, max_length=schemas.MOST_LETTERS, examples=["radiohead"], description="Name, or id:ID.")
-    ],
-    k: schemas.K = 10,
-    model: Annotated[str | None, Query(max_length=schemas.MOST_LETTERS, examples=["als"])] = None,
-) -> Response:
+@router.get(
+    "/similar", response_model=schemas.Similar, summary="Items like one", openapi_extra={"parameters": SIMILAR_QUERY}
+)
+async def similar(request: Request) -> Response:
     """By the named model, or the first that knows similarity."""
-    return await _similar(request, item, k, model)
+    try:
+        asked = schemas.SimilarRequest.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        found = [one | {"loc": ("query", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(found) from None
+    return await _similar(request, asked)
 
 
 @router.post("/similar", response_model=schemas.Similar, summary="Items like one")
 async def post_similar(request: Request, body: schemas.SimilarRequest) -> Response:
     """The same, with a body."""
-    return await _similar(request, body.item, body.k, body.model)
+    return await _similar(request, body)
 
 
-async def _similar(request: Request, item: str, k: int, model: str | None) -> Response:
+async def _similar(request: Request, asked: schemas.SimilarRequest) -> Response:
     state, service = request.app.state, request.app.state.service
-    one = service.similar_model(model)
-    answer = service.kept_similar(one, item, k)
+    one = service.similar_model(asked.model)
+    answer = service.kept_similar(one, asked.item, asked.k)
     if answer is None:
-        answer = await state.pool.run(service.similar_json, one, item, k)
-        service.keep_similar(one, item, k, answer)
+        answer = await state.pool.run(service.similar_json, one, asked.item, asked.k)
+        service.keep_similar(one, asked.item, asked.k, answer)
     return Response(answer, media_type="application/json")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from common.data.artist_names import loose_key
 from common.models.base import Recommender
 from common.models.registry import MODELS
 from common.models.two_stage.base import TwoStageRecommender
@@ -107,6 +108,11 @@ class HttpService(Lists):
         """The code of an item by its name, or by its id after `id:`."""
         found = self.codes.get(typed[3:]) if typed.startswith("id:") else None
         return self.names.find(typed) if found is None else found
+
+    def is_quick(self, request: RecommendRequest) -> bool:
+        """Whether every item is given by its id or its very name, so that nothing has to be guessed."""
+        given = [*request.likes, *request.dislikes]
+        return all(one.item in self.codes or loose_key(one.name or "") in self.names.keys for one in given)
 
     def profile(self, request: RecommendRequest) -> tuple[UserProfile, list[dict[str, Any]], list[str]]:
         """What is known of who asks, what each name was taken for, and remarks about it."""

@@ -81,3 +81,13 @@ def test_without_a_store_lists_still_come_and_feedback_says_so(tmp_path):
         assert "the feedback was not kept: " in found.json()["detail"]
         assert client.post("/v1/recommend", json={"likes": [{"name": "muse"}]}).status_code == 200
         assert client.get("/v1/items", params={"q": "mus"}).json()["items"]
+
+
+def test_a_fault_is_a_problem_too(served_place, monkeypatch, caplog):
+    service = served_place.service()
+    with served_place.client() as client:
+        monkeypatch.setattr(type(service), "suggest", lambda *_: 1 / 0)
+        found = client.get("/v1/items", params={"q": "x"})
+        assert found.status_code == 500
+        assert found.headers["content-type"] == "application/problem+json"
+        assert 'encore_errors_total{route="/v1/items"} 1.0' in client.get("/metrics").text

@@ -1,0 +1,1 @@
+"""The HTTP service under load, over loopback, beside a bare FastAPI route."""

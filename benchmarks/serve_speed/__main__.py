@@ -1,0 +1,333 @@
+"""The HTTP service under load, over loopback, in one run.
+
+    python -m benchmarks.serve_speed                 # --dataset, --protocol, --preset as for recommend.py
+
+1. Overhead: a list over HTTP and the same list in this process take turns; the median of the differences.
+2. Requests a second of `similar` and of `recommend` at 1, 8 and 32 connections; `similar` takes turns with a bare
+   FastAPI route on the same server that returns the same bytes. What was asked before is answered from memory, so
+   `similar` is also timed for items that are asked for the first time. Processor time of the server stands beside it.
+3. Mixed requests over 8 connections: failures, and memory after the first tenth and at the end.
+4. Feedback writes while the server is killed (SIGKILL) three times: what was acknowledged must be in the store.
+
+Likes go to a store of its own. A bound that is not met is marked, and the exit code is 1.
+"""
+
+import argparse
+import contextlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+
+from benchmarks.serve_speed.client import Event, Reply, get, post, run
+from benchmarks.serve_speed.servers import Server, bare, service
+from common.data.dataset import load_dataset
+from common.data.sources.registry import choose_dataset
+from common.data.synthetic.generator import SyntheticSettings
+from common.serving.http.schemas import RecommendRequest
+from common.serving.http.service import HttpService
+from common.serving.model_store import ModelStore
+from common.serving.store.store import Store
+from common.splits.train_view import load_train_view
+from common.utils.environment import Seconds, use_one_thread
+from common.utils.errors import UserError
+from common.utils.io import ROOT
+
+CONNECTIONS = (1, 8, 32)
+OVERHEAD, SHARE, GROWTH = 3.0, 0.5, 0.05
+"""Bounds: milliseconds over the model's own call, share of a bare route's requests a second, growth of memory."""
+KILLS = 3
+
+
+class Place(NamedTuple):
+    """Where data and models lie, and who is asked."""
+
+    dataset: str
+    protocol: str
+    preset: str
+    data_dir: Path
+    output_dir: Path
+    models: tuple[str, ...]
+
+    def flags(self) -> list[str]:
+        """Flags of `python -m common serve`."""
+        names = ("dataset", "protocol", "preset", "data_dir", "output_dir")
+        flags = [f"--{name.replace('_', '-')}={getattr(self, name)}" for name in names]
+        return [*flags, *(("--models", *self.models) if self.models else ())]
+
+
+def in_process(place: Place) -> HttpService:
+    """The same service in this process, its models loaded."""
+    train = load_train_view(load_dataset(place.dataset, place.data_dir), place.protocol, "final")
+    where = (place.data_dir, place.output_dir, SyntheticSettings())
+    found = HttpService(train, ModelStore.of(place.dataset, place.protocol, place.preset, *where), place.models)
+    found.models.refresh()
+    found.asked(None)  # says what to do where there is none
+    return found
+
+
+@contextlib.contextmanager
+def own_store(place: Place, dataset: str) -> Iterator[Place]:
+    """A place with the same models and an empty store."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / dataset).mkdir()
+        (Path(folder) / dataset / place.protocol).symlink_to((place.output_dir / dataset / place.protocol).resolve())
+        yield place._replace(output_dir=Path(folder))
+
+
+def bodies(known: HttpService, count: int, models: Sequence[str], seed: int) -> list[dict[str, Any]]:
+    """Requests of people who like 1 to 10 of the 500 best-known items."""
+    rng = np.random.default_rng(seed)
+    best = np.argsort(-known.catalogue.listeners, kind="stable")[:500]
+    found = []
+    for _ in range(count):
+        liked = rng.choice(best, size=rng.integers(1, min(11, len(best))), replace=False)
+        likes = [{"item": known.catalogue.item_ids[item], "plays": int(rng.integers(1, 500))} for item in liked]
+        found.append({"likes": likes, "k": 10, "models": list(models)})
+    return found
+
+
+def similar_path(known: HttpService, item: int, model: str) -> str:
+    """The path of a question about an item."""
+    return f"/v1/similar?item={quote('id:' + known.catalogue.item_ids[item])}&k=10&model={model}"
+
+
+class Overhead(NamedTuple):
+    """Milliseconds of a list: over HTTP, by the model's own call, the median of their differences; and of the
+    processor, the median of what the server took beyond the own call."""
+
+    http: float
+    own: float
+    over: float
+    cpu_over: float
+
+
+def overhead(server: Server, known: HttpService, model: str, turns: int) -> Overhead:
+    """A list over HTTP and by the model's own call, in turns."""
+    rows = []
+    for body in bodies(known, turns + 1, [model], seed=1):
+        cpu = server.cpu_seconds()
+        http = checked(run(server.port, [post("/v1/recommend", body)]))[0].seconds
+        cpu = server.cpu_seconds() - cpu
+        profile, _, _ = known.profile(RecommendRequest(**body))
+        start = Seconds.now()
+        known.recommend(model, profile, 10)
+        own = Seconds.now() - start
+        rows.append((http, own.wall, http - own.wall, cpu - own.cpu))
+    return Overhead(*(1000 * statistics.median(column) for column in zip(*rows[1:], strict=True)))
+
+
+def checked(replies: Sequence[Reply], *statuses: int) -> Sequence[Reply]:
+    """The replies, all of status 200 (or the given ones)."""
+    wrong = [reply for reply in replies if reply.status not in (statuses or (200,))]
+    if wrong:
+        raise SystemExit(f"{len(wrong)} of {len(replies)} requests failed: {wrong[0].status} {wrong[0].body[:300]!r}")
+    return replies
+
+
+class Rate(NamedTuple):
+    """Requests a second, median and 99th percentile of the time of one in ms, processor time of one in ms."""
+
+    per_second: float
+    median: float
+    slow: float
+    cpu: float
+
+
+def rate(server: Server, requests: Sequence[bytes], connections: int) -> Rate:
+    """Ask, and measure."""
+    cpu, start = server.cpu_seconds(), time.perf_counter()
+    replies = checked(run(server.port, requests, connections))
+    seconds, cpu = time.perf_counter() - start, server.cpu_seconds() - cpu
+    times = [1000 * reply.seconds for reply in replies]
+    return Rate(
+        len(replies) / seconds, statistics.median(times), float(np.quantile(times, 0.99)), 1000 * cpu / len(times)
+    )
+
+
+def median_rate(rates: Sequence[Rate]) -> Rate:
+    """The median of each figure of several turns."""
+    return Rate(*(statistics.median(column) for column in zip(*rates, strict=True)))
+
+
+class Report:
+    """Prints figures as they come, and remembers bounds that were not met."""
+
+    def __init__(self) -> None:
+        self.missed: list[str] = []
+
+    def say(self, text: str = "") -> None:
+        """One line."""
+        print(text, flush=True)
+
+    def bound(self, what: str, met: bool) -> str:
+        """The mark of a bound."""
+        if not met:
+            self.missed.append(what)
+        return "" if met else "  <- bound not met"
+
+
+ROW = "{:34} {:>8} {:>9} {:>9} {:>9}"
+
+
+def report_overhead(report: Report, server: Server, known: HttpService, turns: int) -> None:
+    """Part 1."""
+    report.say(f"A list of one model, ms (median of {turns} in turns; bound on the overhead: {OVERHEAD:g})")
+    report.say(ROW.format("", "HTTP", "own call", "overhead", "CPU of it"))
+    for model in known.models.available():
+        found = overhead(server, known, model, turns)
+        mark = report.bound(f"overhead of {model}", found.over <= OVERHEAD)
+        report.say(ROW.format(model, *(f"{figure:.2f}" for figure in found)) + mark)
+    report.say()
+
+
+def report_rates(report: Report, server: Server, known: HttpService, model: str, count: int, turns: int) -> None:
+    """Part 2."""
+    items = np.argsort(-known.catalogue.listeners, kind="stable")
+    known_items, others = items[: min(100, len(items) // 2)], items[min(100, len(items) // 2) :]
+    paths = [similar_path(known, item, model) for item in known_items]
+    answer = checked(run(server.port, [get(path) for path in paths]))[0].body
+    report.say(f"Requests a second (median of {turns} turns of {count}); `similar` and `recommend` by {model}")
+    report.say(ROW.format("connections", "a second", "median ms", "99% ms", "CPU ms"))
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(answer)
+        with bare(Path(file.name)) as beside:
+            for connections in CONNECTIONS:
+                _beside(report, server, beside, paths, connections, count, turns)
+    first = [get(similar_path(known, item, model)) for item in others[:count]]
+    _row(report, "similar, never asked before, 8", rate(server, first, 8))
+    for connections in CONNECTIONS:
+        asked = [post("/v1/recommend", body) for body in bodies(known, max(1, count // 4), [model], connections)]
+        _row(report, f"recommend, {connections}", rate(server, asked, connections))
+    report.say()
+
+
+def _beside(
+    report: Report, server: Server, beside: Server, paths: Sequence[str], connections: int, count: int, turns: int
+) -> None:
+    """`similar` and the bare route in turns."""
+    ours, theirs = [], []
+    for _ in range(turns):
+        theirs.append(rate(beside, [get("/bare")] * count, connections))
+        ours.append(rate(server, [get(paths[n % len(paths)]) for n in range(count)], connections))
+    own, its = median_rate(ours), median_rate(theirs)
+    share = statistics.median(a.per_second / b.per_second for a, b in zip(ours, theirs, strict=True))
+    mark = report.bound("similar at 8 connections", connections != 8 or share >= SHARE)
+    _row(report, f"bare route, {connections}", its)
+    _row(report, f"similar, {connections}", own, f"   {share:.2f} of the bare route{mark}")
+
+
+def _row(report: Report, name: str, found: Rate, more: str = "") -> None:
+    figures = (f"{found.per_second:.0f}", f"{found.median:.2f}", f"{found.slow:.2f}", f"{found.cpu:.2f}")
+    report.say(ROW.format(name, *figures) + more)
+
+
+def mixed(known: HttpService, model: str, count: int) -> list[bytes]:
+    """Requests of all kinds, three in ten of them lists."""
+    rng, n_items = np.random.default_rng(7), len(known.catalogue)
+    asked = iter(bodies(known, count, [model], seed=9))
+    names = [str(known.catalogue.names[item]) for item in rng.integers(n_items, size=count)]
+    found = []
+    for n in range(count):
+        if n % 10 < 3:
+            found.append(post("/v1/recommend", next(asked)))
+        elif n % 10 < 7:
+            found.append(get(similar_path(known, int(rng.integers(n_items)), model)))
+        elif n % 10 < 9:
+            found.append(get(f"/v1/items?q={quote(names[n][:4])}"))
+        else:
+            found.append(get("/v1/models"))
+    return found
+
+
+def report_endurance(report: Report, server: Server, known: HttpService, model: str, count: int) -> None:
+    """Part 3."""
+    requests = mixed(known, model, count)
+    replies = list(run(server.port, requests[: count // 10], 8))
+    before = server.memory()
+    start = time.perf_counter()
+    replies += run(server.port, requests[count // 10 :], 8)
+    seconds, after = time.perf_counter() - start, server.memory()
+    failures = sum(reply.status != 200 for reply in replies)
+    grown = after / before - 1
+    marks = report.bound("failures", failures == 0) + report.bound("memory", grown < GROWTH)
+    report.say(
+        f"{count:,} mixed requests over 8 connections: {failures} failures, {0.9 * count / seconds:.0f} a second"
+    )
+    sizes = f"{before:.0f} MiB after {count // 10:,} requests, {after:.0f} MiB after {count:,}"
+    report.say(f"memory: {sizes}, {100 * grown:+.1f}% (bound {100 * GROWTH:g}%){marks}\n")
+
+
+def report_kills(report: Report, place: Place, known: HttpService, count: int) -> None:
+    """Part 4."""
+    library = place.output_dir / known.models.store.dataset / "library.sqlite"
+    writes, acknowledged, killed = count // KILLS, [], 0
+    for kill in range(KILLS):
+        with service(place._replace(models=("popularity",)).flags()) as server:
+            items = [known.catalogue.item_ids[n % len(known.catalogue)] for n in range(writes)]
+            users = [f"kill {kill}, {n}" for n in range(writes)]
+            asked = [
+                post("/v1/feedback", {"session": user, "item": item, "kind": "like"})
+                for user, item in zip(users, items, strict=True)
+            ]
+            replies = run(server.port, asked, 8, Event((kill + 1) * writes // (KILLS + 1), server.process.kill))
+        acknowledged += [
+            pair for pair, reply in zip(zip(users, items, strict=True), replies, strict=True) if reply.status == 201
+        ]
+        killed += sum(reply.status == 0 for reply in replies)
+    with Store(library) as store:
+        lost = sum(store.feedback.of(user)[0] != [item] for user, item in acknowledged)
+    mark = report.bound("feedback", lost == 0 and killed > 0)
+    told = f"{len(acknowledged)} acknowledged, {killed} broken off"
+    report.say(f"{KILLS * writes:,} feedback writes, {KILLS} SIGKILLs: {told}, {lost} acknowledged ones lost{mark}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
+    flags = argparse.ArgumentParser("python -m benchmarks.serve_speed", description=__doc__)
+    flags.add_argument("--dataset", default="auto")
+    flags.add_argument("--protocol", default="listen")
+    flags.add_argument("--preset", default="tuned")
+    flags.add_argument("--data-dir", type=Path, default=ROOT / "data")
+    flags.add_argument("--output-dir", type=Path, default=ROOT / "outputs")
+    flags.add_argument("--models", nargs="*", default=[], help="models whose overhead is measured; all by default")
+    flags.add_argument("--model", default="als", help="the model behind similar and recommend")
+    flags.add_argument("--turns", type=int, default=30, help="lists of each model")
+    flags.add_argument("--requests", type=int, default=10_000, help="mixed requests")
+    flags.add_argument("--writes", type=int, default=1_000, help="feedback writes")
+    flags.add_argument("--rate-requests", type=int, default=1_000, help="requests of each turn of part 2")
+    return flags
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """All four parts."""
+    given = parser().parse_args(argv)
+    use_one_thread()
+    dataset = choose_dataset(given.dataset, given.data_dir)
+    models = tuple(dict.fromkeys([*given.models, given.model])) if given.models else ()
+    place = Place(dataset, given.protocol, given.preset, given.data_dir, given.output_dir, models)
+    report = Report()
+    try:
+        known = in_process(place)
+        known.model(given.model)
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
+    with own_store(place, known.models.store.dataset) as own:
+        with service(own.flags()) as server:
+            report_overhead(report, server, known, given.turns)
+            report_rates(report, server, known, given.model, given.rate_requests, turns=5)
+            report_endurance(report, server, known, given.model, given.requests)
+        report_kills(report, own, known, given.writes)
+    if report.missed:
+        print(f"bounds not met: {', '.join(report.missed)}", file=sys.stderr)
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
