@@ -8,6 +8,7 @@ It needs `pip install -r requirements-serve.txt`.
 """
 
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from common.utils.io import ROOT
 from common.utils.settings import Range, check_ranges
 
 log = logging.getLogger(__name__)
+SWITCH = 0.001
+"""Seconds after which a model that computes in Python lets the event loop have a turn."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_flags(Settings, argv)
     settings.check()
     use_one_thread()
+    sys.setswitchinterval(SWITCH)
     try:
         from common.serving.http.app import Limits, create_app
         from common.serving.http.experiment import Experiment

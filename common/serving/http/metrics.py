@@ -10,6 +10,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         of_route = (("route", "method", "status"), self.registry)
         self.requests = Counter(
             "encore_requests_total", "Requests that were answered.", of_route[0], registry=of_route[1]
@@ -29,8 +30,11 @@ class Metrics:
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is a path of the API, not what somebody typed."""
-        self.requests.labels(route, method, str(status)).inc()
-        self.latency.labels(route).observe(seconds)
+        if (children := self._children.get((route, method, status))) is None:
+            children = self.requests.labels(route, method, str(status)), self.latency.labels(route)
+            self._children[route, method, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
         if status >= 500:
             self.errors.labels(route).inc()
 

@@ -44,6 +44,43 @@ def as_json(content: Any, status: int = HTTPStatus.OK) -> Response:
     return Response(json.dumps(content, allow_nan=False), status, media_type="application/json")
 
 
+@router.get(
+    "/similar", response_model=schemas.Similar, summary="Items like one", openapi_extra={"parameters": SIMILAR_QUERY}
+)
+async def similar(request: Request) -> Response:
+    """By the named model, or the first that knows similarity."""
+    asked = (request.app.state.service.models.generation, request.scope["query_string"])
+    if (answer := request.app.state.service.kept(asked)) is None:
+        answer = await _similar(request, _query(request))
+        request.app.state.service.keep(asked, answer)
+    return answer
+
+
+def _query(request: Request) -> schemas.SimilarRequest:
+    """The query of a request, checked."""
+    try:
+        return schemas.SimilarRequest.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise RequestValidationError([one | {"loc": ("query", *one["loc"])} for one in error.errors()]) from None
+
+
+@router.post("/similar", response_model=schemas.Similar, summary="Items like one")
+async def post_similar(request: Request, body: schemas.SimilarRequest) -> Response:
+    """The same, with a body."""
+    asked = (request.app.state.service.models.generation, body.item, body.k, body.model)
+    if (answer := request.app.state.service.kept(asked)) is None:
+        answer = await _similar(request, body)
+        request.app.state.service.keep(asked, answer)
+    return answer
+
+
+async def _similar(request: Request, asked: schemas.SimilarRequest) -> Response:
+    state, service = request.app.state, request.app.state.service
+    one = service.similar_model(asked.model)
+    answer = await state.pool.run(service.similar_json, one, asked.item, asked.k)
+    return Response(answer, media_type="application/json")
+
+
 @router.get("/models", response_model=schemas.Models, summary="The models, and what the data have")
 async def models(request: Request) -> Response:
     """A model that is not available says why; it comes back by itself once its files are sound."""
@@ -118,35 +155,6 @@ async def _timed_list(
         return found
 
     return await state.pool.run(work)
-
-
-@router.get(
-    "/similar", response_model=schemas.Similar, summary="Items like one", openapi_extra={"parameters": SIMILAR_QUERY}
-)
-async def similar(request: Request) -> Response:
-    """By the named model, or the first that knows similarity."""
-    try:
-        asked = schemas.SimilarRequest.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        found = [one | {"loc": ("query", *one["loc"])} for one in error.errors()]
-        raise RequestValidationError(found) from None
-    return await _similar(request, asked)
-
-
-@router.post("/similar", response_model=schemas.Similar, summary="Items like one")
-async def post_similar(request: Request, body: schemas.SimilarRequest) -> Response:
-    """The same, with a body."""
-    return await _similar(request, body)
-
-
-async def _similar(request: Request, asked: schemas.SimilarRequest) -> Response:
-    state, service = request.app.state, request.app.state.service
-    one = service.similar_model(asked.model)
-    answer = service.kept_similar(one, asked.item, asked.k)
-    if answer is None:
-        answer = await state.pool.run(service.similar_json, one, asked.item, asked.k)
-        service.keep_similar(one, asked.item, asked.k, answer)
-    return Response(answer, media_type="application/json")
 
 
 @router.post(

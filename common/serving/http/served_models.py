@@ -27,8 +27,6 @@ class Served:
     reason: str = ""
     run_id: str = ""
     files: Files = ()
-    version: int = 0
-    """Rises with every state of the saved files."""
 
 
 class ServedModels:
@@ -39,6 +37,8 @@ class ServedModels:
         self.store, self.catalogue_sha256, self.names = store, catalogue_sha256, tuple(names)
         self._served: dict[str, Served] = {}
         self._refreshing = threading.Lock()
+        self.generation = 0
+        """Rises with every change of a model: what was answered before it is out of date."""
         self.ready = False
         """Whether every model was looked at once."""
 
@@ -51,19 +51,20 @@ class ServedModels:
                 files = files_of(folder)
                 if (before is None and not files and not self.names) or (before and before.files == files):
                     continue
-                self._served[name] = self._opened(name, files, before.version + 1 if before else 1)
+                self._served[name] = self._opened(name, files)
                 changed.append(name)
+                self.generation += 1
             self.ready = True
             return changed
 
-    def _opened(self, name: str, files: Files, version: int) -> Served:
+    def _opened(self, name: str, files: Files) -> Served:
         try:
             model = self.store.open(name, self.catalogue_sha256)
             run_id = f"{name}/{self.store.preset}/seed0@{sha256_file(self.store.folder(name) / ABOUT)[:8]}"
         except (UserError, OSError) as error:
             log.warning("%s is not served: %s", name, error)
-            return Served(name, None, str(error), "", files, version)
-        return Served(name, model, "", run_id, files, version)
+            return Served(name, None, str(error), "", files)
+        return Served(name, model, "", run_id, files)
 
     def all(self) -> list[Served]:
         """Every model, in the order of the stages."""

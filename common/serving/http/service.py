@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ from common.splits.train_view import TrainView
 from common.utils.errors import UserError
 
 KEPT_ANSWERS = 2048
-"""Answers about similar items that are kept as bytes, the least used one goes first."""
+"""Answers about similar items that are kept, the least used one goes first."""
 NO_LIKES = "nothing was liked, so this is the popular list"
 NOT_LEARNED = "the model knows nothing of these likes, so this is the popular list"
 PREFERRED = ("als", "ials", "item_knn")
@@ -46,7 +46,7 @@ class HttpService(Lists):
         self.names = NameSearch(WordIndex(self.catalogue), self.protocol, self.catalogue)
         self.has_plays = bool(np.any(train.histories.weights != 1))
         self.has_time = train.histories.timestamps is not None
-        self._similar: OrderedDict[tuple[str, int, str, int], bytes] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
 
     def model(self, name: str) -> Recommender:
         """A model that is served; a UserError with the reason for one that is not."""
@@ -204,18 +204,18 @@ class HttpService(Lists):
         chosen = next((one for one in PREFERRED if one in known), known[0] if known else "als")
         return self.models.get(chosen)
 
-    def kept_similar(self, one: Served, item: str, k: int) -> bytes | None:
-        """The answer of `similar_json`, where it was asked for before. For one thread alone, as `keep_similar`."""
-        key = (one.name, one.version, item, k)
-        if key in self._similar:
-            self._similar.move_to_end(key)
-        return self._similar.get(key)
+    def kept(self, question: Hashable) -> Any:
+        """The answer to a question that was asked before; a question names `models.generation`, as it was when it was
+        asked. For one thread alone, as `keep`."""
+        if question in self._kept:
+            self._kept.move_to_end(question)
+        return self._kept.get(question)
 
-    def keep_similar(self, one: Served, item: str, k: int, answer: bytes) -> None:
+    def keep(self, question: Hashable, answer: Any) -> None:
         """Keep an answer until others have pushed it out."""
-        self._similar[one.name, one.version, item, k] = answer
-        if len(self._similar) > KEPT_ANSWERS:
-            self._similar.popitem(last=False)
+        self._kept[question] = answer
+        if len(self._kept) > KEPT_ANSWERS:
+            self._kept.popitem(last=False)
 
     def similar_json(self, one: Served, item: str, k: int) -> bytes:
         """Items like one, given as `find_text` takes it."""

@@ -46,7 +46,12 @@ def test_a_run_replaced_or_damaged_while_it_is_served_is_noticed(tmp_path):
         def run_id():
             return client.get("/v1/models").json()["models"][1]["run_id"]
 
-        before, stop, statuses = run_id(), threading.Event(), set()
+        def similar():
+            found = client.get("/v1/similar?item=muse&model=als")
+            return [item["score"] for item in found.json()["items"]]
+
+        before, stop, statuses, scores = run_id(), threading.Event(), set(), similar()
+        assert similar() == scores
 
         def keep_asking():
             while not stop.is_set():
@@ -61,6 +66,7 @@ def test_a_run_replaced_or_damaged_while_it_is_served_is_noticed(tmp_path):
         stop.set()
         asking.join()
         assert statuses == {200}
+        assert similar() != scores, "nothing of the old model is kept"
         path = place.store.folder("als") / "model.npz"
         path.write_bytes(path.read_bytes()[:50])
         wait_for(lambda: run_id() is None)

@@ -31,7 +31,7 @@ def test_a_newer_run_takes_the_place_of_an_older_one(place):
     assert models.get("als") is before, "until it is looked for"
     assert models.refresh() == ["als"]
     assert models.get("als").model is not before.model
-    assert models.get("als").version > before.version
+    assert models.generation == 3
     fit_tiny("ease", place.train).save(place.store.folder("ease"))
     assert models.refresh() == ["ease"]
 

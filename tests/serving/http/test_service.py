@@ -53,10 +53,8 @@ def test_nothing_is_reranked_unless_asked(service):
 
 def test_answers_about_similar_items_are_kept_until_others_push_them_out(service, monkeypatch):
     monkeypatch.setattr("common.serving.http.service.KEPT_ANSWERS", 2)
-    one = service.models.get("als")
     for item in ("a", "b"):
-        service.keep_similar(one, item, 3, item.encode())
-    assert service.kept_similar(one, "a", 3) == b"a"
-    service.keep_similar(one, "c", 3, b"c")
-    assert [service.kept_similar(one, item, 3) for item in "abc"] == [b"a", None, b"c"]
-    assert service.kept_similar(one, "a", 4) is None
+        service.keep(item, item.upper())
+    assert service.kept("a") == "A"
+    service.keep("c", "C")
+    assert [service.kept(item) for item in "abc"] == ["A", None, "C"]
