@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,11 +10,17 @@ from typing import Any, NamedTuple
 
 
 class Reply(NamedTuple):
-    """Status (0: the connection broke), body, and seconds from sending to the last byte."""
+    """Status (0: the connection broke), body, seconds from sending to the last byte, and head."""
 
     status: int
     body: bytes
     seconds: float
+    head: bytes = b""
+
+    @property
+    def model_seconds(self) -> float:
+        """What the header Server-Timing says of the models."""
+        return sum(map(float, re.findall(rb"dur=([\d.]+)", self.head))) / 1000
 
 
 def get(path: str) -> bytes:
@@ -50,7 +57,8 @@ class Connection(asyncio.Protocol):
         length = self.buffer.lower().index(b"content-length: ", 0, end + 2) + 16
         size = int(self.buffer[length : self.buffer.index(b"\r", length)])
         if len(self.buffer) >= end + 4 + size:
-            reply = Reply(int(self.buffer[9:12]), bytes(self.buffer[end + 4 :]), time.perf_counter() - self.start)
+            seconds = time.perf_counter() - self.start
+            reply = Reply(int(self.buffer[9:12]), bytes(self.buffer[end + 4 :]), seconds, bytes(self.buffer[:end]))
             self.buffer.clear()
             self._answer(reply)
 

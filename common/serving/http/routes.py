@@ -104,7 +104,8 @@ async def items(
 async def recommend(request: Request, body: schemas.RecommendRequest) -> Response:
     """Lists for somebody who likes some items and dislikes others. Without likes: the popular list, with a note.
 
-    Where an experiment runs and no model is named, it is one list, drawn from those of its models.
+    The header Server-Timing has the milliseconds of each model. Where an experiment runs and no model is named, it is
+    one list, drawn from those of its models.
     """
     state, service = request.app.state, request.app.state.service
     experiment = state.experiment if body.models is None and body.likes else None
@@ -117,11 +118,15 @@ async def recommend(request: Request, body: schemas.RecommendRequest) -> Respons
     profile, resolved, more = await state.pool.run(service.profile, body) if guessed else service.profile(body)
     if body.when is not None and not any(service.knows_time(name) for name in names):
         more.append("none of these models knows the time; `when` changes nothing")
-    lists = await asyncio.gather(*(_timed_list(request, name, profile, body, reorder) for name in names))
+    timed = await asyncio.gather(*(_timed_list(request, name, profile, body, reorder) for name in names))
+    lists = [found for found, _ in timed]
+    times = ", ".join(f"{name};dur={1000 * seconds:.2f}" for name, (_, seconds) in zip(names, timed, strict=True))
     if experiment is not None:
         lists, kept = await _interleaved(request, experiment, lists, body, request_id)
         notes += kept
-    return as_json({"request_id": request_id, "lists": lists, "resolved": resolved, "notes": notes + more})
+    response = as_json({"request_id": request_id, "lists": lists, "resolved": resolved, "notes": notes + more})
+    response.headers["Server-Timing"] = times
+    return response
 
 
 async def _interleaved(
@@ -144,15 +149,16 @@ async def _interleaved(
 
 async def _timed_list(
     request: Request, name: str, profile: UserProfile, body: schemas.RecommendRequest, reorder: Rerank | None
-) -> dict[str, Any]:
-    """The list of one model, made by a thread of the pool; the time that it took is counted."""
+) -> tuple[dict[str, Any], float]:
+    """The list of one model, made by a thread of the pool, and the seconds that it took, which are counted."""
     state = request.app.state
 
-    def work() -> dict[str, Any]:
+    def work() -> tuple[dict[str, Any], float]:
         start = time.perf_counter()
         found = state.service.list_of(name, profile, body.k, reorder, body.why)
-        state.metrics.model_seconds.labels(name).observe(time.perf_counter() - start)
-        return found
+        seconds = time.perf_counter() - start
+        state.metrics.model_seconds.labels(name).observe(seconds)
+        return found, seconds
 
     return await state.pool.run(work)
 

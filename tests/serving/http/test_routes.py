@@ -42,6 +42,7 @@ def test_lists_are_those_of_the_models_in_process(client, served_place):
     content = found.json()
     assert [one["model"] for one in content["lists"]] == ["als", "popularity"]
     assert [(one["given"], one["as"]) for one in content["resolved"]] == [("radiohead", "like"), ("id:a01", "like")]
+    assert found.headers["server-timing"].startswith("als;dur=")
     service = served_place.service()
     service.models.refresh()
     weights = np.array([30, 30], np.float32)
