@@ -54,9 +54,9 @@ class Catalogue:
 def catalogue_of(train: Any) -> Catalogue:
     """The catalogue of a train view, straight from its tables; listeners as they are counted there."""
     rows = rows_of(train)["items"]
-    columns = np.array(rows, object).reshape(-1, 7).T[1:]
+    item_ids, names, artists, genres, tags, works = np.array(rows, object).reshape(-1, 7).T[1:]
     listeners = np.bincount(train.histories.items, minlength=train.n_items).astype(np.int64)
-    return Catalogue(*columns, listeners)
+    return Catalogue(item_ids, names, artists, genres, tags, works, listeners)
 
 
 class Sources(NamedTuple):
