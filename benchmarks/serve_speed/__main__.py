@@ -272,7 +272,7 @@ def report_endurance(report: Report, server: Server, known: HttpService, model: 
 def report_kills(report: Report, place: Place, known: HttpService, count: int) -> None:
     """Part 4."""
     library = place.output_dir / known.models.store.dataset / "library.sqlite"
-    writes, acknowledged, killed = count // KILLS, [], 0
+    writes, acknowledged, killed = -(-count // KILLS), [], 0
     for kill in range(KILLS):
         with service(place._replace(models=("popularity",)).flags()) as server:
             items = [known.catalogue.item_ids[n % len(known.catalogue)] for n in range(writes)]

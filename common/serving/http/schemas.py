@@ -77,7 +77,7 @@ class Rerank(Body):
     one_version: Annotated[bool, Field(description="Only the best of several versions of one work.")] = False
 
 
-RECOMMEND = {
+RECOMMEND: Any = {
     "likes": [{"name": "Radiohead", "plays": 120}, {"name": "bjork"}],
     "dislikes": [{"name": "Coldplay"}],
     "k": 5,

@@ -3,6 +3,7 @@ import pytest
 from common.serving.http.experiment import Experiment, keep_feedback
 from common.serving.http.schemas import FeedbackRequest
 from common.serving.interleaving.comparison import compare
+from common.serving.interleaving.team_draft import Pick
 from common.serving.store.store import Store
 from common.utils.errors import UserError
 from tests.serving.http.conftest import Place
@@ -39,7 +40,7 @@ def test_a_list_is_drawn_from_both_and_drawn_again_alike():
 
 def test_feedback_names_the_list_it_is_on(tmp_path):
     with Store(tmp_path / "library.sqlite") as store:
-        Experiment(("als", "ease")).keep(store, "r1", "listen", "s", [("a", "als"), ("b", "ease")])
+        Experiment(("als", "ease")).keep(store, "r1", "listen", "s", [Pick("a", "als"), Pick("b", "ease")])
 
         def known(item, kind, request_id):
             return keep_feedback(store, FeedbackRequest(session="s", item=item, kind=kind, request_id=request_id))

@@ -3,7 +3,7 @@ import math
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from common.serving.http.schemas import K, Like, RecommendRequest
+from common.serving.http.schemas import RECOMMEND, K, Like, RecommendRequest
 from common.utils.errors import UserError
 
 
@@ -24,7 +24,7 @@ def test_plays_are_finite_and_above_0(plays):
 
 
 def test_the_example_is_a_request():
-    request = RecommendRequest(**RecommendRequest.model_config["json_schema_extra"]["examples"][0])
+    request = RecommendRequest(**RECOMMEND)
     assert request.likes[0].plays == 120
     with pytest.raises(ValidationError):
-        RecommendRequest(likes=[{"name": "x" * 301}])
+        RecommendRequest.model_validate({"likes": [{"name": "x" * 301}]})
