@@ -1,6 +1,7 @@
 """How long a trained model takes to answer: from the start of the program, and from one list to the next.
 
     python -m benchmarks.ask_speed                  # --models als forest, --dataset, --protocol as for recommend.py
+    python -m benchmarks.ask_speed --onnx           # first answers alone, by NumPy and by ONNX Runtime
 
 For every trained model, `recommend.py` is started afresh and asked once for the list of somebody who likes the best
 known item, as it is and re-ranked by MMR, for which it reads the data set as well. Then, in a process of its own,
@@ -24,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
+from common.models.inference.onnx_export import FORESTS, NETWORKS, graphs
+from common.models.registry import MODELS
 from common.serving.model_store import ModelStore
 from common.serving.service import RecommendationService, reranker
 from common.serving.store.store import Store, open_store
@@ -57,6 +60,39 @@ def first_answers(settings: Settings, model: str, item_id: str, starts: int, *mo
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         spent.append(Seconds.of_children() - before)
     return spent
+
+
+def by_turns(settings: Settings, model: str, item_id: str, starts: int, folder: Path) -> dict[str, list[Seconds]]:
+    """First answers by the networks and trees in NumPy, and by those that were exported into a folder."""
+    flags = [*flags_of(settings), "--model", model, "--like", f"id:{item_id}", "--as", LISTENER]
+    start = [sys.executable, "-m", "benchmarks.first_answer"]
+    ways = {"NumPy": [*start, "-", *flags], "ONNX": [*start, str(folder), *flags]}
+    spent: dict[str, list[Seconds]] = {name: [] for name in ways}
+    for _ in range(starts):
+        for name, command in ways.items():
+            before = Seconds.of_children()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+            spent[name].append(Seconds.of_children() - before)
+    return spent
+
+
+def compare_runtimes(settings: Settings, models: Sequence[str], item_id: str, starts: int) -> None:
+    """Print a row for each model that can be exported: first answers by NumPy and by ONNX Runtime, by turns."""
+    print(f"{'':16}  NumPy: clock     CPU   ONNX: clock     CPU   CPU, ONNX / NumPy")
+    for name in models:
+        if name not in (*NETWORKS, *FORESTS):
+            continue
+        model = MODELS[name].load(model_store(settings).folder(name), inference_only=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for file, one in graphs(model).items():
+                (Path(folder) / file).write_bytes(one.content)
+            spent = by_turns(settings, name, item_id, starts, Path(folder))
+        medians = [np.median([[one.wall, one.cpu] for one in own], axis=0) for own in spent.values()]
+        figures = np.concatenate(medians)
+        print(
+            "{:16} {:13.2f} {:7.2f} {:13.2f} {:7.2f} {:19.2f}".format(name, *figures, figures[3] / figures[1]),
+            flush=True,
+        )
 
 
 def lists(settings: Settings, model: str, talks: int, likes: int) -> list[Seconds]:
@@ -128,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--starts", type=int, default=3, help="fresh processes per model")
     parser.add_argument("--talks", type=int, default=3, help="conversations per model")
     parser.add_argument("--likes", type=int, default=12, help="lists of a conversation")
+    parser.add_argument("--onnx", action="store_true", help="first answers alone, by NumPy and by ONNX Runtime")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     flags = parser.parse_args(argv)
     where = {name: getattr(flags, name) for name in WHERE}
@@ -145,6 +182,9 @@ def measure(settings: Settings, models: Sequence[str], flags: argparse.Namespace
     with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as store:
         catalogue = store.data.catalogue(settings.protocol)
     best_known = str(catalogue.item_ids[catalogue.listeners.argmax()])
+    if flags.onnx:
+        compare_runtimes(settings, models, best_known, flags.starts)
+        return
     peer = None
     print(f"{'':16}  first answer, s            milliseconds a list            list /")
     print(f"{'':16}    clock     CPU    MMR  median    90%  CPU median    90%   {PEER}")
