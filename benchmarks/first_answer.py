@@ -25,8 +25,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def answer_through(folder: Path) -> None:
-    """Let every model that is opened compute its scores by the graphs of a folder."""
+    """Let every model that is opened compute its scores by the graphs of a folder; trees are not read besides."""
     from common.models.inference.onnx_runtime import through_onnx
+    from common.models.two_stage.tree_ranker import TreeRecommender
+
+    TreeRecommender._read_trees = staticmethod(lambda path: None)  # type: ignore[assignment,method-assign]
 
     opened = ModelStore.open
 

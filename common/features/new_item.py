@@ -123,9 +123,9 @@ def new_vectors(train: TrainView, space: str, items: Sequence[NewItem]) -> spars
 
 
 def _rows(names: Sequence[str], items: Sequence[Mapping[str, float]]) -> sparse.csr_array:
-    places = pd.Index(names, dtype=object)
+    places = {name: place for place, name in enumerate(names)}
     rows = np.repeat(np.arange(len(items)), [len(one) for one in items])
-    columns = places.get_indexer([name for one in items for name in one])
+    columns = np.array([places[name] for one in items for name in one], np.int64)
     values = np.array([value for one in items for value in one.values()], float)
     return sparse.csr_array((values, (rows, columns)), shape=(len(items), len(names)))
 
@@ -183,6 +183,7 @@ def _audio(audio: Any, columns: Sequence[str]) -> np.ndarray:
 
 
 def _number(name: str, value: Any, least: float, most: float) -> float:
-    if not isinstance(value, Real) or isinstance(value, bool) or not least <= value <= most:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:
         raise UserError(f"{name} = {short(value)}: give a finite number from {least:g} to {most:g}")
     return float(value)

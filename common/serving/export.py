@@ -17,8 +17,8 @@ from common.models.inference.onnx_runtime import through_onnx
 from common.splits.train_view import TrainView
 from common.utils.errors import UserError
 from common.utils.io import atomic, display, sha256_file, write_json
-from common.utils.manifests import entries, sealed
-from common.utils.temporary import swapped_in
+from common.utils.manifests import entries, read_manifest, sealed
+from common.utils.temporary import swapped_in, sweep
 
 MANIFEST = "export.json"
 CLOSE = 1e-4
@@ -33,8 +33,9 @@ def export(run: Run, model: Recommender, train: TrainView, folder: Path, quantis
     Scores of some users are computed through the files first. Raises a UserError for a model that cannot be exported,
     a folder that holds other files, and scores that differ by more than CLOSE from the model's.
     """
+    sweep(folder)
     _check_empty(folder)
-    made = graphs(model, quantised)
+    earlier, made = _earlier(folder), graphs(model, quantised)
     with swapped_in(folder) as fresh:
         for name, one in made.items():
             with atomic(fresh / name) as temporary:
@@ -46,7 +47,17 @@ def export(run: Run, model: Recommender, train: TrainView, folder: Path, quantis
         names = sorted(path.name for path in fresh.iterdir())
         content = manifest(run, model, made, quantised) | {"files": entries(fresh, names)}
         write_json(fresh / MANIFEST, sealed(content | {"largest_difference": difference}))
+    for name in earlier - {*names, MANIFEST}:
+        (folder / name).unlink(missing_ok=True)
     return content | {"largest_difference": difference}
+
+
+def _earlier(folder: Path) -> set[str]:
+    """The files of an earlier export, as its manifest names them."""
+    if not (folder / MANIFEST).exists():
+        return set()
+    files = read_manifest(folder / MANIFEST, "name a new folder with --out")["files"]
+    return {name for name in files if Path(name).name == name}
 
 
 def _check_empty(folder: Path) -> None:

@@ -80,5 +80,5 @@ def test_data_without_a_kind_of_content_say_so(train):
         ({"audio": AUDIO}, "the data have no audio features"),
     ):
         with pytest.raises(UserError, match=sentence):
-            described(bare, **told)  # type: ignore[arg-type]
+            described(bare, **told)
     assert as_new(bare, [0])[0].known == ()

@@ -153,7 +153,8 @@ def user_tower(model: Any, quantised: bool) -> Exported:
         ),
         Port("scores", FLOAT, ("batch", n_items), "scores of all items, by code"),
     ]
-    return Exported(g.model({vectors: "vectors", scores: "scores"}, out), g.inputs, out)
+    out.append(Port("item_vectors", FLOAT, (n_items, s.width), "vectors of all items, by code, whatever goes in"))
+    return Exported(g.model({vectors: "vectors", scores: "scores", items: "item_vectors"}, out), g.inputs, out)
 
 
 def _gathered(g: Graph, vectors: str, share: str, half_life: float) -> str:

@@ -1,6 +1,7 @@
 """Exported models asked through ONNX Runtime, on the CPU: the scores that the models themselves would give."""
 
 import copy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,12 @@ def _two_tower(model: Any, folder: Path) -> None:
     def score(codes: np.ndarray) -> np.ndarray:
         return vectors_of(model.histories.take(codes), model.attributes[codes], "scores")
 
-    model._vectors, model.score = vectors_of, score
+    @cache
+    def item_vectors() -> np.ndarray:
+        nobody = {"items": np.full((1, 1), -1), "attributes": np.zeros((1, model.attributes.shape[1]), np.float32)}
+        return users(["item_vectors"], nobody)[0]
+
+    model._vectors, model.score, model.item_vectors = vectors_of, score, item_vectors
 
 
 def item_vectors(model: Any, folder: Path) -> np.ndarray:
@@ -118,6 +124,6 @@ class OnnxTrees:
 def _trees(model: Any, folder: Path) -> None:
     ranker = copy.copy(model.ranker)
     for name, part in (("trees", "ranker"), ("plays_trees", "plays")):
-        if getattr(ranker, name) is not None:
-            setattr(ranker, name, OnnxTrees(folder / f"{part}.onnx"))
+        path = folder / f"{part}.onnx"
+        setattr(ranker, name, OnnxTrees(path) if path.exists() else None)
     model.ranker = ranker

@@ -87,6 +87,8 @@ def test_the_item_tower_places_catalogue_and_new_items(train, tmp_path):
     for name, one in graphs(model).items():
         (tmp_path / name).write_bytes(one.content)
     np.testing.assert_allclose(item_vectors(model, tmp_path), model.item_vectors(), rtol=1e-4, atol=1e-5)
+    through: Any = through_onnx(model, tmp_path)
+    np.testing.assert_allclose(through.item_vectors(), model.item_vectors(), rtol=1e-4, atol=1e-5)
     run = session(tmp_path / "item_tower.onnx").run
     found = run(None, {"codes": np.array([-1, -1]), "features": model.items[:2]})[0]
     made = model.network.items.of_content(model.tensor(model.items[:2]))
