@@ -53,7 +53,8 @@ def untrained(kind: Any, settings: dict[str, Any], train: Any) -> Any:
 @pytest.fixture(scope="module", params=list(MODELS))
 def exported(request, train, tmp_path_factory) -> Any:
     """A model, and the folder of its graphs."""
-    model = untrained(*MODELS[request.param], train)
+    kind, settings = MODELS[request.param]
+    model = untrained(kind, settings, train)
     folder = tmp_path_factory.mktemp("onnx")
     for name, one in graphs(model).items():
         (folder / name).write_bytes(one.content)
@@ -78,8 +79,8 @@ def test_a_model_read_without_torch_gives_the_same_graphs(train, exported, tmp_p
         theirs = onnx.load(folder / name).graph.initializer
         ours = onnx.load_model_from_string(one.content).graph.initializer
         for mine, other in zip(ours, theirs, strict=True):
-            arrays = [onnx.numpy_helper.to_array(array) for array in (mine, other)]
-            np.testing.assert_allclose(*arrays, rtol=1e-4, atol=1e-5)
+            found, expected = (onnx.numpy_helper.to_array(array) for array in (mine, other))
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_item_tower_places_catalogue_and_new_items(train, tmp_path):
@@ -101,5 +102,6 @@ def test_plays_are_predicted_by_the_second_head(train, tmp_path):
         (tmp_path / name).write_bytes(one.content)
     pairs = np.array([0, 1, 2]), np.array([3, 4, 5])
     expected = model.predict_plays(*pairs)
-    assert expected is not None
-    np.testing.assert_allclose(through_onnx(model, tmp_path).predict_plays(*pairs), expected, rtol=1e-4, atol=1e-4)
+    found = through_onnx(model, tmp_path).predict_plays(*pairs)
+    assert found is not None and expected is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
