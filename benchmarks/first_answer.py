@@ -29,7 +29,7 @@ def answer_through(folder: Path) -> None:
     from common.models.inference.onnx_runtime import through_onnx
     from common.models.two_stage.tree_ranker import TreeRecommender
 
-    TreeRecommender._read_trees = staticmethod(lambda path: None)  # type: ignore[assignment,method-assign]
+    TreeRecommender._read_trees = staticmethod(lambda path: None)  # type: ignore[method-assign]
 
     opened = ModelStore.open
 
