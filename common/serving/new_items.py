@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from common.data.dataset import load_dataset
 from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.stored.run_files import PARTS, RunFiles
+from common.models.base import Recommender
 from common.models.new_items import Placement, new_item, placing_model
-from common.serving.service import RecommendationService
+from common.serving.model_store import ModelStore
 from common.splits.train_view import TrainView, load_train_view
 from common.utils.errors import check_known
 
@@ -17,8 +18,18 @@ FEATURES = ("name", "tags", "genres", "audio", "release_year")
 """What may be told of a new item."""
 
 
+class ModelService(Protocol):
+    """What is needed of a service: its protocol, where its models lie, and the models themselves."""
+
+    protocol: str
+    model_store: ModelStore
+
+    def model(self, name: str) -> Recommender:
+        """A model by its name."""
+
+
 class NewItemService:
-    """Places new items by the models of a `RecommendationService`, whose data set is given as to `open_service`.
+    """Places new items by the models of a service; the data set is given as to `open_service`.
 
     The prepared tables are read when a model is first asked, which takes seconds; later answers take milliseconds.
     May be called from several threads.
@@ -30,9 +41,7 @@ class NewItemService:
          "listener": {"score": 2.65, "rank": 229, "of": 17632}}
     """
 
-    def __init__(
-        self, service: RecommendationService, dataset: str, data_dir: Path, synthetic: SyntheticSettings
-    ) -> None:
+    def __init__(self, service: ModelService, dataset: str, data_dir: Path, synthetic: SyntheticSettings) -> None:
         self.service, self.where = service, (dataset, data_dir, synthetic)
         self._views: dict[str, TrainView] = {}
         self._lock = Lock()

@@ -19,6 +19,7 @@ from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.flags import command, parse_flags
 from common.models.registry import MODELS
 from common.serving.model_store import ModelStore
+from common.serving.new_items import NewItemService
 from common.splits.store import parse_folder_name
 from common.splits.train_view import load_train_view
 from common.utils.environment import use_one_thread
@@ -105,7 +106,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         service = HttpService(train, store, settings.models)
         limits = Limits(settings.timeout, settings.refresh, settings.threads, settings.most_waiting)
         feedback = FeedbackWriter(settings.output_dir / store.dataset / "library.sqlite")
-        app = create_app(service, feedback, limits, hosts, experiment)
+        new_items = NewItemService(service, *place, settings.synthetic)
+        app = create_app(service, feedback, limits, hosts, experiment, new_items)
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         log.info("%s / %s: http://%s:%d", store.dataset, settings.protocol, shown, port)
         serve(app, listening, settings.timeout)

@@ -20,6 +20,7 @@ from common.serving.http.problems import Problem, handle_problems
 from common.serving.http.routes import PROBLEMS, router
 from common.serving.http.service import HttpService
 from common.serving.http.work_pool import WorkPool
+from common.serving.new_items import NewItemService
 
 PAGE = Path(__file__).parent / "page"
 ABOUT = """Music recommendations by the saved models of Encore.
@@ -47,6 +48,7 @@ def create_app(
     limits: Limits | None = None,
     hosts: Collection[str] | None = None,
     experiment: Experiment | None = None,
+    new_items: NewItemService | None = None,
 ) -> FastAPI:
     """The application; `hosts` as `Guard` takes it. Models are loaded once it has started."""
     limits = limits or Limits()
@@ -62,7 +64,7 @@ def create_app(
 
     app = FastAPI(title="Encore", version="1", description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.feedback, app.state.metrics, app.state.pool = service, feedback, metrics, pool
-    app.state.experiment = experiment
+    app.state.experiment, app.state.new_items = experiment, new_items
     app.add_middleware(Guard, metrics=metrics, timeout=limits.timeout, hosts=hosts)
     handle_problems(app)
     app.router.routes.extend(router.routes)  # a router within the router costs every request 30 microseconds

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from common.serving.http import schemas
 from common.serving.http.experiment import NOT_KEPT, Experiment, keep_feedback
 from common.serving.http.problems import MEDIA_TYPE, Problem
+from common.serving.new_items import FEATURES
 from common.serving.service import Rerank
 from common.serving.user_profile import UserProfile
 from common.utils.errors import UserError
@@ -161,6 +162,20 @@ async def _timed_list(
         return found, seconds
 
     return await state.pool.run(work)
+
+
+@router.post("/new-items", response_model=schemas.NewItem, summary="Where an item that nobody has heard would stand")
+async def new_items(request: Request, body: schemas.NewItemRequest) -> Response:
+    """Placed by its content alone. The first answer takes seconds: the tables of the data are read then."""
+    return as_json(await request.app.state.pool.run(_placed, request, body))
+
+
+def _placed(request: Request, body: schemas.NewItemRequest) -> dict[str, Any]:
+    state = request.app.state
+    ids, plays = state.service.catalogue.item_ids, [1.0 if like.plays is None else like.plays for like in body.likes]
+    likes = {ids[state.service.find(like)]: number for like, number in zip(body.likes, plays, strict=True)}
+    features = {name: getattr(body, name) for name in FEATURES if getattr(body, name) is not None}
+    return state.new_items.place(state.service.models.get(body.model).name, features, body.k, likes or None)
 
 
 @router.post(

@@ -110,6 +110,25 @@ class SimilarRequest(Body):
     model: Annotated[Text | None, Field(description="null: the first model that knows similarity.")] = None
 
 
+NEW_ITEM: Any = {"model": "two_tower", "tags": ["shoegaze", "indie"], "k": 5, "likes": [{"name": "radiohead"}]}
+
+
+class NewItemRequest(Body):
+    """What is known of an item that nobody has heard."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [NEW_ITEM]})
+    model: Annotated[Text, Field(description="One that goes by content: two_tower, content_knn or tag_knn.")]
+    name: Text | None = None
+    tags: Annotated[
+        list[Text] | dict[str, float] | None, Field(description="Tags, or how many people gave each.", max_length=1000)
+    ] = None
+    genres: Annotated[list[Text] | None, Field(max_length=1000)] = None
+    audio: Annotated[dict[str, float] | None, Field(description="All audio features of the data, by name.")] = None
+    release_year: int | None = None
+    k: K = 10
+    likes: Annotated[list[Like], Field(max_length=MOST_LISTED, description="For whom it is ranked.")] = []
+
+
 class FeedbackRequest(Body):
     """What somebody did with an item of a list."""
 
@@ -226,6 +245,31 @@ class Similar(BaseModel):
     model: str
     basis: str
     items: list[Ranked]
+
+
+class SimilarToNew(BaseModel):
+    """An item of the catalogue that is like the new one."""
+
+    rank: int
+    item_id: str
+    name: str | None = None
+    score: float
+
+
+class Listener(BaseModel):
+    """The place that the new item would have in the list of who likes the given items."""
+
+    score: float
+    rank: int
+    of: int
+
+
+class NewItem(BaseModel):
+    """Where a new item stands."""
+
+    model: str
+    similar: list[SimilarToNew]
+    listener: Listener | None = None
 
 
 class Feedback(BaseModel):

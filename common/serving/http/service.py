@@ -41,7 +41,7 @@ class HttpService(Lists):
 
     def __init__(self, train: TrainView, model_store: ModelStore, names: Sequence[str] = ()) -> None:
         super().__init__(catalogue_of(train))
-        self.models = ServedModels(model_store, train.catalogue_sha256, names)
+        self.models, self.model_store = ServedModels(model_store, train.catalogue_sha256, names), model_store
         self.dataset, self.protocol, self.facts = train.dataset, train.protocol, item_facts(train)
         self.names = NameSearch(WordIndex(self.catalogue), self.protocol, self.catalogue)
         self.has_plays = bool(np.any(train.histories.weights != 1))

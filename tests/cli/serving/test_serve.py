@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,6 +48,17 @@ def test_it_serves_until_it_is_asked_to_end(flags, tmp_path):
             if found["models"]:
                 break
         assert found["models"][0]["name"] == "als"
+        port = int(address.rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as half_sent:
+            half_sent.sendall(b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+            half_sent.sendall(b'Content-Length: 8\r\n\r\n{"k"')
+            time.sleep(0.3)
+            running.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            half_sent.sendall(b": 2}")
+            assert half_sent.recv(12) == b"HTTP/1.1 200"
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=30).close()
     finally:
         running.send_signal(signal.SIGTERM)
         code = running.wait(30)

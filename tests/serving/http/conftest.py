@@ -12,6 +12,7 @@ from common.serving.http.app import Limits, create_app
 from common.serving.http.feedback_writer import FeedbackWriter
 from common.serving.http.service import HttpService
 from common.serving.model_store import ModelStore
+from common.serving.new_items import NewItemService
 from tests.serving.saved_models import save_models, write_own_folder
 
 
@@ -38,7 +39,9 @@ class Place:
     @contextlib.contextmanager
     def client(self, limits: Limits | None = None, **how: Any) -> Iterator[TestClient]:
         """A client of the running service, once it is ready."""
-        app = create_app(self.service(), self.feedback(), limits or Limits(refresh=0.05), **how)
+        service = self.service()
+        how |= {"new_items": NewItemService(service, str(self.own), self.data_dir, SyntheticSettings())}
+        app = create_app(service, self.feedback(), limits or Limits(refresh=0.05), **how)
         with TestClient(app, raise_server_exceptions=False) as client:
             wait_for(lambda: client.get("/readyz").status_code == 200)
             yield client
@@ -53,7 +56,7 @@ def wait_for(condition: Any, seconds: float = 10.0) -> None:
 
 @pytest.fixture(scope="session")
 def served_place(tmp_path_factory):
-    return Place(tmp_path_factory.mktemp("http"), ("popularity", "als"))
+    return Place(tmp_path_factory.mktemp("http"), ("popularity", "tag_knn", "als"))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from tests.serving.saved_models import fit_tiny
 
 def test_health_and_the_page(client):
     assert client.get("/healthz").json() == {"status": "ok"}
-    assert client.get("/readyz").json()["models"] == ["popularity", "als"]
+    assert client.get("/readyz").json()["models"] == ["popularity", "tag_knn", "als"]
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]

@@ -10,22 +10,26 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
+from common.data.synthetic.generator import SyntheticSettings
 from common.serving.http.app import Limits, create_app
 from common.serving.http.server import bind
+from common.serving.new_items import NewItemService
 from tests.fuzzing import EXAMPLES
 from tests.serving.http.conftest import wait_for
 
 CHECKS = [not_a_server_error, response_schema_conformance, content_type_conformance]
 ROUTES = (
     *("GET /v1/models", "GET /v1/items", "POST /v1/recommend", "GET /v1/similar", "POST /v1/similar"),
-    *("POST /v1/feedback", "GET /healthz", "GET /readyz", "GET /metrics"),
+    *("POST /v1/new-items", "POST /v1/feedback", "GET /healthz", "GET /readyz", "GET /metrics"),
 )
 
 
 @pytest.fixture(scope="module")
 def api(served_place):
     """The description, from a running service."""
-    app = create_app(served_place.service(), served_place.feedback(), Limits(refresh=0.05))
+    service = served_place.service()
+    new_items = NewItemService(service, str(served_place.own), served_place.data_dir, SyntheticSettings())
+    app = create_app(service, served_place.feedback(), Limits(refresh=0.05), new_items=new_items)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
     with bind("127.0.0.1", 0) as listening:
         running = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -23,7 +23,7 @@ def test_models_say_what_they_are_and_what_the_data_have(client, served_place):
         False,
     )
     names = {one["name"]: one for one in found["models"]}
-    assert list(names) == ["popularity", "als"]
+    assert list(names) == ["popularity", "tag_knn", "als"]
     assert names["als"]["available"]
     assert names["als"]["run_id"].startswith("als/tuned/seed0@")
     assert names["als"]["can_explain"]
@@ -56,7 +56,7 @@ def test_lists_are_those_of_the_models_in_process(client, served_place):
 
 def test_without_models_all_answer_and_without_likes_it_is_the_popular_list(client):
     found = ask(client, k=3)
-    assert [one["model"] for one in found.json()["lists"]] == ["popularity", "als"]
+    assert [one["model"] for one in found.json()["lists"]] == ["popularity", "tag_knn", "als"]
     assert ids(found) == ids(found, 1)
     assert ids(found)[0] not in ids(ask(client, k=3, dislikes=[{"item": ids(found)[0]}]), 1)
     assert all(one["note"] == "nothing was liked, so this is the popular list" for one in found.json()["lists"])
@@ -149,3 +149,28 @@ def test_the_description_has_examples_that_work(client):
     example = described["components"]["schemas"]["RecommendRequest"]["examples"][0]
     assert client.post("/v1/recommend", json=example).status_code == 200
     assert "application/problem+json" in described["paths"]["/v1/recommend"]["post"]["responses"]["503"]["content"]
+
+
+def test_a_new_item_is_placed_by_its_content(client):
+    asked = {"model": "tag_knn", "tags": ["pop", "night"], "k": 3, "likes": [{"name": "coldplay", "plays": 5}]}
+    found = client.post("/v1/new-items", json=asked).json()
+    assert [row["rank"] for row in found["similar"]] == [1, 2, 3]
+    assert all(row["item_id"] >= "a10" for row in found["similar"]), "those with the same tags"
+    assert 1 <= found["listener"]["rank"] <= found["listener"]["of"] == 20
+    assert client.post("/v1/new-items", json={"model": "tag_knn", "tags": {"pop": 3}}).json()["listener"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"model": "als", "tags": ["pop"]}, "als cannot place an item that nobody has heard"),
+        ({"model": "tag_knn", "tags": ["popp"]}, "no item of the catalogue has it; did you mean 'pop'"),
+        ({"model": "tag_knn"}, "nothing is known of the new item that tag_knn goes by"),
+        ({"model": "sasrec", "tags": ["pop"]}, "no saved model of sasrec"),
+        ({"tags": ["pop"]}, "model is missing; give it"),
+    ],
+)
+def test_a_new_item_that_cannot_be_placed_says_why(client, body, said):
+    found = client.post("/v1/new-items", json=body)
+    assert found.status_code == 422
+    assert said in found.json()["detail"]

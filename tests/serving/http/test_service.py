@@ -40,7 +40,7 @@ def test_a_like_given_twice_counts_once_and_beats_a_dislike(service):
 
 def test_models_are_named_in_any_case_once(service):
     assert service.asked(["ALS", "als", " popularity"]) == ["als", "popularity"]
-    assert service.asked(None) == ["popularity", "als"]
+    assert service.asked(None) == ["popularity", "tag_knn", "als"]
     assert service.similar_model(None).name == "als"
 
 
