@@ -4,6 +4,7 @@ Reads the raw files (or generates a data set), writes the prepared tables and ev
 keeps statistics, a data-quality report and figures under `outputs/<dataset>/explore/`:
 
     python 0_explore.py
+    python 0_explore.py --deduplicate                   # one artist for all spellings of a name
     python 0_explore.py --dataset logs/                 # a folder of raw logs with a raw.toml: docs/guide.md
     python 0_explore.py --dataset synthetic --synthetic.users 500 --synthetic.items 2000
 """
@@ -13,12 +14,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.data.quality import quality_report
+from common.data.quality import duplicate_artists, quality_report
 from common.experiments import tracking
 from common.experiments.flags import command, parse
 from common.experiments.settings import DataSettings
 from common.reporting.preparation_report import QUALITY, write_report
-from common.reporting.stages.explore import draw_dataset, print_quality, print_splits, print_statistics
+from common.reporting.stages.explore import (
+    draw_dataset,
+    print_duplicates,
+    print_quality,
+    print_splits,
+    print_statistics,
+)
 from common.splits.statistics import describe, describe_splits
 from common.utils.io import display, strict, write_json
 from common.utils.logs import log_file
@@ -45,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_splits(statistics["splits"])
         statistics["quality"] = quality_report(data.shown)
         print_quality(statistics["quality"])
+        if data.matrix is None and (duplicates := duplicate_artists(data.tables)):
+            statistics["duplicate_artists"], pairs = duplicates
+            print_duplicates(statistics["duplicate_artists"], pairs, folder / "near_spellings.parquet")
         write_json(folder / "statistics.json", statistics)
         figures = draw_dataset(data, statistics, folder / "figures")
         identity = tracking.RunIdentity("explore", STAGE, "data", data.name, "data", data.sha256, "select", 0)

@@ -14,7 +14,7 @@ from common.data.matrix_files import MATRIX, MatrixFiles, is_matrix_folder, read
 from common.data.preparation.raw_folder import is_raw_folder, prepare_raw_folder
 from common.data.reading.table import REFUSE
 from common.data.sources.large_logs.out_of_core import is_prepared
-from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of
+from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of, without_mark
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Tables
 from common.utils.errors import UserError
@@ -100,15 +100,17 @@ def load_dataset(
     """The prepared data set, made first where it is missing or damaged, or where its source has changed.
 
     name: `lastfm-2k` or another of `sources.registry`, `synthetic`, a folder of one's own (tables, raw logs with a
-    `raw.toml`, or one that `prepare` wrote), or `auto`: `lastfm-2k` where its files are, else `synthetic`.
+    `raw.toml`, or one that `prepare` wrote), or `auto`: `lastfm-2k` where its files are, else `synthetic`. A name that
+    ends in `-deduplicated`: the same with the spellings of each artist made one (`--deduplicate`).
     synthetic: size and seed of the generated data. missing: what becomes of rows of a folder that lack an id: `refuse`,
     `drop` or `keep`; None: as the tables were prepared before, else `refuse`. test_users: of a folder of matrix form at
     most so many users are evaluated. Raises UserError naming what is wrong with the source.
     """
     synthetic, data_dir = synthetic or SyntheticSettings(), Path(data_dir)
-    kind = choose_dataset(name, data_dir) if name == "auto" else name
+    kind = choose_dataset(name, data_dir) if without_mark(name)[0] == "auto" else name
     name = resolve_name(kind, data_dir, synthetic)
     folder = folder_of(kind, data_dir, synthetic)
+    _refuse_again(kind)
     if kind in SOURCES and (prepare := SOURCES[kind].prepare) and not is_prepared(folder):
         prepare(data_dir, folder)
     if kind not in (*SOURCES, SYNTHETIC) and is_raw_folder(Path(kind)):
@@ -132,9 +134,18 @@ def load_dataset(
     return data
 
 
+def _refuse_again(kind: str) -> None:
+    """Refuse to deduplicate the artists of logs that the ten steps prepare."""
+    plain, marked = without_mark(kind)
+    folder = Path(plain)
+    prepared = SOURCES[plain].prepare if plain in SOURCES else is_raw_folder(folder) or is_matrix_folder(folder)
+    if marked and prepared:
+        raise UserError(f"{plain}: the ten steps make the spellings of an artist one anyway; leave --deduplicate out")
+
+
 def folder_of(kind: str, data_dir: Path, synthetic: SyntheticSettings | None = None) -> Path:
     """The folder of the prepared files: below `data_dir`, but for a folder of matrix form, which is one itself."""
-    own = kind not in ("auto", *SOURCES, SYNTHETIC) and is_matrix_folder(Path(kind))
+    own = without_mark(kind)[0] not in ("auto", *SOURCES, SYNTHETIC) and is_matrix_folder(Path(kind))
     return Path(kind) if own else data_dir / resolve_name(kind, data_dir, synthetic)
 
 
@@ -148,7 +159,7 @@ def stored_at(name: str, data_dir: Path) -> Path:
 
 def missing_of(kind: str, folder: Path, missing: str | None) -> str:
     """What becomes of rows without an id: as asked, else as before; of a folder of one's own alone."""
-    if kind in (*SOURCES, SYNTHETIC):
+    if without_mark(kind)[0] in (*SOURCES, SYNTHETIC):
         return REFUSE
     return missing or (read_manifest(folder) or {}).get("missing", REFUSE)
 
@@ -160,7 +171,7 @@ def write_dataset(
     tables = without_unused_items(tables)
     frames = tables.frames()
     predefined = {f"{READY_MADE}/{part}": frame for part, frame in tables.predefined.items()}
-    for table, frame in (frames | predefined).items():
+    for table, frame in (frames | predefined | tables.reviews).items():
         write_parquet(folder / f"{table}.parquet", frame)
     manifest = {
         "dataset": name,
@@ -170,7 +181,7 @@ def write_dataset(
         "next_core": next_core,
         "missing": missing,
         "rows": {table: len(frame) for table, frame in frames.items()},
-        "files": entries(folder, (f"{table}.parquet" for table in frames | predefined)),
+        "files": entries(folder, (f"{table}.parquet" for table in frames | predefined | tables.reviews)),
         "repairs": [dataclasses.asdict(repair) for repair in tables.repairs],
         "notes": tables.notes,
     }

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from common.data.deduplication import spellings_of
 from common.data.reading.schema import TABLES, required
 from common.data.tables import Tables
 
@@ -16,6 +17,13 @@ WHISKER = 1.5
 def quality_report(tables: Tables) -> dict[str, Any]:
     """Per table: rows, repeated keys, and per column type, missing and distinct values, range and outliers."""
     return {name: table_quality(frame, KEYS[name]) for name, frame in tables.frames().items()}
+
+
+def duplicate_artists(tables: Tables) -> tuple[dict[str, int], pd.DataFrame] | None:
+    """How many spellings of artists there are, how many of them `deduplicate` would merge by which rule, and how many
+    artists were left; and the pairs. None for tables without names of artists."""
+    found = spellings_of(tables)
+    return None if found is None else (found.counts._asdict() | {"artists": found.counts.artists}, found.review)
 
 
 def table_quality(frame: pd.DataFrame, keys: list[str]) -> dict[str, Any]:

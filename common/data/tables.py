@@ -54,6 +54,8 @@ class Tables:
     songs: pd.DataFrame | None = None
     predefined: dict[str, pd.DataFrame] = field(default_factory=dict)
     """Parts of a split that came with the data: train, test, and perhaps valid and negatives99."""
+    reviews: dict[str, pd.DataFrame] = field(default_factory=dict)
+    """Tables for a person to look at, which lie beside the others: what was merged."""
     repairs: list[Repair] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
     """What else the manifest should say: content checks, matching counts, the generator's settings."""

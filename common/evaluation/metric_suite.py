@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import codes_of
-from common.data.sources.registry import SOURCES
+from common.data.sources.registry import DEDUPLICATED, SOURCES
 from common.evaluation import metrics
 from common.evaluation.recommendations import rows_of
 from common.features.content_vectors import SPACES, distinct_values, item_vectors, mix_of, shares
@@ -39,7 +39,8 @@ class MetricSuite:
 
     def __init__(self, train: TrainView, holdout: Holdout, places: np.ndarray) -> None:
         self.train, self.holdout, self.items = train, holdout, pd.Index(train.items["item_id"])
-        self.deeper = SOURCES[train.dataset].cutoffs if train.dataset in SOURCES else ()
+        name = train.dataset.removesuffix(DEDUPLICATED)
+        self.deeper = SOURCES[name].cutoffs if name in SOURCES else ()
         given = holdout.given
         self.history_mean = mean_by_row(given.rows, train.counts[given.items], len(given))
         self.popular = popular_lists(train.popularity, holdout.given, places, DEEPEST)

@@ -17,7 +17,15 @@ from typing import Any, TypeVar
 
 import tyro
 
-from common.data.sources.registry import LASTFM, SYNTHETIC, choose_dataset, is_at_hand, resolve_name
+from common.data.sources.registry import (
+    DEDUPLICATED,
+    LASTFM,
+    SYNTHETIC,
+    choose_dataset,
+    is_at_hand,
+    resolve_name,
+    without_mark,
+)
 from common.experiments.presets import preset_values
 from common.experiments.settings import DataSettings
 from common.models.base import Recommender
@@ -53,7 +61,8 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: Sequence[type[R
     for name in classes:
         getattr(getattr(parsed, name), "check", lambda: None)()
     alone = distributed.started() == 1  # several processes would download into one another's files
-    dataset = choose_dataset(parsed.dataset, parsed.data_dir, parsed.download and alone)
+    asked = _marked(parsed.dataset, parsed.deduplicate)
+    dataset = choose_dataset(asked, parsed.data_dir, parsed.download and alone)
     if dataset == parsed.dataset:
         return parsed
     # Only now, with all flags in order, `auto` was decided; a download may have led to other presets.
@@ -123,14 +132,21 @@ def _peek(argv: list[str], default: Any) -> tuple[str, str, str]:
     for name in ("preset", "dataset", "protocol"):
         reader.add_argument(f"--{name}", nargs="?", default=getattr(default, name))
     reader.add_argument("--data-dir", "--data_dir", nargs="?", type=Path, default=default.data_dir)
+    reader.add_argument("--deduplicate", action="store_true")
     known, _ = reader.parse_known_args(argv)
     values = [getattr(known, name) or getattr(default, name) for name in ("preset", "dataset", "protocol")]
     data_dir = known.data_dir or default.data_dir
     if values[1] == "auto":
         values[1] = LASTFM if is_at_hand(data_dir) else SYNTHETIC
-    elif values[1] not in (LASTFM, SYNTHETIC):
-        values[1] = resolve_name(values[1], data_dir)
-    return values[0], values[1], values[2]
+    dataset = _marked(values[1], known.deduplicate)
+    if dataset not in (LASTFM, SYNTHETIC):
+        dataset = resolve_name(dataset, data_dir)
+    return values[0], dataset, values[2]
+
+
+def _marked(dataset: str, deduplicate: bool) -> str:
+    """A `--dataset` value as `--deduplicate` changes it."""
+    return dataset if not deduplicate or without_mark(dataset)[1] else dataset + DEDUPLICATED
 
 
 def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]:

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from common.data.sources.registry import DEDUPLICATED
 from common.splits.protocols import PROTOCOLS
 from common.utils.errors import UserError, check_known, short, unknown_name
 from common.utils.io import ROOT
@@ -18,7 +19,8 @@ PRESETS = ROOT / "presets"
 def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: type, folder: Path = PRESETS) -> Any:
     """A model's settings under a preset: the class's defaults, changed by what presets/ says.
 
-    Read in this order, later ones winning: default.toml, then <dataset>.toml; in each the tables
+    Read in this order, later ones winning: default.toml, then <dataset>.toml (of a deduplicated data set first that of
+    the data set as it was); in each the tables
     [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none). A field that
     holds another model's settings bears that model's name and takes that model's values. A table with `base` starts
     from the values of the preset that it names.
@@ -34,7 +36,7 @@ def _values(presets: tuple[str, ...], dataset: str, protocol: str, model: str, k
     preset, parts = presets[-1], setting_parts(kind)
     values = {name: _values((preset,), dataset, protocol, name, part, folder) for name, part in parts.items()}
     names = {field.name for field in dataclasses.fields(kind)} - parts.keys()
-    for path in (folder / "default.toml", folder / f"{dataset}.toml"):
+    for path in _files(dataset, folder):
         where, found = f"{path.name}: [{preset}.{model}]", read_settings(path, preset, model, protocol)
         if (base := found.pop("base", None)) is not None:
             check_base(base, presets, known_presets(dataset, folder), where)
@@ -83,8 +85,13 @@ def _table(tables: dict[str, Any], key: str, path: Path, right: str, above: str 
 
 def known_presets(dataset: str, folder: Path = PRESETS) -> list[str]:
     """Names of the presets that a data set has."""
-    tables = [read_toml(folder / name) for name in ("default.toml", f"{dataset}.toml")]
-    return sorted({"tuned", "classic"}.union(*tables))
+    return sorted({"tuned", "classic"}.union(*map(read_toml, _files(dataset, folder))))
+
+
+def _files(dataset: str, folder: Path) -> list[Path]:
+    """What is read of a data set, later files winning; of a deduplicated one also what was chosen for it as it was."""
+    names = dict.fromkeys(("default", dataset.removesuffix(DEDUPLICATED), dataset))
+    return [folder / f"{name}.toml" for name in names]
 
 
 def typed(value: Any, default: Any, where: str) -> Any:

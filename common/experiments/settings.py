@@ -39,6 +39,9 @@ class DataSettings:
     missing: str | None = None
     """Rows of your own tables that lack an id (empty, NA, NULL, ...): refuse, drop or keep (as names); without it as
     the tables were prepared before, at first refuse."""
+    deduplicate: bool = False
+    """Make the spellings of each artist one (case, accents and punctuation aside, or nearly the same and much rarer);
+    the data set is then called NAME-deduplicated, has results of its own, and is another value of --dataset."""
     wandb: str = "auto"
     """auto, online, offline or disabled; auto: WANDB_MODE, else online if a key is configured, else offline."""
     data_dir: Path = ROOT / "data"

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from common.data.quality import column_quality, quality_report, shares_by_column, table_quality
+from common.data.quality import column_quality, duplicate_artists, quality_report, shares_by_column, table_quality
 from tests.data.worlds import rich_tables
 
 
@@ -33,3 +35,13 @@ def test_the_report_names_every_column_and_the_worst_come_first():
     worst = shares.max(axis=1).to_numpy()
     assert (np.diff(worst) <= 0).all()
     assert shares.loc["items.energy", "missing"] == 5 / len(tables.items)
+
+
+def test_spellings_of_artists_are_counted_without_merging_them():
+    tables = rich_tables()
+    tables.items["artist"] = ["Harbour Tide", "harbour tide", *["artist of all"] * (len(tables.items) - 2)]
+    found = duplicate_artists(tables)
+    assert found is not None
+    assert found[0] == {"spellings": 3, "same_key": 1, "near_spelling": 0, "only_listed": 0, "artists": 2}
+    assert found[1]["rule"].tolist() == ["same_key"]
+    assert duplicate_artists(replace(tables, items=tables.items[["item_id"]])) is None

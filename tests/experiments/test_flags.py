@@ -227,3 +227,10 @@ def test_memory_is_taken_from_the_flag_and_checked(capsys, small_flags, tmp_path
     assert memory.limit() == 3 * 10**9
     parse(DataSettings, [])
     assert memory.limit() == int(memory.SHARE * memory.of_machine())
+
+
+def test_deduplicate_means_the_data_set_of_that_name(tmp_path):
+    flags = ["--dataset", "synthetic", "--data-dir", str(tmp_path)]
+    for given in (["--deduplicate"], ["--dataset", "synthetic-deduplicated"]):
+        assert parse(DataSettings, [*flags, *given]).dataset == "synthetic-deduplicated"
+    assert parse(DataSettings, flags).dataset == "synthetic"

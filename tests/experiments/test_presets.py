@@ -34,6 +34,9 @@ def test_later_presets_win(tmp_path):
     )
     assert values(folder) == ItemKNNSettings(1, 2.0, 0.3, "log", "binary")
     assert values(folder, protocol="temporal") == ItemKNNSettings(1, 2.0, 0.2, "log", "binary")
+    assert values(folder, dataset="music-deduplicated") == values(folder)
+    presets(tmp_path, **{"music-deduplicated": "[tuned.item_knn]\nneighbours = 7"})
+    assert values(folder, dataset="music-deduplicated") == ItemKNNSettings(7, 2.0, 0.3, "log", "binary")
     assert values(folder, dataset="other") == ItemKNNSettings(1, 1.0, 0.1, "log", "binary")
     assert values(folder, "classic") == ItemKNNSettings(), "the class itself is the textbook"
     assert values(tmp_path / "nothing here") == ItemKNNSettings()

@@ -1,5 +1,6 @@
 """The data set `lastfm-2k`: Last.fm listening joined to Spotify songs by the artist's name."""
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.data.artist_names import artist_key, main_credit
+from common.data.deduplication import deduplicate
 from common.data.sources.download import LASTFM_FOLDER, SPOTIFY_FILE
 from common.data.sources.lastfm_2k import Lastfm, read_lastfm
 from common.data.sources.spotify_songs import read_songs
@@ -54,22 +56,26 @@ def hash_sources(data_dir: Path) -> str | None:
     return digest.hexdigest()
 
 
-def read_lastfm_2k(data_dir: Path) -> Tables:
+def read_lastfm_2k(data_dir: Path, one_spelling: bool = False) -> Tables:
     """Read the raw files, wherever they lie. Raises UserError where they are absent or broken."""
     sources = find_sources(data_dir)
     if sources is None:
         raise missing_sources(data_dir, "they are not there")
-    return read_lastfm_spotify(*sources)
+    return read_lastfm_spotify(*sources, one_spelling)
 
 
-def read_lastfm_spotify(lastfm_folder: Path, spotify_file: Path) -> Tables:
+def read_lastfm_spotify(lastfm_folder: Path, spotify_file: Path, one_spelling: bool = False) -> Tables:
     """Read both sources and give each Last.fm artist the songs that bear its name.
+
+    one_spelling: artists that Last.fm lists under several spellings are made one first, as `deduplicate` does.
 
     `items` are the artists; nearly nine in ten match no song, and their content features are missing. `notes` holds
     `sources` (rows, hash and `matches_reference` of each file), `matching` (what was matched, what is ambiguous) and
     `warnings` (sentences for the user). Raises UserError naming file, line, column and remedy.
     """
-    lastfm = read_lastfm(lastfm_folder)
+    lastfm, notes, reviews = read_lastfm(lastfm_folder), {}, {}
+    if one_spelling:
+        lastfm, notes, reviews = _deduplicated(lastfm)
     songs = read_songs(spotify_file)
     artists = _with_audience(lastfm)
     pairs = candidate_pairs(artists, songs.tracks["artist"].dropna())
@@ -84,13 +90,29 @@ def read_lastfm_spotify(lastfm_folder: Path, spotify_file: Path) -> Tables:
         user_item_tags=lastfm.user_item_tags,
         songs=tracks,
         repairs=lastfm.repairs + songs.repairs,
+        reviews=reviews,
         notes={
+            **notes,
             "sources": {**lastfm.sources, spotify_file.name: songs.source},
             "matching": _matching_notes(artists, tracks, pairs, owners),
             "tagged_artists_outside_items": _tagged_outside(lastfm),
             "warnings": lastfm.warnings + songs.warnings,
         },
     )
+
+
+def _deduplicated(lastfm: Lastfm) -> tuple[Lastfm, dict[str, object], dict[str, pd.DataFrame]]:
+    """The files with one artist for all spellings of it, what was counted, and what was merged."""
+    artists = lastfm.artists.assign(artist=lastfm.artists["item_id"])
+    tables = Tables(lastfm.interactions, artists, lastfm.users, user_item_tags=lastfm.user_item_tags)
+    one = deduplicate(tables)
+    tags, repairs = one.user_item_tags, lastfm.repairs + one.repairs
+    assert tags is not None
+    kept = one.items.drop(columns="artist")
+    found = dataclasses.replace(
+        lastfm, artists=kept, interactions=one.interactions, user_item_tags=tags, repairs=repairs
+    )
+    return found, one.notes, one.reviews
 
 
 def candidate_pairs(artists: pd.DataFrame, spellings: pd.Series) -> pd.DataFrame:

@@ -5,9 +5,11 @@ Another data set is a file beside this one that reads its raw files into `Tables
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from common.data.deduplication import deduplicate
 from common.data.manifest import read_manifest, settings_hash
 from common.data.sources import lastfm_1k, lastfm_360k, yambda
 from common.data.sources.custom.folder import custom_name, hash_folder, read_folder
@@ -21,6 +23,8 @@ from common.utils.errors import UserError
 log = logging.getLogger(__name__)
 
 LASTFM, SYNTHETIC = "lastfm-2k", "synthetic"
+DEDUPLICATED = "-deduplicated"
+"""Ends the name of a data set whose artists have one spelling each: it has folders, splits and runs of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,16 @@ class Source:
     """Where the files of a large log lie and come from."""
     prepare: Callable[[Path, Path], None] | None = None
     """Of a log too large for tables: prepares it, from below `--data-dir`, into a folder of matrix form."""
+    read_deduplicated: Callable[[Path], Tables] | None = None
+    """Reads with one spelling for each artist; None: `deduplicate` does it, once all is read."""
     cutoffs: tuple[int, ...] = ()
     """Cut-offs at which its authors report NDCG, Recall and Coverage, beside those of all data sets."""
 
 
 SOURCES = {
-    LASTFM: Source(read_lastfm_2k, hash_sources, next_core=5),
+    LASTFM: Source(
+        read_lastfm_2k, hash_sources, next_core=5, read_deduplicated=partial(read_lastfm_2k, one_spelling=True)
+    ),
     "lastfm-360k": Source(lastfm_360k.read_lastfm_360k, lastfm_360k.FILES.fingerprint, files=lastfm_360k.FILES),
     "lastfm-1k": Source(lastfm_1k.read_lastfm_1k, lastfm_1k.FILES.fingerprint, files=lastfm_1k.FILES),
     "yambda-50m": Source(
@@ -58,17 +66,34 @@ SOURCES = {
 """The real data sets by name."""
 
 
+def without_mark(kind: str) -> tuple[str, bool]:
+    """A `--dataset` value without the ending that asks for one spelling of each artist, and whether it had it.
+
+    >>> without_mark("lastfm-2k-deduplicated"), without_mark("lastfm-2k")
+    (('lastfm-2k', True), ('lastfm-2k', False))
+    """
+    plain = kind.removesuffix(DEDUPLICATED)
+    known = plain in ("auto", *SOURCES, SYNTHETIC) or (not Path(kind).exists() and Path(plain).is_dir())
+    return (plain, True) if known and plain != kind else (kind, False)
+
+
 def source_of(kind: str, synthetic: SyntheticSettings, missing: str) -> Source:
     """The source that a `--dataset` value means: a name, the generator, or a folder of the user's own, of which
     `missing` says what becomes of rows without an id."""
-    if kind == SYNTHETIC:
-        return Source(lambda _: generate(synthetic), lambda _: settings_hash(synthetic))
-    return SOURCES.get(kind) or Source(lambda _: read_folder(Path(kind), missing), lambda _: hash_folder(Path(kind)))
+    plain, marked = without_mark(kind)
+    if plain == SYNTHETIC:
+        source = Source(lambda _: generate(synthetic), lambda _: settings_hash(synthetic))
+    else:
+        folder = Path(plain)
+        source = SOURCES.get(plain) or Source(lambda _: read_folder(folder, missing), lambda _: hash_folder(folder))
+    if not marked:
+        return source
+    return replace(source, read=source.read_deduplicated or (lambda data_dir: deduplicate(source.read(data_dir))))
 
 
 def is_at_hand(data_dir: Path, name: str = LASTFM) -> bool:
     """Whether a real data set can be had without the network: from its files or from its prepared tables."""
-    files = SOURCES[name].files
+    files = SOURCES[without_mark(name)[0]].files
     found = find_sources(data_dir) if files is None else files.find(data_dir)
     return found is not None or read_manifest(data_dir / name) is not None
 
@@ -79,33 +104,35 @@ def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str
     `auto` is `lastfm-2k` if its files or its prepared tables are there or can be downloaded, else `synthetic`, with
     a notice. Raises UserError where a real data set is given by name and cannot be had.
     """
-    real = LASTFM if name == "auto" else name
-    if real not in SOURCES or is_at_hand(data_dir, real):
-        return real
+    plain, marked = without_mark(name)
+    real, mark = LASTFM if plain == "auto" else plain, DEDUPLICATED * marked
+    if real not in SOURCES or is_at_hand(data_dir, real + mark):
+        return real + mark
     files, reason = SOURCES[real].files, "nothing was to be downloaded"
     if may_download:
         try:
             (files.download if files else download)(data_dir)
-            return real
+            return real + mark
         except UserError as failure:
             reason = str(failure)
-    if name != "auto":
+    if plain != "auto":
         raise files.missing(data_dir, reason) if files else missing_sources(data_dir, reason)
     log.warning(
         "\n%s\n  NO REAL DATA: neither $MUSIC_DATA nor %s holds %s and %s,\n  and %s.\n"
         "  Going on with the generated data set 'synthetic'. Its figures say nothing about real listeners.\n%s",
         *("!" * 100, data_dir / "raw", LASTFM_FOLDER, SPOTIFY_FILE, reason, "!" * 100),
     )
-    return SYNTHETIC
+    return SYNTHETIC + mark
 
 
 def resolve_name(name: str, data_dir: Path, synthetic: SyntheticSettings | None = None) -> str:
     """The name of the data set, and of its folders, that a `--dataset` value means.
 
-    A generator of another size or seed, and every folder of one's own, has a name of its own: two never mix.
+    A generator of another size or seed, every folder of one's own, and each of them with one spelling for every artist,
+    has a name of its own: two never mix.
     """
-    name = choose_dataset(name, data_dir) if name == "auto" else name
-    if name == SYNTHETIC and synthetic not in (None, SyntheticSettings()):
-        return f"{SYNTHETIC}-{synthetic.users}x{synthetic.items}-{settings_hash(synthetic)}"
-    known = [*SOURCES, SYNTHETIC]
-    return name if name in known else custom_name(Path(name), ["auto", *known])
+    plain, marked = without_mark(choose_dataset(name, data_dir) if without_mark(name)[0] == "auto" else name)
+    known, mark = [*SOURCES, SYNTHETIC], DEDUPLICATED * marked
+    if plain == SYNTHETIC and synthetic not in (None, SyntheticSettings()):
+        return f"{SYNTHETIC}-{synthetic.users}x{synthetic.items}-{settings_hash(synthetic)}{mark}"
+    return (plain if plain in known else custom_name(Path(plain), ["auto", *known])) + mark

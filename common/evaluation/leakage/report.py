@@ -9,7 +9,7 @@ from common.data.dataset import Dataset, load_dataset, missing_of
 from common.data.matrix_files import is_matrix_folder
 from common.data.sources.custom.folder import NEGATIVES
 from common.data.sources.custom.raw_rows import RawTable, read_raw
-from common.data.sources.registry import SOURCES, SYNTHETIC, resolve_name
+from common.data.sources.registry import SOURCES, SYNTHETIC, resolve_name, without_mark
 from common.data.synthetic.generator import SyntheticSettings
 from common.evaluation.leakage.findings import LEAK, LOOK, OK, Finding, make_parts, row_of
 from common.evaluation.leakage.split_checks import check_parts, repeated
@@ -54,7 +54,8 @@ def check_split(
 ) -> Report:
     """Every check on a split of a data set, or of a folder of one's own; missing: as in `load_dataset`."""
     split = folder_name(protocol, split_seed)
-    if dataset in ("auto", *SOURCES, SYNTHETIC) or is_matrix_folder(Path(dataset)):
+    plain, marked = without_mark(dataset)
+    if marked or plain in ("auto", *SOURCES, SYNTHETIC) or is_matrix_folder(Path(plain)):
         return _drawn(load_dataset(dataset, data_dir, synthetic), protocol, split)
     name = resolve_name(dataset, data_dir)  # says so where there is no such folder
     missing = missing_of(dataset, data_dir / name, missing)

@@ -5,10 +5,13 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from common.data.dataset import Dataset
 from common.data.quality import shares_by_column
 from common.plots import dataset as plots
 from common.splits.statistics import lorenz, popularity_of
+from common.utils.io import display, write_parquet
 
 log = logging.getLogger(__name__)
 
@@ -78,3 +81,19 @@ def print_quality(report: dict[str, Any]) -> None:
         shown = ", ".join(f"{name} {missing[name]:.1%}" for name in worst[:3]) + (", ..." if len(worst) > 3 else "")
         numbers = f"{about['rows']:,}", len(about["columns"]), about["repeated_keys"]
         log.info("  %-16s %10s %8d %14d   %s", table, *numbers, shown or "none")
+
+
+def print_duplicates(counts: dict[str, int], pairs: pd.DataFrame, path: Path) -> None:
+    """Print how many spellings of artists are another one's, and list the pairs in a file."""
+    write_parquet(path, pairs)
+    what = {
+        "spellings": "names of artists",
+        "same_key": "  another one but for case, accents, punctuation",
+        "near_spelling": "  nearly a much more played one",
+        "artists": "artists that --deduplicate leaves",
+        "only_listed": "near names that it would not merge, in pairs",
+    }
+    log.info("")
+    for name, said in what.items():
+        log.info("  %-48s %8s", said, f"{counts[name]:,}")
+    log.info("  all pairs: %s", display(path))

@@ -6,7 +6,7 @@ import pytest
 
 from common.data.dataset import load_dataset
 from common.data.sources.large_logs import raw_files
-from common.data.sources.registry import SOURCES, choose_dataset, find_sources, is_at_hand, resolve_name
+from common.data.sources.registry import SOURCES, choose_dataset, find_sources, is_at_hand, resolve_name, without_mark
 from common.utils.errors import UserError
 from tests.data.handwritten import write_lastfm, write_songs
 from tests.data.large_logs import write_1k, write_360k, write_yambda
@@ -86,3 +86,18 @@ def test_a_download_that_fails_is_told_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(raw_files, "download_large", fail)
     with pytest.raises(UserError, match=r"'yambda-500m' needs .*/500m/.*the server cannot be reached"):
         choose_dataset("yambda-500m", tmp_path, may_download=True)
+
+
+def test_a_name_may_ask_for_one_spelling_of_each_artist(tmp_path, monkeypatch):
+    write_raw(tmp_path / "raw")
+    assert choose_dataset("auto-deduplicated", tmp_path) == "lastfm-2k-deduplicated"
+    assert resolve_name("lastfm-2k-deduplicated", tmp_path) == "lastfm-2k-deduplicated"
+    own = tmp_path / "own"
+    own.mkdir()
+    assert resolve_name(f"{own}-deduplicated", tmp_path) == resolve_name(str(own), tmp_path) + "-deduplicated"
+    (tmp_path / "own-deduplicated").mkdir()
+    assert without_mark(f"{own}-deduplicated") == (f"{own}-deduplicated", False), "a folder of that name is itself"
+    with pytest.raises(UserError, match="data set 'nothing-deduplicated'"):
+        resolve_name("nothing-deduplicated", tmp_path)
+    with pytest.raises(UserError, match="the ten steps make the spellings of an artist one anyway"):
+        load_dataset("yambda-500m-deduplicated", tmp_path)

@@ -1,9 +1,16 @@
 """What stage 0 prints and draws of a data set."""
 
+import pandas as pd
 import pytest
 
 from common.data.quality import quality_report
-from common.reporting.stages.explore import draw_dataset, print_quality, print_splits, print_statistics
+from common.reporting.stages.explore import (
+    draw_dataset,
+    print_duplicates,
+    print_quality,
+    print_splits,
+    print_statistics,
+)
 from common.splits.statistics import describe, describe_splits
 from tests.data.worlds import dataset, pairs, rich
 
@@ -27,6 +34,15 @@ def test_a_column_with_gaps_is_named_worst_first(tmp_path, caplog):
     [items] = [record.getMessage() for record in caplog.records if record.getMessage().split()[:1] == ["items"]]
     assert "danceability 4.2%" in items
     assert items.endswith(", ...")
+
+
+def test_spellings_of_artists_are_counted_and_listed(tmp_path, caplog):
+    counts = {"spellings": 1_234, "same_key": 3, "near_spelling": 2, "only_listed": 5, "artists": 1_229}
+    with caplog.at_level("INFO"):
+        print_duplicates(counts, pd.DataFrame({"artist": ["a"]}), tmp_path / "pairs.parquet")
+    assert "names of artists                                    1,234" in caplog.text
+    assert "artists that --deduplicate leaves                   1,229" in caplog.text
+    assert pd.read_parquet(tmp_path / "pairs.parquet")["artist"].tolist() == ["a"]
 
 
 @pytest.mark.rendered

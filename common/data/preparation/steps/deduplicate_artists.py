@@ -43,7 +43,7 @@ def deduplicate_artists(work: Workspace) -> Outcome:
     artists, tracks = work.read("artists"), work.read("tracks")
     plays, ids = artists["plays"].to_numpy(), artists["has_id"].to_numpy()
     pairs = near_pairs(artists["key"].to_list(), plays, work.settings)
-    pairs = _nearest([pair._replace(same=pair.same and not ids[[pair.rare, pair.often]].any()) for pair in pairs])
+    pairs = nearest([pair._replace(same=pair.same and not ids[[pair.rare, pair.often]].any()) for pair in pairs])
     same = merged(len(artists), pairs)
     work.write("near_spellings", _listed(pairs, artists))
     work.write("artists", artists.with_columns(same_as=pl.Series(same, dtype=pl.Int32)))
@@ -93,7 +93,7 @@ def _pair(one: int, other: int, score: float, plays: np.ndarray, settings: Prepa
     return NearPair(rare, often, score, bool(near))
 
 
-def _nearest(pairs: Iterable[NearPair]) -> list[NearPair]:
+def nearest(pairs: Iterable[NearPair]) -> list[NearPair]:
     """The pairs, of which a rarer artist is one with the first alone."""
     taken: set[int] = set()
     chosen = []
