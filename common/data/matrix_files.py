@@ -38,7 +38,7 @@ RENAMED = {"track_group_id": "group_id"}
 ROW_BYTES = 120
 """Memory that an interaction takes in a table of ids, with one copy of it."""
 REMEDY = "prepare the logs again: python -m common prepare"
-SMALLER = "use popularity, trending, item_knn, als, sasrec or two_tower, which read the matrix"
+SMALLER = "read the arrays under matrices/ instead (docs/data-format.md)"
 """What to do where a table of all interactions does not fit."""
 
 

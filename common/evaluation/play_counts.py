@@ -5,6 +5,7 @@ from scipy import stats
 from sklearn.metrics import mean_absolute_error, ndcg_score, r2_score, root_mean_squared_error
 
 from common.splits.train_view import TrainView
+from common.utils.arrays import slices
 
 DAMPING = 5.0
 """Listeners of average residual that are added to every item, so that one listener's plays do not decide."""
@@ -53,10 +54,25 @@ def mean_plays(train: TrainView, users: np.ndarray, items: np.ndarray) -> np.nda
 
     A user without history has the mean of all users.
     """
-    rows = train.interactions
-    user, item, plays = rows["user"].to_numpy(), rows["item"].to_numpy(), np.log1p(rows["weight"].to_numpy())
-    number = np.bincount(user, minlength=train.n_users)
-    means = np.bincount(user, plays, train.n_users) / np.maximum(number, 1)
-    means[number == 0] = plays.mean()
-    above = np.bincount(item, plays - means[user], train.n_items) / (train.counts + DAMPING)
-    return means[users] + above[items]
+    histories, n = train.histories, len(train.histories.items)
+    number = histories.lengths
+    total, of_all = np.zeros(train.n_users), 0.0
+    for some in slices(n):
+        owner, _, plays = _log_plays(train, some)
+        np.add.at(total, owner, plays)
+        of_all += plays.sum()
+    means = np.where(number > 0, total / np.maximum(number, 1), of_all / max(n, 1))
+    more = np.zeros(train.n_items)
+    for some in slices(n):
+        owner, played, plays = _log_plays(train, some)
+        np.add.at(more, played, plays - means[owner])
+    return means[users] + (more / (train.counts + DAMPING))[items]
+
+
+def _log_plays(train: TrainView, some: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Users, items and log(1 + plays), float64, of some of the visible pairs."""
+    if train.stored is None:
+        rows = train.interactions[some]
+        return rows["user"].to_numpy(), rows["item"].to_numpy(), np.log1p(rows["weight"].to_numpy())
+    owner = train.stored.owners(np.arange(some.start, some.stop))
+    return owner, train.stored.items[some], np.log1p(train.stored.weights[some].astype(np.float64))

@@ -14,12 +14,13 @@ What a fold holds out looks like what the protocol holds out:
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from common.splits.histories import Query
+from common.splits.mapped.visible import StoredInteractions
 from common.splits.protocols import N_GIVEN
 from common.splits.train_view import TrainView
 from common.utils.arrays import random_places
@@ -57,7 +58,15 @@ def scheme_of(protocol: str) -> str:
 def folds(train: TrainView, seed: int, n: int = FOLDS) -> Iterator[Fold]:
     """The n folds of the module's table; users of whom nothing would be left are not in the query."""
     rng = np.random.default_rng([seed, n])
-    scheme, owner = scheme_of(train.protocol), train.histories.rows
+    scheme = scheme_of(train.protocol)
+    if scheme == "last":
+        gone = np.zeros(len(train.histories.items), bool)
+        for fold in range(n):
+            labels = train.histories.has_after(fold)
+            gone |= labels
+            yield _fold_of_pairs(train, gone, labels)
+        return
+    owner = train.histories.rows
     if scheme == "users":
         of_user = rng.permutation(train.n_users) % n
         place = random_places(owner, rng)
@@ -65,21 +74,21 @@ def folds(train: TrainView, seed: int, n: int = FOLDS) -> Iterator[Fold]:
         for fold in range(n):
             yield _fold_of_users(train, of_user[owner] == fold, place < n_given[owner])
         return
-    if scheme == "pairs":
-        shift = rng.integers(0, n, train.n_users)
-        place = (random_places(owner, rng) + shift[owner]) % n
-    else:
-        place = train.histories.from_end
+    shift = rng.integers(0, n, train.n_users)
+    place = (random_places(owner, rng) + shift[owner]) % n
     for fold in range(n):
-        labels = place == fold
-        yield _fold_of_pairs(train, labels if scheme == "pairs" else place <= fold, labels)
+        yield _fold_of_pairs(train, place == fold, place == fold)
 
 
 def without(train: TrainView, gone: np.ndarray) -> TrainView:
     """The train view without some of its interactions, bool (interactions,), in the order of `train.histories`.
 
-    Their tag assignments go too, and what these add to the tags of the items. Codes stay what they were.
+    Their tag assignments go too, and what these add to the tags of the items. Codes stay what they were. Of data of
+    matrix form the arrays of what is left are held in memory, and no table is made.
     """
+    if train.stored is not None:
+        left = train.stored.keep(~gone)
+        return dataclasses.replace(train, stored=left, interactions=cast(pd.DataFrame, StoredInteractions(left)))
     keys = train.histories.rows[gone] * train.n_items + train.histories.items[gone]
     rows = train.interactions[~np.isin(_keys(train.interactions, train.n_items), keys)]
     changed: dict[str, Any] = {"interactions": rows.reset_index(drop=True)}
@@ -125,13 +134,16 @@ def _fold_of_users(train: TrainView, gone: np.ndarray, given: np.ndarray) -> Fol
 def _fold(
     train: TrainView, left: TrainView, query: Query, users: np.ndarray, gone: np.ndarray, labels: np.ndarray
 ) -> Fold:
-    owner = train.histories.rows
-    held = np.flatnonzero(gone & np.isin(owner, users))
-    held = held[np.lexsort((train.histories.items[held], owner[held]))]
+    held = np.flatnonzero(gone)
+    owner = train.histories.owners(held)
+    among = np.isin(owner, users)
+    held, owner = held[among], owner[among]
+    order = np.lexsort((train.histories.items[held], owner))
+    held, owner = held[order], owner[order]
     return Fold(
         train=left,
         query=query,
-        rows=np.searchsorted(users, owner[held]),
+        rows=np.searchsorted(users, owner),
         items=train.histories.items[held],
         log_weights=np.log1p(train.histories.weights[held]),
         labels=labels[held],

@@ -77,6 +77,20 @@ class Histories:
         times = None if timestamps is None else timestamps[order]
         return Histories(indptr, items[order].astype(np.int32), weights[order].astype(np.float32), n_items, times)
 
+    def owners(self, events: np.ndarray) -> np.ndarray:
+        """Row of the user of some events by their places, int64 (len(events),)."""
+        return np.searchsorted(self.indptr, events, side="right") - 1
+
+    def has_after(self, n: int) -> np.ndarray:
+        """Which events have n others after them in their history, bool (events,).
+
+        >>> Histories.from_lists([[2, 0, 1], [1]], n_items=3).has_after(1)
+        array([False,  True, False, False])
+        """
+        found = np.zeros(len(self.items), bool)
+        found[(self.indptr[1:] - 1 - n)[self.lengths > n]] = True
+        return found
+
     def take(self, rows: np.ndarray | Sequence[int]) -> "Histories":
         """The histories of some users, in the order of `rows`, int (n,); an empty one for -1."""
         rows = np.asarray(rows, np.int64)

@@ -22,7 +22,7 @@ from common.splits.histories import Histories
 from common.splits.mapped.drawing import PROTOCOL
 from common.splits.mapped.split import MappedSplit
 from common.splits.mapped.train_valid import train_valid
-from common.splits.mapped.visible import StoredInteractions, visible
+from common.splits.mapped.visible import StoredInteractions, some_rows, visible
 from common.splits.split import Split
 from common.splits.store import load_split
 from common.utils.arrays import counts_of
@@ -80,6 +80,10 @@ class TrainView:
         users, items, weights = (rows[column].to_numpy() for column in ("user", "item", "weight"))
         times = rows["timestamp"].to_numpy() if "timestamp" in rows else None
         return Histories.from_events(users, items, weights, self.n_users, self.n_items, times)
+
+    def some_interactions(self, most: int) -> pd.DataFrame:
+        """The interactions; in data of matrix form at most so many of them, drawn at random, as no table holds all."""
+        return self.interactions if self.stored is None else some_rows(self.stored, most)
 
     @cached_property
     def matrix(self) -> sparse.csr_array:

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.data.dataset import Dataset
+from common.data.dataset import Dataset, load_dataset
 from common.splits.cross_fitting import FOLDS, folds, scheme_of, without
+from common.splits.mapped.visible import StoredInteractions
 from common.splits.protocols import N_GIVEN, draw_split
-from common.splits.train_view import TrainView, make_train_view
-from tests.data.worlds import rich
+from common.splits.train_view import TrainView, load_train_view, make_train_view
+from tests.data.matrix_folders import events, write_matrix_folder
+from tests.data.worlds import dataset, rich
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +131,18 @@ def test_the_seed_decides(world):
     first, again, other = (next(folds(train, seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.items, again.items)
     assert len(first.items) != len(other.items) or (first.items != other.items).any()
+
+
+def test_folds_of_matrices_are_those_of_tables_and_make_no_table(tmp_path, monkeypatch):
+    same = events()
+    data = load_dataset(str(write_matrix_folder(tmp_path / "logs", same)), tmp_path / "data")
+    tables = dataset(tmp_path / "tables", same.interactions, items=same.items, users=same.users)
+    mapped, plain = (load_train_view(of, "temporal", "select") for of in (data, tables))
+    monkeypatch.setattr(StoredInteractions, "frame", None)
+    for found, expected in zip(folds(mapped, 0), folds(plain, 0), strict=True):
+        for name in ("rows", "items", "log_weights", "labels"):
+            assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+        for name in ("indptr", "items", "weights", "timestamps"):
+            ours, theirs = (getattr(fold.train.histories, name) for fold in (found, expected))
+            assert np.array_equal(ours, theirs), name
+        assert found.train.matrix.nnz == len(found.train.interactions) < len(mapped.interactions)

@@ -13,7 +13,7 @@ import numpy as np
 from common.models.base import Recommender, as_histories, scoring_memory
 from common.models.building_blocks import similar_by_parts
 from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings
-from common.models.two_stage.feature_inputs import FeatureTables
+from common.models.two_stage.feature_inputs import TABLE_BYTES, FeatureTables
 from common.models.two_stage.training_data import (
     COLUMNS,
     COPIES,
@@ -82,8 +82,9 @@ class TwoStageRecommender(Recommender):
         sources = CandidateGenerator(self.candidate_settings, self.seed, self.device).needed_memory(train)
         fewer = flag_name(self.name, "negatives")
         return {
-            "leave it out: its sources need that much, als and item_knn alone need less": sources
-            + scoring_memory(train.n_items),
+            "leave it out: its sources and tables need that much, als and item_knn alone need less": sources
+            + scoring_memory(train.n_items)
+            + float(TABLE_BYTES * len(train.histories.items)),
             f"lower {fewer} or {flag_name(self.name, 'top')}": 4.0 * COPIES * COLUMNS * rows,
         }
 

@@ -17,6 +17,48 @@ from common.utils.arrays import pack_csr, sums_of_rows, unpack_csr, weigh
 
 DAY = 86_400
 PEOPLE = ("age", "gender", "country")
+TABLE_BYTES = 190
+"""Memory that a visible interaction takes in the tables of the whole train view and of a fold together."""
+
+
+@dataclass(frozen=True)
+class ItemTimes:
+    """When items were played: how often, int64 (items,); mean and last day, float64 (items,), NaN where nothing is to
+    be said. items, days: all events by item, then day, (events,)."""
+
+    counts: np.ndarray
+    mean: np.ndarray
+    newest: np.ndarray
+    items: np.ndarray
+    days: np.ndarray
+
+    @cached_property
+    def last_day(self) -> float:
+        """The latest of all events."""
+        return self.days.max(initial=-np.inf)
+
+    @cached_property
+    def low(self) -> float:
+        """A day before all others."""
+        return self.days.min() - 1
+
+    @cached_property
+    def width(self) -> float:
+        """More days than there are between any two."""
+        return self.days.max() - self.days.min() + 3
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """Item and day of each event as one rising number, float64 (events,)."""
+        return self.items * self.width + (self.days - self.low)
+
+    def before(self, queried: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """How many events of each queried item lie before a day, int64 (len(queried),)."""
+        if not len(self.days):
+            return np.zeros(len(queried), np.int64)
+        limit = np.clip(np.nan_to_num(day, nan=self.low), self.low, self.low + self.width - 0.5)
+        found = np.searchsorted(self.keys, queried * self.width + (limit - self.low))
+        return found - np.searchsorted(self.items, queried)
 
 
 @dataclass(frozen=True)
@@ -25,7 +67,7 @@ class FeatureTables:
 
     matrices: plays (users, items), tags and tag_vectors (items, tags), friends (users, users). arrays: popularity,
     spoken_of, heard (items,), ordered (), genres (items, genres), audio and audio_vectors (items, 9), years (items,),
-    event_users, event_items, event_days (events,), user_age, user_gender, user_country (users,).
+    event_items, event_days (events,), user_age, user_gender, user_country (users,).
     """
 
     arrays: dict[str, np.ndarray]
@@ -119,6 +161,41 @@ class FeatureTables:
         items, (items, columns)."""
         return {name: _known(self.arrays[name]) for name in ("audio", "years") if name in self}
 
+    @cached_property
+    def item_times(self) -> "ItemTimes":
+        """When items were played; only where `event_days` is there."""
+        items, days, told = self.arrays["event_items"], self.arrays["event_days"], self.arrays["spoken_of"]
+        counts = np.bincount(items, minlength=len(told))
+        newest = np.full(len(told), -np.inf)
+        np.maximum.at(newest, items, days)
+        mean = np.where(told, ratio(np.bincount(items, days, len(told)), counts), np.nan)
+        order = np.lexsort((days, items))
+        return ItemTimes(counts, mean, np.where(told, newest, np.nan), items[order], days[order])
+
+    @cached_property
+    def listeners_told(self) -> dict[str, np.ndarray]:
+        """Of age, gender and country: how many of each item's listeners have told it, float64 (items,)."""
+        there = {name: self.arrays[f"user_{name}"] for name in PEOPLE if f"user_{name}" in self}
+        return {name: self.has.T @ (~np.isnan(values)).astype(float) for name, values in there.items()}
+
+    @cached_property
+    def listeners_age(self) -> np.ndarray:
+        """Mean age of each item's listeners, NaN where nothing is to be said, float64 (items,)."""
+        total = self.has.T @ np.nan_to_num(self.arrays["user_age"])
+        return np.where(self.arrays["spoken_of"], ratio(total, self.listeners_told["age"]), np.nan)
+
+    @cached_property
+    def listeners_like(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Of gender and country: the distinct values, rising, and the share of each item's listeners that has each,
+        float64 (items, values)."""
+        found = {}
+        for name in self.listeners_told.keys() - {"age"}:
+            values, telling = self.arrays[f"user_{name}"], self.listeners_told[name]
+            kinds = np.unique(values[~np.isnan(values)])
+            like = self.has.T @ (values[:, None] == kinds).astype(float)
+            found[name] = kinds, like / np.where(telling > 0, telling, np.nan)[:, None]
+        return found
+
     def of_listeners(self, total: np.ndarray) -> np.ndarray:
         """A mean over listeners from their total; NaN for an item of whose few listeners nothing is to be said."""
         return np.where(self.arrays["spoken_of"], ratio(total, self.has.sum(axis=0)), np.nan)
@@ -143,9 +220,8 @@ def feature_tables(train: TrainView) -> FeatureTables:
         arrays["years"] = train.items["release_year"].to_numpy(float, na_value=np.nan)
     if train.social is not None and len(train.social):
         matrices["friends"] = friend_matrix(train.social, train.n_users)
-    if "timestamp" in (rows := train.interactions):
-        arrays["event_users"], arrays["event_items"] = rows["user"].to_numpy(), rows["item"].to_numpy()
-        arrays["event_days"] = rows["timestamp"].to_numpy() / DAY
+    if (times := train.histories.timestamps) is not None:
+        arrays["event_items"], arrays["event_days"] = np.asarray(train.histories.items), times / DAY
     for column in PEOPLE:
         if column in train.users and train.users[column].notna().any():
             arrays[f"user_{column}"] = _as_numbers(train.users[column], column)

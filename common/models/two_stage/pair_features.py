@@ -216,45 +216,30 @@ def time_features(pairs: Pairs) -> Columns:
     given, arrays = pairs.query.given, pairs.tables.arrays
     if "event_days" not in pairs.tables or given.timestamps is None:
         return {}
-    days, items, n_items = arrays["event_days"], arrays["event_items"], len(arrays["popularity"])
+    times = pairs.tables.item_times
     last, busy = np.full(len(given), np.nan), np.full(len(given), np.nan)
     owner, own_days = given.rows, given.timestamps / DAY
     np.fmax.at(last, owner, own_days)
     busy[given.lengths > 0] = 0
     np.add.at(busy, owner, own_days > last[owner] - 0.5)
-    counts = np.bincount(items, minlength=n_items)
-    newest = np.full(n_items, -np.inf)
-    np.maximum.at(newest, items, days)
-    newest = np.where(arrays["spoken_of"], newest, np.nan)
-    mean = np.where(arrays["spoken_of"], ratio(np.bincount(items, days, n_items), counts), np.nan)
-    order, own_last = np.lexsort((days, items)), last[pairs.rows]
+    own_last = last[pairs.rows]
     telling = arrays["spoken_of"][pairs.items] & ~np.isnan(own_last)
 
     def before(day: np.ndarray) -> np.ndarray:
         """Events of each pair's item before a day."""
-        return _count_before(items[order], days[order], pairs.items, day)
+        return times.before(pairs.items, day)
 
     def share(events: np.ndarray) -> np.ndarray:
-        return np.where(telling, ratio(events, counts[pairs.items]), np.nan)
+        return np.where(telling, ratio(events, times.counts[pairs.items]), np.nan)
 
     return {
-        "days_since_last": days.max(initial=-np.inf) - own_last,
+        "days_since_last": times.last_day - own_last,
         "events_of_last_day": np.log1p(busy)[pairs.rows],
-        "item_time_gap": mean[pairs.items] - own_last,
-        "item_newest_gap": newest[pairs.items] - own_last,
+        "item_time_gap": times.mean[pairs.items] - own_last,
+        "item_newest_gap": times.newest[pairs.items] - own_last,
         "item_now_share": share(before(own_last + MONTH) - before(own_last - MONTH)),
-        "item_later_share": share(counts[pairs.items] - before(own_last + 1)),
+        "item_later_share": share(times.counts[pairs.items] - before(own_last + 1)),
     }
-
-
-def _count_before(items: np.ndarray, days: np.ndarray, queried: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """How many events (sorted by item, then day) of each queried item lie before a day, int64 (len(queried),)."""
-    if not len(days):
-        return np.zeros(len(queried), np.int64)
-    low, width = days.min() - 1, days.max() - days.min() + 3
-    keys = items * width + (days - low)
-    limit = np.clip(np.nan_to_num(day, nan=low), low, low + width - 0.5)
-    return np.searchsorted(keys, queried * width + (limit - low)) - np.searchsorted(items, queried)
 
 
 def _known_mean(pairs: Pairs, name: str) -> np.ndarray:
@@ -267,19 +252,12 @@ def _known_mean(pairs: Pairs, name: str) -> np.ndarray:
 def demographic_features(pairs: Pairs) -> Columns:
     """NaN for users who are unknown, or of whom the data do not say."""
     tables, users, made = pairs.tables, pairs.query.users, dict[str, np.ndarray]()
-    for column in ("age", "gender", "country"):
-        if (values := tables.arrays.get(f"user_{column}")) is None:
-            continue
-        own = np.where(users >= 0, values[np.maximum(users, 0)], np.nan)[pairs.rows]
-        told = ~np.isnan(values)
-        telling = tables.has.T @ told.astype(float)
+    for column in tables.listeners_told:
+        own = np.where(users >= 0, tables.arrays[f"user_{column}"][np.maximum(users, 0)], np.nan)[pairs.rows]
         if column == "age":
-            mean = np.where(tables.arrays["spoken_of"], ratio(tables.has.T @ np.nan_to_num(values), telling), np.nan)
-            made |= {"user_age": own, "age_gap": own - mean[pairs.items]}
+            made |= {"user_age": own, "age_gap": own - tables.listeners_age[pairs.items]}
             continue
-        kinds = np.unique(values[told])
-        like = tables.has.T @ (values[:, None] == kinds).astype(float)
-        share = like / np.where(telling > 0, telling, np.nan)[:, None]
+        kinds, share = tables.listeners_like[column]
         place = np.searchsorted(kinds, np.where(np.isnan(own), kinds[0], own)).clip(max=len(kinds) - 1)
         of_pair = np.where(tables.arrays["spoken_of"][pairs.items], share[pairs.items, place], np.nan)
         made[f"{column}_share"] = np.where(np.isnan(own), np.nan, of_pair)

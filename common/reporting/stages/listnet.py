@@ -18,6 +18,7 @@ from common.experiments.stored.run_files import tell
 from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
 from common.models import HybridListNet
 from common.models.base import Recommender
+from common.models.neural.listnet.inputs import MOST_ROWS
 from common.plots import preprocessing, two_stage
 from common.training.context import RefitSchedule
 from common.utils.errors import UserError
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 def draw_preprocessing(exp: Experiment) -> list[Path]:
     """What preprocessing makes of the visible interactions, and how its columns correlate."""
     train = exp.train
-    before = joined(train.interactions, train.items, train.users)
+    before = joined(train.some_interactions(MOST_ROWS), train.items, train.users)
     preprocessor = MusicPreprocessor(handle_outliers=exp.settings_of(HybridListNet).outliers)
     after = preprocessor.fit_transform(before)
     columns = [*preprocessor.target["interactions"], *(c for part in preprocessor.numeric.values() for c in part)]

@@ -19,6 +19,22 @@ def visible(matrix: Matrix, n_items: int) -> tuple[np.ndarray, Histories]:
     return np.flatnonzero(has), Histories(indptr, matrix.indices, matrix.data, n_items, matrix.first)
 
 
+def some_rows(histories: Histories, most: int) -> pd.DataFrame:
+    """About so many of the pairs, drawn at random, in their order, as a table with COLUMNS; all if there are fewer."""
+    n = len(histories.items)
+    places = np.arange(n) if n <= most else np.unique(np.random.default_rng(0).integers(0, n, most))
+    return _table(histories, histories.owners(places), places)
+
+
+def _table(histories: Histories, users: np.ndarray, places: np.ndarray | slice) -> pd.DataFrame:
+    assert histories.timestamps is not None
+    columns = (
+        *(users.astype(np.int32), histories.items[places]),
+        *(histories.weights[places].astype(np.float64), histories.timestamps[places]),
+    )
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+
 class StoredInteractions:
     """Histories as the table `interactions` of a train view: user, item, weight, timestamp.
 
@@ -54,7 +70,5 @@ class StoredInteractions:
         """The whole table. Raises a UserError where it is too large."""
         if self._frame is None:
             require("a table of all interactions", ROW_BYTES * len(self), SMALLER)
-            own = self._histories
-            columns = (own.rows.astype(np.int32), own.items, own.weights.astype(np.float64), own.timestamps)
-            self._frame = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+            self._frame = _table(self._histories, self._histories.rows, slice(None))
         return self._frame

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from common.splits.mapped import visible as module
-from common.splits.mapped.visible import StoredInteractions, visible
+from common.splits.mapped.visible import StoredInteractions, some_rows, visible
 from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
 
@@ -52,9 +52,19 @@ def test_the_table_is_made_only_when_asked_for_and_refused_where_too_large(matri
     assert len(train.interactions) == len(train.histories.items)
     assert "timestamp" in train.interactions
     assert "rating" not in train.interactions
-    with pytest.raises(UserError, match=r"a table of all interactions needs about .*; use popularity"):
+    with pytest.raises(UserError, match=r"a table of all interactions needs about .*; read the arrays"):
         train.interactions["user"]
     monkeypatch.undo()
     rows = StoredInteractions(train.histories)
     assert rows[["user", "item"]].drop_duplicates().shape == (len(rows), 2)
     assert rows.groupby("user").size().tolist() == train.histories.lengths.tolist()
+
+
+def test_some_rows_are_rows_of_the_table_in_their_order(matrices):
+    train: Any = load_train_view(matrices, "temporal", "select")
+    whole = train.interactions.frame()
+    pd.testing.assert_frame_equal(some_rows(train.stored, len(whole)), whole)
+    some = some_rows(train.stored, 100)
+    assert 50 < len(some) <= 100
+    both = some.merge(whole.reset_index(), on=list(whole))
+    assert len(both) == len(some) and both["index"].is_monotonic_increasing

@@ -15,12 +15,15 @@ from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
 from common.models.knn.content_knn import tf_idf
 from common.models.neural.two_tower.features import evened, reduced
 from common.splits.train_view import TrainView
-from common.utils.arrays import below
+from common.utils.arrays import below, slices
 
 SOUND = (*AUDIO_FEATURES, "tempo_log", "energy_loudness", "dance_valence")
 """Numeric columns of items that say how they sound."""
+DAY = 86_400
 COMPARED_IN = 64
 """Dimensions in which items are compared in training."""
+MOST_ROWS = 1_000_000
+"""Interactions of data of matrix form that say how columns are scaled and which words there are."""
 FAR = 5.0
 """Standardised features of a pair are cut off at this many units."""
 log = logging.getLogger(__name__)
@@ -79,14 +82,14 @@ def make_inputs(train: TrainView, without: tuple[str, ...], outliers: str, tags:
 
 
 def with_everything(train: TrainView) -> pd.DataFrame:
-    """The interactions, and a row without plays for each item and each user of the catalogue.
+    """The interactions, of data of matrix form MOST_ROWS, and a row without plays for each item and each user.
 
     A word or a category that only items without listeners have would else be unknown, and an unknown one would
     tell these items, whose listeners are all held out, from those with a single visible one.
     """
     n = max(train.n_items, train.n_users)
     everything = pd.DataFrame({"user": np.arange(n) % train.n_users, "item": np.arange(n) % train.n_items})
-    rows = train.interactions
+    rows = train.some_interactions(MOST_ROWS)
     rows = rows[[column for column in ("user", "item", "weight", "timestamp") if column in rows]]
     return pd.concat([rows, everything], ignore_index=True)
 
@@ -150,14 +153,22 @@ def _users(train: TrainView, preprocessor: MusicPreprocessor, without: tuple[str
 
 def listening_hours(train: TrainView) -> np.ndarray | None:
     """Mean hour of each user's events as a point inside the clock's circle, (n_users, 2); None without times of day."""
-    if "timestamp" not in train.interactions:
+    times = train.histories.timestamps
+    if times is None or not _varies(times):
         return None
-    seconds = train.interactions["timestamp"].to_numpy(float) % 86_400
-    if not np.ptp(seconds):
-        return None
-    angle, users = 2 * np.pi * seconds / 86_400, train.interactions["user"].to_numpy()
-    number = np.maximum(1, np.bincount(users, minlength=train.n_users))
-    return np.stack([np.bincount(users, part, train.n_users) / number for part in (np.sin(angle), np.cos(angle))], 1)
+    sums = np.zeros((2, train.n_users))
+    for some in slices(len(times)):
+        owner = train.histories.owners(np.arange(some.start, some.stop))
+        angle = 2 * np.pi * (times[some].astype(float) % DAY) / DAY
+        for of_part, part in zip(sums, (np.sin(angle), np.cos(angle)), strict=True):
+            np.add.at(of_part, owner, part)
+    return np.stack(sums / np.maximum(1, train.histories.lengths), 1)
+
+
+def _varies(times: np.ndarray) -> bool:
+    """Whether events have more than one time of day."""
+    first = times[0] % DAY if len(times) else 0
+    return any((times[some] % DAY != first).any() for some in slices(len(times)))
 
 
 def alike_spaces(train: TrainView) -> list[np.ndarray]:

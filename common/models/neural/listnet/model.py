@@ -14,6 +14,7 @@ import numpy as np
 from common.features.preprocessing.preprocessor import MusicPreprocessor
 from common.models.base import Validation
 from common.models.neural.base import WEIGHTS, Neural, read_weights, training_memory, write_arrays
+from common.models.neural.listnet.inputs import MOST_ROWS
 from common.models.neural.listnet.ranker import ListNetRanker
 from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
@@ -128,7 +129,8 @@ class HybridListNet(TwoStageRecommender):
         activations = pairs * (4 * COLUMNS + 12 * s.width + 8 * sum(s.hidden))
         of_network = training_memory(self.device, train.n_items, parameters, activations)
         kept = min(float(KEPT_BYTES), 4.0 * train.n_users * (train.n_items + COLUMNS * 2 * s.top))
-        sides = SIDE_BYTES * (len(train.histories.items) + 2.0 * n)
+        rows = len(train.histories.items)
+        sides = SIDE_BYTES * ((rows if train.stored is None else min(rows, MOST_ROWS)) + 2.0 * n)
         return super().memory_parts(train) | {
             "lower --hybrid-listnet.width": of_network["state"] + kept + sides,
             "lower --hybrid-listnet.batch or --hybrid-listnet.hidden": of_network["batch"],
