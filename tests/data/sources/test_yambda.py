@@ -17,6 +17,7 @@ from common.data.sources.yambda import (
     stage_events,
 )
 from common.splits.protocols import draw_split
+from common.splits.train_view import load_train_view
 from common.utils.errors import UserError
 from common.utils.io import read_json
 from tests.data.large_logs import LISTENS, listens, write_yambda
@@ -83,6 +84,17 @@ def test_pairs_are_split_at_the_cut_and_cold_items_stay(tmp_path):
     assert pairs["train"] == [["100", "7"], ["100", "22"], ["100", "8"], ["300", "7"]]
     assert pairs["valid"] == [["100", "11"], ["100", "12"]], "tracks that train lacks"
     assert pairs["test"] == [["100", "14"]], "a track that the user knows is nothing to discover"
+
+
+def test_the_model_that_is_tested_is_fitted_on_nothing_in_the_gaps(tmp_path):
+    write_yambda(tmp_path / "a" / "raw")
+    write_yambda(tmp_path / "b" / "raw", size="500m")
+    for folder, name in (("a", "yambda-50m"), ("b", "yambda-500m")):
+        data = load_dataset(name, tmp_path / folder)
+        times = load_train_view(data, "temporal", "final").histories.timestamps
+        assert times is not None
+        assert times[times >= yambda.TRAIN_UNTIL].min() >= yambda.VALID_FROM
+        assert yambda.VALID_FROM < times.max() < yambda.VALID_UNTIL == yambda.TEST_FROM - 1_800
 
 
 def test_artists_come_from_the_file_beside(tmp_path):

@@ -195,7 +195,9 @@ def _write_items(work: Workspace, folder: Path, items: _Seen) -> int:
         **_about(items, order, "listeners"),
     }
     frame = pl.DataFrame(facts)
-    empty = [name for name in ("artist", "album", "genres", "featured") if frame[name].null_count() == len(frame)]
+    # Which columns there are is decided by train, too: nothing after the cut may be seen in what is known of it.
+    in_train = frame.filter(frame["part"] == 0)
+    empty = [name for name in ("artist", "album", "genres", "featured") if in_train[name].null_count() == len(in_train)]
     frame.drop(empty).write_parquet(folder / "items.parquet")
     return len(order)
 
