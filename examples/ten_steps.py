@@ -47,7 +47,10 @@ def main() -> None:
         raw.write_text(LOG, encoding="utf-8")
         steps = prepare([raw], out, keep=True)["steps"]
         for number, (step, said) in enumerate(zip(TEN_STEPS, steps, strict=True), 1):
-            print(f"\n{number} {step.name}: {said['rows_in']} -> {said['rows_out']} {said['dropped'] or ''}".rstrip())
+            before, after = (
+                f"{said[f'rows_{way}']} {unit}" for way, unit in zip(("in", "out"), step.units, strict=True)
+            )
+            print(f"\n{number} {step.name}: {before} -> {after} {said['dropped'] or ''}".rstrip())
             if step.name in SHOWN:
                 table, columns = SHOWN[step.name]
                 files = sorted((out / "steps" / f"{number:02}_{step.name}" / table).rglob("*.parquet"))

@@ -52,11 +52,12 @@ STEPS, LIST = "steps", "steps.json"
 
 @dataclass(frozen=True)
 class Step:
-    """A step: what it does, the tables that it reads and those that it writes."""
+    """A step: what it does, the tables that it reads and those that it writes, and what it counts before and after."""
 
     run: Callable[[Workspace], Outcome]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    units: tuple[str, str] = ("events", "events")
 
     @property
     def name(self) -> str:
@@ -65,16 +66,21 @@ class Step:
 
 
 TEN_STEPS = (
-    Step(scan, (), ("events",)),
-    Step(validate, ("events",), ("events", "dropped")),
+    Step(scan, (), ("events",), ("rows", "rows")),
+    Step(validate, ("events",), ("events", "dropped"), ("rows", "events")),
     Step(normalise_timestamps, ("events",), ("events",)),
     Step(canonical_ids, ("events",), ("events", "users", "tracks", "artists")),
     Step(deduplicate_events, ("events",), ("events",)),
-    Step(deduplicate_artists, ("artists", "tracks"), ("artists", "tracks", "near_spellings")),
-    Step(group_work_versions, ("artists", "tracks"), ("tracks",)),
+    Step(deduplicate_artists, ("artists", "tracks"), ("artists", "tracks", "near_spellings"), ("artists", "artists")),
+    Step(group_work_versions, ("artists", "tracks"), ("tracks",), ("tracks", "works")),
     Step(filter_bots, ("events", "users", "tracks"), ("left_out",)),
-    Step(aggregate_interactions, ("events", "users", "tracks", "left_out"), ("interactions",)),
-    Step(write_tables, ("interactions", "users", "tracks", "artists", "near_spellings", "dropped"), ()),
+    Step(aggregate_interactions, ("events", "users", "tracks", "left_out"), ("interactions",), ("events", "pairs")),
+    Step(
+        write_tables,
+        ("interactions", "users", "tracks", "artists", "near_spellings", "dropped"),
+        (),
+        ("pairs", "pairs"),
+    ),
 )
 """The ten steps in order; the last one writes the data set itself."""
 LEAST_MEMORY, LEAST_MEMORY_SAID = 400_000_000, "400MB"
@@ -175,6 +181,7 @@ def _entry(step: Step, outcome: Outcome, meter: Meter, folder: Path) -> dict[str
         "step": step.name,
         "rows_in": outcome.rows_in,
         "rows_out": outcome.rows_out,
+        "units": list(step.units),
         "dropped": outcome.dropped,
         **meter.figures(),
         "notes": outcome.notes,
@@ -184,9 +191,10 @@ def _entry(step: Step, outcome: Outcome, meter: Meter, folder: Path) -> dict[str
 
 def _tell(number: int, entry: dict[str, Any]) -> None:
     reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in entry["dropped"].items())
+    units = " -> ".join(dict.fromkeys(entry["units"]))
     log.info(
-        *("%2d %-23s %15s -> %15s rows %9.1f s %9s%s", number, entry["step"]),
-        *(f"{entry['rows_in']:,}", f"{entry['rows_out']:,}", entry["seconds"]),
+        *("%2d %-23s %15s -> %15s %-15s %9.1f s %9s%s", number, entry["step"]),
+        *(f"{entry['rows_in']:,}", f"{entry['rows_out']:,}", units, entry["seconds"]),
         *(memory.readable(entry["peak_mb"] * 1e6), f"   {reasons}" if reasons else ""),
     )
     for what, count in entry["notes"].get("repaired", {}).items():
