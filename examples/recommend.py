@@ -20,10 +20,10 @@ def main(data: Dataset, user_id: str = "") -> None:
     table = rerank(model.recommend([train.users["user_id"].iloc[user]], k=100), train, 10, one_version=True)
     items = [train.item_code(item) for item in table["item_id"]]
     explained = model.explain_list(train.histories.take(np.array([user])), items, user)
-    for name, why in zip(table["name"], explained, strict=True):
+    for item, why in zip(items, explained, strict=True):
         parts = ", ".join(f"{part} {value:.2f}" for part, value in why.parts.items())
-        reasons = ", ".join(f"{train.names[item]} {value:+.3f}" for item, value in why.strongest(3))
-        print(f"{why.score:.2f}  {name}  [{parts}]  because of {reasons}")
+        reasons = ", ".join(f"{train.labels[near]} {value:+.3f}" for near, value in why.strongest(3))
+        print(f"{why.score:.2f}  {train.labels[item]}  [{parts}]  because of {reasons}")
 
 
 if __name__ == "__main__":

@@ -159,5 +159,5 @@ def top_ten(recommendations: pd.DataFrame, train: TrainView) -> pd.DataFrame:
     users = recommendations["user_id"].astype(object).drop_duplicates().iloc[:USERS]
     top = recommendations[recommendations["user_id"].isin(users) & (recommendations["rank"] <= 10)]
     named = top.assign(user_id=top["user_id"].astype(object), item_id=top["item_id"].astype(object))
-    names = train.names.set_axis(train.items["item_id"].astype(object))
+    names = train.labels.set_axis(train.items["item_id"].astype(object))
     return named.assign(name=named["item_id"].map(names))

@@ -34,24 +34,24 @@ def show_recommendations(model: Recommender, users: Sequence[str], k: int = 10) 
         code = train.user_code(user)
         history = train.histories.take(np.array([code]))
         best_known = history.items[np.argsort(-history.weights, kind="stable")[:NEIGHBOURS]]
-        log.info("\nfor user %s, who has %s ...", user, ", ".join(train.names[best_known]))
+        log.info("\nfor user %s, who has %s ...", user, ", ".join(train.labels[best_known]))
         for row in model.recommend([user], k).to_dict("records"):
             item = train.item_code(row["item_id"])
             why = model.explain(history, item, code)
             moved = ", ".join(f"{name} {by:+.3f}" for name, by in why.strongest_parts(2)) if why else ""
-            log.info("  %-28.28s %6.3f  %s", train.names[item], row["score"], moved)
+            log.info("  %-40.40s %6.3f  %s", train.labels[item], row["score"], moved)
 
 
 def show_popular(train: TrainView) -> None:
     """Print the most popular items and their visible listeners."""
-    names = train.names
+    names = train.labels
     top = ", ".join(f"{names[code]} ({train.counts[code]:,})" for code in train.most_popular(10))
     log.info("\nmost popular (visible listeners): %s", top)
 
 
 def show_similar(models: Sequence[Recommender], train: TrainView, codes: Sequence[int]) -> None:
     """Print the nearest items of a few, model by model."""
-    names = train.names
+    names = train.labels
     for code in codes:
         log.info("\nlike %s:", names[code])
         for model in models:

@@ -118,6 +118,15 @@ class TrainView:
         ids = self.items["item_id"].astype(object)
         return self.items["name"].astype(object).fillna(ids) if "name" in self.items else ids
 
+    @cached_property
+    def labels(self) -> pd.Series:
+        """What to call each item by code, str objects: its name, of a track also the artist's."""
+        if "artist" not in self.items:
+            return self.names
+        artist, ids = (self.items[column].astype(object) for column in ("artist", "item_id"))
+        own = artist.isna() | (artist == ids) | (artist == self.names)
+        return self.names.where(own, self.names + " - " + artist.fillna(""))
+
     def item_code(self, item: str | int, flag: str = "") -> int:
         """The code of an item by its id, else by its name in any case; of several of one name the most popular one.
 
@@ -147,7 +156,9 @@ class TrainView:
     @cached_property
     def _code_of_name(self) -> dict[str, int]:
         least_popular_first = self.most_popular(self.n_items)[::-1].tolist()
-        return {str(self.names[code]).casefold(): code for code in least_popular_first}
+        texts = (self.labels, self.names) if self.labels is not self.names else (self.names,)
+        folded = [[str(text).casefold() for text in of] for of in texts]
+        return {of[code]: code for of in folded for code in least_popular_first}
 
     @cached_property
     def _code_of_user_id(self) -> dict[str, int]:

@@ -103,4 +103,4 @@ def test_the_top_ten_of_a_few_users_bear_names(small_settings):
     assert shown["user_id"].nunique() == live_run.USERS
     assert shown.groupby("user_id")["rank"].max().tolist() == [10] * live_run.USERS
     first = shown.iloc[0]
-    assert first["name"] == pd.Series(train.names.to_numpy(), train.items["item_id"].astype(str))[first["item_id"]]
+    assert first["name"] == pd.Series(train.labels.to_numpy(), train.items["item_id"].astype(str))[first["item_id"]]

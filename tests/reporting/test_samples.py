@@ -32,10 +32,10 @@ def test_the_popular_and_the_similar_are_printed_by_name(train, caplog):
     code = int(train.most_popular(1)[0])
     show_popular(train)
     show_similar([ItemKNN().fit(train)], train, [code])
-    assert f"{train.names[code]} ({train.counts[code]:,})" in caplog.text
+    assert f"{train.labels[code]} ({train.counts[code]:,})" in caplog.text
     near, similarity = ItemKNN().fit(train).similar(code, 5)
     assert similarity[0] > 0
-    assert train.names[int(near[0])] in caplog.text.split("item_knn")[1]
+    assert train.labels[int(near[0])] in caplog.text.split("item_knn")[1]
 
 
 def test_an_unknown_name_stops_the_stage_before_anything_is_trained(small_flags, capsys, tmp_path):

@@ -268,3 +268,18 @@ def test_an_item_without_a_name_goes_by_its_id(world):
     assert train.item_code("b") == 1
     assert dataclasses.replace(train, items=train.items[["item_id"]]).names.tolist() == ["a", "b"]
     assert train.most_popular(5).tolist() == [1, 0]
+
+
+def test_a_track_is_called_by_its_name_and_its_artist():
+    items = pd.DataFrame(
+        {
+            "item_id": ["a", "b", "c", "d"],
+            "name": ["Lanterns", "Harbour", "The Night Owl Club", None],
+            "artist": ["The Night Owl Club", None, "The Night Owl Club", "d"],
+        }
+    )
+    bare = named_view(["a"], ["Muse"], [0])
+    view = dataclasses.replace(bare, items=items)
+    assert view.labels.tolist() == ["Lanterns - The Night Owl Club", "Harbour", "The Night Owl Club", "d"]
+    assert view.item_code("lanterns - the night owl club") == view.item_code("lanterns") == 0
+    assert bare.labels.tolist() == ["Muse"]
