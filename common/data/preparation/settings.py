@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -210,11 +210,28 @@ def recognise(found: Iterable[str], names: Mapping[str, str], where: str) -> dic
     for needed in (("user_id",), ("track_id", "track"), ("timestamp",)):
         if not chosen.keys() & set(needed):
             timeless = "; a table without times is read as it is, by --dataset" * (needed == ("timestamp",))
+            remedy = f"name it with --columns {needed[0]}=..., or under [columns] of {RAW_TOML}{timeless}"
             raise UserError(
-                f"{where}: no column is known as {' or '.join(needed)} among {_listed(found)}; name it with --columns "
-                f"{needed[0]}=..., or under [columns] of {RAW_TOML}{timeless}"
+                f"{where}: no column is known as {' or '.join(needed)} among {_listed(found)}; "
+                f"{_other_separator(found) or remedy}"
             )
     return chosen
+
+
+def _other_separator(found: Sequence[str]) -> str:
+    """How to read a file that seems to have one column, since its cells are separated otherwise; "" for any other.
+
+    >>> _other_separator(["user;track;time"]), _other_separator(["user", "a;b"])
+    ("its cells seem to be separated by ';': say so with --separator ';'", '')
+    """
+    remedies = {
+        **{mark: f"say so with --separator {mark!r}" for mark in ";|"},
+        **{"\t": "let its name end in .tsv", ",": "let its name end in .csv"},
+    }
+    for mark, remedy in remedies.items():
+        if len(found) == 1 and mark in found[0]:
+            return f"its cells seem to be separated by {mark!r}: {remedy}"
+    return ""
 
 
 def _plain(name: str) -> str:

@@ -60,6 +60,8 @@ def test_columns_are_recognised(found, named, chosen):
         (["user", "time", "name"], {}, "a.csv: no column is known as track_id or track among 'user', 'time', 'name'"),
         (["track_id", "time"], {}, "a.csv: no column is known as user_id among"),
         (["user_id", "track_id"], {}, "a.csv: no column is known as timestamp among"),
+        (["user_id;track_id"], {}, "its cells seem to be separated by ';': say so with --separator ';'"),
+        (["user_id\ttrack_id"], {}, "separated by '\\t': let its name end in .tsv"),
         (["user", "uid", "track_id", "time"], {}, "columns 'user', 'uid' may all be user_id; choose with --columns"),
         (NEEDED, {"artist": "who"}, "a.csv: column 'who' is missing among 'user_id', 'track_id', 'timestamp'"),
     ],

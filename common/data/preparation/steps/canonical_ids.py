@@ -109,6 +109,7 @@ def _ids(column: str, spelled: "pl.Series", repaired: dict[str, int]) -> "tuple[
         if bad.any():
             raise UserError(f"column {column} of the raw files: {spelled[int(np.argmax(bad))]!r} {reason}")
 
+    refuse(spelled.str.starts_with('{"').to_numpy(), "is a JSON object and no id; save ids as text or whole numbers")
     cells = pa.chunked_array([pa.array(spelled.to_list(), pa.string())])
     found = read_ids(cells, False, refuse, lambda row: f"{column} {short(spelled[row])}")
     repaired |= {f"{column}: {what}, spellings": count for what, count in found.repaired.items()}

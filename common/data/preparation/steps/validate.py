@@ -1,6 +1,7 @@
 """Step 2: rows that cannot be events are dropped, counted by rule, and a few of each kept to look at."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from common.data.preparation.settings import TRACK_COLUMNS, PreparationSettings
 from common.data.preparation.times import seconds_and_unit
@@ -24,6 +25,8 @@ RULES = {
 SAMPLE = 20
 """Dropped rows that are kept of each rule."""
 MOST_PLAYS = 2**31 - 1
+CHANGED, LEAST = 0.1, 50
+"""A share of a file's rows, and a number of rows, that are broken together where its columns change."""
 
 
 def validate(work: Workspace) -> Outcome:
@@ -49,6 +52,7 @@ def validate(work: Workspace) -> Outcome:
     sinks = [frame.sink_parquet(path, lazy=True, **TEXTS_SINK) for frame, path in ((whole, target), (rest, broken))]
     pl.collect_all(sinks, engine="streaming")
     dropped = _keep_samples(work, pl.scan_parquet(broken))
+    _refuse_change(work, target, broken)
     notes = {"columns": columns, "plays": plays, "repaired": _empty_plays(work.scan("events")) if plays else {}}
     rows = rows_of(pl.scan_parquet(target))
     if not rows:
@@ -61,6 +65,45 @@ def validate(work: Workspace) -> Outcome:
             f"look at some of them in {sample}, and check --columns and the files"
         )
     return Outcome(rows + sum(dropped.values()), rows, dropped, notes)
+
+
+def _refuse_change(work: Workspace, sound: Path, broken: Path) -> None:
+    """Refuse a file of which all rows up to some row, or from some row on, are broken: its columns change there.
+
+    Files of which less than CHANGED is broken, and runs of fewer than LEAST rows, are let pass. Times out of range
+    break nothing here: many logs are sorted by time.
+    """
+    import polars as pl
+
+    odd_rows, row = pl.scan_parquet(broken), pl.col("row")
+    is_late = pl.col("rule") == list(RULES).index("time_out_of_range")
+    if rows_of(odd_rows.filter(~is_late)) < LEAST:
+        return
+    read = pl.concat([pl.scan_parquet(sound).select("file", "row"), odd_rows.filter(is_late).select("file", "row")])
+    whole = read.group_by("file").agg(pl.len().alias("sound"), first=row.min(), last=row.max())
+    rest = odd_rows.filter(~is_late).join(whole, on="file", how="left")
+    ends = rest.group_by("file").agg(
+        *(pl.len().alias("broken"), pl.col("sound", "first", "last").first(), pl.col("rule").mode().min()),
+        before=(row < pl.col("first")).sum(),
+        after=(row > pl.col("last")).sum(),
+    )
+    share = (pl.col("broken") + pl.col("sound").fill_null(0)) * CHANGED
+    run = pl.when(pl.col("sound").is_null()).then("broken").otherwise(pl.max_horizontal("before", "after"))
+    odd = ends.filter((run >= LEAST) & (run >= share)).sort("file").head(1).collect(engine="streaming")
+    if len(odd) and not (len(work.files) == 1 and odd["sound"][0] is None):  # that no row is left is told below
+        _raise_change(work, odd.row(0, named=True))
+
+
+def _raise_change(work: Workspace, found: dict[str, Any]) -> None:
+    path, why = work.files[found["file"]], RULES[list(RULES)[found["rule"]]]
+    if found["sound"] is None:
+        raise UserError(f"{path}: every row is broken, most of them by {why}; check --columns and the file")
+    after = found["after"] >= found["before"]
+    where = f"after row {found['last']:,}" if after else f"before row {found['first']:,}"
+    raise UserError(
+        f"{path}: every row {where} is broken, most of them by {why}, so its columns seem to change there; split the "
+        "file there, or mend it"
+    )
 
 
 def _empty_plays(events: "pl.LazyFrame") -> dict[str, int]:

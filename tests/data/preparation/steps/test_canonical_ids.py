@@ -120,6 +120,12 @@ def test_ids_with_and_without_points_are_refused(tmp_path):
         made(tmp_path, events(rows))
 
 
+def test_json_objects_are_no_ids(tmp_path):
+    rows = [(user, "t", None, None, None, None, None, 1, 0) for user in ("7", '{"id": "7"}')]
+    with pytest.raises(UserError, match="is a JSON object and no id; save ids as text or whole numbers"):
+        made(tmp_path, events(rows))
+
+
 def test_albums_and_genres_come_in_their_most_played_spelling(tmp_path):
     rows = [
         named("u", "Muse", "Uprising", 3, 0, "The Resistance", "Rock | alternative"),

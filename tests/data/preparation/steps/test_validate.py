@@ -124,3 +124,34 @@ def test_a_log_of_which_nothing_is_left_is_refused(tmp_path):
     sample = pl.read_parquet(tmp_path / "dropped.parquet")
     assert len(sample) == 3
     assert sample["rule"].to_list().count("user_missing") == 2
+
+
+SOUND, NAMELESS = ("u", "7", None, None, None, START, None, 1.0), (None, "7", None, None, None, START, None, 1.0)
+LATE = ("u", "7", None, None, None, None, "2100-01-01", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([SOUND] * 60 + [NAMELESS] * 60, "every row after row 60 is broken, most of them by no user, so its columns"),
+        ([NAMELESS] * 60 + [SOUND] * 60, "every row before row 61 is broken"),
+    ],
+)
+def test_a_file_whose_columns_change_is_refused_at_the_row(tmp_path, rows, said):
+    with pytest.raises(UserError, match=said):
+        validated(tmp_path, rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [SOUND] * 600 + [NAMELESS] * 59,  # less than a tenth of the file
+        [SOUND] * 60 + [NAMELESS] * 49,  # few rows
+        [SOUND, NAMELESS] * 60,  # all over the file
+        [SOUND] * 60 + [LATE] * 60,  # what --latest leaves out of a log in the order of time
+    ],
+    ids=["share", "few", "mixed", "late"],
+)
+def test_other_broken_rows_are_dropped_and_counted(tmp_path, rows):
+    outcome, _ = validated(tmp_path, rows)
+    assert sum(outcome.dropped.values()) == len(rows) - rows.count(SOUND) > 0
