@@ -36,7 +36,10 @@ from common.utils.memory import require
 from common.utils.settings import NoSettings, setting_parts
 from common.utils.temporary import sweep
 
-PREPROCESSING = ("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs")
+PREPROCESSING = (
+    *("common.features.preprocessing.preprocessor", "common.models.neural.listnet.inputs"),
+    "common.models.knn.content_knn",
+)
 """Loggers that would say the same for every phase."""
 log = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ NOTE = (
 )
 KEYS = ["stage", "model", "preset"]
 """What a row is known by."""
+POPULAR = "popularity"
 RowKeys = Collection[tuple[str, str]]
 """Rows of a leaderboard, by model and preset."""
 
@@ -136,7 +137,24 @@ def text(table: pd.DataFrame, dataset: str, split: str) -> str:
     """The short table for a terminal."""
     columns = NEWCOMERS if "ndcg_10_given0" in table else labels(TERMINAL)
     header, cells = short_table(table, columns)
-    return "\n".join(titled(f"{dataset} / {split}: leaderboard", [header, *cells], texts=2))
+    lines = titled(f"{dataset} / {split}: leaderboard", [header, *cells], texts=2)
+    return "\n".join([*lines, *filter(None, [popular_rows(table)])])
+
+
+def popular_rows(table: pd.DataFrame) -> str:
+    """A sentence on the rows that have just the figures of `popularity`, "" where there are none.
+
+    >>> rows = {"model": ["popularity", "tag_knn", "als"], "preset": "tuned", "valid_ndcg_10": [0.1, 0.1, 0.2]}
+    >>> popular_rows(pd.DataFrame(rows))
+    'as popularity, to the last digit, since the data hold nothing that it goes by: tag_knn'
+    """
+    keys = [key for key in ("valid_ndcg_10", *labels(TERMINAL)) if key in table]
+    popular = table[table["model"] == POPULAR][keys]
+    if popular.empty or popular.isna().all(axis=None):
+        return ""
+    same = (table[keys].fillna(-1) == popular.iloc[0].fillna(-1)).all(axis=1) & (table["model"] != POPULAR)
+    names = ", ".join(dict.fromkeys(table["model"][same]))
+    return f"as popularity, to the last digit, since the data hold nothing that it goes by: {names}" if names else ""
 
 
 def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:
@@ -149,4 +167,5 @@ def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -
             if number == max(numbers) > float("-inf"):
                 row[column] = f"**{row[column]}**"
     body = Table(header, cells, texts=2).markdown()
-    return f"**{dataset}, `{split}`**\n\n{body}" + (f"\n{NOTE}\n" if note else "")
+    same = f"\n{said.capitalize()}.\n" if (said := popular_rows(table)) else ""
+    return f"**{dataset}, `{split}`**\n\n{body}{same}" + (f"\n{NOTE}\n" if note else "")

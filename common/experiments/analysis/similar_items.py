@@ -65,7 +65,7 @@ def similar_items(views: Mapping[str, sparse.csr_array], train: TrainView, k: in
 
 def show_index(index: pd.DataFrame, train: TrainView, codes: Sequence[int], k: int = 5) -> None:
     """Print the most similar items of a few, by every similarity."""
-    names = train.names.set_axis(train.items["item_id"])
+    names = train.labels.set_axis(train.items["item_id"])
     top = index[index["rank"] <= k]
     for code in codes:
         item = train.items["item_id"].iloc[code]

@@ -1,10 +1,11 @@
 """Content neighbours: items with similar audio or similar tags, whoever listens to them."""
 
+import logging
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from common.utils.arrays import ENTRY_BYTES, keep_largest, weigh
 from common.utils.memory import block_bytes
 from common.utils.settings import SearchRange
 
+log = logging.getLogger(__name__)
 BLOCK = 1024
 """Items whose cosines with all others are made together at most."""
 PAIR_BYTES = 20
@@ -46,10 +48,17 @@ class ContentKNNSettings:
 class ContentSimilarityKNN(ItemSimilarityKNN, PlacesNewItems):
     """Neighbours by vectors of content; an item without content has no neighbours and is ordered by popularity."""
 
+    goes_by: ClassVar[str]
+    """What makes items neighbours."""
+
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         """Set the similarity: cosines to a power, times the item's popularity to a power."""
         self.keep(train)
         self.similarity = self.cosines(train)
+        if not self.similarity.nnz:
+            log.info(
+                "%s goes by %s, and no two items share any: its lists are the popular one", self.name, self.goes_by
+            )
         lean = self.popularity**self.settings.popularity
         self.similarity.data = self.similarity.data**self.settings.power * lean[self.similarity.indices]
 
@@ -89,7 +98,7 @@ class ContentSimilarityKNN(ItemSimilarityKNN, PlacesNewItems):
 class ContentKNN(ContentSimilarityKNN):
     """Neighbours by the cosine of standardised audio features."""
 
-    name = "content_knn"
+    name, goes_by = "content_knn", "audio features"
     Settings = ContentKNNSettings
 
     def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:
@@ -124,7 +133,7 @@ class TagKNNSettings(ContentKNNSettings):
 class TagKNN(ContentSimilarityKNN):
     """Neighbours by the cosine of TF-IDF weighted tags (tf = 1 + log count, idf = log(items / items with the tag))."""
 
-    name = "tag_knn"
+    name, goes_by = "tag_knn", "tags"
     Settings = TagKNNSettings
 
     def pairs_at_most(self, train: TrainView, common: float = np.inf) -> float:

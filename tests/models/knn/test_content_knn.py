@@ -88,3 +88,11 @@ def test_the_memory_for_a_block_of_dense_cosines_changes_nothing(monkeypatch, ro
     parts = dense_cosines(vectors, keep=11)
     np.testing.assert_array_equal(parts.indices, whole.indices)
     np.testing.assert_allclose(parts.data, whole.data, rtol=1e-5, atol=1e-7)  # as sums of float32 are rounded
+
+
+@pytest.mark.parametrize(("kind", "what"), [(ContentKNN, "audio features"), (TagKNN, "tags")])
+def test_data_without_content_are_told(tmp_path, caplog, kind, what):
+    train = seen_in_full(tmp_path, pairs(a="p q", b="p"))
+    with caplog.at_level("INFO"):
+        kind().fit(train)
+    assert f"goes by {what}, and no two items share any: its lists are the popular one" in caplog.text
