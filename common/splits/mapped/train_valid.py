@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from common.data.matrix_files import KINDS, Matrix, open_matrix
+from common.data.preparation.matrices import MatrixWriter
 from common.utils.errors import UserError
 from common.utils.io import free_bytes, read_json, write_json
 from common.utils.manifests import entries, fault
@@ -46,23 +47,20 @@ def _is_there(folder: Path, data_sha256: str) -> bool:
 
 
 def _merge(train: Matrix, valid: Matrix, folder: Path, n_items: int) -> None:
+    """Some users at a time, read from the mapped parts and written, not mapped: a full disk is an error then."""
     blocks = list(train.blocks(max(1, block_bytes() // PAIR_BYTES)))
-    added = np.concatenate([np.bincount(_new(train, valid, of, n_items)[0], minlength=_n(of)) for of in blocks])
-    indptr = np.concatenate([[0], np.cumsum(np.diff(train.indptr) + added)])
-    _check_disk(folder.parent, int(indptr[-1]), len(indptr))
-    folder.mkdir()
-    np.save(folder / "indptr.npy", indptr.astype(np.int64))
-    kinds = {name: kind for name, kind in KINDS.items() if name != "indptr"}
-    out = {
-        name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (int(indptr[-1]),))
-        for name, kind in kinds.items()
-    }
-    for of in blocks:
-        merged = _merged(train, valid, of, n_items, indptr[of.start : of.stop] - indptr[of.start])
-        for name, values in merged.items():
-            out[name][indptr[of.start] : indptr[of.stop]] = values
-    for array in out.values():
-        array.flush()
+    added = [np.bincount(_new(train, valid, of, n_items)[0], minlength=_n(of)) for of in blocks]
+    lengths = np.diff(train.indptr) + (np.concatenate(added) if added else 0)
+    _check_disk(folder.parent, int(lengths.sum()), len(lengths) + 1)
+    writer = MatrixWriter(folder, int(lengths.sum()))
+    try:
+        for of in blocks:
+            starts = np.concatenate([[0], np.cumsum(lengths[of])])[:-1]
+            merged = _merged(train, valid, of, n_items, starts)
+            writer.add(merged["indices"], merged["data"], merged["first"])
+        writer.close(lengths)
+    finally:
+        writer.abandon()
 
 
 def _check_disk(folder: Path, pairs: int, users: int) -> None:
