@@ -146,7 +146,7 @@ def popular_rows(table: pd.DataFrame) -> str:
 
     >>> rows = {"model": ["popularity", "tag_knn", "als"], "preset": "tuned", "valid_ndcg_10": [0.1, 0.1, 0.2]}
     >>> popular_rows(pd.DataFrame(rows))
-    'as popularity, to the last digit, since the data hold nothing that it goes by: tag_knn'
+    'the same figures as popularity, since the data hold nothing else to go by: tag_knn'
     """
     keys = [key for key in ("valid_ndcg_10", *labels(TERMINAL)) if key in table]
     popular = table[table["model"] == POPULAR][keys]
@@ -154,7 +154,7 @@ def popular_rows(table: pd.DataFrame) -> str:
         return ""
     same = (table[keys].fillna(-1) == popular.iloc[0].fillna(-1)).all(axis=1) & (table["model"] != POPULAR)
     names = ", ".join(dict.fromkeys(table["model"][same]))
-    return f"as popularity, to the last digit, since the data hold nothing that it goes by: {names}" if names else ""
+    return f"the same figures as popularity, since the data hold nothing else to go by: {names}" if names else ""
 
 
 def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -> str:

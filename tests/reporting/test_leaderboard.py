@@ -77,7 +77,7 @@ def test_a_terminal_gets_a_line_per_row_and_newcomers_their_own_columns(folder, 
 def test_rows_that_repeat_the_popular_list_are_named():
     figures = {"preset": "tuned", "ndcg_10": [0.1, 0.1, 0.1, 0.2], "recall_20": [0.1, 0.1, 0.11, 0.2]}
     table = pd.DataFrame({"model": ["popularity", "tag_knn", "trending", "als"], **figures, "valid_ndcg_10": 0.1})
-    said = "as popularity, to the last digit, since the data hold nothing that it goes by: tag_knn"
+    said = "the same figures as popularity, since the data hold nothing else to go by: tag_knn"
     assert text(table, "toy", "listen").splitlines()[-1] == said
     assert said[1:] in markdown(table, "toy", "listen")
-    assert "as popularity" not in text(table[table["model"] != "tag_knn"], "toy", "listen")
+    assert "as popularity," not in text(table[table["model"] != "tag_knn"], "toy", "listen")

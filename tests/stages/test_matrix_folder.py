@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from common.data.matrix_files import MatrixFiles
+from common.splits.mapped.visible import StoredInteractions
 from tests.data.matrix_folders import events, with_repeats, write_matrix_folder
 from tests.stages import stage
 
@@ -26,6 +28,17 @@ def test_the_first_stages_run(tmp_path, repeats):
     assert {record["model"] for record in written} == {"popularity", "trending", "item_knn"}
     assert all(record["n_users"] <= 20 for record in written)
     assert all(("ndcg_10_repeats" in record) is repeats for record in written)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("script", "models"), [("3_random_forest_rank", 2), ("6_hybrid_listnet", 1)])
+def test_the_two_stage_models_run_without_a_table_of_all_interactions(tmp_path, monkeypatch, script, models):
+    folder = write_matrix_folder(tmp_path / "logs", events())
+    monkeypatch.setattr(StoredInteractions, "frame", None)
+    monkeypatch.setattr(MatrixFiles, "rows", None)
+    flags = ["--dataset", str(folder), "--data-dir", str(tmp_path / "data"), "--output-dir", str(tmp_path / "out")]
+    stage(f"{script}.py")([*flags, "--protocol", "temporal", "--preset", "smoke", "--wandb", "disabled"])
+    assert len(list((tmp_path / "out").glob("logs-*/temporal/*/smoke/seed0/test/metrics.json"))) == models
 
 
 def test_a_folder_of_raw_logs_is_prepared_by_the_first_stage(tmp_path, capsys):
