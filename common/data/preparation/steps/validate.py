@@ -52,19 +52,24 @@ def validate(work: Workspace) -> Outcome:
     sinks = [frame.sink_parquet(path, lazy=True, **TEXTS_SINK) for frame, path in ((whole, target), (rest, broken))]
     pl.collect_all(sinks, engine="streaming")
     dropped = _keep_samples(work, pl.scan_parquet(broken))
-    _refuse_change(work, target, broken)
     notes = {"columns": columns, "plays": plays, "repaired": _empty_plays(work.scan("events")) if plays else {}}
     rows = rows_of(pl.scan_parquet(target))
     if not rows:
         worst = max(dropped, key=lambda rule: dropped[rule])
         others = " and the other raw files" * (len(work.files) > 1)
-        sample = work.fresh.parent / "dropped.parquet"
-        (work.fresh / "dropped" / "0.parquet").replace(sample)
         raise UserError(
             f"{work.files[0]}{others}: every row is broken, most of them by {RULES[worst]}; "
-            f"look at some of them in {sample}, and check --columns and the files"
+            f"look at some of them in {_left_for_review(work)}, and check --columns and the files"
         )
+    _refuse_change(work, target, broken)
     return Outcome(rows + sum(dropped.values()), rows, dropped, notes)
+
+
+def _left_for_review(work: Workspace) -> Path:
+    """The first broken rows of each rule, put where they outlast the error."""
+    sample = work.fresh.parent / "dropped.parquet"
+    (work.fresh / "dropped" / "0.parquet").replace(sample)
+    return sample
 
 
 def _refuse_change(work: Workspace, sound: Path, broken: Path) -> None:
@@ -90,19 +95,21 @@ def _refuse_change(work: Workspace, sound: Path, broken: Path) -> None:
     share = (pl.col("broken") + pl.col("sound").fill_null(0)) * CHANGED
     run = pl.when(pl.col("sound").is_null()).then("broken").otherwise(pl.max_horizontal("before", "after"))
     odd = ends.filter((run >= LEAST) & (run >= share)).sort("file").head(1).collect(engine="streaming")
-    if len(odd) and not (len(work.files) == 1 and odd["sound"][0] is None):  # that no row is left is told below
+    if len(odd):
         _raise_change(work, odd.row(0, named=True))
 
 
 def _raise_change(work: Workspace, found: dict[str, Any]) -> None:
-    path, why = work.files[found["file"]], RULES[list(RULES)[found["rule"]]]
+    path, why, look = work.files[found["file"]], RULES[list(RULES)[found["rule"]]], _left_for_review(work)
     if found["sound"] is None:
-        raise UserError(f"{path}: every row is broken, most of them by {why}; check --columns and the file")
+        raise UserError(
+            f"{path}: every row is broken, most of them by {why}; look at some of them in {look}, and check the file"
+        )
     after = found["after"] >= found["before"]
     where = f"after row {found['last']:,}" if after else f"before row {found['first']:,}"
     raise UserError(
-        f"{path}: every row {where} is broken, most of them by {why}, so its columns seem to change there; split the "
-        "file there, or mend it"
+        f"{path}: every row {where} is broken, most of them by {why}, so its columns seem to change there; look at "
+        f"some of them in {look}, and split the file there, or mend it"
     )
 
 
