@@ -16,7 +16,7 @@ import pandas as pd
 from common.data.artist_names import artist_key
 from common.data.ids import PAIR, pair_keys
 from common.data.preparation.settings import PreparationSettings
-from common.data.preparation.steps.deduplicate_artists import merged, near_pairs, nearest
+from common.data.preparation.steps.deduplicate_artists import NearPair, merged, near_pairs, nearest
 from common.data.tables import Repair, Tables
 from common.utils.errors import UserError
 
@@ -66,13 +66,14 @@ class Spellings:
         """Pairs of spellings: artist, near, plays, plays_of_near, score in percent, rule, merged; the closest first."""
         of_key, group = self._groups
         alike = np.flatnonzero(of_key[group] != np.arange(len(group)))
-        rows = [(spelling, of_key[group[spelling]], 100.0, KEY, True) for spelling in alike]
-        rows += [(of_key[pair.rare], of_key[pair.often], pair.score, NEAR, pair.same) for pair in self._pairs]
-        rare, often, score, rule, same = (np.array(column) for column in zip(*rows, strict=True)) if rows else [()] * 5
-        rare, often = np.array(rare, np.int64), np.array(often, np.int64)
+        rows = [(int(spelling), int(of_key[group[spelling]]), 100.0, KEY, True) for spelling in alike]
+        rows += [(int(of_key[pair.rare]), int(of_key[pair.often]), pair.score, NEAR, pair.same) for pair in self._pairs]
+        kinds = {"rare": np.int64, "often": np.int64, "score": float, "rule": object, "merged": bool}
+        found = pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
+        rare, often = found["rare"].to_numpy(), found["often"].to_numpy()
         listed = {"artist": self.names[rare], "near": self.names[often], "plays": self.plays[rare]}
-        listed |= {"plays_of_near": self.plays[often], "score": np.round(np.array(score, float), 1)}
-        frame = pd.DataFrame(listed | {"rule": np.array(rule, object), "merged": np.array(same, bool)})
+        listed |= {"plays_of_near": self.plays[often], "score": found["score"].round(1)}
+        frame = pd.DataFrame(listed | {"rule": found["rule"], "merged": found["merged"]})
         order = ["merged", "score", "plays_of_near", "artist"]
         return frame.sort_values(order, ascending=[False, False, False, True], ignore_index=True)
 
@@ -91,7 +92,7 @@ class Spellings:
         return self._ranked[first], group
 
     @cached_property
-    def _pairs(self) -> list:
+    def _pairs(self) -> list[NearPair]:
         of_key, group = self._groups
         plays = np.bincount(group, self.plays, minlength=len(of_key))
         return nearest(near_pairs([artist_key(self.names[of]) for of in of_key], plays, PreparationSettings()))

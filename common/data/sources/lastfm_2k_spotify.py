@@ -73,7 +73,9 @@ def read_lastfm_spotify(lastfm_folder: Path, spotify_file: Path, one_spelling: b
     `sources` (rows, hash and `matches_reference` of each file), `matching` (what was matched, what is ambiguous) and
     `warnings` (sentences for the user). Raises UserError naming file, line, column and remedy.
     """
-    lastfm, notes, reviews = read_lastfm(lastfm_folder), {}, {}
+    lastfm = read_lastfm(lastfm_folder)
+    notes: dict[str, object] = {}
+    reviews: dict[str, pd.DataFrame] = {}
     if one_spelling:
         lastfm, notes, reviews = _deduplicated(lastfm)
     songs = read_songs(spotify_file)
