@@ -214,7 +214,7 @@ def _merged_rows(rows: pd.DataFrame) -> pd.DataFrame:
     keys = pair_keys(rows.astype(dict.fromkeys(PAIR, "category")))
     group = pd.factorize(keys)[0]
     kept = rows[~pd.Series(keys).duplicated().to_numpy()].reset_index(drop=True)
-    kept["weight"] = np.bincount(group, rows["weight"]).astype(rows["weight"].dtype)
+    kept["weight"] = np.bincount(group, rows["weight"]).astype(rows["weight"].to_numpy().dtype)
     if "timestamp" in rows:
         kept["timestamp"] = rows["timestamp"].groupby(group).min().to_numpy()
     return kept
@@ -228,4 +228,4 @@ def _merged_descriptions(items: pd.DataFrame, found: Spellings) -> pd.DataFrame:
     own = np.flatnonzero(found.same_as == np.arange(len(items)))
     kept = items.iloc[own].reset_index(drop=True)
     filled = first.loc[own, [column for column in items if column not in ("item_id", "name", "artist")]]
-    return kept.assign(**{column: filled[column].to_numpy() for column in filled}).astype(items.dtypes.to_dict())
+    return kept.assign(**{str(column): filled[column].to_numpy() for column in filled}).astype(items.dtypes.to_dict())

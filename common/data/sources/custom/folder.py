@@ -101,7 +101,8 @@ class _FolderReader:
         }
         return Tables(
             interactions=together,
-            **described,
+            items=described["items"],
+            users=described["users"],
             social=_friendships(side.get("social"), together, self.repairs),
             item_tags=_item_tags(side.get("item_tags")),
             user_item_tags=side.get("user_item_tags"),
