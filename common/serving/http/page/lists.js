@@ -24,6 +24,9 @@ function inShort(item, list) {
   return part ? [`${part.name} ${amount(part, list)}`] : [(item.tags ?? []).slice(0, 2).join(", ")];
 }
 
+/** Where models are interleaved, nothing may tell which of them gave an item: its reasons would. */
+const blind = (list) => (list.model.includes(",") ? { ...list, items: list.items.map((item) => ({ ...item, reasons: [], share: null })), basis: null, shared_reasons: [] } : list);
+
 function inFull(item, list, actions) {
   const rows = item.reasons.map((reason) => element("tr", {}, element("td", {}, name(reason.name)), element("td", {}, amount(reason, list))));
   const terms = item.reasons.filter((reason) => list.terms?.[reason.name]).map((reason) => element("p", { class: "legend" }, `${reason.name}: ${list.terms[reason.name]}`));
@@ -50,7 +53,7 @@ function row(item, list, votes, lists, actions) {
   });
   const who = item.artist && item.artist !== item.name ? [element("div", { class: "short" }, name(item.artist))] : [];
   const found = lists > 1 && votes > 1 ? [element("b", { class: "votes", title: `in ${votes} of ${lists} lists` }, `${votes}`, element("span", { class: "hidden" }, ` of ${lists} lists`))] : [];
-  const share = element("span", { class: "share", "aria-hidden": "true" }, element("i"));
+  const share = element("span", { class: "share", "aria-hidden": "true", hidden: item.share === null }, element("i"));
   share.firstChild.style.width = percent(item.share ?? 0);
   const why = element("div", { class: "short why" }, ...inShort(item, list));
   why.title = why.textContent;
@@ -87,7 +90,8 @@ export function votesOf(lists) {
   return votes;
 }
 
-export function showLists(place, lists, actions) {
+export function showLists(place, found, actions) {
+  const lists = found.map(blind);
   const votes = votesOf(lists);
   place.replaceChildren(...lists.map((list) => card(list, votes, lists.length, actions)));
 }

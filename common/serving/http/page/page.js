@@ -26,7 +26,8 @@ const session = (() => {
   }
 })();
 
-const label = (model) => about.models.find((one) => one.name === model)?.label ?? model.replaceAll("_", " ");
+const label = (model) => (model.includes(",") ? `one list of ${model.split(",").map(label).join(" and ")}` : labelOf(model));
+const labelOf = (model) => about.models.find((one) => one.name === model)?.label ?? model.replaceAll("_", " ");
 const available = () => about.models.filter((one) => one.available).map((one) => one.name);
 const said = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? "" : ".");
 
@@ -90,7 +91,7 @@ function showModels() {
 
 function toggle(model) {
   const on = state.models.includes(model);
-  if (on && state.models.length === 1) return;
+  if (on && state.models.length === 1 && !about.experiment?.length) return;
   state.models = available().filter((one) => (one === model ? !on : state.models.includes(one)));
   changed();
   $("models").querySelector(`[data-model="${model}"]`).focus();
@@ -113,18 +114,17 @@ function changed(wait = 0) {
   showProfile();
   showModels();
   showSettings();
+  $("lists").setAttribute("aria-busy", "true");
+  asked.abort(); // an answer to what was set before comes too late
   clearTimeout(timer);
   timer = setTimeout(refresh, wait);
 }
 
 async function refresh() {
-  asked.abort();
   asked = new AbortController();
   const empty = !state.likes.length;
   const lists = $("lists");
-  if (!state.models.length) return;
-  if (!lists.children.length && !empty) showWaiting(lists, state.models.map(label));
-  lists.setAttribute("aria-busy", "true");
+  if (!lists.children.length && !empty) showWaiting(lists, state.models.length ? state.models.map(label) : ["…"]);
   try {
     const answer = await api.recommend(question(session), asked.signal);
     requestId = answer.request_id ?? null;
@@ -152,7 +152,7 @@ function showAnswer(found) {
 /** Before anything is liked: what many listen to, to begin with. */
 function showEmpty(popular) {
   $("agreement").hidden = true;
-  const many = element("p", { class: "legend" }, `Name something that you like, and ${count(state.models.length, "model")} will answer side by side.`);
+  const many = element("p", { class: "legend" }, `Name something that you like, and ${state.models.length ? `${count(state.models.length, "model")} will answer side by side` : "a list will follow"}.`);
   $("lists").replaceChildren(many);
   const rows = (popular?.items ?? []).slice(0, 8).map((item) => element("li", {}, element("button", { type: "button", class: "chip", onclick: () => actions.rate(item, "like") }, name(nameOf(item.item_id)))));
   $("popular").querySelector("ul").replaceChildren(...rows);
@@ -164,7 +164,8 @@ function readAddress() {
   const trained = available();
   const first = FIRST.filter((one) => trained.includes(one));
   const limits = Object.fromEntries(SLIDERS.map((id) => [id, Number($(id).max)]));
-  fromHash(location.hash, trained, first.length > 1 ? first : trained.slice(0, 5), limits);
+  const usual = first.length > 1 ? first : trained.slice(0, 5);
+  fromHash(location.hash, trained, about.experiment?.length ? [] : usual, limits);
   if (about.has_features === false) state.diversity = 0;
 }
 

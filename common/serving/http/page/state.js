@@ -27,7 +27,7 @@ export function toHash() {
   const query = new URLSearchParams();
   for (const id of state.likes) query.append("like", id);
   for (const id of state.dislikes) query.append("dislike", id);
-  query.set("models", state.models.join(","));
+  if (state.models.length) query.set("models", state.models.join(","));
   if (state.k !== 10) query.set("k", state.k);
   for (const name of SLIDERS) if (state[name] > 0) query.set(name, state[name]);
   if (state.explicit) query.set("explicit", "no");
@@ -57,6 +57,7 @@ export function question(session) {
   const items = (ids) => ids.map((item) => ({ item }));
   const rerank = Object.fromEntries(SLIDERS.map((name) => [name, state[name]]));
   const when = state.when ? new Date(state.when).toISOString() : null;
-  const asked = { likes: items(state.likes), dislikes: items(state.dislikes), k: state.k, models: state.models, rerank };
+  const models = state.models.length ? state.models : null; // null: every model, or the interleaved list of an experiment
+  const asked = { likes: items(state.likes), dislikes: items(state.dislikes), k: state.k, models, rerank };
   return { ...asked, exclude_explicit: state.explicit, when, session };
 }
