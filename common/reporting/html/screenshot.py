@@ -17,8 +17,8 @@ def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-def screenshot(page: Path, picture: Path, width: int = 1280, height: int = 2600) -> None:
-    """Write a PNG of the page's first `height` pixels at a window `width` pixels wide."""
+def screenshot(page: Path | str, picture: Path, width: int = 1280, height: int = 2600) -> None:
+    """Write a PNG of the first `height` pixels of a page, a file or an address, at a window `width` pixels wide."""
     browser = find_chromium()
     if browser is None:
         raise UserError(
@@ -27,7 +27,7 @@ def screenshot(page: Path, picture: Path, width: int = 1280, height: int = 2600)
     with atomic(picture) as temporary, tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
         command += [f"--user-data-dir={profile}", f"--window-size={width},{height}", "--virtual-time-budget=8000"]
-        command += [f"--screenshot={temporary}", page.resolve().as_uri()]
+        command += [f"--screenshot={temporary}", page if isinstance(page, str) else page.resolve().as_uri()]
         try:
             done = subprocess.run(command, capture_output=True, timeout=LONGEST, check=False)
         except subprocess.TimeoutExpired:

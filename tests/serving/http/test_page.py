@@ -1,5 +1,6 @@
 """The page in a real browser: type, pick, like, move a slider, read the lists; keyboard, phone, links, errors."""
 
+import contextlib
 import threading
 
 import pytest
@@ -7,7 +8,9 @@ import uvicorn
 
 from common.reporting.html.screenshot import find_chromium
 from common.serving.http.app import Limits, create_app
+from common.serving.http.experiment import Experiment
 from common.serving.http.server import bind
+from common.serving.store.store import Store
 from tests.serving import saved_models
 from tests.serving.http.conftest import Place
 
@@ -16,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed: apt-get install chromium"),
 ]
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">Moby"
-MODELS = ("popularity", "item_knn", "als")
+MODELS = ("popularity", "item_knn", "hybrid_knn", "als")
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +30,10 @@ def place(tmp_path_factory):
         return Place(tmp_path_factory.mktemp("page"), MODELS)
 
 
-@pytest.fixture(scope="module")
-def address(place):
+@contextlib.contextmanager
+def served(place, **how):
     """Where the service answers, from a thread of this process."""
-    app = create_app(place.service(), place.feedback(), Limits(refresh=0.2))
+    app = create_app(place.service(), place.feedback(), Limits(refresh=0.2), **how)
     with bind("127.0.0.1", 0) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -38,6 +41,12 @@ def address(place):
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def address(place):
+    with served(place) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +112,7 @@ def test_typing_and_picking_gives_the_lists_of_several_models(tab, address):
     assert tab.locator("#popular").is_hidden()
     tab.locator("#models [data-model=item_knn]").click()
     settled(tab)
-    assert list(lists(tab)) == list(MODELS)
+    assert list(lists(tab)) == ["popularity", "item_knn", "als"]
 
 
 def test_each_item_says_why_and_where_else_it_is(tab, address):
@@ -205,7 +214,7 @@ def test_similar_items_open_in_a_panel(tab, address):
     item.get_by_role("button", name="Similar items").click()
     panel = tab.get_by_role("dialog", name=f"Like {name}")
     panel.locator(".item").first.wait_for()
-    assert tab.locator("#similar-model option").all_inner_texts() == ["item knn", "als"]
+    assert tab.locator("#similar-model option").all_inner_texts() == ["item knn", "hybrid knn", "als"]
     assert panel.locator(".item").count() == 10
     assert panel.locator("#similar-basis").inner_text()
     tab.select_option("#similar-model", "als")
@@ -340,3 +349,33 @@ def test_touch_picks_a_suggestion(chromium, address):
     tab.wait_for_selector("#lists .item")
     assert tab.locator("#likes li").all_inner_texts() == ["Daft Punk"]
     context.close()
+
+
+def test_reasons_that_take_long_come_when_an_item_is_opened(tab, address):
+    opened(tab, address, "#like=a00&models=hybrid_knn&k=5")
+    item = tab.locator("#lists .item").first
+    before = item.locator(".why").inner_text()
+    with tab.expect_request("**/v1/recommend") as asked:
+        item.locator(".name").click()
+    assert asked.value.post_data_json["why"] is True
+    item.locator(".reasons").wait_for()
+    assert item.locator(".why").inner_text() == "Radiohead" != before
+    assert "why: the share of each part" in item.locator(".more").inner_text()
+
+
+def test_an_experiment_is_one_list_that_tells_no_model(chromium, place):
+    with served(place, experiment=Experiment(("popularity", "als"))) as address:
+        tab = opened(chromium.new_context().new_page(), address, "#like=a00")
+        assert list(lists(tab)) == ["popularity,als"]
+        assert tab.locator(".list h2").inner_text() == "one list of popularity and als"
+        assert tab.locator("#agreement").is_hidden()
+        with tab.expect_response("**/v1/feedback") as kept:
+            tab.locator("#lists .item .name").first.click()
+        assert kept.value.json()["known"] is True
+        assert "reasons are not shown" in tab.locator(".more").first.inner_text()
+        assert tab.locator(".reasons").count() == 0
+        tab.context.close()
+    with Store(place.library) as store:
+        (shown,) = store.impressions.shown("listen", ("als", "popularity"))
+    assert len(shown.clicked) == 1
+    assert {team for _, team in shown.picks} <= {"als", "popularity", ""}

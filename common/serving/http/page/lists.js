@@ -25,17 +25,19 @@ function inShort(item, list) {
 }
 
 /** Where models are interleaved, nothing may tell which of them gave an item: its reasons would. */
-const blind = (list) => (list.model.includes(",") ? { ...list, items: list.items.map((item) => ({ ...item, reasons: [], share: null })), basis: null, shared_reasons: [] } : list);
+const blind = (list) => (list.model.includes(",") ? { ...list, items: list.items.map((item) => ({ ...item, reasons: [], share: null })), blind: true, basis: null, shared_reasons: [] } : list);
 
 function inFull(item, list, actions) {
   const rows = item.reasons.map((reason) => element("tr", {}, element("td", {}, name(reason.name)), element("td", {}, amount(reason, list))));
   const terms = item.reasons.filter((reason) => list.terms?.[reason.name]).map((reason) => element("p", { class: "legend" }, `${reason.name}: ${list.terms[reason.name]}`));
   const about = [(item.tags ?? []).join(", "), count(item.listeners, "listener")].filter(Boolean).join(" · ");
+  if (list.blind) return [element("p", { class: "legend" }, "The list is drawn from several models, so reasons are not shown.")];
   const nothing = list.shared_reasons?.length ? "the same reasons as the whole list" : "no reasons for this item alone";
   const table = element("table", { class: "reasons" }, element("tbody", {}, ...rows));
   return [
     rows.length ? table : element("p", { class: "legend" }, nothing),
     ...terms,
+    ...(list.late ? [element("p", { class: "legend" }, `why: ${list.basis}`)] : []),
     element("p", { class: "legend" }, about),
     element("button", { type: "button", class: "plain", onclick: () => actions.similar(item, list.model) }, "Similar items"),
   ];
@@ -45,18 +47,27 @@ function row(item, list, votes, lists, actions) {
   const of = actions.label(list.model);
   const more = element("div", { class: "more", hidden: true });
   const open = element("button", { type: "button", class: "name", "aria-expanded": "false", title: "why, and what is like it" }, name(item.name));
-  open.addEventListener("click", () => {
+  const why = element("div", { class: "short why" });
+  const say = (one, of) => {
+    why.replaceChildren(...inShort(one, of));
+    why.title = why.textContent;
+    more.replaceChildren(...inFull(one, of, actions));
+  };
+  say(item, list);
+  open.addEventListener("click", async () => {
     more.hidden = !more.hidden;
     open.setAttribute("aria-expanded", String(!more.hidden));
-    if (!more.children.length) more.replaceChildren(...inFull(item, list, actions));
-    if (!more.hidden) actions.tell(item.item_id, "click");
+    if (more.hidden) return;
+    actions.tell(item.item_id, "click");
+    if (list.basis || list.blind) return;
+    const explained = await actions.why(list.model); // reasons that take long come when they are asked for
+    const one = explained?.items.find((other) => other.item_id === item.item_id);
+    if (one) say(one, explained);
   });
   const who = item.artist && item.artist !== item.name ? [element("div", { class: "short" }, name(item.artist))] : [];
   const found = lists > 1 && votes > 1 ? [element("b", { class: "votes", title: `in ${votes} of ${lists} lists` }, `${votes}`, element("span", { class: "hidden" }, ` of ${lists} lists`))] : [];
   const share = element("span", { class: "share", "aria-hidden": "true", hidden: item.share === null }, element("i"));
   share.firstChild.style.width = percent(item.share ?? 0);
-  const why = element("div", { class: "short why" }, ...inShort(item, list));
-  why.title = why.textContent;
   return element(
     "li", { class: "item", "data-item": item.item_id },
     element("span", { class: "rank" }, `${item.rank}`),

@@ -14,6 +14,7 @@ let about = { models: [] };
 let requestId = null;
 let asked = new AbortController();
 let timer = 0;
+let whys = new Map(); // explained lists of models that explain only when they are asked
 
 const session = (() => {
   const made = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -41,6 +42,11 @@ const actions = {
     actions.tell(item.item_id, kind);
     $("similar").close();
     changed();
+  },
+  why(model) {
+    const ask = () => api.recommend({ ...question(session), models: [model], why: true }).then((answer) => ({ ...answer.lists[0], late: true }));
+    if (!whys.has(model)) whys.set(model, ask().catch((error) => showNote("why", error.message)));
+    return whys.get(model);
   },
   async tell(item, kind) {
     try {
@@ -122,6 +128,7 @@ function changed(wait = 0) {
 
 async function refresh() {
   asked = new AbortController();
+  whys = new Map();
   const empty = !state.likes.length;
   const lists = $("lists");
   if (!lists.children.length && !empty) showWaiting(lists, state.models.length ? state.models.map(label) : ["…"]);
