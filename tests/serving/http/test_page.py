@@ -172,9 +172,14 @@ def test_likes_and_dislikes_of_items_count_and_are_kept(tab, address, place):
     likes, dislikes = (ids for ids in store.feedback.of(session))
     store.close()
     assert (len(likes), len(dislikes)) == (1, 1)
-    tab.get_by_role("button", name=f"No longer dislike {second}").click()
+    focused = "document.activeElement.closest('.item').querySelector('.name').textContent"
+    assert tab.evaluate(focused) == lists(tab)["als"][0], "the focus stays in its place"
+    tab.get_by_role("button", name=f"Like {second} instead").click()
     settled(tab)
-    assert tab.locator("#dislikes li").count() == 0
+    assert tab.locator("#likes li").count() == 3
+    tab.get_by_role("button", name=f"No longer like {second}").click()
+    settled(tab)
+    assert tab.locator("#dislikes li, #likes li").all_inner_texts() == ["Radiohead", first]
 
 
 def test_the_keyboard_alone_is_enough(tab, address):
@@ -199,6 +204,8 @@ def test_the_keyboard_alone_is_enough(tab, address):
     tab.wait_for_selector("#lists .item")
     assert tab.locator("#likes li").all_inner_texts() == ["Björk"]
     assert tab.evaluate("document.activeElement.id") == "name"
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.ariaLabel") == "Dislike Björk instead"
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.ariaLabel") == "No longer like Björk"
     tab.keyboard.press("Enter")

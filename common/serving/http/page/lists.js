@@ -32,7 +32,8 @@ function inFull(item, list, actions) {
   const terms = item.reasons.filter((reason) => list.terms?.[reason.name]).map((reason) => element("p", { class: "legend" }, `${reason.name}: ${list.terms[reason.name]}`));
   const about = [(item.tags ?? []).join(", "), count(item.listeners, "listener")].filter(Boolean).join(" · ");
   if (list.blind) return [element("p", { class: "legend" }, "The list is drawn from several models, so reasons are not shown.")];
-  const nothing = list.shared_reasons?.length ? "the same reasons as the whole list" : "no reasons for this item alone";
+  const shared = list.shared_reasons?.length ? "the same reasons as the whole list" : "no reasons for this item alone";
+  const nothing = list.basis ? shared : "working out the reasons…";
   const table = element("table", { class: "reasons" }, element("tbody", {}, ...rows));
   return [
     rows.length ? table : element("p", { class: "legend" }, nothing),
@@ -62,7 +63,7 @@ function row(item, list, votes, lists, actions) {
     if (list.basis || list.blind) return;
     const explained = await actions.why(list.model); // reasons that take long come when they are asked for
     const one = explained?.items.find((other) => other.item_id === item.item_id);
-    if (one) say(one, explained);
+    say(one ?? item, explained ?? { ...list, basis: "no reasons came" });
   });
   const who = item.artist && item.artist !== item.name ? [element("div", { class: "short" }, name(item.artist))] : [];
   const found = lists > 1 && votes > 1 ? [element("b", { class: "votes", title: `in ${votes} of ${lists} lists` }, `${votes}`, element("span", { class: "hidden" }, ` of ${lists} lists`))] : [];
@@ -101,10 +102,20 @@ export function votesOf(lists) {
   return votes;
 }
 
+/** The control that has the focus, by its place in its list: after a like another item stands there. */
+function focused(place) {
+  const item = document.activeElement.closest(".item");
+  if (!item || !place.contains(item)) return null;
+  const kind = ["like", "dislike"].find((one) => document.activeElement.classList.contains(one)) ?? "name";
+  return `[data-model="${item.closest(".list").dataset.model}"] .item:nth-child(${[...item.parentElement.children].indexOf(item) + 1}) .${kind}`;
+}
+
 export function showLists(place, found, actions) {
   const lists = found.map(blind);
   const votes = votesOf(lists);
+  const focus = focused(place);
   place.replaceChildren(...lists.map((list) => card(list, votes, lists.length, actions)));
+  if (focus) place.querySelector(focus)?.focus({ preventScroll: true });
 }
 
 /** Empty lists of the right number, while the first answer is awaited. */

@@ -75,7 +75,10 @@ function showProblem(error) {
 function showProfile() {
   for (const list of ["likes", "dislikes"]) {
     const word = list === "likes" ? "like" : "dislike";
-    const rows = state[list].map((id) => element("li", {}, name(nameOf(id)), icon("close", `No longer ${word} ${nameOf(id)}`, () => forget(id, list))));
+    const other = word === "like" ? "dislike" : "like";
+    const rows = state[list].map((id) => element("li", {}, name(nameOf(id)),
+      icon(other, `${other === "like" ? "Like" : "Dislike"} ${nameOf(id)} instead`, () => actions.rate({ item_id: id }, other)),
+      icon("close", `No longer ${word} ${nameOf(id)}`, () => forget(id))));
     $(list).replaceChildren(...rows);
   }
   if (state.likes.length) $("popular").hidden = true;
