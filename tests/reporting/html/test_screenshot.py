@@ -14,8 +14,9 @@ def test_without_a_browser_it_says_what_is_missing(tmp_path, monkeypatch):
 
 def test_a_browser_that_fails_leaves_no_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(module.shutil, "which", lambda _: "/bin/false")
-    with pytest.raises(UserError, match="took no picture"):
-        screenshot(tmp_path / "p.html", tmp_path / "p.png")
+    for page in (tmp_path / "p.html", "http://127.0.0.1:1/#x"):
+        with pytest.raises(UserError, match=f"took no picture of {page}"):
+            screenshot(page, tmp_path / "p.png")
     assert not (tmp_path / "p.png").exists()
 
 
