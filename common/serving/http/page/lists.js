@@ -31,9 +31,9 @@ function inFull(item, list, actions) {
   const rows = item.reasons.map((reason) => element("tr", {}, element("td", {}, name(reason.name)), element("td", {}, amount(reason, list))));
   const terms = item.reasons.filter((reason) => list.terms?.[reason.name]).map((reason) => element("p", { class: "legend" }, `${reason.name}: ${list.terms[reason.name]}`));
   const about = [(item.tags ?? []).join(", "), count(item.listeners, "listener")].filter(Boolean).join(" · ");
-  if (list.blind) return [element("p", { class: "legend" }, "The list is drawn from several models, so reasons are not shown.")];
   const shared = list.shared_reasons?.length ? "the same reasons as the whole list" : "no reasons for this item alone";
-  const nothing = list.basis ? shared : "working out the reasons…";
+  const drawn = "the list is drawn from several models, so reasons are not shown";
+  const nothing = list.blind ? drawn : list.basis ? shared : "working out the reasons…";
   const table = element("table", { class: "reasons" }, element("tbody", {}, ...rows));
   return [
     rows.length ? table : element("p", { class: "legend" }, nothing),

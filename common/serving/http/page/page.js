@@ -134,7 +134,7 @@ async function refresh() {
   whys = new Map();
   const empty = !state.likes.length;
   const lists = $("lists");
-  if (!lists.children.length && !empty) showWaiting(lists, state.models.length ? state.models.map(label) : ["…"]);
+  if (!lists.querySelector(".list") && !empty) showWaiting(lists, state.models.length ? state.models.map(label) : ["…"]);
   try {
     const answer = await api.recommend(question(session), asked.signal);
     requestId = answer.request_id ?? null;
@@ -164,7 +164,7 @@ function showEmpty(popular) {
   $("agreement").hidden = true;
   const many = element("p", { class: "legend" }, `Name something that you like, and ${state.models.length ? `${count(state.models.length, "model")} will answer side by side` : "a list will follow"}.`);
   $("lists").replaceChildren(many);
-  const rows = (popular?.items ?? []).slice(0, 8).map((item) => element("li", {}, element("button", { type: "button", class: "chip", onclick: () => actions.rate(item, "like") }, name(nameOf(item.item_id)))));
+  const rows = (popular?.items ?? []).slice(0, 8).map((item) => element("li", {}, element("button", { type: "button", class: "chip", title: nameOf(item.item_id), onclick: () => actions.rate(item, "like") }, name(item.name))));
   $("popular").querySelector("ul").replaceChildren(...rows);
   $("popular").hidden = !rows.length;
   $("status").textContent = "";
