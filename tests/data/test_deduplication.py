@@ -42,6 +42,7 @@ def artists(**changes) -> Tables:
 
 def test_plays_are_added_up_and_tags_put_together():
     one = deduplicate(artists())
+    assert one.user_item_tags is not None and one.item_tags is not None and one.songs is not None
     rows = one.interactions.itertuples(index=False)
     assert list(map(tuple, rows)) == [("a", "1", 105.0), ("b", "1", 5.0), ("b", "5", 7.0), ("b", "6", 1.0)]
     assert one.items["name"].tolist() == ["Velvet Otters", "Harbour Tide", "Otter Velvet"]
@@ -77,6 +78,7 @@ def test_what_was_merged_is_counted_and_listed():
 def test_a_near_name_that_is_played_as_much_is_listed_alone():
     rows = artists().interactions.assign(weight=100.0)
     counts = deduplicate(artists(interactions=rows)).notes["deduplicated"]
+    assert isinstance(counts, dict)
     assert (counts["near_spelling"], counts["only_listed"], counts["artists"]) == (0, 1, 4)
 
 
@@ -90,7 +92,7 @@ def test_ids_keep_their_type_and_times_their_first(kind):
 
 def test_tracks_keep_their_ids_and_their_artists_get_one_name():
     tables = rich_tables()
-    items = tables.items.assign(artist=[*["Harbour Tide"] * 60, *["harbour tide"] * 59, None])
+    items = tables.items.assign(artist=pd.Series(["Harbour Tide"] * 60 + ["harbour tide"] * 59).reindex(range(120)))
     one = deduplicate(dataclasses.replace(tables, items=items))
     pd.testing.assert_frame_equal(one.interactions, tables.interactions)
     assert one.items["artist"].dropna().unique().tolist() in (["Harbour Tide"], ["harbour tide"])
