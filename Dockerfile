@@ -1,4 +1,4 @@
-# The HTTP service alone: no torch, no scikit-learn, nothing that trains. Prepared data and models are mounted.
+# The HTTP service alone: no torch, nothing that trains (scikit-learn places new items). Prepared data and models are mounted.
 #   docker build -t encore .
 #   docker run -p 127.0.0.1:8000:8000 -v "$PWD/data:/data:ro" -v "$PWD/outputs:/outputs" encore --dataset lastfm-2k
 FROM debian:bookworm-slim
