@@ -21,7 +21,7 @@ from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings, device_for
 from common.experiments.stored.adoption import adopt
 from common.experiments.stored.kept_tables import write_kept
-from common.experiments.tuning import Found, Report, Search, tune, write_preset
+from common.experiments.tuning import Budget, Found, Report, Search, tune, write_preset
 from common.models.base import Recommender
 from common.models.ensemble import Ensemble
 from common.plots import search as plots
@@ -267,7 +267,7 @@ class Experiment(contextlib.AbstractContextManager):
         return Found(*found[:3])
 
     def _searched(self, search: Search, start: Any, trials: int) -> Found:
-        found = tune(search, start, trials)
+        found = tune(search, start, Budget(trials))
         if values := search.importance(start):
             path = self.plot(f"{search.model}_tuning", plots.search, *values, part="valid", about=search.model)
             log.info("importance of settings: %s", display(path))

@@ -30,6 +30,8 @@ from common.utils.temporary import swapped_in
 
 PART_NAMES = {"valid": "validation", "test": "test"}
 """What titles call a part."""
+OUTSIDE = "outside"
+"""Stage and preset of lists that another program has made."""
 INDEX = ("index/index.faiss", "index/index.json")
 """The vector index beside the model of a two-tower network."""
 

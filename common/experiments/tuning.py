@@ -18,12 +18,15 @@ from tqdm import tqdm
 from common.experiments.presets import read_settings
 from common.experiments.study_store import complete, finished, held, importances, open_study, prepare, take_up
 from common.utils import distributed
+from common.utils.environment import Seconds
 from common.utils.errors import DivergedError, UserError
 from common.utils.io import write_text
 from common.utils.settings import SearchRange, not_searched, search_ranges
 
 LEAST = 10
 """Trials with a value, of which one may say what matters."""
+CPU = "cpu_seconds"
+"""What a trial has taken, beside its value in the study."""
 log = logging.getLogger(__name__)
 Report = Callable[[dict[str, float], int], None]
 Score = Callable[[Any, Report | None], float]
@@ -36,6 +39,31 @@ class Found(NamedTuple):
     settings: Any
     ndcg: float
     trials: int
+    cpu_seconds: float = 0.0
+    """What all trials took, where the budget was counted in seconds."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a search goes on: until so many trials are finished or, if it is given, until they have taken so many
+    CPU seconds, however many fit.
+
+    to_beat: NDCG@10 without which, after a third of its seconds, a search has no more to hope for and ends.
+    """
+
+    trials: int = 0
+    cpu_seconds: float = 0.0
+    to_beat: float = 0.0
+
+    def is_spent(self, study: Any) -> bool:
+        """Whether a study has had what it may take."""
+        if not self.cpu_seconds:
+            return len(finished(study)) >= self.trials
+        spent = cpu_seconds(study)
+        return spent >= self.cpu_seconds or (spent >= self.cpu_seconds / 3 and not self._keeps_up(study))
+
+    def _keeps_up(self, study: Any) -> bool:
+        return max((trial.value for trial in complete(study)), default=-math.inf) >= self.to_beat
 
 
 @dataclass(frozen=True)
@@ -61,6 +89,18 @@ class Search:
         study = open_study(self.study, self.name(start), create=False)
         return pd.DataFrame([trial.params | {"ndcg_10": trial.value} for trial in complete(study)] if study else [])
 
+    def every_trial(self, start: Any) -> pd.DataFrame:
+        """All finished trials in their order: trial (from 1), ndcg_10 (missing where one was cut short), cpu_seconds (0
+        where it was not noted), and a column per setting."""
+        study = open_study(self.study, self.name(start), create=False)
+        rows = [
+            {"trial": place, "ndcg_10": trial.value if trial.state.name == "COMPLETE" else math.nan}
+            | {"cpu_seconds": trial.user_attrs.get(CPU, 0.0)}
+            | {name: rounded(value) for name, value in trial.params.items()}
+            for place, trial in enumerate(finished(study) if study else [], start=1)
+        ]
+        return pd.DataFrame(rows)
+
     def importance(self, start: Any) -> tuple[dict[str, float], list[float], int] | None:
         """Importance of the settings, the values in order, and how many trials were cut short; None, and a message,
         where there is not enough to tell."""
@@ -75,11 +115,12 @@ class Search:
         return importances(study), values, len(finished(study)) - len(values)
 
 
-def tune(search: Search, start: Any, trials: int) -> Found:
-    """Try `trials` settings in all on validation and return the best by NDCG@10.
+def tune(search: Search, start: Any, budget: Budget) -> Found:
+    """Try settings on validation until the budget is spent and return the best by NDCG@10.
 
-    The study is resumed: asking for 100 after 60 runs 40 more, and a trial in which a search was stopped is tried
-    again. The first trial is `start`, see `first_values`. A training that is behind half of the others is cut short.
+    The study is resumed: asking for 100 trials after 60 runs 40 more, and a trial in which a search was stopped is
+    tried again. The first trial is `start`, see `first_values`. A training that is behind half of the others is cut
+    short.
     """
     if distributed.started() > 1:
         raise UserError("--tune searches in one process; start it without torchrun")
@@ -87,20 +128,20 @@ def tune(search: Search, start: Any, trials: int) -> Found:
         study = open_study(search.study, search.name(start))
         assert study is not None
         take_up(study, first_values(start))
-        _run_trials(study, search, start, trials)
+        _run_trials(study, search, start, budget)
     done = len(finished(study))
     if not complete(study):
         raise UserError(f"none of {done} trials of {search.model} could be trained to its end; see above")
     best = dataclasses.replace(start, **{key: rounded(value) for key, value in study.best_params.items()})
     log.info("%s: best validation NDCG@10 %.4f of %d trials: %s", search.model, study.best_value, done, best)
-    return Found(best, study.best_value, done)
+    return Found(best, study.best_value, done, cpu_seconds(study) if budget.cpu_seconds else 0.0)
 
 
-def _run_trials(study: Any, search: Search, start: Any, trials: int) -> None:
-    """Run trials until so many are finished."""
-    done = len(finished(study))
-    with tqdm(total=trials, initial=done, desc=f"tuning {search.model}", disable=None) as bar:
-        while len(finished(study)) < trials:
+def _run_trials(study: Any, search: Search, start: Any, budget: Budget) -> None:
+    """Run trials until the budget is spent."""
+    done, total = len(finished(study)), None if budget.cpu_seconds else budget.trials
+    with tqdm(total=total, initial=done, desc=f"tuning {search.model}", disable=None) as bar:
+        while not budget.is_spent(study):
             prepare(study, search.seed, warmup=getattr(start, "epochs", 0) // 4)
             study.optimize(lambda trial: _try(trial, search, start), n_trials=1)
             bar.update(1)
@@ -117,11 +158,19 @@ def _try(trial: Any, search: Search, start: Any) -> float:
             if trial.should_prune():
                 raise TrialPruned
 
+    settings, begun = suggest(trial, start), Seconds.now()
     try:
-        return search.score(suggest(trial, start), report)
+        return search.score(settings, report)
     except DivergedError as error:
         log.info("%s: trial %d counts as lost: %s", search.model, trial.number, error)
         raise TrialPruned from error
+    finally:
+        trial.set_user_attr(CPU, round((Seconds.now() - begun).cpu, 2))
+
+
+def cpu_seconds(study: Any) -> float:
+    """CPU seconds that the finished trials of a study have taken, as far as they were noted."""
+    return sum(trial.user_attrs.get(CPU, 0.0) for trial in finished(study))
 
 
 def searchable(kind: type) -> dict[str, SearchRange | tuple[Any, ...]]:
@@ -163,19 +212,21 @@ def own_values(settings: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not dataclasses.is_dataclass(value)}
 
 
-def write_preset(path: Path, model: str, protocol: str, found: Found) -> None:
-    """Put the best settings under [tuned.<model>.<protocol>] of a TOML file; all else in it stays as it is."""
+def write_preset(path: Path, model: str, protocol: str, found: Found, preset: str = "tuned") -> None:
+    """Put the best settings under [<preset>.<model>.<protocol>] of a TOML file; all else in it stays as it is."""
     import tomlkit
 
-    read_settings(path, "tuned", model, protocol)  # what is broken is refused before anything is written
+    read_settings(path, preset, model, protocol)  # what is broken is refused before anything is written
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    tuned = document.setdefault("tuned", tomlkit.table(is_super_table=True))
-    of_model = tuned.setdefault(model, tomlkit.table(is_super_table=True))
+    of_preset = document.setdefault(preset, tomlkit.table(is_super_table=True))
+    of_model = of_preset.setdefault(model, tomlkit.table(is_super_table=True))
     entry = tomlkit.table()
     for key, setting in own_values(found.settings).items():
         entry.add(key, setting)
     entry.add("validation", tomlkit.inline_table())
     entry["validation"].update({"ndcg_10": round(found.ndcg, 5), "trials": found.trials})
+    if found.cpu_seconds:
+        entry["validation"].update({"cpu_seconds": round(found.cpu_seconds)})
     of_model[protocol] = entry
     write_text(path, tomlkit.dumps(document))
 

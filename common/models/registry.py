@@ -72,6 +72,11 @@ STAGES: dict[str, tuple[str, ...]] = {
 """Which script trains which models."""
 
 
+def stage_of(model: str) -> str:
+    """The script that trains a model."""
+    return next(stage for stage, names in STAGES.items() if model in names)
+
+
 def models_of(stage: str) -> tuple[type[Recommender], ...]:
     """The classes of the models that a script trains, imported now."""
     return tuple(MODELS[name] for name in STAGES[stage])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.plots.style import PALETTE, figure, percent_axis
+from common.plots.style import PALETTE, figure, percent_axis, style
 
 
 def search(importance: Mapping[str, float], values: Sequence[float], n_pruned: int, title: str, path: Path) -> None:
@@ -30,6 +30,20 @@ def search(importance: Mapping[str, float], values: Sequence[float], n_pruned: i
         progress.set(xlabel=f"Trial{shorter}", ylabel="NDCG@10 on validation")
         progress.xaxis.get_major_locator().set_params(integer=True)
         progress.legend(loc="lower right")
+
+
+def best_by_budget(found: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path: Path) -> None:
+    """The best NDCG@10 on validation so far of each model's search, by the CPU seconds that its trials had taken.
+
+    found: seconds and best values after each trial, float (trials,) each, by model.
+    """
+    with figure(path, "What a search has found after so much time", title, width=8.4, height=5) as (panel,):
+        end = max(float(seconds[-1]) for seconds, _ in found.values())
+        for place, (model, (seconds, best)) in enumerate(found.items()):
+            look = style(place) | {"linewidth": 2, "markersize": 5}
+            panel.plot(np.append(seconds, end), np.append(best, best[-1]), drawstyle="steps-post", label=model, **look)
+        panel.set(xlabel="CPU seconds of all trials so far", ylabel="Best NDCG@10 on validation", xlim=(0, None))
+        panel.legend(loc="lower right")
 
 
 def ensemble_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, float]], title: str, path: Path) -> None:

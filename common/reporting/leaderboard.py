@@ -10,6 +10,7 @@ import pandas as pd
 from common.evaluation.registry import TABLE, TERMINAL, is_bold, label, labels, shown
 from common.evaluation.statistics import LEVEL, REFERENCE, significance
 from common.experiments.outputs import collect, results_at
+from common.experiments.run import OUTSIDE
 from common.reporting.markdown_blocks import Table
 from common.splits.protocols import N_GIVEN
 from common.utils.io import write_json, write_text
@@ -26,6 +27,10 @@ NOTE = (
     "seeds; interval: over users; against als: NDCG@10 against tuned ALS, ≈ where a paired test over users, "
     "corrected for the number of rows, cannot tell them apart."
 )
+OUTSIDE_NOTE = (
+    "outside: lists that another program has made, evaluated by `python -m common judge`; how their settings were "
+    "chosen is not known here."
+)
 KEYS = ["stage", "model", "preset"]
 """What a row is known by."""
 POPULAR = "popularity"
@@ -37,13 +42,14 @@ def leaderboard(folder: Path, split_sha256: str, only: RowKeys | None = None) ->
     """One row per model and preset: means over model seeds, `seeds`, `ndcg_10_std`, `valid_ndcg_10`, and the interval
     and p-value of NDCG@10, see `significance`.
 
-    In the order of stages, within a stage by `valid_ndcg_10`. A model without test results has NaN there. `only` names
-    the rows to keep; all without it.
+    In the order of stages, within a stage by `valid_ndcg_10`. A model without test results has NaN there, and so have
+    outside lists without validation. `only` names the rows to keep; all without it.
     """
     valid, test = finished_runs(folder, split_sha256, only)
-    if valid.empty:
+    if valid.empty and test.empty:
         return pd.DataFrame()
-    rows = valid.groupby(KEYS).agg(valid_ndcg_10=("ndcg_10", "mean"))
+    both = pd.concat([valid.assign(valid_ndcg_10=valid["ndcg_10"]) if len(valid) else valid, test])
+    rows = both.assign(valid_ndcg_10=both.get("valid_ndcg_10", float("nan"))).groupby(KEYS)[["valid_ndcg_10"]].mean()
     if not test.empty:
         grouped = test.groupby(KEYS)
         rows = rows.join(grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))).join(means(test))
@@ -71,9 +77,10 @@ def finished_runs(folder: Path, split_sha256: str, only: RowKeys | None = None) 
     """The validation and test results that a leaderboard is made of, one row per run; test results of other settings
     than the newest validation are left out with a warning."""
     valid, test = (_select(collect(folder, part, split_sha256), only) for part in ("valid", "test"))
-    if test.empty or valid.empty:
+    if test.empty:
         return valid, pd.DataFrame()
-    same = test["config_sha256"].isin(valid["config_sha256"])
+    tuned = valid["config_sha256"] if len(valid) else []
+    same = test["config_sha256"].isin(tuned) | (test["stage"] == OUTSIDE)
     if not same.all():
         log.warning("%d test results of other settings than the newest validation are left out", (~same).sum())
     return valid, test[same]
@@ -168,4 +175,5 @@ def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -
                 row[column] = f"**{row[column]}**"
     body = Table(header, cells, texts=2).markdown()
     same = f"\n{said.capitalize()}.\n" if (said := popular_rows(table)) else ""
-    return f"**{dataset}, `{split}`**\n\n{body}{same}" + (f"\n{NOTE}\n" if note else "")
+    notes = [NOTE, *([OUTSIDE_NOTE] if (table["stage"] == OUTSIDE).any() else [])] if note else []
+    return f"**{dataset}, `{split}`**\n\n{body}{same}" + "".join(f"\n{said}\n" for said in notes)

@@ -1,0 +1,120 @@
+"""Searches several models' settings with the same CPU seconds each, and writes every trial down.
+
+    python -m common search --models als ials graph_filter --protocol listen --cpu-seconds 600
+
+The first model is the reference: another one whose best trial is below the reference's best after a third of its
+seconds ends there. Studies are kept under outputs/ and gone on with: the same command with more seconds adds trials.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+
+from common.experiments.analysis.trials import HEADER, summary, write_trials
+from common.experiments.experiment import Experiment
+from common.experiments.flags import command, parse
+from common.experiments.presets import PRESETS
+from common.experiments.settings import DataSettings, ModelSettings, Seed
+from common.experiments.tuning import Budget, Found, searchable, tune, write_preset
+from common.models.base import Recommender
+from common.models.registry import MODELS, stage_of
+from common.reporting.markdown_blocks import Table, fill_page, read_page
+from common.splits.protocols import PROTOCOLS
+from common.utils.errors import UserError, check_known
+from common.utils.io import ROOT, display
+from common.utils.settings import Range
+from common.utils.terminal import titled
+
+PAGE = "README.md"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings(DataSettings):
+    """Search several models' settings on validation, with the same CPU seconds each; write every trial down."""
+
+    models: tuple[str, ...] = ("als", "ials", "graph_filter")
+    """Which models; the first is the reference that the others must reach after a third of their seconds."""
+    protocol: str = "listen"
+    """On which protocol's validation part."""
+    seed: Seed = 0
+    """The models' own seed, and that of the search."""
+    cpu_seconds: Annotated[float, Range(0.0, 1e7)] = 600.0
+    """What all trials of a model may take; a trial that has begun is not broken off. 0 only writes what is there."""
+    start: str = "tuned"
+    """The preset whose settings are the first trial."""
+    preset: str = "tuned"
+    """The preset that receives the best settings, in presets/<dataset>.toml; only where split seed is 0."""
+    presets: Path = PRESETS
+    """Folder of the presets."""
+    results: Path = ROOT / "docs" / "results" / "trials"
+    """Folder that receives the trials and the figure, and whose README.md has a block <!-- trials DATASET SPLIT -->."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        check_known("protocol", PROTOCOLS, self.protocol)
+        check_known("model", MODELS, *self.models)
+        if len(set(self.models)) < len(self.models) or not self.models:
+            raise UserError("--models: name one model or more, each once, the reference first")
+        if fixed := [name for name in self.models if not searchable(MODELS[name].Settings)]:
+            raise UserError(f"--models {fixed[0]}: it has no settings to search; leave it out")
+
+    def experiment(self, model: str) -> Experiment:
+        """The experiment that searches a model's settings; it never opens test."""
+        shared = {field.name: getattr(self, field.name) for field in fields(DataSettings)}
+        about = ModelSettings(**shared, protocol=self.protocol, seed=self.seed, preset=self.start, phase="select")
+        return Experiment(about, stage_of(model))
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Search each model, write its preset, then what all of them tried."""
+    settings = parse(Settings, argv)
+    trials: dict[str, pd.DataFrame] = {}
+    to_beat = 0.0
+    for model in settings.models:
+        with settings.experiment(model) as exp:
+            table = _search(exp, MODELS[model], settings, to_beat)
+            if len(table):
+                trials[model] = table
+                to_beat = to_beat or float(table["ndcg_10"].max())
+    if not trials:
+        raise UserError(f"no trials of {', '.join(settings.models)} on {exp.split}; give --cpu-seconds to search")
+    _conclude(trials, exp, settings)
+
+
+def _search(exp: Experiment, kind: type[Recommender], settings: Settings, to_beat: float) -> pd.DataFrame:
+    """Search one model's settings and write its preset; returns all trials, also those of earlier searches."""
+    search, start = exp.search(kind), exp.settings_of(kind)
+    if settings.cpu_seconds:
+        found = tune(search, start, Budget(cpu_seconds=settings.cpu_seconds, to_beat=to_beat))
+        if found.ndcg < to_beat and found.cpu_seconds < settings.cpu_seconds:
+            log.info("%s: below the reference after a third of its seconds, stopped there", kind.name)
+        _keep(exp, kind, found, settings)
+    return search.every_trial(start)
+
+
+def _keep(exp: Experiment, kind: type[Recommender], found: Found, settings: Settings) -> None:
+    if settings.split_seed:
+        log.info("not written to presets/: validation pairs of one split are test pairs of another")
+        return
+    path = settings.presets / f"{exp.data.presets}.toml"
+    write_preset(path, kind.name, settings.protocol, found, settings.preset)
+
+
+def _conclude(trials: dict[str, pd.DataFrame], exp: Experiment, settings: Settings) -> None:
+    """Print, write and draw what was tried, and fill the page where it has a block for it."""
+    table = Table(list(HEADER), summary(trials), texts=1)
+    log.info(
+        "\n%s", "\n".join(titled(f"{exp.data.name} / {exp.split}: searches", [table.header, *table.cells], texts=1))
+    )
+    written = write_trials(trials, exp.data.name, exp.split, settings.results)
+    log.info("trials: %s", ", ".join(map(display, written)))
+    marker, page = f"trials {exp.data.name} {exp.split}", settings.results / PAGE
+    if page.exists() and f"<!-- {marker} -->" in (content := read_page(page)):
+        fill_page(page, content, {marker: table.markdown()}, exp.data.name)
