@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
-from common.models.registry import models_of
+from common.models.registry import BY_DEFAULT, models_of
 from common.reporting.samples import find_items
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.als import draw_scores, draw_settings, draw_training, index_similar_items
 
 STAGE = "2_als"
-MODELS = models_of(STAGE)  # als, ials, ease, ensemble
+MODELS = models_of(STAGE)  # als, ials, ease, ensemble; where it is named, graph_filter
 
 
 @dataclass(frozen=True)
 class Settings(ModelSettings):
     """Stage 2: ALS, iALS, EASE and the adaptive ensemble on one data set and protocol."""
 
-    models: tuple[str, ...] = tuple(model.name for model in MODELS)
-    """Which models to run."""
+    models: tuple[str, ...] = BY_DEFAULT[STAGE]
+    """Which models to run; graph_filter only where it is named."""
     show: tuple[str, ...] = ()
     """Names of items whose similar items are printed; the most popular ones if none are given."""
     sensitivity: bool = False

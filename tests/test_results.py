@@ -59,6 +59,8 @@ SPLITS = {
     "next-shuffled": "e29b2ac6d03735ad",
     "newcomer": "5865c9283bd5e3b7",
     "temporal": "ca5680075113c4e8",
+    "random-8020": "8b4cfc108f44cfe4",
+    "random-811": "5dd1f7e07634474f",
 }
 """How the hash of each split of the generated data begins: what is drawn stays what it was."""
 METRICS = ("ndcg_10", "hr_10", "recall_20", "coverage_10", "plays_r2")

@@ -101,8 +101,8 @@ class Evaluator:
 
     @property
     def given(self) -> Histories:
-        """What is known of the user of each evaluated row."""
-        return self.holdout.given
+        """What a model may know of the user of each evaluated row."""
+        return self.holdout.known
 
     @property
     def n_given(self) -> np.ndarray | None:
@@ -117,7 +117,7 @@ class Evaluator:
     @property
     def query(self) -> Query:
         """The user of each evaluated row, and what is known of them."""
-        return Query(self.holdout.codes, self.holdout.given)
+        return Query(self.holdout.codes, self.holdout.known)
 
     def targets_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Held-out pairs of consecutive evaluated rows: the place in `rows`, and the item, int64 (targets,) each."""
@@ -134,7 +134,8 @@ class Evaluator:
         chosen = self._draw(rows, seed)
         given = self.given.take(chosen)
         scores = model.fold_in(given)
-        others = given.matrix().toarray() == 0
+        others, masked = np.ones((len(chosen), self.train.n_items), bool), self.holdout.given.take(chosen)
+        others[masked.rows, masked.items] = False
         among = np.isin(self.holdout.target_rows, chosen)
         places = np.searchsorted(chosen, self.holdout.target_rows[among]), self.holdout.target_items[among]
         others[places] = False
@@ -186,6 +187,7 @@ class Evaluator:
             target_items=holdout.target_items[targets],
             negatives=holdout.negatives[targets],
             target_weights=None if holdout.target_weights is None else holdout.target_weights[targets],
+            shown=None if holdout.shown is None else holdout.shown.take(rows),
         )
         subset.metric_suite = MetricSuite(self.train, subset.holdout, self.places)
         return subset

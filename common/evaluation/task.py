@@ -54,10 +54,11 @@ class Task:
 
 
 def split(data: Dataset, protocol: str = "listen", seed: int = 0) -> Task:
-    """The task that a protocol (`listen`, `next`, `next-shuffled`, `newcomer`, `temporal`) draws from a data set.
+    """The task that a protocol draws from a data set.
 
-    It is drawn when it is first used and kept beside the data; another seed draws other held-out pairs. Raises a
-    UserError for an unknown protocol and a seed below 0; its parts do so where the data lack what the protocol needs.
+    protocol: `listen`, `next`, `next-shuffled`, `newcomer`, `temporal`, `random-8020` or `random-811`. The split is
+    drawn when it is first used and kept beside the data; another seed draws other held-out pairs. Raises a UserError
+    for an unknown protocol and a seed below 0; its parts do so where the data lack what the protocol needs.
     """
     if not isinstance(data, Dataset):
         raise UserError(f"data: {type(data).__name__} is no data set; give what load_dataset returns")

@@ -8,12 +8,16 @@ from common.models.base import Recommender
 
 
 class Entry(NamedTuple):
-    """Where a model's class stands (module below `common.models`), and the script that trains it."""
+    """Where a model's class stands (module below `common.models`), and the script that trains it.
+
+    named_only: the script trains the model where `--models` names it, not as one of those that it trains by default.
+    """
 
     name: str
     module: str
     kind: str
     stage: str
+    named_only: bool = False
 
     def load(self) -> type[Recommender]:
         """The class."""
@@ -32,6 +36,7 @@ ENTRIES = (
     Entry("als", "linear.als", "ALS", "2_als"),
     Entry("ials", "linear.ials", "IALS", "2_als"),
     Entry("ease", "linear.ease", "EASE", "2_als"),
+    Entry("graph_filter", "graph.graph_filter", "GraphFilter", "2_als", named_only=True),
     Entry("ensemble", "ensemble", "Ensemble", "2_als"),
     Entry("forest", "two_stage.forest", "Forest", "3_random_forest_rank"),
     Entry("hist_gradient", "two_stage.forest", "HistGradient", "3_random_forest_rank"),
@@ -70,6 +75,10 @@ STAGES: dict[str, tuple[str, ...]] = {
     for stage in dict.fromkeys(entry.stage for entry in ENTRIES)
 }
 """Which script trains which models."""
+BY_DEFAULT: dict[str, tuple[str, ...]] = {
+    stage: tuple(entry.name for entry in ENTRIES if entry.stage == stage and not entry.named_only) for stage in STAGES
+}
+"""Those that it trains where `--models` names none."""
 
 
 def stage_of(model: str) -> str:

@@ -78,7 +78,7 @@ def reordered(evaluator: Evaluator, ranking: Ranking, items: np.ndarray, scores:
     old, new = (_Places(lists, evaluator.train.n_items) for lists in (ranking.items, items))
     rows, targets = evaluator.holdout.target_rows, evaluator.holdout.target_items
     before, after = old(rows, targets), new(rows, targets)
-    last = evaluator.train.n_items - evaluator.given.lengths[rows]
+    last = evaluator.train.n_items - evaluator.holdout.given.lengths[rows]
     full = np.where(before == 0, ranking.target_ranks, np.where(after > 0, after, last))
     above = np.zeros(len(targets), np.int64)
     for drawn in evaluator.holdout.negatives.T:  # one negative of every hidden item at a time

@@ -26,7 +26,8 @@ class Holdout:
     target_rows, target_items: int64 (targets,), sorted by row; target_weights: float32 (targets,), their plays;
     negatives: int32 (targets, 99), -1 as padding, NOT_DRAWN throughout for a target that got none because there are so
     many; masked: whether what is given is left out of the lists; repeats: what will be played next, known items
-    included, of data that keep repeats: a holdout of its own, not masked, or None.
+    included, of data that keep repeats: a holdout of its own, not masked, or None; shown: what models may know of what
+    is given, where they are fitted on train alone and valid is masked besides, else None.
     """
 
     part: str
@@ -40,6 +41,12 @@ class Holdout:
     target_weights: np.ndarray | None = None
     masked: bool = True
     repeats: "Holdout | None" = None
+    shown: Histories | None = None
+
+    @property
+    def known(self) -> Histories:
+        """What a model may know of each row's user: what is given, without what is masked only."""
+        return self.given if self.shown is None else self.shown
 
 
 def make_holdout(split: Split, train: TrainView) -> Holdout:
@@ -61,7 +68,10 @@ def make_holdout(split: Split, train: TrainView) -> Holdout:
         negatives[(negatives < 0).all(axis=1)] = NOT_DRAWN
     if split.given is None:
         given = train.histories.take(codes)
-        return Holdout(name, users, codes, given, None, target_rows, target_items, negatives, weights)
+        shown = None if split.fits_valid or name == "valid" else given
+        given = given if shown is None else _with_pairs(given, split.valid, users, items)
+        found = (users, codes, given, None, target_rows, target_items, negatives, weights)
+        return Holdout(name, *found, shown=shown)
     n, times = len(users), len(N_GIVEN)
     n_given, everybody = np.repeat(N_GIVEN, n), np.tile(np.arange(n), times)
     return Holdout(
@@ -93,6 +103,14 @@ def _of_matrices(split: MappedSplit, train: TrainView, part: str, with_repeats: 
         target_weights=found.weights,
         masked=not with_repeats,
     )
+
+
+def _with_pairs(given: Histories, pairs: pd.DataFrame, users: np.ndarray, items: pd.Index) -> Histories:
+    """Histories (users,) and, behind them, the pairs of these users, which weigh 0; without times."""
+    rows, codes = codes_of(pairs["user_id"], pd.Index(users)), codes_of(pairs["item_id"], items)
+    rows, codes = np.append(given.rows, rows[rows >= 0]), np.append(given.items, codes[rows >= 0])
+    weights = np.append(given.weights, np.zeros(len(rows) - len(given.items), np.float32))
+    return Histories.from_events(rows, codes, weights, len(users), len(items))
 
 
 def _given_histories(given: pd.DataFrame, users: np.ndarray, items: pd.Index) -> Histories:

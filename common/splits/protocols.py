@@ -2,7 +2,7 @@
 
 Another protocol is one more function here that draws the parts, and a line at the end of `DRAW`. Its folder is named
 after it; split seed s > 0 adds `-s<s>`. Rows keep the order that the protocol gives a history: event order in `next`,
-`next-shuffled` and `temporal`, id order in `listen`, where order means nothing.
+`next-shuffled` and `temporal`, id order in `listen` and the random ones, where order means nothing.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,8 @@ N_GIVEN = (0, 1, 2, 5, 10, 20)
 """Sizes of the nested sets of a new user's items that a model is given (the cold-start curve)."""
 NEWCOMER_TARGETS = 10
 """Items of a new user that are held out."""
+FITTED_ON_TRAIN = ("random-811",)
+"""Protocols under which test, too, is scored by models fitted on train alone: valid is masked, and not fitted."""
 
 
 def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
@@ -41,10 +43,12 @@ def draw_split(data: Dataset, protocol: str, seed: int = 0) -> Split:
     everything = stack([part[PAIR] for part in parts.values()])
     held_out = stack([parts["valid"][PAIR], parts["test"][PAIR]])
     negatives = given.get("negatives99")
+    fits_valid = protocol not in FITTED_ON_TRAIN
     if negatives is None:
-        return Split(**parts, negatives99=draw_negatives(everything, held_out, rng))
+        return Split(**parts, negatives99=draw_negatives(everything, held_out, rng), fits_valid=fits_valid)
     drawn = draw_negatives(everything, held_out[~among_pairs(held_out, negatives)], rng)
-    return Split(**parts, negatives99=pd.concat([negatives, drawn], ignore_index=True))
+    both = pd.concat([negatives, drawn], ignore_index=True)
+    return Split(**parts, negatives99=both, fits_valid=fits_valid)
 
 
 def _part(rows: pd.DataFrame) -> pd.DataFrame:
@@ -170,12 +174,38 @@ def _temporal(data: Dataset, rng: np.random.Generator) -> Parts:
     return {"train": _part(events[~test & ~valid]), "valid": _part(events[valid]), "test": _part(events[test])}
 
 
+def _random_8020(data: Dataset, rng: np.random.Generator) -> Parts:
+    """A fifth of each user's items, rounded down, is test, as in much work on social recommendation; of all other pairs
+    a tenth is valid, drawn whosever they are, and is fitted with them in the end."""
+    rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
+    n = rows.groupby("user_id", observed=True)["item_id"].transform("size").to_numpy()
+    test = random_places(_user_codes(rows), rng) < n // 5
+    rest = rng.permutation(np.flatnonzero(~test))
+    return _drawn(rows, rest[: len(rest) // 10], np.flatnonzero(test))
+
+
+def _random_811(data: Dataset, rng: np.random.Generator) -> Parts:
+    """A tenth of all pairs is valid and another one test, drawn whosever they are: ratio 8:1:1, as in RecBole."""
+    rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
+    order, tenth = rng.permutation(len(rows)), len(rows) // 10
+    return _drawn(rows, order[:tenth], order[tenth : 2 * tenth])
+
+
+def _drawn(rows: pd.DataFrame, valid: np.ndarray, test: np.ndarray) -> Parts:
+    """The parts of rows whose places in valid and test are drawn; each keeps the order of the rows."""
+    part = np.zeros(len(rows), np.int8)
+    part[valid], part[test] = 1, 2
+    return {name: _part(rows[part == number]) for number, name in enumerate(("train", "valid", "test"))}
+
+
 DRAW: dict[str, Callable[[Dataset, np.random.Generator], Parts]] = {
     "listen": _listen,
     "next": _next,
     "next-shuffled": _next_shuffled,
     "newcomer": _newcomer,
     "temporal": _temporal,
+    "random-8020": _random_8020,
+    "random-811": _random_811,
 }
 """How each protocol draws its parts. A place in this order is the protocol's stream of random numbers: append only."""
 PROTOCOLS = tuple(DRAW)

@@ -23,6 +23,8 @@ class Split:
     test: pd.DataFrame
     negatives99: pd.DataFrame
     given: pd.DataFrame | None = None
+    fits_valid: bool = True
+    """Whether phase `final` fits on valid, too, as all protocols do but those in `protocols.FITTED_ON_TRAIN`."""
     info: dict[str, Any] = field(default_factory=dict)
 
     def parts(self) -> dict[str, pd.DataFrame]:

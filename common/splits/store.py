@@ -11,7 +11,7 @@ from common.data.dataset import Dataset
 from common.data.ids import sorted_ids
 from common.splits.mapped.drawing import PROTOCOL, write_drawing
 from common.splits.mapped.split import MappedSplit
-from common.splits.protocols import PROTOCOLS, draw_split
+from common.splits.protocols import FITTED_ON_TRAIN, PROTOCOLS, draw_split
 from common.splits.split import Split, hash_split
 from common.utils.errors import LARGEST, UserError, check_known, short
 from common.utils.io import read_json, read_parquet, sha256_file, write_json, write_parquet
@@ -62,7 +62,8 @@ def load_split(data: Dataset, protocol: str) -> Split:
             raise UserError(f"{folder / file} was changed since it was drawn; delete {folder} to redraw it")
     if data.matrix is not None:
         return MappedSplit(data, folder, info)
-    return Split(**{file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}, info=info)
+    frames = {file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}
+    return Split(**frames, info=info, fits_valid=name not in FITTED_ON_TRAIN)
 
 
 def _is_resized(info: dict[str, Any], data: Dataset) -> bool:

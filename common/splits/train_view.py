@@ -1,7 +1,8 @@
 """What a model may see in a phase: every table without what is held out.
 
 Phase `select` (train) holds out the valid and the test part: fit here, choose on valid. Phase `final` (train_valid)
-holds out the test part only: refit on train + valid, report on test. A held-out pair vanishes from every table:
+holds out the test part only: refit on train + valid, report on test; under protocols that fit on train alone it holds
+out both. A held-out pair vanishes from every table:
 interactions, tag assignments, and so from every count and friend's history derived from them. A held-out newcomer
 vanishes whole.
 """
@@ -190,7 +191,7 @@ def hash_ids(ids: pd.Series) -> str:
 def held_out_pairs(split: Split, phase: str) -> pd.DataFrame:
     """The pairs (user_id, item_id) that a phase holds out; of a held-out newcomer also all that is given later."""
     check_known("phase", PHASES, phase)
-    parts = [split.test] if phase == "final" else [split.valid, split.test]
+    parts = [split.test] if phase == "final" and split.fits_valid else [split.valid, split.test]
     held_out = stack([part[PAIR] for part in parts])
     if split.given is not None:
         given = split.given[split.given["user_id"].isin(held_out["user_id"])]

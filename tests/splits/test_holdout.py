@@ -41,7 +41,14 @@ def test_what_is_scored_is_the_part_that_the_phase_names(world, protocol, phase,
         lengths = asked.given.lengths.reshape(6, -1)
         assert (lengths == np.array([0, 1, 2, 5, 10, 20])[:, None]).all()
         assert (asked.n_given.reshape(6, -1) == np.array([0, 1, 2, 5, 10, 20])[:, None]).all()
+    elif protocol == "random-811" and phase == "final":
+        masked = set(zip(asked.users[asked.given.rows], items[asked.given.items], strict=True))
+        mine = {pair for pair in pairs_of(split.train) | pairs_of(split.valid) if pair[0] in set(asked.users)}
+        assert masked == mine, "valid is masked"
+        shown = set(zip(asked.users[asked.known.rows], items[asked.known.items], strict=True))
+        assert shown == {pair for pair in pairs_of(split.train) if pair[0] in set(asked.users)}, "and not shown"
     elif known.all():
+        assert asked.known is asked.given
         for row in range(0, len(asked.users), 7):
             assert np.array_equal(asked.given[row], train.histories[asked.codes[row]])
 

@@ -34,12 +34,18 @@ def test_listen_hides_a_fifth_and_then_a_tenth_of_the_rest(tmp_path, n, test, va
     assert sizes == [n - test - valid, valid, test]
 
 
-@pytest.mark.parametrize("protocol", ["listen", "newcomer", "temporal", "next", "next-shuffled"])
+@pytest.mark.parametrize(
+    "protocol", ["listen", "newcomer", "temporal", "next", "next-shuffled", "random-8020", "random-811"]
+)
 def test_every_row_is_in_one_part_with_its_weight_and_time(world, protocol):
     columns = ["user_id", "item_id", "weight", "timestamp"]
     together = pd.concat([part[columns] for part in draw_split(world, protocol).parts().values()])
     expected = world.tables.interactions[columns].sort_values(PAIR, ignore_index=True)
-    if protocol not in ("listen", "newcomer"):  # plays are summed over all times, also over those after the event
+    if protocol in (
+        "next",
+        "next-shuffled",
+        "temporal",
+    ):  # plays are summed over all times, also over those after the event
         expected["weight"] = 1.0
     pd.testing.assert_frame_equal(together.sort_values(PAIR, ignore_index=True), expected)
 
@@ -109,6 +115,35 @@ def test_newcomers_vanish_from_train_and_ten_items_of_each_are_targets(world):
     for part in (split.valid, split.test):
         assert part.groupby("user_id").size().eq(10).all()
     assert not as_pairs(split.given) & (as_pairs(split.valid) | as_pairs(split.test))
+
+
+def test_random_8020_hides_a_fifth_of_each_user_and_carves_a_tenth_of_all_the_rest(tmp_path):
+    sizes = {"a": 4, "b": 5, "c": 9, "d": 10, "e": 50, "f": 52}
+    split = draw_split(dataset(tmp_path, sized(sizes, 60)), "random-8020")
+    hidden = split.test["user_id"].value_counts().to_dict()
+    assert hidden == {"b": 1, "c": 1, "d": 2, "e": 10, "f": 10}
+    rest = sum(sizes.values()) - sum(hidden.values())
+    assert (len(split.valid), len(split.train)) == (rest // 10, rest - rest // 10)
+    assert split.fits_valid
+
+
+def test_random_811_hides_tenths_of_all_pairs_and_fits_train_alone(tmp_path):
+    data = dataset(tmp_path, sized({f"u{user}": 7 for user in range(43)}, 60))
+    split = load_split(data, "random-811")
+    assert [len(part) for part in (split.train, split.valid, split.test)] == [241, 30, 30]
+    per_user = split.test["user_id"].value_counts()
+    assert per_user.max() > 1, "drawn whosever they are"
+    assert len(per_user) < 43
+    assert not split.fits_valid
+    train, final = (load_train_view(data, "random-811", phase) for phase in ("select", "final"))
+    assert final.matrix.nnz == train.matrix.nnz == 241
+
+
+def test_the_random_protocols_draw_otherwise_for_another_seed_and_the_same_for_the_same(tmp_path):
+    data = dataset(tmp_path, sized({f"u{user}": 20 for user in range(10)}, 60))
+    for protocol in ("random-8020", "random-811"):
+        one, again, other = (as_pairs(draw_split(data, protocol, seed).test) for seed in (0, 0, 1))
+        assert one == again != other
 
 
 def test_what_newcomers_give_away_is_nested(world):

@@ -38,7 +38,8 @@ def test_select_hides_valid_and_test_and_final_hides_test(world, protocol):
     given = pairs_of(split.given) if split.given is not None else set()
     of_valid = {pair for pair in given if pair[0] in set(split.valid["user_id"])}
     assert shown_pairs(load_train_view(world, protocol, "select")) == train
-    assert shown_pairs(load_train_view(world, protocol, "final")) == train | valid | of_valid
+    fitted = valid if split.fits_valid else set()
+    assert shown_pairs(load_train_view(world, protocol, "final")) == train | fitted | of_valid
     assert valid
     assert test
 

@@ -67,7 +67,7 @@ def faults(lists: Lists, evaluator: Evaluator, users: pd.Series) -> Iterator[Fin
     keys = np.where(sound, lists.rows * n_items + lists.items, -1)
     repeated = sound & pd.Series(keys).duplicated().to_numpy()
     yield _fault("repeats", "rows that repeat an item of the same list", repeated, lists)
-    given = evaluator.given
+    given = evaluator.holdout.given
     seen = sound & np.isin(keys, given.rows * n_items + given.items)
     yield _fault("seen", "rows of items that the user had already", seen & ~repeated, lists)
     if lists.by == "score":

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from common.evaluation.sensitivity.agreement import Difference, Flip, flips, kendall_tau
-from common.evaluation.sensitivity.variants import ORDERS, OWN_RULE, TIES, VARIANTS, K, Variant, VariantRanks
+from common.evaluation.sensitivity.variants import LIBRARIES, ORDERS, OWN_RULE, TIES, VARIANTS, K, Variant, VariantRanks
 
-KINDS = {"all": "all", "uniform": "99u", "popular": "99p"}
+KINDS = {"all": "all", "uniform": "99u", "popular": "99p", "recbole": "RecBole", "rectools": "RecTools"}
 IN_WORDS = {"all": "all items", "uniform": "99 uniform", "popular": "99 popular"}
+IN_WORDS |= {"recbole": "as RecBole", "rectools": "as RecTools"}
 TIE_WORDS = {"hash": "by hash", "id": "by id", "favour": "target first", "against": "target last"}
 CONSTANT = "(constant)"
 """The baseline that gives every item the same score."""
@@ -60,6 +61,8 @@ def short(variant: Variant) -> str:
     kind = KINDS[variant.candidates]
     if variant.ties != "hash":
         return f"{kind}, {TIE_WORDS[variant.ties]}"
+    if variant.candidates in LIBRARIES:
+        return kind
     return kind if variant.held_out == "every" else "one" if variant.candidates == "all" else f"one {kind}"
 
 

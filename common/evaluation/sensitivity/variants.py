@@ -30,6 +30,10 @@ ORDERS = ("hash", "id", "favour", "against")
 """Who stands first among equal scores: by a fixed hash of the id (Encore's rule), by the id, the target, the others."""
 AT_ONCE = 256
 """Most evaluated rows that are scored together; fewer where their scores would not fit into BATCH_BYTES."""
+LIBRARIES = ("recbole", "rectools")
+"""Leave-one-out as two libraries evaluate it. RecBole (`FullSortEvalDataLoader`) masks nothing for a sequential model:
+the history is ranked, too, and takes places. RecTools (`Splitter`, `filter_cold_items`) ranks only items that training
+has seen, and evaluates no held-out item that it has not."""
 TOGETHER = 512
 """Most held-out items whose candidates are compared together; fewer likewise."""
 
@@ -37,7 +41,8 @@ TOGETHER = 512
 @dataclass(frozen=True, order=True)
 class Variant:
     """A way of evaluating. held_out: "every" held-out item of a user or "one"; candidates: "all" items outside the
-    history, or the held-out item among 99 "uniform" or "popular" ones; ties: one of ORDERS."""
+    history, or the held-out item among 99 "uniform" or "popular" ones, or those of a library; ties: one of ORDERS.
+    """
 
     held_out: str = "every"
     candidates: str = "all"
@@ -45,8 +50,9 @@ class Variant:
 
 
 OWN_RULE = Variant()
-VARIANTS = tuple(
-    Variant(held_out, candidates) for held_out in ("every", "one") for candidates in ("all", "uniform", "popular")
+VARIANTS = (
+    *(Variant(held_out, candidates) for held_out in ("every", "one") for candidates in ("all", "uniform", "popular")),
+    *(Variant("one", library) for library in LIBRARIES),
 )
 """Variants that differ in what is held out and in the candidates."""
 TIES = tuple(Variant("every", candidates, ties) for candidates in ("all", "uniform") for ties in ORDERS)
@@ -88,6 +94,7 @@ class Panel:
         popular = draw_popular(holdout.target_rows[self.drawn], owned, train.popularity, rng)
         self.popular = np.full((len(self.drawn), popular.shape[1]), -1, np.int64)
         self.popular[self.drawn] = popular
+        self.is_warm = train.counts > 0
         self.chosen = random_places(holdout.target_rows, rng) == 0  # one of each row, drawn by chance
 
     @property
@@ -101,7 +108,7 @@ class Panel:
         ranks = {variant: np.concatenate([part[variant] for part in parts]) for variant in parts[0]}
         own, sampled = ranks[OWN_RULE], ranks[Variant("every", "uniform")]
         tied = ranks[Variant(ties="against")] > ranks[Variant(ties="favour")]
-        shown = [variant for variant in ranks if variant.held_out == "every" or not self.leaves_one_out]
+        shown = [variant for variant in ranks if self._is_shown(variant)]
         per_user = {variant: self._per_user(variant, ranks[variant]) for variant in shown}
         return VariantRanks(
             {variant: values[0] for variant, values in per_user.items()},
@@ -110,33 +117,39 @@ class Panel:
             float(tied.mean()),
         )
 
+    def _is_shown(self, variant: Variant) -> bool:
+        """Whether a variant is another than one that stands there already."""
+        return variant.held_out == "every" or variant.candidates in LIBRARIES or not self.leaves_one_out
+
     def constant(self) -> VariantRanks:
         """Ranks of a baseline that knows nothing: every score is the same."""
         return self.evaluate(lambda rows: np.zeros((len(rows), self.evaluator.train.n_items), np.float32))
 
     def _scored(self, score: Score) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Evaluated rows batch by batch, with their scores, NaN for what a user already has."""
+        """Evaluated rows batch by batch, with their scores."""
         n_rows, n_items = len(self.evaluator.holdout.users), self.evaluator.train.n_items
         step = max(1, min(AT_ONCE, BATCH_BYTES // (8 * n_items)))
         for start in tqdm(range(0, n_rows, step), "ranking", delay=2, leave=False, disable=None):
             rows = np.arange(start, min(start + step, n_rows))
-            scores = check_scores(score(rows), (len(rows), n_items)).copy()
-            given = self.evaluator.given.take(rows)
-            scores[given.rows, given.items] = np.nan
-            yield rows, scores
+            yield rows, check_scores(score(rows), (len(rows), n_items))
 
     def _ranks(self, rows: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
         """Ranks of the held-out items of some rows under every variant, int64 (targets,) each."""
-        holdout = self.evaluator.holdout
+        holdout, masked = self.evaluator.holdout, scores.copy()
+        given = holdout.given.take(rows)
+        masked[given.rows, given.items] = np.nan
         first, last = np.searchsorted(holdout.target_rows, [rows[0], rows[-1] + 1])
         step = max(1, min(TOGETHER, BATCH_BYTES // scores.shape[1]))
         parts = [
-            self._ranks_of(targets, holdout.target_rows[targets] - rows[0], scores)
+            self._ranks_of(targets, holdout.target_rows[targets] - rows[0], masked, scores)
             for targets in np.array_split(np.arange(first, last), -(-(last - first) // step))
         ]
         return {variant: np.concatenate([part[variant] for part in parts]) for variant in parts[0]}
 
-    def _ranks_of(self, targets: np.ndarray, local: np.ndarray, scores: np.ndarray) -> dict[Variant, np.ndarray]:
+    def _ranks_of(
+        self, targets: np.ndarray, local: np.ndarray, scores: np.ndarray, unmasked: np.ndarray
+    ) -> dict[Variant, np.ndarray]:
+        """Ranks of some targets, whose rows are `local` ones of scores that are NaN for the history, and of all."""
         holdout = self.evaluator.holdout
         items = holdout.target_items[targets]
         own, found = scores[local, items], dict[Variant, np.ndarray]()
@@ -151,8 +164,13 @@ class Panel:
             found[Variant("every", "all", ties)] = ranks
         one = np.flatnonzero(self.chosen[targets])  # were it the only one left out, the others would be history
         others = np.where(fellows[one], np.nan, others[one])
-        found[Variant("one")] = np.zeros(len(targets), np.int64)
-        found[Variant("one")][one] = tied_ranks(own[one], items[one], others, everything, self.places)["hash"]
+        with_history = unmasked[local[one]]
+        with_history[np.arange(len(one)), items[one]] = np.nan
+        among = {"all": others, "recbole": with_history, "rectools": np.where(self.is_warm, others, np.nan)}
+        for candidates, theirs in among.items():
+            ranks = np.zeros(len(targets), np.int64)
+            ranks[one] = tied_ranks(own[one], items[one], theirs, everything, self.places)["hash"]
+            found[Variant("one", candidates)] = ranks
         return {variant: found[variant] for variant in dict.fromkeys((*VARIANTS, *TIES))}
 
     def _held_out_of(self, targets: np.ndarray) -> np.ndarray:
@@ -165,7 +183,11 @@ class Panel:
     def _per_user(self, variant: Variant, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """NDCG and HR of each evaluated row, float64 (rows,)."""
         kept = self.chosen if variant.held_out == "one" else np.ones(len(ranks), bool)
-        kept = kept if variant.candidates == "all" else kept & self.drawn
+        if variant.candidates in ("uniform", "popular"):
+            kept = kept & self.drawn
+        if variant.candidates == "rectools":
+            holdout = self.evaluator.holdout
+            kept = kept & self.is_warm[holdout.target_items] & (holdout.codes[holdout.target_rows] >= 0)
         rows, n_rows = self.evaluator.holdout.target_rows[kept], len(self.evaluator.holdout.users)
         if (variant.held_out, variant.candidates) == ("every", "all"):
             hits, n_relevant = hits_from_ranks(rows, ranks, n_rows, K)

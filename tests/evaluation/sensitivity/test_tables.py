@@ -14,6 +14,8 @@ from common.evaluation.sensitivity.tables import (
 )
 from common.evaluation.sensitivity.variants import OWN_RULE, TIES, VARIANTS, Variant, VariantRanks
 
+LIBRARIES = ["RecBole", "RecTools"]
+
 
 def ranks(value: float, **others: float) -> VariantRanks:
     """The same NDCG for every user and variant, but for candidates that are named."""
@@ -29,14 +31,15 @@ def panel():
 
 
 def test_a_variant_is_named_short_and_in_words():
-    assert [short(variant) for variant in VARIANTS] == ["all", "99u", "99p", "one", "one 99u", "one 99p"]
+    assert [short(variant) for variant in VARIANTS] == ["all", "99u", "99p", "one", "one 99u", "one 99p", *LIBRARIES]
+    assert words(Variant("one", "rectools")) == "one left out, as RecTools"
     assert words(Variant("one", "popular")) == "one left out, 99 popular"
     assert words(Variant(ties="against")) == "all items, ties target last"
 
 
 def test_cells_hold_the_mean_under_every_variant_and_order(panel):
     header, als, ease = variants_cells(panel, "ndcg", short)
-    assert header == ["Model", "all", "99u", "99p", "one", "one 99u", "one 99p"]
+    assert header == ["Model", "all", "99u", "99p", "one", "one 99u", "one 99p", *LIBRARIES]
     assert (als[1:3], ease[1:3]) == (["0.3000", "0.3000"], ["0.2000", "0.6000"])
     assert [row[:2] for row in ties_cells(panel, "all")[1:]] == [
         ["als", "25.0%"],
@@ -51,7 +54,7 @@ def test_models_that_change_places_and_the_agreement_of_orders(panel):
     assert (changed[0].flips[0].better, changed[0].flips[0].sure) == ("als", True)
     means, taus = means_table([panel]), agreement([panel])
     assert means.loc["listen, 99 uniform"].to_dict() == pytest.approx({"als": 0.3, "ease": 0.6})
-    assert taus.shape == (6, 6)
+    assert taus.shape == (8, 8)
     assert (taus[0, 0], taus[0, 1]) == (1, -1)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from common.evaluation.sensitivity.variants import (
+    LIBRARIES,
     OWN_RULE,
     TIES,
     VARIANTS,
@@ -103,8 +104,30 @@ def test_leaving_one_out_takes_the_other_hidden_items_out_of_the_list(real_panel
 
 def test_leaving_one_item_out_is_the_same_where_there_is_but_one(panel):
     assert panel.leaves_one_out
-    assert {variant.held_out for variant in panel.constant().ndcg} == {"every"}
-    assert set(panel.constant().ndcg) == {variant for variant in (*VARIANTS, *TIES) if variant.held_out == "every"}
+    others = {variant for variant in (*VARIANTS, *TIES) if variant.held_out == "every"}
+    assert set(panel.constant().ndcg) == others | {Variant("one", library) for library in LIBRARIES}
+
+
+def test_recbole_ranks_the_history_too_and_rectools_no_item_that_training_lacks(tmp_path):
+    panel = Panel(dataset(tmp_path, pairs(anna="a b c d e", ben="a b c d f", cleo="g h i j k")), "listen")
+    train, holdout = panel.evaluator.train, panel.evaluator.holdout
+    ids = train.items["item_id"].to_numpy(object)
+    falling = -np.arange(train.n_items, dtype=np.float32)  # the first id is best, for everybody
+    found = panel.evaluate(lambda rows: np.tile(falling, (len(rows), 1)))
+    cold = {item for item in ids if train.counts[list(ids).index(item)] == 0}
+    assert cold & set(ids[holdout.target_items]), "a held-out item that training lacks"
+    for row, (user, target) in enumerate(zip(holdout.users, holdout.target_items, strict=True)):
+        before = list(ids[:target])
+        history = set(ids[holdout.given[row]])
+        ranks = {"all": [i for i in before if i not in history], "recbole": before}
+        ranks["rectools"] = [i for i in ranks["all"] if i not in cold]
+        for candidates, above in ranks.items():
+            variant = Variant("every") if candidates == "all" else Variant("one", candidates)
+            value = found.ndcg[variant][row]
+            if candidates == "rectools" and ids[target] in cold:
+                assert np.isnan(value), user
+            else:
+                assert value == pytest.approx(1 / np.log2(len(above) + 2)), (user, candidates)
 
 
 def test_popular_negatives_are_drawn_by_popularity_outside_what_the_user_has_and_the_same_each_time(
