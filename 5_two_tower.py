@@ -6,6 +6,7 @@ made from the few items they name, or from their friends, and a new item's from 
     python 5_two_tower.py --protocol listen
     python 5_two_tower.py --protocol newcomer            # ends with the cold-start curve
     python 5_two_tower.py --preset classic --index hnsw --show "Radiohead"
+    python 5_two_tower.py --models lightgcn              # embeddings that spread along the graph, a rival
 """
 
 import sys
@@ -16,7 +17,7 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import TwoTower
-from common.models.registry import models_of
+from common.models.registry import BY_DEFAULT, models_of
 from common.models.vector_index import KINDS, Kind
 from common.plots.networks import training_curves
 from common.reporting.samples import find_items, find_users, show_recommendations, show_similar
@@ -25,13 +26,15 @@ from common.reporting.stages.two_tower import draw_map, keep_index, show_cold_st
 from common.utils.errors import check_known
 
 STAGE = "5_two_tower"
-MODELS = models_of(STAGE)  # two_tower
+MODELS = models_of(STAGE)  # two_tower; where it is named, lightgcn
 
 
 @dataclass(frozen=True)
 class Settings(ModelSettings):
-    """Stage 5: two towers on one data set and protocol."""
+    """Stage 5: two towers, or LightGCN, on one data set and protocol."""
 
+    models: tuple[str, ...] = BY_DEFAULT[STAGE]
+    """Which models to run; lightgcn only where it is named."""
     index: Kind = "auto"
     """How items are searched: flat (exact), ivf (cells), hnsw (a graph); auto: flat below 100,000 items, else ivf."""
     probes: tuple[str, ...] = ()
@@ -60,8 +63,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not exp.is_main:  # a process of torchrun that only helps to train
             return
 
-        figures = [exp.plot("two_tower_training", training_curves, exp.run_of(TwoTower).curves())]
-        if model := exp.load(TwoTower):
+        figures = [
+            exp.plot(f"{model.name}_training", training_curves, exp.run_of(model).curves())
+            for model in MODELS
+            if model.name in args.models
+        ]
+        if TwoTower.name in args.models and (model := exp.load(TwoTower)):
             show_recommendations(model, users)
             show_similar([model], exp.shown, items)
             keep_index(exp, model, args.index)

@@ -14,7 +14,7 @@ from common.evaluation.sensitivity.variants import K, Panel, VariantRanks
 from common.experiments.flags import command, flags_of, parse
 from common.experiments.run import Run, RunKey
 from common.experiments.settings import DataSettings
-from common.models.registry import MODELS, STAGES
+from common.models.registry import BY_DEFAULT, MODELS, STAGES
 from common.plots.sensitivity import sensitivity
 from common.reporting.markdown_blocks import fill_page, read_page
 from common.reporting.sensitivity_page import BLOCKS, as_json, terminal
@@ -127,7 +127,8 @@ def _not_run(missing: Sequence[str], settings: Settings, protocol: str) -> list[
     flags = flags_of(settings, ("dataset", "synthetic", "split_seed", "data_dir", "output_dir", "preset"))
     for stage, trained in STAGES.items():
         if mine := [name for name in trained if name in missing]:
-            verb, command_line = "was" if len(mine) == 1 else "were", " ".join([f"python {stage}.py", *flags])
+            named = ["--models", *mine] if set(mine) - set(BY_DEFAULT[stage]) else []
+            verb, command_line = "was" if len(mine) == 1 else "were", " ".join([f"python {stage}.py", *named, *flags])
             sentences.append(
                 f"{', '.join(mine)} {verb} not run on {protocol}; this runs it: {command_line} --protocol {protocol}"
             )

@@ -13,3 +13,17 @@ def test_a_panel_for_each_number_of_known_items(monkeypatch, tmp_path):
     table = pd.DataFrame({"als": [0.0, 1.0], "content": [1.0, 0.0], "1": [0.1, 0.2], "5": [0.3, 0.2]})
     said = texts(monkeypatch, tmp_path, ensemble_weights, table, {"1": (1.0, 0.0), "5": (0.0, 1.0)}, "toy")
     assert {"1 known item", "5 known items"} <= set(said.splitlines())
+
+
+def test_the_best_so_far_of_each_search_reaches_to_the_longest(tmp_path):
+    found = {
+        "als": (np.array([4.0, 9.0, 12.0]), np.array([0.10, 0.10, 0.12])),
+        "ials": (np.array([2.0, 5.0]), np.array([0.11, 0.13])),
+    }
+    with drawn() as figures:
+        search.best_by_budget(found, "toy, listen, validation", tmp_path / "best.png")
+    [axes] = figures[0].axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
+    assert lines["als"][-1] == lines["als"][-2] == [12.0, 0.12]
+    assert lines["ials"][-1] == [12.0, 0.13]
+    assert "CPU seconds" in axes.get_xlabel()

@@ -5,9 +5,10 @@ tensors, nothing of training. The contract tests hold each against the other, fo
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from common.models.inference.numpy_layers import Weights, normalise, pooled, relu, softmax
 from common.models.neural.listnet.inputs import FAR, Side
@@ -174,3 +175,31 @@ class NumpyHybrid:
 def block(w: Weights, rows: np.ndarray) -> np.ndarray:
     """`listnet.network.block`: linear, batch norm, ReLU."""
     return relu(w.batch_norm("1", w.linear("0", rows)))
+
+
+class Spread(NamedTuple):
+    """What embeddings become: users (n_users, width), items (n_items, width); shown: what the items are to a new user,
+    the sum of their embeddings in all layers but the last, (n_items, width)."""
+
+    users: Any
+    items: Any
+    shown: Any
+
+
+class NumpyLightGCN:
+    """`lightgcn.network.LightGCNNetwork`."""
+
+    def __init__(self, weights: Weights, edges: sparse.csr_array, layers: int) -> None:
+        self.weights, self.edges, self.layers = weights, edges, layers
+        self.made: dict[str, Any] = {}
+
+    def spread(self) -> Spread:
+        """All embeddings after the last layer."""
+        users, items = self.weights["users"], self.weights["items"]
+        of_users, of_items, shown = users, items, np.zeros_like(items)
+        for _ in range(self.layers):
+            shown = shown + items
+            users, items = self.edges @ items, self.edges.T @ users
+            of_users, of_items = of_users + users, of_items + items
+        n = np.float32(self.layers + 1)
+        return Spread(of_users / n, of_items / n, shown / n)

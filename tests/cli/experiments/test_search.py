@@ -1,0 +1,79 @@
+"""Searches of several models with the same CPU seconds each."""
+
+import tomllib
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from common.cli.experiments.search import main
+from common.evaluation.task import Task
+from common.experiments import tuning
+from common.utils.environment import Seconds
+from tests.stages import complaint
+
+
+@pytest.fixture
+def flags(small_flags, tmp_path, monkeypatch):
+    """Flags of searches whose every trial takes one second, and that never open test."""
+    clock = iter(range(10**6))
+    monkeypatch.setattr(tuning, "Seconds", SimpleNamespace(now=lambda: Seconds(0.0, float(next(clock)))))
+    monkeypatch.setattr(Task, "test", property(lambda _: pytest.fail("test was opened")))
+    return [*small_flags, "--presets", str(tmp_path / "presets"), "--results", str(tmp_path / "trials")]
+
+
+def trials(tmp_path, model):
+    [path] = (tmp_path / "trials").glob(f"*-listen-{model}.csv")
+    return pd.read_csv(path)
+
+
+def test_each_model_has_the_same_seconds_and_every_trial_is_written(flags, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tuning.Budget, "_keeps_up", lambda *_: True)
+    main([*flags, "--models", "item_knn", "ease", "--cpu-seconds", "4"])
+    for model in ("item_knn", "ease"):
+        table = trials(tmp_path, model)
+        assert table["cpu_seconds"].tolist() == [1.0] * 4
+        assert table["trial"].tolist() == [1, 2, 3, 4]
+    [preset] = (tmp_path / "presets").glob("*.toml")
+    written = tomllib.loads(preset.read_text())["tuned"]["ease"]["listen"]
+    assert written["validation"]["ndcg_10"] == pytest.approx(trials(tmp_path, "ease")["ndcg_10"].max(), abs=1e-5)
+    assert (written["validation"]["trials"], written["validation"]["cpu_seconds"]) == (4, 4)
+    assert "listen: searches" in capsys.readouterr().out
+
+
+def test_more_seconds_go_on_with_the_same_trials(flags, tmp_path):
+    (tmp_path / "trials").mkdir()
+    page = tmp_path / "trials" / "README.md"
+    main([*flags, "--models", "ease", "--cpu-seconds", "2", "--preset", "searched"])
+    before = trials(tmp_path, "ease")
+    [figure] = (tmp_path / "trials").glob("*.png")
+    page.write_text(f"# Trials\n<!-- trials {figure.stem.removesuffix('-listen')} listen -->\nold\n<!-- end -->\n")
+    main([*flags, "--models", "ease", "--cpu-seconds", "5", "--preset", "searched"])
+    after = trials(tmp_path, "ease")
+    assert len(after) == 5
+    pd.testing.assert_frame_equal(after.iloc[:2], before)
+    assert "| ease | 5 | 5 | 0 |" in page.read_text()
+    main([*flags, "--models", "ease", "--cpu-seconds", "0"])
+    pd.testing.assert_frame_equal(trials(tmp_path, "ease"), after)
+
+
+def test_a_model_below_the_reference_stops_after_a_third(flags, tmp_path, monkeypatch, capsys):
+    found = iter([0.5] * 6 + [0.4] * 6)
+    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.__call__", lambda *_: next(found))
+    main([*flags, "--models", "item_knn", "ease", "--cpu-seconds", "6"])
+    assert len(trials(tmp_path, "item_knn")) == 6
+    assert len(trials(tmp_path, "ease")) == 2
+    assert "ease: below the reference after a third of its seconds, stopped there" in capsys.readouterr().out
+
+
+def test_another_split_seed_writes_no_preset(flags, tmp_path, capsys):
+    main([*flags, "--models", "ease", "--cpu-seconds", "1", "--split-seed", "3"])
+    assert not (tmp_path / "presets").exists()
+    assert "not written to presets/" in capsys.readouterr().out
+
+
+def test_mistakes_end_in_one_sentence(flags, capsys):
+    assert "it has no settings to search" in complaint(capsys, main, *flags, "--models", "popularity")
+    assert "each once" in complaint(capsys, main, *flags, "--models", "ease", "ease")
+    assert "unknown model 'alz'" in complaint(capsys, main, *flags, "--models", "alz")
+    assert "no trials of ease" in complaint(capsys, main, *flags, "--models", "ease", "--cpu-seconds", "0")

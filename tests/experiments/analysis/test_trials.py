@@ -1,0 +1,44 @@
+"""Every trial in a file, the best of each model in a table, and how they got there in a figure."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.experiments.analysis.trials import HEADER, best_so_far, summary, write_trials
+from common.plots import search as plots
+
+ALS = pd.DataFrame(
+    {"trial": [1, 2, 3], "ndcg_10": [0.1, np.nan, 0.1234567], "cpu_seconds": [2.0, 0.5, 3.0], "factors": [8, 16, 32]}
+)
+LOST = ALS.assign(ndcg_10=np.nan)
+
+
+def test_every_trial_is_written_with_its_settings(tmp_path):
+    written = write_trials({"als": ALS, "ease": LOST}, "toy", "listen", tmp_path)
+    assert [path.name for path in written] == ["toy-listen-als.csv", "toy-listen-ease.csv", "toy-listen.png"]
+    assert written[0].read_text().splitlines()[0] == "trial,ndcg_10,cpu_seconds,factors"
+    again = pd.read_csv(written[0])
+    pd.testing.assert_frame_equal(again, ALS.assign(ndcg_10=[0.1, np.nan, 0.12346]))
+
+
+def test_the_figure_shows_the_best_so_far_by_seconds(tmp_path, monkeypatch):
+    shown = {}
+    monkeypatch.setattr(plots, "best_by_budget", lambda found, title, path: shown.update(found=found, title=title))
+    write_trials({"als": ALS, "ease": LOST}, "toy", "listen", tmp_path)
+    assert shown["title"] == "toy, listen, validation"
+    assert set(shown["found"]) == {"als"}, "a model without any value has no line"
+    seconds, best = shown["found"]["als"]
+    assert seconds.tolist() == [2.0, 2.5, 5.5]
+    assert best.tolist() == [0.1, 0.1, 0.1234567]
+    assert best_so_far(LOST)[0].size == 0
+
+
+def test_the_summary_says_where_a_search_began_and_when_it_found_its_best():
+    rows = summary({"als": ALS, "ease": LOST})
+    assert len(HEADER) == len(rows[0])
+    assert rows == [["als", "3", "6", "1", "0.1000", "0.1235", "6"], ["ease", "3", "6", "3", "-", "-", "-"]]
+
+
+@pytest.mark.parametrize("start", [np.nan])
+def test_a_start_that_was_lost_is_no_figure(start):
+    assert summary({"als": ALS.assign(ndcg_10=[start, 0.2, 0.1])})[0][4:] == ["-", "0.2000", "2"]
