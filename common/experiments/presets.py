@@ -14,16 +14,17 @@ from common.utils.io import ROOT
 from common.utils.settings import check_field, setting_parts
 
 PRESETS = ROOT / "presets"
+AS_ON = {"next-shuffled": "next", "random-8020": "listen", "random-811": "listen"}
+"""Protocols that take the settings chosen on another one, which asks the same question, where they have none."""
 
 
 def preset_values(preset: str, dataset: str, protocol: str, model: str, kind: type, folder: Path = PRESETS) -> Any:
     """A model's settings under a preset: the class's defaults, changed by what presets/ says.
 
     Read in this order, later ones winning: default.toml, then <dataset>.toml (of a deduplicated data set first that of
-    the data set as it was); in each the tables
-    [<preset>.<model>], then [<preset>.<model>.<protocol>] (`next` for `next-shuffled` where it has none). A field that
-    holds another model's settings bears that model's name and takes that model's values. A table with `base` starts
-    from the values of the preset that it names.
+    the data set as it was); in each the tables [<preset>.<model>], then [<preset>.<model>.<protocol>], or where it has
+    none that of its protocol in AS_ON. A field that holds another model's settings bears that model's name and takes
+    that model's values. A table with `base` starts from the values of the preset that it names.
 
     Raises a UserError that names file and table for whatever else stands there.
     """
@@ -68,7 +69,7 @@ def read_settings(path: Path, preset: str, model: str, protocol: str) -> dict[st
     found = {key: value for key, value in table.items() if key not in (*PROTOCOLS, "validation")}
     for key in (key for key, value in found.items() if isinstance(value, dict)):
         raise UserError(f"{path.name}: [{preset}.{model}.{key}]: {unknown_name('protocol', key, PROTOCOLS)}")
-    name = "next" if protocol == "next-shuffled" and protocol not in table else protocol
+    name = protocol if protocol in table else AS_ON.get(protocol, protocol)
     special = _table(table, name, path, f"[{preset}.{model}.{name}]", f"{preset}.{model}.")
     return found | {key: value for key, value in special.items() if key != "validation"}
 

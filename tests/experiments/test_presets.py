@@ -42,6 +42,13 @@ def test_later_presets_win(tmp_path):
     assert values(tmp_path / "nothing here") == ItemKNNSettings()
 
 
+def test_the_random_protocols_take_what_listen_has_unless_they_have_their_own(tmp_path):
+    text = "[tuned.item_knn.listen]\nneighbours = 7\n[tuned.item_knn.random-811]\nneighbours = 9"
+    folder = presets(tmp_path, music=text)
+    assert values(folder, protocol="random-8020").neighbours == 7
+    assert values(folder, protocol="random-811").neighbours == 9
+
+
 def test_next_shuffled_takes_what_next_has_unless_it_has_its_own(tmp_path):
     folder = presets(tmp_path, music="[tuned.item_knn.next]\nneighbours = 7")
     assert values(folder, protocol="next-shuffled").neighbours == 7

@@ -10,14 +10,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 
 from common.experiments.analysis.trials import HEADER, summary, write_trials
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
-from common.experiments.presets import PRESETS
+from common.experiments.presets import PRESETS, preset_values
 from common.experiments.settings import DataSettings, ModelSettings, Seed
 from common.experiments.tuning import Budget, Found, searchable, tune, write_preset
 from common.models.base import Recommender
@@ -47,6 +47,8 @@ class Settings(DataSettings):
     """What all trials of a model may take; a trial that has begun is not broken off. 0 only writes what is there."""
     start: str = "tuned"
     """The preset whose settings are the first trial."""
+    start_protocol: str | None = None
+    """The protocol whose settings of that preset are the first trial; without it the protocol's own."""
     preset: str = "tuned"
     """The preset that receives the best settings, in presets/<dataset>.toml; only where split seed is 0."""
     presets: Path = PRESETS
@@ -57,7 +59,7 @@ class Settings(DataSettings):
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
-        check_known("protocol", PROTOCOLS, self.protocol)
+        check_known("protocol", PROTOCOLS, self.protocol, *filter(None, [self.start_protocol]))
         check_known("model", MODELS, *self.models)
         if len(set(self.models)) < len(self.models) or not self.models:
             raise UserError("--models: name one model or more, each once, the reference first")
@@ -69,6 +71,11 @@ class Settings(DataSettings):
         shared = {field.name: getattr(self, field.name) for field in fields(DataSettings)}
         about = ModelSettings(**shared, protocol=self.protocol, seed=self.seed, preset=self.start, phase="select")
         return Experiment(about, stage_of(model))
+
+    def first(self, exp: Experiment, kind: type[Recommender]) -> Any:
+        """A model's settings in the first trial."""
+        protocol = self.start_protocol or self.protocol
+        return preset_values(self.start, exp.data.presets, protocol, kind.name, kind.Settings)
 
 
 @command
@@ -90,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _search(exp: Experiment, kind: type[Recommender], settings: Settings, to_beat: float) -> pd.DataFrame:
     """Search one model's settings and write its preset; returns all trials, also those of earlier searches."""
-    search, start = exp.search(kind), exp.settings_of(kind)
+    search, start = exp.search(kind), settings.first(exp, kind)
     if settings.cpu_seconds:
         found = tune(search, start, Budget(cpu_seconds=settings.cpu_seconds, to_beat=to_beat))
         if found.ndcg < to_beat and found.cpu_seconds < settings.cpu_seconds:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from common.cli.experiments import search
 from common.cli.experiments.search import main
 from common.evaluation.task import Task
 from common.experiments import tuning
@@ -64,6 +65,20 @@ def test_a_model_below_the_reference_stops_after_a_third(flags, tmp_path, monkey
     assert len(trials(tmp_path, "item_knn")) == 6
     assert len(trials(tmp_path, "ease")) == 2
     assert "ease: below the reference after a third of its seconds, stopped there" in capsys.readouterr().out
+
+
+def test_the_first_trial_may_be_what_was_chosen_on_another_protocol(flags, tmp_path, monkeypatch):
+    asked: list[str] = []
+    own = search.preset_values
+
+    def noted(preset, dataset, protocol, model, kind):
+        asked.append(protocol)
+        return own(preset, dataset, protocol, model, kind)
+
+    monkeypatch.setattr(search, "preset_values", noted)
+    main([*flags, "--models", "ease", "--cpu-seconds", "1", "--start-protocol", "next"])
+    assert asked == ["next"]
+    assert len(trials(tmp_path, "ease")) == 1
 
 
 def test_another_split_seed_writes_no_preset(flags, tmp_path, capsys):
