@@ -33,15 +33,15 @@ def search(importance: Mapping[str, float], values: Sequence[float], n_pruned: i
 
 
 def best_by_budget(found: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path: Path) -> None:
-    """The best NDCG@10 on validation so far of each model's search, by the CPU seconds that its trials had taken.
+    """The best NDCG@10 on validation so far of each model's search, by the CPU seconds that its trials had taken; a line
+    ends where its search did.
 
     found: seconds and best values after each trial, float (trials,) each, by model.
     """
-    with figure(path, "What a search has found after so much time", title, width=8.4, height=5) as (panel,):
-        end = max(float(seconds[-1]) for seconds, _ in found.values())
+    with figure(path, "Best so far", title, width=8.4, height=5) as (panel,):
         for place, (model, (seconds, best)) in enumerate(found.items()):
             look = style(place) | {"linewidth": 2, "markersize": 5}
-            panel.plot(np.append(seconds, end), np.append(best, best[-1]), drawstyle="steps-post", label=model, **look)
+            panel.plot(seconds, best, drawstyle="steps-post", label=model, **look)
         panel.set(xlabel="CPU seconds of all trials so far", ylabel="Best NDCG@10 on validation", xlim=(0, None))
         panel.legend(loc="lower right")
 
