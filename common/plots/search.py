@@ -33,8 +33,9 @@ def search(importance: Mapping[str, float], values: Sequence[float], n_pruned: i
 
 
 def best_by_budget(found: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path: Path) -> None:
-    """The best NDCG@10 on validation so far of each model's search, by the CPU seconds that its trials had taken; a line
-    ends where its search did.
+    """The best NDCG@10 on validation so far of each model's search, by the CPU seconds that its trials had taken.
+
+    A line ends where its search did.
 
     found: seconds and best values after each trial, float (trials,) each, by model.
     """

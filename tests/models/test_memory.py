@@ -21,6 +21,7 @@ LARGER: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"batch": 8192, "hidden": 16_384, "negatives": 10**6}, "batch, --two-tower.hidden or --two-tower.negatives"),
         ({"tags": 4096, "width": 2}, "tags and --two-tower.names"),
     ],
+    "lightgcn": [({}, "width"), ({"width": 2048, "layers": 16}, "layers or --lightgcn.width")],
     "hybrid_listnet": [
         ({"negatives": 10_000}, "negatives or --hybrid-listnet.top"),
         ({"width": 4096}, "width"),
