@@ -26,7 +26,9 @@ def test_the_best_so_far_of_each_search_ends_where_it_did(monkeypatch, tmp_path)
 
     def noted(self: Figure, *given: Any, **options: Any) -> None:
         save(self, *given, **options)
-        lines.update({str(line.get_label()): line.get_xydata().tolist() for line in self.axes[0].get_lines()})
+        lines.update(
+            {str(line.get_label()): np.asarray(line.get_xydata()).tolist() for line in self.axes[0].get_lines()}
+        )
 
     monkeypatch.setattr(Figure, "savefig", noted)
     said = texts(monkeypatch, tmp_path, best_by_budget, found, "toy")

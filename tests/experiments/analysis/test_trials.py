@@ -1,5 +1,7 @@
 """Every trial in a file, the best of each model in a table, and how they got there in a figure."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ def test_every_trial_is_written_with_its_settings(tmp_path):
 
 
 def test_the_figure_shows_the_best_so_far_by_seconds(tmp_path, monkeypatch):
-    shown = {}
+    shown: dict[str, Any] = {}
     monkeypatch.setattr(plots, "best_by_budget", lambda found, title, path: shown.update(found=found, title=title))
     write_trials({"als": ALS, "ease": LOST}, "toy", "listen", tmp_path)
     assert shown["title"] == "toy, listen, validation"
