@@ -33,8 +33,8 @@ def terminal(panels: list[PanelResults], dataset: str, absent: list[str]) -> str
 
 LEGEND = (
     f"all: the whole catalogue ranked (Encore's rule); 99u, 99p: each held-out item among 99 uniform or popular "
-    f"negatives; one: one held-out item of each user, the others taken out; RecBole, RecTools: the same as these "
-    f"libraries evaluate a sequential model, with the history ranked too, and without items new to training; tied: "
+    f"negatives; one: one held-out item of each user, the others taken out; RB, RT: the same as RecBole and "
+    f"RecTools evaluate a sequential model, with the history ranked too, and without items new to training; tied: "
     f"held-out items whose score another item has too; {tables.CONSTANT}: every score the same."
 )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from common.evaluation.sensitivity.agreement import Difference, Flip, flips, kendall_tau
 from common.evaluation.sensitivity.variants import LIBRARIES, ORDERS, OWN_RULE, TIES, VARIANTS, K, Variant, VariantRanks
 
-KINDS = {"all": "all", "uniform": "99u", "popular": "99p", "recbole": "RecBole", "rectools": "RecTools"}
+KINDS = {"all": "all", "uniform": "99u", "popular": "99p", "recbole": "RB", "rectools": "RT"}
 IN_WORDS = {"all": "all items", "uniform": "99 uniform", "popular": "99 popular"}
 IN_WORDS |= {"recbole": "as RecBole", "rectools": "as RecTools"}
 TIE_WORDS = {"hash": "by hash", "id": "by id", "favour": "target first", "against": "target last"}

@@ -14,7 +14,7 @@ from common.evaluation.sensitivity.tables import (
 )
 from common.evaluation.sensitivity.variants import OWN_RULE, TIES, VARIANTS, Variant, VariantRanks
 
-LIBRARIES = ["RecBole", "RecTools"]
+LIBRARIES = ["RB", "RT"]
 
 
 def ranks(value: float, **others: float) -> VariantRanks:
