@@ -79,7 +79,7 @@ def finished_runs(folder: Path, split_sha256: str, only: RowKeys | None = None) 
     valid, test = (_select(collect(folder, part, split_sha256), only) for part in ("valid", "test"))
     if test.empty:
         return valid, pd.DataFrame()
-    tuned = valid["config_sha256"] if len(valid) else []
+    tuned = list(valid["config_sha256"]) if len(valid) else []
     same = test["config_sha256"].isin(tuned) | (test["stage"] == OUTSIDE)
     if not same.all():
         log.warning("%d test results of other settings than the newest validation are left out", (~same).sum())

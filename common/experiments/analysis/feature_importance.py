@@ -63,7 +63,7 @@ def candidate_ranks(stage: CandidateGenerator, evaluator: Evaluator) -> pd.DataF
         proposals = stage.propose(part)
         owner, items = evaluator.targets_of(rows)
         scores = proposals.scores
-        scores[:, part.holdout.given.rows, part.holdout.given.items] = -np.inf
+        scores[:, part.given.rows, part.given.items] = -np.inf
         own = scores[:, owner, items]
         lower = np.arange(scores.shape[2]) < items[:, None]
         before = []

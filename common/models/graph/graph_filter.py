@@ -130,7 +130,7 @@ def smoothest(edges: sparse.csr_array, factors: int, seed: int = 0) -> np.ndarra
     factors = min(factors, smaller)
     if smaller > EXACT and factors < smaller:
         start = np.random.default_rng(seed).normal(size=smaller)
-        _, values, vectors = svds(matrix, k=factors, v0=start, return_singular_vectors="vh")
+        _, values, vectors = svds(matrix, k=factors, v0=start)
         return np.ascontiguousarray(vectors[values > 1e-6 * values.max()].T).astype(np.float32)
     gram = (matrix @ matrix.T if users <= items else matrix.T @ matrix).toarray()
     squares, vectors = np.linalg.eigh(gram)

@@ -1,6 +1,7 @@
 """Lists of any other program on our leaderboard: checked, counted, and measured as our own."""
 
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -92,7 +93,7 @@ def test_a_row_stands_beside_our_models_and_says_that_it_is_from_outside(ran, sm
     own = ran / small_data.name / "listen" / "item_knn" / "tuned" / "seed0" / "test" / "recommendations.parquet"
     flags = [*small_flags, "--output-dir", str(ran)]
     main([str(own), *flags, "--name", "theirs"])
-    board = pd.read_csv(ran / small_data.name / "listen" / "leaderboard.csv").set_index("model")
+    board: Any = pd.read_csv(ran / small_data.name / "listen" / "leaderboard.csv").set_index("model")
     assert board.loc["theirs", "ndcg_10"] == board.loc["item_knn", "ndcg_10"]
     assert pd.isna(board.loc["theirs", "valid_ndcg_10"])
     page = (ran / small_data.name / "listen" / "leaderboard.md").read_text()

@@ -22,10 +22,8 @@ class LightGCNNetwork(CachedModule):
         for weights in (self.users, self.items):
             nn.init.normal_(weights, std=0.1)
         turned = sparse.csr_array(edges.T.tocsr())
-        for name, matrix in (("forth", edges), ("back", turned)):
-            coordinates = np.stack([np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices])
-            self.register_buffer(f"{name}_edges", torch.from_numpy(coordinates.astype(np.int64)), persistent=False)
-            self.register_buffer(f"{name}_values", torch.from_numpy(matrix.data.astype(np.float32)), persistent=False)
+        self.forth_edges, self.forth_values = _buffers(edges)
+        self.back_edges, self.back_values = _buffers(turned)
 
     def spread(self) -> Spread:
         """All embeddings after the last layer."""
@@ -70,3 +68,10 @@ class _Product(torch.autograd.Function):
 
 def _matrix(edges: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     return torch.sparse_coo_tensor(edges, values, shape, is_coalesced=True, check_invariants=False)
+
+
+def _buffers(matrix: sparse.csr_array) -> tuple[nn.Buffer, nn.Buffer]:
+    """Row and column of each entry, int64 (2, entries), and the entries, float32; they are not saved."""
+    coordinates = np.stack([np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices])
+    edges, values = torch.from_numpy(coordinates.astype(np.int64)), torch.from_numpy(matrix.data.astype(np.float32))
+    return nn.Buffer(edges, persistent=False), nn.Buffer(values, persistent=False)
