@@ -175,5 +175,5 @@ def markdown(table: pd.DataFrame, dataset: str, split: str, note: bool = True) -
                 row[column] = f"**{row[column]}**"
     body = Table(header, cells, texts=2).markdown()
     same = f"\n{said.capitalize()}.\n" if (said := popular_rows(table)) else ""
-    notes = [NOTE, *([OUTSIDE_NOTE] if (table["stage"] == OUTSIDE).any() else [])] if note else []
+    notes = [NOTE, *([OUTSIDE_NOTE] if (table["preset"] == OUTSIDE).any() else [])] if note else []
     return f"**{dataset}, `{split}`**\n\n{body}{same}" + "".join(f"\n{said}\n" for said in notes)

@@ -1,6 +1,6 @@
 """Searches in the open: every trial of every model on one split, the best of each, and how they got there.
 
-A folder holds `<dataset>-<split>-<model>.csv` (a row per trial) for each model, and `<dataset>-<split>.png`.
+A folder holds `<dataset>-<split>-<model>.tsv` (a row per trial) for each model, and `<dataset>-<split>.png`.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ def write_trials(trials: Trials, dataset: str, split: str, folder: Path) -> list
     written = []
     for model, table in trials.items():
         shown = table.assign(ndcg_10=table["ndcg_10"].round(5))
-        written.append(folder / f"{dataset}-{split}-{model}.csv")
-        write_text(written[-1], shown.to_csv(index=False, lineterminator="\n"))
+        written.append(folder / f"{dataset}-{split}-{model}.tsv")
+        write_text(written[-1], shown.to_csv(index=False, sep="\t", lineterminator="\n"))
     progress = {model: best_so_far(table) for model, table in trials.items() if table["ndcg_10"].notna().any()}
     if progress:
         written.append(folder / f"{dataset}-{split}.png")

@@ -24,8 +24,8 @@ def flags(small_flags, tmp_path, monkeypatch):
 
 
 def trials(tmp_path, model):
-    [path] = (tmp_path / "trials").glob(f"*-listen-{model}.csv")
-    return pd.read_csv(path)
+    [path] = (tmp_path / "trials").glob(f"*-listen-{model}.tsv")
+    return pd.read_csv(path, sep="\t")
 
 
 def test_each_model_has_the_same_seconds_and_every_trial_is_written(flags, tmp_path, capsys, monkeypatch):

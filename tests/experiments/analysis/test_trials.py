@@ -17,9 +17,9 @@ LOST = ALS.assign(ndcg_10=np.nan)
 
 def test_every_trial_is_written_with_its_settings(tmp_path):
     written = write_trials({"als": ALS, "ease": LOST}, "toy", "listen", tmp_path)
-    assert [path.name for path in written] == ["toy-listen-als.csv", "toy-listen-ease.csv", "toy-listen.png"]
-    assert written[0].read_text().splitlines()[0] == "trial,ndcg_10,cpu_seconds,factors"
-    again = pd.read_csv(written[0])
+    assert [path.name for path in written] == ["toy-listen-als.tsv", "toy-listen-ease.tsv", "toy-listen.png"]
+    assert written[0].read_text().splitlines()[0] == "trial\tndcg_10\tcpu_seconds\tfactors"
+    again = pd.read_csv(written[0], sep="\t")
     pd.testing.assert_frame_equal(again, ALS.assign(ndcg_10=[0.1, np.nan, 0.12346]))
 
 
