@@ -56,10 +56,12 @@ def _row(rows: dict[str, dict[str, dict[str, Any]]], pick: Pick) -> dict[str, An
 
 
 def keep_feedback(store: Store, feedback: FeedbackRequest) -> bool | None:
-    """Keep feedback; returns whether the list of its request is known and has the item, None where none is named."""
+    """Keep feedback; returns whether the list of its request is known and has the items, None where none is named."""
     if feedback.kind in ("like", "dislike"):
-        store.feedback.add(feedback.user or feedback.session, feedback.item, feedback.kind == "like")
+        for item in feedback.item_ids:
+            store.feedback.add(feedback.user or feedback.session, item, feedback.kind == "like")
         if feedback.request_id is None:
             return None
-    known = store.impressions.add_click(feedback.item, feedback.kind, feedback.request_id or "", feedback.session)
+    values = (feedback.item_ids, feedback.kind, feedback.request_id or "", feedback.session)
+    known = store.impressions.add_clicks(*values)
     return known if feedback.request_id else None

@@ -87,6 +87,7 @@ REMEDIES = {
     "missing": "is missing; give it",
     "extra_forbidden": "is not known here; leave it out",
     "json_type": "is no JSON object",
+    "too_short": "is empty; give at least {min_length}",
     "too_long": "has {actual_length} entries; give {max_length} at most",
     "string_too_long": "is longer than {max_length} characters; shorten it",
     "string_too_short": "is empty; give a text",

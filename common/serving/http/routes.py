@@ -182,12 +182,16 @@ def _placed(request: Request, body: schemas.NewItemRequest) -> dict[str, Any]:
     "/feedback",
     response_model=schemas.Feedback,
     status_code=HTTPStatus.CREATED,
-    summary="A like, a dislike, a click, or that an item was seen",
+    summary="A like, a dislike, a click, or which items were shown",
 )
 async def feedback(request: Request, body: schemas.FeedbackRequest) -> Response:
-    """Kept in the store, on disk before the answer; 503 where the store cannot take it, which stops nothing else."""
+    """Kept in the store, on disk before the answer; 503 where the store cannot take it, which stops nothing else.
+
+    What was shown may come as one request for all `items`; likes, dislikes and clicks come one by one.
+    """
     state, service = request.app.state, request.app.state.service
-    service.find_text(f"id:{body.item}")
+    for item in body.item_ids:
+        service.find_text(f"id:{item}")
     try:
         known = await state.pool.finish(state.feedback.submit(keep_feedback, body))
     except UserError as error:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from common.models.external_ids import FEWEST_PLAYS, MOST_PLAYS
 from common.utils.errors import UserError, short, whole_number
@@ -129,17 +129,36 @@ class NewItemRequest(Body):
     likes: Annotated[list[Like], Field(max_length=MOST_LISTED, description="For whom it is ranked.")] = []
 
 
-class FeedbackRequest(Body):
-    """What somebody did with an item of a list."""
+FEEDBACK: Any = {"session": "s-17", "item": "227", "kind": "like"}
+IMPRESSION: Any = {"session": "s-17", "items": ["227", "418"], "kind": "impression", "request_id": "8f3c"}
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"session": "s-17", "item": "227", "kind": "like"}]}
-    )
+
+class FeedbackRequest(Body):
+    """What somebody did with an item of a list, or which items were shown."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [FEEDBACK, IMPRESSION]})
     session: Annotated[Text, Field(description="Any text that stays the same for one visitor.")]
-    item: Annotated[Text, Field(description="Id of the item.")]
+    item: Annotated[Text | None, Field(description="Id of the item.")] = None
+    items: Annotated[
+        list[Text] | None,
+        Field(min_length=1, max_length=MOST_LISTED, description="In place of `item`: all that were shown at once."),
+    ] = None
     kind: Literal["like", "dislike", "impression", "click"]
     user: Annotated[Text | None, Field(description="Under whom likes are kept; without it, the session.")] = None
     request_id: Annotated[Text | None, Field(description="Of the answer that had the item.")] = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "FeedbackRequest":
+        if (self.item is None) == (self.items is None):
+            raise UserError("feedback is on `item`, an id, or on `items`, several that were shown; give one of the two")
+        if self.items is not None and self.kind != "impression":
+            raise UserError(f"a {self.kind} is on one item; give its id as `item`, and `items` with kind impression")
+        return self
+
+    @property
+    def item_ids(self) -> list[str]:
+        """What the feedback is on, each item once."""
+        return list(dict.fromkeys(self.items or [self.item or ""]))
 
 
 class Item(BaseModel):
@@ -276,7 +295,7 @@ class Feedback(BaseModel):
     """What was kept. It is on disk when the answer comes."""
 
     kept: bool
-    known: Annotated[bool | None, Field(description="Whether the list of the request is known and has the item.")] = (
+    known: Annotated[bool | None, Field(description="Whether the list of the request is known and has the items.")] = (
         None
     )
 

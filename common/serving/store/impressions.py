@@ -1,6 +1,6 @@
 """Lists that were shown, interleaved or not, and what was done with their items."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from common.serving.store.schema import Database
@@ -55,21 +55,25 @@ class Impressions:
             connection.executemany("INSERT INTO impression_items VALUES (?, ?, ?, ?)", rows)
 
     def add_click(self, item_id: str, kind: str = "click", request_id: str = "", session: str = "") -> bool:
-        """Keep one of KINDS on an item of the list of a request; returns whether the list is known and has the item.
+        """Keep one of KINDS on an item, as `add_clicks` does on several."""
+        return self.add_clicks([item_id], kind, request_id, session)
+
+    def add_clicks(self, item_ids: Collection[str], kind: str, request_id: str = "", session: str = "") -> bool:
+        """Keep one of KINDS on items of the list of a request; returns whether the list is known and has all of them.
 
         The same again takes the place of the first. What names no request, or an unknown one, is kept and decides
-        nothing.
+        nothing. All of it is kept or, where the store fails, nothing.
         """
         check_known("kind of feedback", KINDS, kind)
         insert = """
             INSERT OR REPLACE INTO clicks (request_id, session, item_id, kind, at)
             VALUES (?, ?, ?, ?, datetime('now'))"""
         shown = """
-            SELECT 1 FROM impressions JOIN impression_items ON impression = id
-            WHERE request_id = ? AND item_id = ?"""
+            SELECT item_id FROM impressions JOIN impression_items ON impression = id WHERE request_id = ?"""
         with self.database.transaction() as connection:
-            connection.execute(insert, (request_id, session, item_id, kind))
-            return connection.execute(shown, (request_id, item_id)).fetchone() is not None
+            connection.executemany(insert, [(request_id, session, item_id, kind) for item_id in item_ids])
+            found = {item_id for (item_id,) in connection.execute(shown, (request_id,))}
+        return found.issuperset(item_ids)
 
     def experiments(self, protocol: str) -> dict[tuple[str, ...], int]:
         """Experiments of a protocol (names of their rankers) and how many lists each has shown, most first."""

@@ -92,6 +92,11 @@ def like(tab, typed: str) -> None:
     settled(tab)
 
 
+def feedback(kind: str):
+    """Whether a response is to feedback of a kind."""
+    return lambda response: response.url.endswith("/v1/feedback") and response.request.post_data_json["kind"] == kind
+
+
 def lists(tab) -> dict[str, list[str]]:
     """Names of the items of each list."""
     return {
@@ -156,12 +161,12 @@ def test_a_slider_changes_the_lists_at_once(tab, address):
 def test_likes_and_dislikes_of_items_count_and_are_kept(tab, address, place):
     opened(tab, address, "#like=a00&models=als&k=5")
     first, second = lists(tab)["als"][:2]
-    with tab.expect_response("**/v1/feedback") as kept:
+    with tab.expect_response(feedback("dislike")) as kept:
         tab.locator('[data-model="als"] .item').nth(1).get_by_role("button", name=f"Dislike {second}").click()
     assert kept.value.status == 201
     assert kept.value.request.post_data_json["request_id"]
     settled(tab)
-    with tab.expect_response("**/v1/feedback"):
+    with tab.expect_response(feedback("like")):
         tab.locator('[data-model="als"] .item').first.locator(".like").click()
     settled(tab)
     assert tab.locator("#likes li").all_inner_texts() == ["Radiohead", first]
@@ -180,6 +185,26 @@ def test_likes_and_dislikes_of_items_count_and_are_kept(tab, address, place):
     tab.get_by_role("button", name=f"No longer like {second}").click()
     settled(tab)
     assert tab.locator("#dislikes li, #likes li").all_inner_texts() == ["Radiohead", first]
+
+
+def test_what_was_shown_is_kept_once_for_each_answer(tab, address, place):
+    with tab.expect_response(feedback("impression")) as kept:
+        opened(tab, address, "#like=a00&models=popularity,als&k=5")
+    asked, found = kept.value.request.post_data_json, lists(tab)
+    assert kept.value.status == 201
+    assert len(asked["items"]) == len({*found["popularity"], *found["als"]}) > 5
+    with Store(place.library) as store:
+        query = "SELECT item_id FROM clicks WHERE kind = 'impression' AND session = ? AND request_id = ?"
+        rows = store.database.all(query, asked["session"], asked["request_id"])
+    ids = tab.locator("#lists .item").evaluate_all("all => all.map((one) => one.dataset.item)")
+    assert {item for (item,) in rows} == set(asked["items"]) == set(ids)
+    sent = []
+    tab.on("request", lambda request: sent.append(request.post_data_json) if "feedback" in request.url else None)
+    tab.locator("#lists .item .like").first.click()
+    settled(tab)
+    tab.wait_for_timeout(900)
+    assert [one["kind"] for one in sent] == ["like", "impression"], "the first answer is not told again"
+    assert sent[1]["request_id"] != asked["request_id"]
 
 
 def test_the_keyboard_alone_is_enough(tab, address):
@@ -297,6 +322,13 @@ def test_where_the_store_is_away_lists_come_and_it_is_said(tab, address, place):
     place.library.rename(away)
     place.library.mkdir()
     try:
+        with tab.expect_response(feedback("impression")) as shown:
+            tab.select_option("#k", "20")
+        assert shown.value.status == 503
+        settled(tab)
+        assert tab.locator("#notes .note").count() == 0, "nobody has asked for it"
+        tab.select_option("#k", "10")
+        settled(tab)
         tab.locator(".item .like").first.click()
         note = tab.locator('#notes [data-kind="kept"]')
         note.wait_for()
@@ -376,7 +408,7 @@ def test_an_experiment_is_one_list_that_tells_no_model(chromium, place):
         assert list(lists(tab)) == ["popularity,als"]
         assert tab.locator(".list h2").inner_text() == "one list of popularity and als"
         assert tab.locator("#agreement").is_hidden()
-        with tab.expect_response("**/v1/feedback") as kept:
+        with tab.expect_response(feedback("click")) as kept:
             tab.locator("#lists .item .name").first.click()
         assert kept.value.json()["known"] is True
         assert "reasons are not shown" in tab.locator(".more").first.inner_text()

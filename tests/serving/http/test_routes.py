@@ -100,6 +100,36 @@ def test_feedback_is_kept_for_the_user(client, served_place):
         assert store.feedback.of("ann") == ([], ["a03"])
 
 
+def test_what_was_shown_is_kept_by_one_request(client, served_place):
+    asked = {"session": "seer", "items": ["a03", "a04", "a03"], "kind": "impression", "request_id": "r"}
+    found = client.post("/v1/feedback", json=asked)
+    assert (found.status_code, found.json()) == (201, {"kept": True, "known": False})
+    from common.serving.store.store import Store
+
+    with Store(served_place.library) as store:
+        rows = store.database.all("SELECT item_id, kind, request_id FROM clicks WHERE session = 'seer'")
+        assert rows == [("a03", "impression", "r"), ("a04", "impression", "r")]
+        assert store.feedback.of("seer") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"kind": "impression"}, "give one of the two"),
+        ({"kind": "impression", "item": "a00", "items": ["a01"]}, "give one of the two"),
+        ({"kind": "like", "items": ["a00"]}, "a like is on one item; give its id as `item`"),
+        ({"kind": "impression", "items": []}, "items is empty; give at least 1"),
+        ({"kind": "impression", "items": ["a00"] * 1001}, "items has 1001 entries; give 1000 at most"),
+        ({"kind": "impression", "items": ["a00", "a99"]}, "no artist has the id 'a99'"),
+        ({"kind": "seen", "item": "a00"}, "kind = 'seen': input should be 'like', 'dislike'"),
+    ],
+)
+def test_feedback_that_makes_no_sense_says_why(client, body, said):
+    found = client.post("/v1/feedback", json={"session": "wrong"} | body)
+    assert found.status_code == 422
+    assert said in found.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [

@@ -3,7 +3,7 @@ import math
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from common.serving.http.schemas import RECOMMEND, K, Like, RecommendRequest
+from common.serving.http.schemas import FEEDBACK, IMPRESSION, RECOMMEND, FeedbackRequest, K, Like, RecommendRequest
 from common.utils.errors import UserError
 
 
@@ -26,5 +26,7 @@ def test_plays_are_finite_and_above_0(plays):
 def test_the_example_is_a_request():
     request = RecommendRequest(**RECOMMEND)
     assert request.likes[0].plays == 120
+    assert FeedbackRequest(**FEEDBACK).item_ids == ["227"]
+    assert FeedbackRequest(**IMPRESSION).item_ids == ["227", "418"]
     with pytest.raises(ValidationError):
         RecommendRequest.model_validate({"likes": [{"name": "x" * 301}]})

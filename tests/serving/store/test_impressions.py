@@ -44,6 +44,14 @@ def test_a_click_elsewhere_is_kept_and_decides_nothing(kept):
     assert kept.database.one("SELECT count(*) FROM clicks") == 3
 
 
+def test_what_was_shown_at_once_is_kept_at_once(kept):
+    assert kept.add_clicks(["x", "y"], "impression", "r1", "s")
+    assert not kept.add_clicks(["x", "elsewhere"], "impression", "r1", "s")
+    rows = kept.database.all("SELECT item_id FROM clicks WHERE kind = 'impression' ORDER BY item_id")
+    assert [item for (item,) in rows] == ["elsewhere", "x", "y"]
+    assert kept.shown("listen", EXPERIMENT)[0].clicked == set()
+
+
 def test_a_request_is_answered_once(kept):
     with pytest.raises(UserError, match="'r1' was answered before"):
         kept.add_impression("r1", "listen", EXPERIMENT, PICKS)

@@ -8,12 +8,15 @@ import { SLIDERS, fromHash, give, learn, nameOf, question, state, take, toHash }
 
 const FIRST = ["popularity", "als", "sasrec", "two_tower", "hybrid_listnet"]; // shown at first, where they are trained
 const WAIT = 90; // milliseconds after the last move of a slider
+const SEEN = 500; // milliseconds that lists stand until they count as shown
 const AGAIN = 2000; // milliseconds until models that are being loaded are asked for again
 
 let about = { models: [] };
 let requestId = null;
 let asked = new AbortController();
 let timer = 0;
+let unseen = null; // what is shown and has not been told
+let seenTimer = 0;
 let whys = new Map(); // explained lists of models that explain only when they are asked
 
 const session = (() => {
@@ -49,6 +52,7 @@ const actions = {
     return whys.get(model);
   },
   async tell(item, kind) {
+    tellSeen();
     try {
       await api.feedback({ session, item, kind, ...(requestId && { request_id: requestId }) });
       showNote("kept", null);
@@ -57,6 +61,19 @@ const actions = {
     }
   },
 };
+
+/** Once for every answer, without a word where it is not kept: nobody has asked for it. */
+function tellSeen() {
+  clearTimeout(seenTimer);
+  if (unseen) api.feedback({ session, kind: "impression", ...unseen }).catch(() => {});
+  unseen = null;
+}
+
+function shown(found) {
+  const items = [...new Set(found.map((item) => item.item_id))];
+  unseen = items.length && requestId ? { items, request_id: requestId } : null;
+  seenTimer = setTimeout(tellSeen, SEEN);
+}
 
 function showNote(kind, sentence) {
   $("notes").querySelector(`[data-kind="${kind}"]`)?.remove();
@@ -126,6 +143,8 @@ function changed(wait = 0) {
   $("lists").setAttribute("aria-busy", "true");
   asked.abort(); // an answer to what was set before comes too late
   clearTimeout(timer);
+  clearTimeout(seenTimer); // lists that a slider ran past were not seen
+  unseen = null;
   timer = setTimeout(refresh, wait);
 }
 
@@ -142,7 +161,7 @@ async function refresh() {
     showProfile();
     showProblem(null);
     showNote("notes", (answer.notes ?? []).join("; ") || null);
-    empty ? showEmpty(answer.lists[0]) : showAnswer(answer.lists);
+    shown(empty ? showEmpty(answer.lists[0]) : showAnswer(answer.lists));
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof api.Problem)) throw error;
@@ -157,6 +176,7 @@ function showAnswer(found) {
   showAgreement($("agreement"), found, label);
   showLists($("lists"), found, actions);
   $("status").textContent = `${count(found.length, "list")} for ${state.likes.map(nameOf).join(", ")}`;
+  return found.flatMap((list) => list.items);
 }
 
 /** Before anything is liked: what many listen to, to begin with. */
@@ -164,10 +184,12 @@ function showEmpty(popular) {
   $("agreement").hidden = true;
   const many = element("p", { class: "legend" }, `Name something that you like, and ${state.models.length ? `${count(state.models.length, "model")} will answer side by side` : "a list will follow"}.`);
   $("lists").replaceChildren(many);
-  const rows = (popular?.items ?? []).slice(0, 8).map((item) => element("li", {}, element("button", { type: "button", class: "chip", title: nameOf(item.item_id), onclick: () => actions.rate(item, "like") }, name(item.name))));
+  const first = (popular?.items ?? []).slice(0, 8);
+  const rows = first.map((item) => element("li", {}, element("button", { type: "button", class: "chip", title: nameOf(item.item_id), onclick: () => actions.rate(item, "like") }, name(item.name))));
   $("popular").querySelector("ul").replaceChildren(...rows);
   $("popular").hidden = !rows.length;
   $("status").textContent = "";
+  return first;
 }
 
 function readAddress() {
