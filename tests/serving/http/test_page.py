@@ -27,6 +27,7 @@ def place(tmp_path_factory):
     names = (*saved_models.NAMES[:-1], HOSTILE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saved_models, "NAMES", names)
+        patch.setitem(saved_models.TINY, "als", saved_models.TINY["als"] | {"weighting": "log"})
         return Place(tmp_path_factory.mktemp("page"), MODELS)
 
 
@@ -230,6 +231,8 @@ def test_the_keyboard_alone_is_enough(tab, address):
     assert tab.locator("#likes li").all_inner_texts() == ["Björk"]
     assert tab.evaluate("document.activeElement.id") == "name"
     tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.ariaLabel") == "Plays of Björk"
+    tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.ariaLabel") == "Dislike Björk instead"
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.ariaLabel") == "No longer like Björk"
@@ -268,6 +271,56 @@ def test_a_link_reproduces_the_state(tab, address, chromium):
     assert other.locator("#likes li").all_inner_texts() == ["Radiohead"], "named, though the link has ids alone"
     assert other.locator("#diversity").input_value() == "0.4"
     other.context.close()
+
+
+def test_plays_weigh_a_like_and_are_part_of_the_link(tab, address, chromium):
+    opened(tab, address, "#like=a00&like=a15&models=als")
+    before = lists(tab)
+    field = tab.get_by_label("Plays of Radiohead")
+    field.focus()
+    with tab.expect_request("**/v1/recommend") as asked:
+        tab.keyboard.type("1200")
+    assert asked.value.post_data_json["likes"] == [{"item": "a00", "plays": 1200}, {"item": "a15"}]
+    settled(tab)
+    assert field.input_value() == "1200"
+    assert tab.evaluate("document.activeElement.ariaLabel") == "Plays of Radiohead", "one can go on typing"
+    tab.get_by_label("Plays of The Cure").fill("1")
+    settled(tab)
+    found = lists(tab)
+    assert found != before
+    other = opened(chromium.new_context(viewport={"width": 390, "height": 844}).new_page(), tab.url)
+    assert lists(other) == found
+    assert other.get_by_label("Plays of Radiohead").input_value() == "1200"
+    assert other.evaluate("document.documentElement.scrollWidth") <= 390
+    other.context.close()
+    for wrong in ("0", "-3", "1.5", "1e9"):
+        field.fill(wrong)
+        settled(tab)
+        assert field.get_attribute("aria-invalid") == "true"
+        assert "1200" not in tab.url
+        assert tab.locator("#problem").is_hidden()
+    tab.get_by_role("button", name="No longer like Radiohead").click()
+    settled(tab)
+    assert "a00" not in tab.url
+
+
+def test_where_the_data_have_no_plays_none_are_asked_for(tab, address):
+    tab.route("**/v1/models", lambda route: route.fulfill(json=route.fetch().json() | {"has_plays": False}))
+    opened(tab, address, "#like=a00&plays=9:a00&models=als")
+    assert tab.locator(".plays").count() == 0
+    with tab.expect_request("**/v1/recommend") as asked:
+        tab.select_option("#k", "5")
+    assert asked.value.post_data_json["likes"] == [{"item": "a00"}]
+    settled(tab)
+
+
+@pytest.mark.parametrize(
+    "link", ["#like=a00&plays=x:a00&plays=0:a00&plays=7:a01&plays=99999999:a00", "#plays=&plays=:"]
+)
+def test_plays_of_a_link_that_make_no_sense_are_left_out(tab, address, link):
+    opened(tab, address, link)
+    assert "plays" not in tab.url
+    assert all(field.input_value() == "" for field in tab.locator(".plays").all())
 
 
 @pytest.mark.parametrize("link", ["#k=7&diversity=9&novelty=x&models=nothing,&when=never", "#like=&dislike=&%%%"])

@@ -4,10 +4,11 @@ import { combobox } from "./combobox.js";
 import { $, count, element, icon, name } from "./elements.js";
 import { markSame, showAgreement, showLists, showWaiting } from "./lists.js";
 import { openSimilar, prepareSimilar } from "./similar.js";
-import { SLIDERS, fromHash, give, learn, nameOf, question, state, take, toHash } from "./state.js";
+import { MOST_PLAYS, SLIDERS, fromHash, give, learn, nameOf, play, question, state, take, toHash } from "./state.js";
 
 const FIRST = ["popularity", "als", "sasrec", "two_tower", "hybrid_listnet"]; // shown at first, where they are trained
 const WAIT = 90; // milliseconds after the last move of a slider
+const TYPING = 300; // milliseconds after the last digit of a number
 const SEEN = 500; // milliseconds that lists stand until they count as shown
 const AGAIN = 2000; // milliseconds until models that are being loaded are asked for again
 
@@ -93,12 +94,27 @@ function showProfile() {
   for (const list of ["likes", "dislikes"]) {
     const word = list === "likes" ? "like" : "dislike";
     const other = word === "like" ? "dislike" : "like";
-    const rows = state[list].map((id) => element("li", {}, name(nameOf(id)),
+    const shown = JSON.stringify(state[list].map((id) => [id, nameOf(id)]));
+    if ($(list).dataset.shown === shown) continue; // whoever types a number there goes on typing
+    $(list).dataset.shown = shown;
+    const rows = state[list].map((id) => element("li", {}, name(nameOf(id)), ...(word === "like" && about.has_plays ? [playsOf(id)] : []),
       icon(other, `${other === "like" ? "Like" : "Dislike"} ${nameOf(id)} instead`, () => actions.rate({ item_id: id }, other)),
       icon("close", `No longer ${word} ${nameOf(id)}`, () => forget(id))));
     $(list).replaceChildren(...rows);
   }
   if (state.likes.length) $("popular").hidden = true;
+}
+
+/** The small field for how often an item was played; it may stay empty. */
+function playsOf(id) {
+  const title = `How often you played ${nameOf(id)}, a whole number up to ${count(MOST_PLAYS, "play")}; it may stay empty`;
+  const field = element("input", { type: "number", class: "plays", min: 1, max: MOST_PLAYS, step: 1, inputmode: "numeric", placeholder: "plays", "aria-label": `Plays of ${nameOf(id)}`, title, value: state.plays[id] });
+  field.addEventListener("input", () => {
+    play(id, field.validity.valid ? field.valueAsNumber : NaN);
+    field.setAttribute("aria-invalid", String(!field.validity.valid));
+    changed(TYPING);
+  });
+  return field;
 }
 
 function forget(id) {
@@ -199,6 +215,8 @@ function readAddress() {
   const usual = first.length > 1 ? first : trained.slice(0, 5);
   fromHash(location.hash, trained, about.experiment?.length ? [] : usual, limits);
   if (about.has_features === false) state.diversity = 0;
+  if (!about.has_plays) state.plays = Object.create(null);
+  delete $("likes").dataset.shown; // numbers may be others
 }
 
 async function start() {

@@ -2,7 +2,9 @@
 
 export const SLIDERS = ["diversity", "novelty", "unpopularity"];
 
-export const state = { likes: [], dislikes: [], models: [], k: 10, diversity: 0, novelty: 0, unpopularity: 0, explicit: false, when: "" };
+export const MOST_PLAYS = 1000000;
+
+export const state = { likes: [], dislikes: [], plays: Object.create(null), models: [], k: 10, diversity: 0, novelty: 0, unpopularity: 0, explicit: false, when: "" };
 
 /** Names of items by id, as far as they are known. */
 const names = new Map();
@@ -21,12 +23,22 @@ export function give(id, list) {
 
 export function take(id) {
   for (const list of ["likes", "dislikes"]) state[list] = state[list].filter((one) => one !== id);
+  delete state.plays[id];
+}
+
+const isCount = (number) => Number.isInteger(number) && number >= 1 && number <= MOST_PLAYS;
+
+/** How often a liked item was played; nothing is known of it where that is no whole number from 1 to MOST_PLAYS. */
+export function play(id, number) {
+  if (isCount(number)) state.plays[id] = number;
+  else delete state.plays[id];
 }
 
 export function toHash() {
   const query = new URLSearchParams();
   for (const id of state.likes) query.append("like", id);
   for (const id of state.dislikes) query.append("dislike", id);
+  for (const id of state.likes) if (state.plays[id]) query.append("plays", `${state.plays[id]}:${id}`);
   if (state.models.length) query.set("models", state.models.join(","));
   if (state.k !== 10) query.set("k", state.k);
   for (const name of SLIDERS) if (state[name] > 0) query.set(name, state[name]);
@@ -41,6 +53,8 @@ export function fromHash(hash, known, defaults, limits) {
   const unique = (name) => [...new Set(query.getAll(name))].filter((id) => id !== "").slice(0, 1000);
   state.likes = unique("like");
   state.dislikes = unique("dislike").filter((id) => !state.likes.includes(id));
+  state.plays = Object.create(null);
+  for (const [, number, id] of query.getAll("plays").map((text) => text.match(/^(\d+):(.+)$/s) ?? [])) if (state.likes.includes(id)) play(id, Number(number));
   const chosen = (query.get("models") ?? "").split(",").filter((name) => known.includes(name));
   state.models = query.has("models") && chosen.length ? chosen : defaults;
   state.k = [5, 10, 20].find((k) => k === Number(query.get("k"))) ?? 10;
@@ -58,6 +72,7 @@ export function question(session) {
   const rerank = Object.fromEntries(SLIDERS.map((name) => [name, state[name]]));
   const when = state.when ? new Date(state.when).toISOString() : null;
   const models = state.models.length ? state.models : null; // null: every model, or the interleaved list of an experiment
-  const asked = { likes: items(state.likes), dislikes: items(state.dislikes), k: state.k, models, rerank };
+  const likes = state.likes.map((item) => (state.plays[item] ? { item, plays: state.plays[item] } : { item }));
+  const asked = { likes, dislikes: items(state.dislikes), k: state.k, models, rerank };
   return { ...asked, exclude_explicit: state.explicit, when, session };
 }
