@@ -14,7 +14,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from common.data.artist_names import loose_key
+from common.data.artist_names import fold_words, loose_key
 from common.serving.store.catalogue import Catalogue
 from common.utils.errors import UserError, did_you_mean
 
@@ -99,9 +99,14 @@ class NameSearch:
             return []
         own = self.keys.get(key, []) or self._squeezed.get(key.replace(" ", ""), [])
         begun = self.tables.search(self.protocol, key.split(), most=200)
-        goes_on = [item for item in begun if loose_key(self.catalogue.names[item]).startswith(key)]
+        goes_on = [item for item in begun if self._goes_on(item, key)]
         found = dict.fromkeys([*self._best_known(own), *self._best_known(goes_on), *self._best_known(begun)])
         return list(found)[:most] if found or len(key) <= SHORT else self._near(key, [])[:most]
+
+    def _goes_on(self, item: int, key: str) -> bool:
+        """Whether the name of an item goes on from what was typed; "the" alone begins names with an article, too."""
+        name = self.catalogue.names[item]
+        return loose_key(name).startswith(key) or fold_words(name).startswith(key)
 
     @cached_property
     def _squeezed(self) -> dict[str, list[int]]:

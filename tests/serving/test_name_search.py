@@ -3,6 +3,7 @@ import pytest
 from common.serving.name_search import NameSearch, UnclearError, shown
 from common.serving.store.catalogue import Sources
 from common.serving.store.store import Store
+from common.serving.word_index import WordIndex
 from tests.serving.saved_models import NAMES
 
 
@@ -57,6 +58,17 @@ def test_short_and_empty_names_are_not_guessed(names):
     for typed in ("", "  ", "zzz"):
         with pytest.raises(UnclearError):
             names.find(typed)
+
+
+def test_the_article_alone_begins_names_that_have_it(tmp_path):
+    with Store(tmp_path / "l.sqlite") as store:
+        rows = [
+            (n, f"i{n}", name, name, "", "", f"w{n}") for n, name in enumerate(("Them", "The Cure", "Into the Sea"))
+        ]
+        fans = [(user, n, item, 1.0, None) for user in range(5) for n, item in enumerate((1, 2) if user else (0,))]
+        store.data.build("listen", Sources("d", "s"), {"items": rows, "interactions": fans})
+        catalogue = store.data.catalogue("listen")
+    assert NameSearch(WordIndex(catalogue), "listen", catalogue).suggest("the", 9) == [1, 0, 2]
 
 
 def test_what_drives_a_terminal_is_not_shown():

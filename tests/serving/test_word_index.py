@@ -24,6 +24,8 @@ def catalogue(tmp_path_factory):
         (["daftpunk"], ["Daft Punk"]),
         (["bjor"], ["Björk"]),
         (["!!!"], ["!!!"]),
+        (["the"], ["The Beatles", "The Cure"]),
+        (["the", "cu"], ["The Cure"]),
         (["椎名"], ["椎名林檎"]),
         (["nothing", "daft"], []),
         ([], []),

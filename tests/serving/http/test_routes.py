@@ -34,6 +34,8 @@ def test_items_are_suggested_while_somebody_types(client):
     assert [item["name"] for item in found] == ["Björk"]
     assert found[0]["item_id"] == "a01"
     assert client.get("/v1/items").json() == {"items": []}
+    found = client.get("/v1/items", params={"q": "The"}).json()["items"]
+    assert {item["name"] for item in found} == {"The Beatles", "The Cure"}
 
 
 def test_lists_are_those_of_the_models_in_process(client, served_place):
