@@ -56,7 +56,12 @@ def _row(rows: dict[str, dict[str, dict[str, Any]]], pick: Pick) -> dict[str, An
 
 
 def keep_feedback(store: Store, feedback: FeedbackRequest) -> bool | None:
-    """Keep feedback; returns whether the list of its request is known and has the items, None where none is named."""
+    """Keep feedback; returns whether the list of its request is known and has the items, None where none is named.
+
+    Of what is withdrawn it returns whether there was anything to take back.
+    """
+    if feedback.kind == "withdraw":
+        return _withdraw(store, feedback)
     if feedback.kind in ("like", "dislike"):
         for item in feedback.item_ids:
             store.feedback.add(feedback.user or feedback.session, item, feedback.kind == "like")
@@ -65,3 +70,10 @@ def keep_feedback(store: Store, feedback: FeedbackRequest) -> bool | None:
     values = (feedback.item_ids, feedback.kind, feedback.request_id or "", feedback.session)
     known = store.impressions.add_clicks(*values)
     return known if feedback.request_id else None
+
+
+def _withdraw(store: Store, feedback: FeedbackRequest) -> bool:
+    """Take likes and dislikes back, and the votes that they were."""
+    who, session = feedback.user or feedback.session, feedback.session
+    taken = [store.feedback.remove(who, item) + store.impressions.withdraw(item, session) for item in feedback.item_ids]
+    return any(taken)

@@ -182,7 +182,7 @@ def _placed(request: Request, body: schemas.NewItemRequest) -> dict[str, Any]:
     "/feedback",
     response_model=schemas.Feedback,
     status_code=HTTPStatus.CREATED,
-    summary="A like, a dislike, a click, or which items were shown",
+    summary="A like, a dislike, that one was taken back, a click, or which items were shown",
 )
 async def feedback(request: Request, body: schemas.FeedbackRequest) -> Response:
     """Kept in the store, on disk before the answer; 503 where the store cannot take it, which stops nothing else.
@@ -190,7 +190,7 @@ async def feedback(request: Request, body: schemas.FeedbackRequest) -> Response:
     What was shown may come as one request for all `items`; likes, dislikes and clicks come one by one.
     """
     state, service = request.app.state, request.app.state.service
-    for item in body.item_ids:
+    for item in body.item_ids if body.kind != "withdraw" else []:  # what has left the catalogue can be taken back
         service.find_text(f"id:{item}")
     try:
         known = await state.pool.finish(state.feedback.submit(keep_feedback, body))

@@ -130,20 +130,24 @@ class NewItemRequest(Body):
 
 
 FEEDBACK: Any = {"session": "s-17", "item": "227", "kind": "like"}
+WITHDRAWAL: Any = FEEDBACK | {"kind": "withdraw"}
 IMPRESSION: Any = {"session": "s-17", "items": ["227", "418"], "kind": "impression", "request_id": "8f3c"}
 
 
 class FeedbackRequest(Body):
     """What somebody did with an item of a list, or which items were shown."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [FEEDBACK, IMPRESSION]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [FEEDBACK, WITHDRAWAL, IMPRESSION]})
     session: Annotated[Text, Field(description="Any text that stays the same for one visitor.")]
     item: Annotated[Text | None, Field(description="Id of the item.")] = None
     items: Annotated[
         list[Text] | None,
         Field(min_length=1, max_length=MOST_LISTED, description="In place of `item`: all that were shown at once."),
     ] = None
-    kind: Literal["like", "dislike", "impression", "click"]
+    kind: Annotated[
+        Literal["like", "dislike", "withdraw", "impression", "click"],
+        Field(description="withdraw: neither liked nor disliked any more."),
+    ]
     user: Annotated[Text | None, Field(description="Under whom likes are kept; without it, the session.")] = None
     request_id: Annotated[Text | None, Field(description="Of the answer that had the item.")] = None
 
@@ -295,9 +299,10 @@ class Feedback(BaseModel):
     """What was kept. It is on disk when the answer comes."""
 
     kept: bool
-    known: Annotated[bool | None, Field(description="Whether the list of the request is known and has the items.")] = (
-        None
-    )
+    known: Annotated[
+        bool | None,
+        Field(description="Whether its list is known and has the items; of a withdrawal, whether any was kept."),
+    ] = None
 
 
 class ProblemBody(BaseModel):

@@ -75,6 +75,12 @@ class Impressions:
             found = {item_id for (item_id,) in connection.execute(shown, (request_id,))}
         return found.issuperset(item_ids)
 
+    def withdraw(self, item_id: str, session: str) -> int:
+        """Delete what a session liked or disliked of an item, whichever list it was on; returns the number of rows."""
+        delete = "DELETE FROM clicks WHERE session = ? AND item_id = ? AND kind IN ('like', 'dislike')"
+        with self.database.transaction() as connection:
+            return connection.execute(delete, (session, item_id)).rowcount
+
     def experiments(self, protocol: str) -> dict[tuple[str, ...], int]:
         """Experiments of a protocol (names of their rankers) and how many lists each has shown, most first."""
         query = """

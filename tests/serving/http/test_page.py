@@ -183,7 +183,11 @@ def test_likes_and_dislikes_of_items_count_and_are_kept(tab, address, place):
     tab.get_by_role("button", name=f"Like {second} instead").click()
     settled(tab)
     assert tab.locator("#likes li").count() == 3
-    tab.get_by_role("button", name=f"No longer like {second}").click()
+    with tab.expect_response(feedback("withdraw")) as taken:
+        tab.get_by_role("button", name=f"No longer like {second}").click()
+    assert taken.value.json()["known"] is True
+    with Store(place.library) as store:
+        assert store.feedback.of(session) == (likes, [])
     settled(tab)
     assert tab.locator("#dislikes li, #likes li").all_inner_texts() == ["Radiohead", first]
 

@@ -102,6 +102,19 @@ def test_feedback_is_kept_for_the_user(client, served_place):
         assert store.feedback.of("ann") == ([], ["a03"])
 
 
+def test_feedback_is_taken_back(client, served_place):
+    from common.serving.store.store import Store
+
+    def give(kind, item="a05"):
+        return client.post("/v1/feedback", json={"session": "t", "user": "tom", "item": item, "kind": kind})
+
+    give("like")
+    assert [give("withdraw").json()["known"] for _ in range(2)] == [True, False]
+    assert give("withdraw", "left the catalogue").status_code == 201
+    with Store(served_place.library) as store:
+        assert store.feedback.of("tom") == ([], [])
+
+
 def test_what_was_shown_is_kept_by_one_request(client, served_place):
     asked = {"session": "seer", "items": ["a03", "a04", "a03"], "kind": "impression", "request_id": "r"}
     found = client.post("/v1/feedback", json=asked)

@@ -44,6 +44,17 @@ def test_a_click_elsewhere_is_kept_and_decides_nothing(kept):
     assert kept.database.one("SELECT count(*) FROM clicks") == 3
 
 
+def test_likes_can_be_taken_back_and_clicks_stay(kept):
+    for item, kind in (("x", "like"), ("y", "click"), ("y", "dislike"), ("z", "like")):
+        kept.add_click(item, kind, "r1", "s")
+    kept.add_click("x", "like", "r1", "another")
+    assert kept.shown("listen", EXPERIMENT)[0].clicked == {"x", "z"}
+    assert [kept.withdraw(item, "s") for item in "xyy"] == [1, 1, 0]
+    assert kept.shown("listen", EXPERIMENT)[0].clicked == {"x", "y", "z"}
+    assert kept.withdraw("x", "another") == 1
+    assert kept.shown("listen", EXPERIMENT)[0].clicked == {"y", "z"}
+
+
 def test_what_was_shown_at_once_is_kept_at_once(kept):
     assert kept.add_clicks(["x", "y"], "impression", "r1", "s")
     assert not kept.add_clicks(["x", "elsewhere"], "impression", "r1", "s")

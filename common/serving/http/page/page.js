@@ -119,6 +119,7 @@ function playsOf(id) {
 
 function forget(id) {
   take(id);
+  actions.tell(id, "withdraw");
   changed();
   $("name").focus();
 }
