@@ -64,6 +64,10 @@ class ServedModels:
         except (UserError, OSError) as error:
             log.warning("%s is not served: %s", name, error)
             return Served(name, None, str(error), "", files)
+        except Exception as error:  # a damage that no reader has met; the other models go on
+            log.exception("%s is not served", name)
+            reason = f"{name} cannot be loaded ({type(error).__name__}: {error}); train it again"
+            return Served(name, None, reason, "", files)
         return Served(name, model, "", run_id, files)
 
     def all(self) -> list[Served]:

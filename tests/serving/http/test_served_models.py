@@ -70,3 +70,20 @@ def test_files_of_nothing_are_none(tmp_path):
     assert files_of(tmp_path / "none") == ()
     (tmp_path / "model.npz").touch()
     assert files_of(tmp_path) == (), "model.json comes last"
+
+
+def test_an_error_that_nobody_foresaw_keeps_the_others_served(place, monkeypatch, caplog):
+    models = place.service().models
+    opened = type(models.store).open
+
+    def failing(self, name, *rest):
+        if name == "als":
+            raise KeyError("item_factors")
+        return opened(self, name, *rest)
+
+    monkeypatch.setattr(type(models.store), "open", failing)
+    models.refresh()
+    assert models.available() == ["popularity"]
+    with pytest.raises(UserError, match=r"als cannot be loaded \(KeyError: 'item_factors'\); train it again"):
+        models.get("als")
+    assert "als is not served" in caplog.text
