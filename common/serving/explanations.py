@@ -183,6 +183,7 @@ BASIS = {
     "als": "what each item of the history adds to the predicted preference (Hu et al. 2008, section 5)",
     "ials": "what each item of the history adds to the predicted preference (Hu et al. 2008, section 5)",
     "ease": "what each item of the history adds to the score, its weight in B (Steck 2019)",
+    "graph_filter": "what each item of the history adds to the score, by way of the filter (Shen et al. 2021)",
     "ensemble": MIXED,
     "forest": "features that move the score most on the way down the trees (Saabas 2014)",
 }
@@ -211,8 +212,10 @@ SIMILARITY: dict[str, str] = {
     "ials": "cosine of the items' factors, which were learned from who listens to what and from tags",
     "ease": "what a listener of the one says for the other, its weight in B (Steck 2019)",
     "ensemble": _OF_PARTS.format("similarity by als, tags and sound, weighed as for long histories"),
+    "graph_filter": "what a listener of the one says for the other, by way of the filter (Shen et al. 2021)",
     "sasrec": "cosine of the items' vectors, which were learned from sequences",
     "two_tower": "cosine of the items' vectors, which were learned from who listens to what and from content",
+    "lightgcn": "cosine of the items' vectors, averaged over the graph of who listens to what",
 }
 """What `similar` of each model goes by; of models over candidates see `similarity`."""
 

@@ -58,7 +58,7 @@ def test_pairs_of_several_parts_become_one_row(tmp_path):
 
 def test_tables_that_do_not_fit_are_refused_with_what_reads_the_matrix(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(matrix_files, "ROW_BYTES", 10**12)
-    with pytest.raises(UserError, match=r"table of all interactions needs about .*; use popularity, trending"):
+    with pytest.raises(UserError, match=r"table of all interactions needs about .*; read the arrays under matrices/"):
         files_of(folder, tmp_path).tables()
 
 

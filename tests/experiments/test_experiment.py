@@ -323,7 +323,8 @@ def test_other_seeds_and_splits_have_folders_of_their_own(small_settings, small_
 def test_the_top_ten_bears_names(small_settings, small_data):
     lists = pd.read_parquet(run(small_settings) / "test" / "recommendations.parquet")
     table = top_ten(lists, load_train_view(small_data, "listen", "final"))
-    names = small_data.tables.items.set_index("item_id")["name"]
+    items = small_data.tables.items.set_index("item_id")
+    names = items["name"].astype(object) + " - " + items["artist"].astype(object)
     assert len(table) == 30
     assert table["rank"].tolist() == list(range(1, 11)) * 3
     assert (table["name"] == names[table["item_id"]].to_numpy()).all()

@@ -36,7 +36,8 @@ def test_stage_2_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     [curves] = folder.glob("als/*/seed0/curves.json")
     noted = read_json(curves)
     assert len(noted["train/loss"]) == len(noted["refit/loss"]) == ALSSettings().iterations
-    assert noted["train/loss"] != noted["refit/loss"], "the curve of final stands beside that of select"
+    same = noted["train/loss"] == noted["refit/loss"]
+    assert same == (protocol == "random-811"), "the curve of final stands beside that of select; only 811 fits the same"
 
 
 @pytest.mark.thorough

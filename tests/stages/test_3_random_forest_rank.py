@@ -14,10 +14,10 @@ from common.experiments.experiment import Experiment
 from common.models import Forest, HistGradient
 from common.models.linear.als import ALSSettings
 from common.models.two_stage.forest import ForestSettings
-from common.splits.protocols import PROTOCOLS
+from common.splits.train_view import load_train_view
 from common.utils.io import read_json, write_parquet
 from tests.data.worlds import rich_tables
-from tests.stages import PROTOCOL_CASES, complaint, stage
+from tests.stages import PROTOCOL_CASES, WITH_PLAYS, complaint, stage
 
 QUICK = ("--forest.trees", "10", "--forest.top", "20", "--hist-gradient.iterations", "10", "--hist-gradient.top", "20")
 SETTINGS = ForestSettings(top=20, trees=10, als=ALSSettings(factors=8, iterations=4, regularisation=1.0))
@@ -43,18 +43,18 @@ def test_stage_3_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     assert (table["ndcg_10"] > 0).all()
     figures = {path.name for path in (folder / "figures").iterdir()}
     wanted = {"forest_candidates.png", "forest_importance.png", "forest_dependence.png"}
-    assert wanted | ({"forest_plays.png"} if protocol == "listen" else set()) <= figures
-    assert ("nothing to predict" in said.out) == (protocol != "listen")
+    assert wanted | ({"forest_plays.png"} if protocol in WITH_PLAYS else set()) <= figures
+    assert ("nothing to predict" in said.out) == (protocol not in WITH_PLAYS)
     assert "for user u03, who has" in said.out
-    names = small_data.tables.items["name"].astype(str).str[:28]
-    assert sum(line[2:30].rstrip() in set(names.str.rstrip()) for line in said.out.splitlines()) >= 10
+    names = load_train_view(small_data, protocol, "final").labels.str[:40]
+    assert sum(line[2:42].rstrip() in set(names.str.rstrip()) for line in said.out.splitlines()) >= 10
     assert "average" not in said.out
     [log] = folder.glob("forest/*/seed0/log.txt")
-    missing = {**dict.fromkeys(PROTOCOLS, "plays"), "listen": "order", "newcomer": "friends, order, people"}
-    assert f"has nothing for them: {missing[protocol]}\n" in log.read_text()
+    by_protocol = dict.fromkeys(WITH_PLAYS, "order") | {"newcomer": "friends, order, people"}
+    assert f"has nothing for them: {by_protocol.get(protocol, 'plays')}\n" in log.read_text()
     [model] = folder.glob("forest/*/seed0/model")
     assert {path.name for path in model.iterdir()} == set(Forest.files)
-    if protocol == "listen":
+    if protocol in WITH_PLAYS:
         [record] = folder.glob("forest/*/seed0/test/metrics.json")
         measured = read_json(record)
         assert measured["plays_r2"] > 0

@@ -16,7 +16,7 @@ from common.splits.train_view import TrainView, load_train_view
 from common.training import trainer as loop
 from common.training.context import FitContext
 from common.utils.io import read_json, read_parquet
-from tests.stages import PROTOCOL_CASES, complaint, stage
+from tests.stages import PROTOCOL_CASES, WITH_PLAYS, complaint, stage
 
 QUICK = (
     *("--preset", "smoke", "--hybrid-listnet.epochs", "3", "--hybrid-listnet.batch", "32"),
@@ -35,8 +35,7 @@ def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, t
     assert said.count("for user") == 3
     assert "calibration on test" in said
     measured = read_json(run / "test" / "metrics.json")
-    knows_plays = protocol in ("listen",)
-    assert ("plays_r2" in measured) == knows_plays
+    assert ("plays_r2" in measured) == (protocol in WITH_PLAYS)
     model: Any = HybridListNet.load(run / "model")
     train = load_train_view(small_data, protocol, "final")
     assert model.score(np.array([0])).shape == (1, train.n_items)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from common.models.registry import STAGES
+from common.models.registry import BY_DEFAULT, STAGES
 from tests.stages import stage
 from tests.stages.shapes import SHAPES
 
@@ -83,7 +83,7 @@ class Ask:
             protocol = "next" if name == "next" else "listen"
             board = pd.read_csv(results / protocol / "leaderboard.csv").set_index("model")
             has_times = bool(list(self.root.glob("data/*-*/splits/temporal")))
-            models = [model for model in STAGES[SCRIPTS[name]] if has_times or model != "trending"]
+            models = [model for model in BY_DEFAULT[SCRIPTS[name]] if has_times or model != "trending"]
             assert set(models) <= set(board.index)
             assert board.loc[models, "ndcg_10"].between(0, 1).all()
         elif name == "rerank":

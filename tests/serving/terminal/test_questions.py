@@ -90,7 +90,7 @@ def test_an_interrupted_question_ends_with_what_is_kept(model_store, capsys, mon
         (["--like", "muse", "--model", "trending"], "trending goes by times, and 'listen' has none here"),
         (["--like", "muse", "--preset", "nope"], "unknown preset 'nope'"),
         (["--like", "muse", "--model", "item_knn"], "train it with `python 1_knn_baseline.py --models item_knn --dat"),
-        (["--like", "muse", "--model", "two_tower"], "train it with `python 5_two_tower.py --dataset"),
+        (["--like", "muse", "--model", "two_tower"], "train it with `python 5_two_tower.py --models two_tower --dat"),
         (["--chat", "--song", "x"], "three questions"),
     ],
 )
