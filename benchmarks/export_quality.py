@@ -18,6 +18,7 @@ import numpy as np
 
 from common.data.dataset import load_dataset
 from common.evaluation.task import Task, evaluate, split
+from common.experiments.flags import command
 from common.experiments.outputs import Outputs
 from common.models.inference.onnx_export import FORESTS, graphs
 from common.models.inference.onnx_runtime import through_onnx
@@ -131,6 +132,7 @@ HEADER = (
 )
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Export, score, print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

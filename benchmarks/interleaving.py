@@ -1,6 +1,6 @@
 """Whether team-draft interleaving finds the better of two rankers as often as theory says, on simulated listeners.
 
-python -m benchmarks.interleaving
+    python -m benchmarks.interleaving
 
 A listener has a utility for every item, standard normal. A ranker sorts the items by utility + noise; the less noise,
 the better it is. The listener looks at place r (from 0) with probability LOOKS ** r and clicks an item that was looked

@@ -13,7 +13,6 @@ other half are those for whom they are ranked. Neither the validation nor the te
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,13 +23,14 @@ import pandas as pd
 from common.data.dataset import Dataset, load_dataset
 from common.evaluation.metrics import ndcg, recall
 from common.evaluation.statistics import bootstrap_interval, paired_differences
+from common.experiments.flags import command
 from common.experiments.presets import preset_values
 from common.features.new_item import NewItem, as_new, genres_of
 from common.models.registry import MODELS
 from common.splits.histories import Query
 from common.splits.train_view import TrainView, load_train_view
 from common.utils.environment import use_one_thread
-from common.utils.io import ROOT
+from common.utils.io import ROOT, write_json
 
 NAMES = ("two_tower", "tag_knn", "content_knn")
 REFERENCE, K = "content_knn", 10
@@ -171,6 +171,7 @@ def shown(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Hold out, fit, place, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -185,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures = measure(load_dataset(flags.dataset, flags.data_dir), flags.protocol, flags.share, flags.seed)
     print(shown(figures))
     if flags.json:
-        flags.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        write_json(flags.json, figures)
 
 
 if __name__ == "__main__":

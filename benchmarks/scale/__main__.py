@@ -15,7 +15,7 @@ from benchmarks.scale import aggregation, logs, models, tables
 from benchmarks.scale.child import OverTimeError
 from benchmarks.scale.sizes import BYTES, Size
 from common.experiments.flags import command, parse_flags
-from common.reporting.markdown_blocks import fill, read_page
+from common.reporting.markdown_blocks import block, fill, read_page
 from common.utils import memory
 from common.utils.errors import UserError, check_known, whole_number
 from common.utils.io import ROOT, write_text
@@ -67,10 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = tables.blocks(notebook)
     for marker, table in made.items():
         print(f"\n{marker}\n\n{table}", flush=True)
-    if settings.page:
-        write_page(settings.page, page, made)
-        if tables.draw(notebook, FIGURE):
-            print(f"{FIGURE} drawn", flush=True)
+    if settings.page and tables.draw(write_page(settings.page, page, made), FIGURE):
+        print(f"{FIGURE} drawn", flush=True)
 
 
 def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
@@ -109,14 +107,15 @@ def is_done(part: str, size: Size, notebook: Notebook, runs: int) -> bool:
     return notebook.has(part, size.name)
 
 
-def write_page(path: Path, page: str, made: dict[str, str]) -> None:
-    """Fill the blocks of a page; raise a UserError where it has none of them."""
+def write_page(path: Path, page: str, made: dict[str, str]) -> str:
+    """Fill the blocks of a page, which keeps its rows of other sizes; raise a UserError where it has none of them."""
     known = [marker for marker in made if f"<!-- {marker} -->" in page]
     if not known:
         raise UserError(f"{path} has no line <!-- scale steps --> or another of these blocks; add one to fill")
     for marker in known:
-        page = fill(page, marker, made[marker])
+        page = fill(page, marker, tables.merged(block(page, marker), made[marker]))
     write_text(path, page)
+    return page
 
 
 if __name__ == "__main__":

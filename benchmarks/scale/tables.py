@@ -1,12 +1,13 @@
 """Tables and the figure of docs/scale.md: of what the notebook holds, and of nothing else."""
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.notebook import Notebook
-from common.reporting.markdown_blocks import Table
+from benchmarks.scale.sizes import BYTES
+from common.reporting.markdown_blocks import Table, block
 
 Row = dict[str, Any]
 
@@ -190,24 +191,58 @@ def _by_size(rows: Iterable[Row], key: str = "name") -> list[Row]:
     )
 
 
-def draw(notebook: Notebook, path: Path) -> bool:
-    """CPU seconds per million events, peak memory and disk against the number of events; False below two sizes."""
+def merged(before: str, made: str) -> str:
+    """A table, and behind its rows those of one that it takes the place of which are about other sizes.
+
+    >>> head = "| events | x |\\n| --- | --- |\\n"
+    >>> merged(head + "| 2,000 | old |\\n| 90 | old |\\n", head + "| 2,000 | new |\\n").splitlines()[2:]
+    ['| 90 | old |', '| 2,000 | new |']
+    """
+    header, line, *rows = made.splitlines()
+    keys = 2 if cells_of(header)[1] == "format" else 1
+    sizes = {tuple(cells_of(row)[:keys]) for row in rows}
+    known = before.splitlines()[2:] if before.startswith(header) else []
+    kept = [row for row in known if tuple(cells_of(row)[:keys]) not in sizes]
+    return "\n".join([header, line, *sorted([*kept, *rows], key=_order)]) + "\n"
+
+
+def cells_of(row: str) -> list[str]:
+    """The cells of a row of a Markdown table."""
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def _order(row: str) -> tuple[bool, str, int]:
+    """Parquet first, then by format and number of events."""
+    events, second, *_ = cells_of(row)
+    form = second if second in BYTES else "parquet"
+    return form != "parquet", form, int(events.replace(",", ""))
+
+
+def draw(page: str, path: Path) -> bool:
+    """CPU seconds per million events, peak memory and disk against the number of events, from the tables of a page;
+    False below two sizes in Parquet."""
     from common.plots.style import PALETTE, figure
 
-    sizes = [row for row in _by_size(notebook.of("prepare")) if row["name"].endswith("parquet")]
-    if len(sizes) < 2:
+    raw = {row[0]: float(row[5]) for row in _of_parquet(page, "scale generate")}
+    rows = [row for row in _of_parquet(page, "scale prepare") if row[0] in raw]
+    if len(rows) < 2:
         return False
-    events = [int(row["name"].split()[0]) / 1e6 for row in sizes]
-    values: dict[str, Callable[[Row], float]] = {
-        "CPU seconds per million events": lambda row: row["cpu_seconds"] / int(row["name"].split()[0]) * 1e6,
-        "Peak memory, GB": lambda row: row["peak_mb"] / 1e3,
-        "Disk, GB": lambda row: row["disk_mb"] / 1e3,
+    events = [int(row[0].replace(",", "")) / 1e6 for row in rows]
+    panels = {
+        "CPU seconds per million events": [float(row[3]) for row in rows],
+        "Peak memory, GB": [float(row[4]) for row in rows],
+        "Disk, GB": [float(row[5]) * raw[row[0]] for row in rows],
     }
     with figure(path, "The ten steps by size", "generated logs in Parquet", panels=3) as axes:
-        for axis, (label, value), color in zip(axes, values.items(), PALETTE, strict=False):
-            axis.plot(events, [value(row) for row in sizes], marker="o", color=color)
+        for axis, (label, values), color in zip(axes, panels.items(), PALETTE, strict=False):
+            axis.plot(events, values, marker="o", color=color)
             axis.set(xlabel="Millions of events", ylabel=label, xscale="log")
-            axis.set_ylim(0, 1.15 * max(value(row) for row in sizes))
+            axis.set_ylim(0, 1.15 * max(values))
             axis.set_xticks(events, [f"{millions:g}" for millions in events])
             axis.minorticks_off()
     return True
+
+
+def _of_parquet(page: str, marker: str) -> list[list[str]]:
+    rows = [cells_of(row) for row in block(page, marker).splitlines()[2:]]
+    return [row for row in rows if row[1] == "parquet"]

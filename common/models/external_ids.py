@@ -66,9 +66,14 @@ def to_histories(train: TrainView, histories: NamedHistories) -> Histories:
 
 def _plays(history: Sequence[str] | Mapping[str, float], item: str) -> float:
     plays = history[item] if isinstance(history, Mapping) else 1.0
-    if not isinstance(plays, Real) or isinstance(plays, bool) or not FEWEST_PLAYS <= plays <= MOST_PLAYS:
+    return checked_plays(f"plays of {short(item)}", plays)
+
+
+def checked_plays(what: str, plays: Any) -> float:
+    """Plays as a number; a UserError, `what` first, for what is none or out of bounds."""
+    if not isinstance(plays, Real) or isinstance(plays, bool) or not FEWEST_PLAYS <= plays <= MOST_PLAYS:  # type: ignore[operator]
         bounds = f"from {FEWEST_PLAYS:g} to {MOST_PLAYS:g}"
-        raise UserError(f"plays of {short(item)} = {short(plays)}: give a finite number above 0, {bounds}")
+        raise UserError(f"{what} = {short(plays)}: give a finite number above 0, {bounds}")
     return float(plays)
 
 

@@ -79,6 +79,16 @@ def fill_page(path: Path, page: str, made: Mapping[str, str], dataset: str) -> N
     log.info("\n%s: %s written anew", path, ", ".join(filled))
 
 
+def block(page: str, marker: str) -> str:
+    """What stands between a page's marker and the end of its block, "" where it has none.
+
+    >>> block("<!-- leaderboard synthetic listen -->\\nold\\n<!-- end -->", "leaderboard synthetic listen")
+    'old\\n'
+    """
+    found = re.search(rf"<!-- {re.escape(marker)} -->\n?(.*?)<!-- end -->", page, re.DOTALL)
+    return found[1] if found else ""
+
+
 def fill(page: str, marker: str, block: str) -> str:
     """Replace what stands between a page's marker and the end of its block.
 

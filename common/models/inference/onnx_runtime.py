@@ -91,12 +91,6 @@ def _two_tower(model: Any, folder: Path) -> None:
     model._vectors, model.score, model.item_vectors = vectors_of, score, item_vectors
 
 
-def item_vectors(model: Any, folder: Path) -> np.ndarray:
-    """Vectors of all items of a two-tower network through the exported item tower, float32 (n_items, width)."""
-    given = {"codes": np.arange(len(model.items)), "features": model.items}
-    return session(folder / "item_tower.onnx").run(["vectors"], given)[0]
-
-
 def _hybrid(model: Any, folder: Path) -> None:
     ranker = copy.copy(model.ranker)
     run = session(folder / "hybrid_listnet.onnx").run

@@ -27,7 +27,8 @@ import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from common.models.base import Recommender, Validation, as_histories, best
+from common.models.base import Recommender, Validation, as_histories
+from common.models.building_blocks import similar_by_cosine
 from common.models.explanation import Explanation
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
@@ -251,9 +252,7 @@ class ALS(Recommender):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose factors point the same way: cosine."""
-        norms = np.linalg.norm(self.item_factors, axis=1)
-        products = self.item_factors @ self.item_factors[item]
-        return best(products / np.maximum(norms * norms[item], 1e-12), k, leave_out=item)
+        return similar_by_cosine(self.item_factors, item, k)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The factors and the popularity: with f factors 4 f (users + items) bytes and little more."""

@@ -29,7 +29,8 @@ from typing import Annotated, Any
 import numpy as np
 from scipy import sparse
 
-from common.models.base import Recommender, Validation, as_histories, best
+from common.models.base import Recommender, Validation, as_histories
+from common.models.building_blocks import similar_by_cosine
 from common.models.explanation import Explanation
 from common.models.linear.ridge import Ridge
 from common.splits.histories import Histories
@@ -190,9 +191,7 @@ class IALS(Recommender):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose factors point the same way: cosine."""
-        norms = np.linalg.norm(self.item_factors, axis=1)
-        products = self.item_factors @ self.item_factors[item]
-        return best(products / np.maximum(norms * norms[item], 1e-12), k, leave_out=item)
+        return similar_by_cosine(self.item_factors, item, k)
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
         """The factors of both sides, of items those of the exact solver in double precision, and all listens with what

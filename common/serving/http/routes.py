@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 import uuid
+from collections.abc import Callable, Hashable
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from common.serving.http import schemas
 from common.serving.http.experiment import NOT_KEPT, Experiment, keep_feedback
 from common.serving.http.problems import MEDIA_TYPE, Problem
+from common.serving.http.service import weights_of
 from common.serving.new_items import FEATURES
 from common.serving.service import Rerank
 from common.serving.user_profile import UserProfile
@@ -50,11 +52,7 @@ def as_json(content: Any, status: int = HTTPStatus.OK) -> Response:
 )
 async def similar(request: Request) -> Response:
     """By the named model, or the first that knows similarity."""
-    asked = (request.app.state.service.models.generation, request.scope["query_string"])
-    if (answer := request.app.state.service.kept(asked)) is None:
-        answer = await _similar(request, _query(request))
-        request.app.state.service.keep(asked, answer)
-    return answer
+    return await _similar(request, request.scope["query_string"], lambda: _query(request))
 
 
 def _query(request: Request) -> schemas.SimilarRequest:
@@ -68,18 +66,20 @@ def _query(request: Request) -> schemas.SimilarRequest:
 @router.post("/similar", response_model=schemas.Similar, summary="Items like one")
 async def post_similar(request: Request, body: schemas.SimilarRequest) -> Response:
     """The same, with a body."""
-    asked = (request.app.state.service.models.generation, body.item, body.k, body.model)
-    if (answer := request.app.state.service.kept(asked)) is None:
-        answer = await _similar(request, body)
-        request.app.state.service.keep(asked, answer)
-    return answer
+    return await _similar(request, (body.item, body.k, body.model), lambda: body)
 
 
-async def _similar(request: Request, asked: schemas.SimilarRequest) -> Response:
+async def _similar(request: Request, question: Hashable, read: Callable[[], schemas.SimilarRequest]) -> Response:
+    """The answer that is kept to a question, or a new one, for which the request is read."""
     state, service = request.app.state, request.app.state.service
-    one = service.similar_model(asked.model)
-    answer = await state.pool.run(service.similar_json, one, asked.item, asked.k)
-    return Response(answer, media_type="application/json")
+    question = (service.models.generation, question)
+    if (answer := service.kept(question)) is None:
+        asked = read()
+        one = service.similar_model(asked.model)
+        made = await state.pool.run(service.similar_json, one, asked.item, asked.k)
+        answer = Response(made, media_type="application/json")
+        service.keep(question, answer)
+    return answer
 
 
 @router.get("/models", response_model=schemas.Models, summary="The models, and what the data have")
@@ -111,8 +111,8 @@ async def recommend(request: Request, body: schemas.RecommendRequest) -> Respons
     state, service = request.app.state, request.app.state.service
     experiment = state.experiment if body.models is None and body.likes else None
     request_id, notes = uuid.uuid4().hex, []
-    if experiment is not None and (resting := service.resting(experiment.models)):
-        experiment, notes = None, [f"no experiment: {resting}"]
+    if experiment is not None and (reason := service.why_not(experiment.models)):
+        experiment, notes = None, [f"no experiment: {reason}"]
     names = service.asked(body.models if experiment is None else experiment.models)
     reorder = service.reorder(body.rerank, body.exclude_explicit)
     guessed = not service.is_quick(body)
@@ -172,7 +172,7 @@ async def new_items(request: Request, body: schemas.NewItemRequest) -> Response:
 
 def _placed(request: Request, body: schemas.NewItemRequest) -> dict[str, Any]:
     state = request.app.state
-    ids, plays = state.service.catalogue.item_ids, [1.0 if like.plays is None else like.plays for like in body.likes]
+    ids, plays = state.service.catalogue.item_ids, weights_of(body.likes)
     likes = {ids[state.service.find(like)]: number for like, number in zip(body.likes, plays, strict=True)}
     features = {name: getattr(body, name) for name in FEATURES if getattr(body, name) is not None}
     return state.new_items.place(state.service.models.get(body.model).name, features, body.k, likes or None)

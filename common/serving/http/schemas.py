@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from common.models.external_ids import FEWEST_PLAYS, MOST_PLAYS
-from common.utils.errors import UserError, short, whole_number
+from common.models.external_ids import MOST_PLAYS, checked_plays
+from common.utils.errors import UserError, whole_number
 
 MOST_LISTED = 1000
 """Likes, dislikes and items of an answer at most."""
@@ -27,12 +27,7 @@ def _whole(name: str, most: int) -> BeforeValidator:
 
 
 def _checked_plays(value: Any) -> Any:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is not None and not (number and FEWEST_PLAYS <= value <= MOST_PLAYS):
-        raise UserError(
-            f"plays = {short(value)}: give a finite number above 0, from {FEWEST_PLAYS:g} to {MOST_PLAYS:g}"
-        )
-    return value
+    return value if value is None else checked_plays("plays", value)
 
 
 K = Annotated[int, Field(ge=1, le=MOST_LISTED), _whole("k", MOST_LISTED)]

@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,14 @@ NO_LIKES = "nothing was liked, so this is the popular list"
 NOT_LEARNED = "the model knows nothing of these likes, so this is the popular list"
 PREFERRED = ("als", "ials", "item_knn")
 """Models that are asked for similar items where none is named, the first that is served."""
+
+
+def weights_of(likes: Iterable[Like]) -> list[float]:
+    """How often each like was played; one that does not say so has the median of the others, 1 where none says it."""
+    plays = [like.plays for like in likes]
+    known = [number for number in plays if number is not None]
+    usual = float(np.median(known)) if known else 1.0
+    return [usual if number is None else number for number in plays]
 
 
 class HttpService(Lists):
@@ -132,10 +140,7 @@ class HttpService(Lists):
         return self.named(item) | {"given": given, "as": kind}
 
     def _history(self, liked: dict[int, Like], when: datetime | None) -> Histories:
-        plays = [like.plays for like in liked.values()]
-        known = [number for number in plays if number is not None]
-        usual = float(np.median(known)) if known else 1.0
-        weights = np.array([usual if number is None else number for number in plays], np.float32)
+        weights = np.array(weights_of(liked.values()), np.float32)
         items = np.fromiter(liked, np.int32, len(liked))
         times = None if when is None or not self.has_time else np.full(len(items), int(when.timestamp()), np.int64)
         return Histories(np.array([0, len(items)], np.int64), items, weights, len(self.catalogue), times)
@@ -148,7 +153,7 @@ class HttpService(Lists):
                 raise UserError(self.models.store.untrained("als"))
         return list(dict.fromkeys(self.models.get(name.strip().casefold()).name for name in names))
 
-    def resting(self, names: Sequence[str]) -> str:
+    def why_not(self, names: Sequence[str]) -> str:
         """Why not all of these models can be asked; empty where they can."""
         try:
             self.asked(names)

@@ -296,9 +296,16 @@ def test_a_page_receives_the_blocks_that_it_has(tmp_path, notebook):
         scale.write_page(page, "nothing", tables.blocks(notebook))
 
 
-def test_a_figure_needs_two_sizes(tmp_path, notebook):
-    noted(notebook, 20_000)
-    assert not tables.draw(notebook, tmp_path / "scale.png")
-    noted(notebook, 200_000)
-    assert tables.draw(notebook, tmp_path / "scale.png")
+def test_rows_of_other_sizes_stay_and_the_figure_needs_two(tmp_path, notebook):
+    empty = "".join(f"<!-- scale {name} -->\n<!-- end -->\n" for name in ("generate", "prepare", "aggregate"))
+    noted(notebook, 200_000_000)
+    page = scale.write_page(tmp_path / "page.md", empty, tables.blocks(notebook))
+    assert not tables.draw(page, tmp_path / "scale.png")
+    later = Notebook(tmp_path / "later" / "findings.jsonl")  # on another machine, which has none of these findings
+    noted(later, 20_000_000)
+    page = scale.write_page(tmp_path / "page.md", page, tables.blocks(later))
+    sizes = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| 20")]
+    assert sizes == ["20,000,000", "200,000,000"] * 2 + ["20,000,000"] * 2 + ["200,000,000"] * 2
+    assert page == scale.write_page(tmp_path / "page.md", page, tables.blocks(later))
+    assert tables.draw(page, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").exists()

@@ -60,9 +60,8 @@ class PairEpoch(Epoch):
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
         """One process's interactions (every `world`-th): users, positives, negatives, int64 (b,) codes."""
         chosen, histories = self.examples(step)[rank::world], self.batches.histories
-        users = np.searchsorted(histories.indptr, chosen, side="right") - 1
         return {
-            "users": users.astype(np.int64),
+            "users": histories.owners(chosen),
             "positives": histories.items[chosen].astype(np.int64),
             "negatives": self.negatives[chosen],
         }

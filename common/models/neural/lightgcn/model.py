@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from common.models.base import as_histories, best
+from common.models.base import as_histories
+from common.models.building_blocks import similar_by_cosine
 from common.models.graph.edges import check_edges, normalised
 from common.models.inference.numpy_layers import Weights
 from common.models.inference.numpy_networks import NumpyLightGCN, Spread
@@ -120,9 +121,7 @@ class LightGCN(Neural):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose vectors point the same way: cosine."""
-        vectors = self._spread().items
-        norms = np.linalg.norm(vectors, axis=1)
-        return best(vectors @ vectors[item] / np.maximum(norms * norms[item], 1e-12), k, leave_out=item)
+        return similar_by_cosine(self._spread().items, item, k)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The network, the graph, and what items weigh."""

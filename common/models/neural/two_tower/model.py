@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 
 from common.features.user_attributes import UserAttributes
-from common.models.base import as_histories, best
+from common.models.base import as_histories
+from common.models.building_blocks import similar_by_cosine
 from common.models.inference.numpy_layers import Weights
 from common.models.inference.numpy_networks import NumpyTowers
 from common.models.linear.als import ALS, ALSSettings
@@ -276,9 +277,7 @@ class TwoTower(Neural, PlacesByTower):
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items whose vectors point the same way: cosine."""
-        vectors = self.item_vectors()
-        norms = np.linalg.norm(vectors, axis=1)
-        return best(vectors @ vectors[item] / np.maximum(norms * norms[item], 1e-12), k, leave_out=item)
+        return similar_by_cosine(self.item_vectors(), item, k)
 
     def index(self, kind: Kind = "auto") -> Index:
         """An index of the item vectors, set on vectors of users."""
