@@ -30,10 +30,14 @@ from common.models.registry import MODELS
 from common.splits.histories import Query
 from common.splits.train_view import TrainView, load_train_view
 from common.utils.environment import use_one_thread
+from common.utils.errors import UserError
 from common.utils.io import ROOT, write_json
 
 NAMES = ("two_tower", "tag_knn", "content_knn")
 REFERENCE, K = "content_knn", 10
+KINDS = ("tags", "genres", "audio", "name", "release_year")
+GOES_BY = {"two_tower": KINDS, "tag_knn": ("tags",), "content_knn": ("audio",)}
+"""What is known of items -> what each model places them by."""
 ROW = "{:12} {:7.4f} ({:.4f}-{:.4f}) {:8.4f}   {}"
 
 
@@ -116,6 +120,17 @@ def scorer(world: World, chosen: np.ndarray) -> Callable[[Any], np.ndarray]:
     return lambda model: model.scores_of_new(query, items)
 
 
+def able(world: World) -> list[str]:
+    """The models that the content of the items feeds; the others are named. A UserError where there is none."""
+    kinds = {kind for item in world.items for kind in item.known}
+    found = [name for name in NAMES if kinds & set(GOES_BY[name])]
+    if not found:
+        raise UserError("nothing is known of the items, so they cannot be placed; use data with tags or audio")
+    for name in sorted(set(NAMES) - set(found)):
+        print(f"left out: {name}, since no item has {' or '.join(GOES_BY[name])}", flush=True)
+    return found
+
+
 def fitted(world: World, data: Dataset, protocol: str, name: str, seed: int, changes: dict[str, Any]) -> Any:
     """A model of the tuned preset; a network stops by the validation items."""
     kind = MODELS[name]
@@ -132,15 +147,15 @@ def fitted(world: World, data: Dataset, protocol: str, name: str, seed: int, cha
 def measure(data: Dataset, protocol: str, share: float, seed: int, **changes: dict[str, Any]) -> dict[str, Any]:
     """Figures of each model and of chance; `changes`: settings by model, for quick tests."""
     world = hold_out(load_train_view(data, protocol, "select"), share, seed)
-    measured, found = ~world.is_valid, {}
+    measured, found, names = ~world.is_valid, {}, able(world)
     listens = world.listens[:, measured]
     random = np.random.default_rng(seed).random(listens.shape)
     scores = {"random": random} | {
         name: scorer(world, measured)(fitted(world, data, protocol, name, seed, changes.get(name, {})))
-        for name in NAMES
+        for name in names
     }
     values = {name: per_user(of, listens) for name, of in scores.items()}
-    others = [name for name in values if name != REFERENCE]
+    others = [name for name in values if name != REFERENCE] if REFERENCE in values else []
     paired = paired_differences([values[name][0] - values[REFERENCE][0] for name in others])
     against = dict(zip(others, paired, strict=True))
     for name, (of_ndcg, of_recall) in values.items():
@@ -150,9 +165,6 @@ def measure(data: Dataset, protocol: str, share: float, seed: int, **changes: di
     kinds = {kind: sum(kind in item.known for item in np.array(world.items, object)[measured]) for kind in KINDS}
     counts = {"items": int(measured.sum()), "users": int(listens.any(axis=1).sum()), "pairs": int(listens.sum())}
     return {"models": found, **counts, "items_with": kinds}
-
-
-KINDS = ("tags", "genres", "audio", "name", "release_year")
 
 
 def shown(figures: dict[str, Any]) -> str:

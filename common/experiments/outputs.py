@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.data.sources.registry import LASTFM
+from common.data.sources.registry import LASTFM, resolve_name, without_mark
 from common.experiments.run import PartResults, Run, row_name
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import display
@@ -64,10 +64,13 @@ class Outputs:
         return [folder for folder in folders if runs_in(folder, "valid")]
 
     def choose_dataset(self, name: str) -> str:
-        """The folder of a data set: the name itself, or the only one whose name goes on with a hyphen (sizes)."""
+        """The folder of a data set: the name itself, that of a folder of one's own by its path, or the only one whose
+        name goes on with a hyphen (sizes)."""
         names = self.datasets()
         if not names:
             raise no_results(self.root)
+        if name not in ("auto", *names) and Path(without_mark(name)[0]).is_dir():
+            name = resolve_name(name, self.root)
         if name == "auto" and LASTFM in names:
             return LASTFM
         found = [one for one in names if name in ("auto", one)] or [n for n in names if n.startswith(f"{name}-")]

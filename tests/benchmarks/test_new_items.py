@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks import new_items
+from common.features.new_item import NewItem
 from common.splits.train_view import load_train_view
+from common.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,19 @@ def test_figures_of_all_models(small_data):
     said = new_items.shown(figures)
     assert "tag_knn" in said
     assert f"{figures['items']} new items" in said
+
+
+def test_models_that_the_content_does_not_feed_are_left_out(view, capsys):
+    world = new_items.hold_out(view, 0.2, seed=0)
+    tagged = [NewItem(tags=item.tags) for item in world.items]
+    assert new_items.able(world._replace(items=tagged)) == ["two_tower", "tag_knn"]
+    assert "left out: content_knn, since no item has audio" in capsys.readouterr().out
+    with pytest.raises(UserError, match="nothing is known of the items"):
+        new_items.able(world._replace(items=[NewItem() for _ in world.items]))
+
+
+def test_without_content_knn_nothing_is_compared_with_it(small_data, monkeypatch):
+    monkeypatch.setattr(new_items, "able", lambda world: ["tag_knn"])
+    found = new_items.measure(small_data, "listen", 0.2, seed=0)["models"]
+    assert set(found) == {"random", "tag_knn"}
+    assert all("against_content_knn" not in own for own in found.values())

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from common.data.sources.registry import resolve_name
 from common.experiments.outputs import Outputs, collect, read_results, results_of_rows, runs_in
 from common.experiments.run import Run, RunKey
 from common.models import ItemKNN, Popularity
@@ -60,3 +61,16 @@ def test_a_part_that_a_run_lacks_is_named(outputs):
         read_results(runs, "test")
     with pytest.raises(UserError, match="named twice"):
         read_results([runs[0], Run(runs[0].folder)])
+
+
+def test_a_folder_of_ones_own_is_found_by_its_path(tmp_path, monkeypatch):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    own = resolve_name(str(mine), tmp_path)
+    monkeypatch.setattr(Outputs, "datasets", lambda _: [own, f"{own}-deduplicated"])
+    outputs = Outputs(tmp_path / "out")
+    assert outputs.choose_dataset(str(mine)) == own
+    assert outputs.choose_dataset(f"{mine}-deduplicated") == f"{own}-deduplicated"
+    (tmp_path / "another").mkdir()
+    with pytest.raises(UserError, match="unknown data set 'another-"):
+        outputs.choose_dataset(str(tmp_path / "another"))
