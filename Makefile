@@ -89,7 +89,7 @@ $(VENV)/.ready-serve: requirements.txt requirements-serve.txt | $(VENV)/bin/pyth
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-serve.txt
 	@touch $@
 
-$(VENV)/.ready-dev: requirements.txt requirements-serve.txt requirements-export.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.ready-dev: requirements.txt requirements-serve.txt requirements-export.txt requirements-spark.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -17,6 +17,7 @@ SCRIPTS = [*STAGES, ROOT / "recommend.py"]
 EVERYWHERE = [*COMMON, *SCRIPTS, *sorted((ROOT / "benchmarks").rglob("*.py"))]
 FLOORS = (
     ("utils",),
+    ("cluster",),
     ("data", "training"),
     ("splits",),
     ("features",),
@@ -30,7 +31,7 @@ FLOORS = (
 """The rooms of `common/` from the ground up. A file imports its own room and lower floors; scripts and the public API
 (`common/__init__.py`) stand above all of them."""
 ROOMS = tuple(room for floor in FLOORS for room in floor)
-HEAVY = ("faiss", "implicit", "wandb", "wandb_workspaces", "polars", "optuna")
+HEAVY = ("faiss", "implicit", "wandb", "wandb_workspaces", "polars", "optuna", "pyspark", "py4j")
 TRAINS = ("common/models/neural/", "common/training/", "common/plots/")
 """Where torch may be imported at once: nobody gets there who does not train or draw."""
 MOST_LINES, MOST_LINES_OF_STAGE, MOST_FILES = 320, 150, 12
