@@ -1,4 +1,4 @@
-"""Rows that come in frames of any size, written in groups of one size, and split by bucket."""
+"""Rows that come in frames of any size, written in groups of one size, split by bucket, and counted in parts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -37,6 +37,24 @@ def in_groups(frames: Iterable["pl.DataFrame"], rows: int = ROW_GROUP) -> Iterat
         held = [whole[len(whole) // rows * rows :]]
     if sum(map(len, held)):
         yield pl.concat(held, rechunk=True)
+
+
+def count_in_parts(frame: "pl.LazyFrame", by: list[str], sums: list["pl.Expr"], rows: int, part: int) -> "pl.DataFrame":
+    """The groups of a table of `rows` rows and the sums of each, in any order; `part` rows are grouped at a time.
+
+    Over a whole log the streaming engine would hold many copies of a key: one whenever its small table of the latest
+    groups is full.
+    """
+    import polars as pl
+
+    found, *held = [frame.head(0).group_by(by).agg(sums).collect()]
+    for start in range(0, rows, part):
+        held.append(frame.slice(start, part).group_by(by).agg(sums).collect(engine="streaming"))
+        if rows <= part:
+            return held[0]
+        if start + part >= rows or sum(map(len, held)) >= len(found):
+            found, held = pl.concat([found, *held]).group_by(by).agg(pl.exclude(by).sum()), []
+    return found
 
 
 def write_buckets(frames: Iterable["pl.DataFrame"], folder: Path, rows: int = ROW_GROUP) -> None:

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from common.data.preparation import row_groups
-from common.data.preparation.row_groups import in_groups, write_buckets
+from common.data.preparation.row_groups import count_in_parts, in_groups, write_buckets
 
 
 def test_rows_come_in_groups_of_one_size():
@@ -36,3 +36,30 @@ def test_no_more_than_some_rows_are_held(tmp_path):
 def test_no_rows_are_no_files(tmp_path):
     write_buckets([], tmp_path / "events")
     assert list((tmp_path / "events").iterdir()) == []
+
+
+@pytest.mark.parametrize("part", [1, 4, 9, 10, 1_000])
+def test_parts_are_counted_as_the_whole(part):
+    table = pl.DataFrame({"name": [*"abcabacad", None], "kind": [*"xxyxxyxxx", "x"], "n": range(10)}).lazy()
+    sums = [pl.len().cast(pl.Int64).alias("rows"), pl.col("n").sum().alias("total")]
+    found = count_in_parts(table, ["name", "kind"], sums, 10, part).sort("name", "kind")
+    assert found.rows() == [
+        (None, "x", 1, 9),
+        ("a", "x", 3, 10),
+        ("a", "y", 1, 5),
+        ("b", "x", 2, 5),
+        ("c", "x", 1, 6),
+        ("c", "y", 1, 2),
+        ("d", "x", 1, 8),
+    ]
+    names = count_in_parts(table, ["name"], [], 10, part).sort("name")
+    assert names.rows() == [(None,), ("a",), ("b",), ("c",), ("d",)]
+    assert len(count_in_parts(table.head(0), ["name"], [], 0, part)) == 0
+
+
+def test_no_part_is_larger_than_asked_for(monkeypatch):
+    sizes = []
+    slice_of = pl.LazyFrame.slice
+    monkeypatch.setattr(pl.LazyFrame, "slice", lambda frame, start, n: sizes.append(n) or slice_of(frame, start, n))
+    count_in_parts(pl.DataFrame({"name": [*"abcab"]}).lazy(), ["name"], [], 5, 2)
+    assert [size for size in sizes if size] == [2, 2, 2]

@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from common.data.artist_names import artist_key, fold_words, guests, main_credit
+from common.data.preparation.row_groups import count_in_parts
 from common.data.preparation.workspace import Outcome, Workspace, rows_of
 from common.data.reading.id_column import read_ids
 from common.data.track_titles import title_key
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_EVENT = 120
 """Memory that an event takes while its bucket is worked on, with what the work needs beside it."""
+BYTES_PER_ROW = 400
+"""Memory that a row of texts takes, of those that are grouped at a time."""
 MOST_BUCKETS = 512
 """Files that are open at once."""
 MOST_EVENTS = 4_000_000
@@ -37,14 +40,15 @@ def canonical_ids(work: Workspace) -> Outcome:
     import polars as pl
 
     events, columns = work.scan("events"), work.notes["validate"]["columns"]
-    repaired: dict[str, int] = {}
-    users = _coded_users(events, repaired)
-    spellings = _with_entities(_spellings(events, columns, work.notes["validate"]["plays"]), repaired)
+    rows, repaired = rows_of(events), dict[str, int]()
+    part = max(1, work.memory // BYTES_PER_ROW)
+    users = _coded_users(count_in_parts(events, ["user_id"], [], rows, part), repaired)
+    counts = _counts(work.notes["validate"]["plays"])
+    spellings = _with_entities(count_in_parts(events, columns, counts, rows, part).sort(columns), repaired)
     artists = _artists(spellings)
     tracks = _tracks(spellings, artists)
     code = tracks.select(pl.int_range(pl.len(), dtype=pl.Int32).alias("track_code"), "item_id")
     coded = spellings.join(code, on="item_id", how="left").select("track_code", *columns)
-    rows = rows_of(events)
     buckets = bucket_count(rows, work.memory)
     work.write_buckets("events", _coded(events, users, coded, buckets))
     work.write("users", users.group_by("user").agg(pl.col("id").first()).sort("user").select(user_id="id"))
@@ -55,13 +59,12 @@ def canonical_ids(work: Workspace) -> Outcome:
     return Outcome(rows, rows, notes=reduction | {"buckets": buckets, "missing": missing, "repaired": repaired})
 
 
-def _spellings(events: "pl.LazyFrame", columns: list[str], has_plays: bool) -> "pl.DataFrame":
-    """All distinct combinations of texts, sorted, with their events, and their plays in train."""
+def _counts(has_plays: bool) -> "list[pl.Expr]":
+    """Of a combination of texts, its events, and its plays in train."""
     import polars as pl
 
     weight = pl.when(pl.col("part") == 0).then(pl.col("plays") if has_plays else 1).otherwise(0)
-    counts = [pl.len().alias("events"), weight.cast(pl.Int64).sum().alias("plays")]
-    return events.group_by(columns).agg(counts).collect(engine="streaming").sort(columns)
+    return [pl.len().cast(pl.Int64).alias("events"), weight.cast(pl.Int64).sum().alias("plays")]
 
 
 def _coded(events: "pl.LazyFrame", users: "pl.DataFrame", tracks: "pl.DataFrame", buckets: int) -> "pl.LazyFrame":
@@ -87,11 +90,11 @@ def bucket_count(events: int, memory: int) -> int:
     return min(MOST_BUCKETS, max(1, -(-events // most)))
 
 
-def _coded_users(events: "pl.LazyFrame", repaired: dict[str, int]) -> "pl.DataFrame":
-    """Columns user_id (as spelled), user int32, id: codes in the order of the ids."""
+def _coded_users(found: "pl.DataFrame", repaired: dict[str, int]) -> "pl.DataFrame":
+    """Columns user_id (as spelled), user int32, id: codes in the order of the ids. found: every user_id once."""
     import polars as pl
 
-    spelled = events.select("user_id").unique().collect(engine="streaming").sort("user_id")["user_id"]
+    spelled = found.sort("user_id")["user_id"]
     codes, ids = _ids("user_id", spelled, repaired)
     return pl.DataFrame({"user_id": spelled, "user": pl.Series(codes, dtype=pl.Int32), "id": ids.gather(codes)})
 
