@@ -15,6 +15,10 @@ class UserError(Exception):
     """
 
 
+class InputError(UserError, ValueError):
+    """A mistake in a table or a setting that is given to an estimator of scikit-learn, which expects a ValueError."""
+
+
 class DivergedError(UserError):
     """A training whose loss or weights are not finite any more: these settings do not do."""
 

@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
+from common.features.preprocessing.joining import joined
+from common.features.preprocessing.preprocessor import MusicPreprocessor
 from common.plots.preprocessing import before_after, correlations
 
 

@@ -199,14 +199,13 @@ def recognise(found: Iterable[str], names: Mapping[str, str], where: str) -> dic
                 )
             chosen[standard] = names[standard]
             continue
-        plain = [name for name in found if _plain(name) in {_plain(alias) for alias in (standard, *aliases)}]
-        exact = [name for name in plain if name.lower() == standard]
-        if len(exact or plain) > 1:
+        known = known_as(found, standard, aliases)
+        if len(known) > 1:
             raise UserError(
-                f"{where}: columns {_listed(plain)} may all be {standard}; choose with --columns {standard}={plain[0]}"
+                f"{where}: columns {_listed(known)} may all be {standard}; choose with --columns {standard}={known[0]}"
             )
-        if plain:
-            chosen[standard] = (exact or plain)[0]
+        if known:
+            chosen[standard] = known[0]
     for needed in (("user_id",), ("track_id", "track"), ("timestamp",)):
         if not chosen.keys() & set(needed):
             timeless = "; a table without times is read as it is, by --dataset" * (needed == ("timestamp",))
@@ -234,7 +233,23 @@ def _other_separator(found: Sequence[str]) -> str:
     return ""
 
 
-def _plain(name: str) -> str:
+def known_as(found: Iterable[str], standard: str, aliases: Iterable[str]) -> list[str]:
+    """The columns that go by a standard name, in any case, or else all that go by it or an alias in any spelling.
+
+    >>> known_as(["User", "uid", "Track Name"], "user", ["uid"]), known_as(["Track Name"], "track", ["track_name"])
+    (['User'], ['Track Name'])
+    """
+    plain = {plain_name(alias) for alias in (standard, *aliases)}
+    known = [name for name in found if plain_name(name) in plain]
+    return [name for name in known if name.lower() == standard] or known
+
+
+def plain_name(name: str) -> str:
+    """A name of a column without case, blanks and punctuation.
+
+    >>> plain_name("Track Name"), plain_name("artist(s)_name")
+    ('trackname', 'artistsname')
+    """
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 

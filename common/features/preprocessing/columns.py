@@ -6,10 +6,11 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from common.features.preprocessing.cells import KEYS, MODES, numbers, refuse, split_guests, yes_and_no
 from common.features.preprocessing.formulas import COLUMNS, DAY, PARTS, STAND_INS, TEXTS
 from common.features.preprocessing.report import Notes
-from common.features.preprocessing.text_encoder import items_are_artists, words
-from common.utils.errors import UserError
+from common.features.preprocessing.text_encoder import guests, items_are_artists, words
+from common.utils.errors import InputError, UserError
 
 LABELS = ("artist", "gender", "country", *TEXTS)
 """Columns of words; all others hold numbers."""
@@ -21,13 +22,14 @@ POSSIBLE = {
     "duration_ms": (1, np.inf),
     "tempo": (1, np.inf),
     "time_signature": (3, 4),
+    "key": (0, 11),
+    "mode": (0, 1),
 }
-"""What a value may be; anything else (a tempo of 0, a bar of 5 beats) counts as missing."""
+"""What a value may be; anything else (a tempo of 0, a bar of 5 beats, a key of -1) counts as missing."""
+WHOLE = ("time_signature", "key", "mode")
+"""Columns of which a number with a fraction says nothing."""
 HUGE = 1e30
 """Larger numbers count as infinite: their squares and ratios would overflow."""
-YES_AND_NO = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
-BLANK = ("", "nan", "none", "null", "na", "<na>")
-"""Spellings of nothing in a column of numbers."""
 YEAR = r"^(\d{4})(?!\d)"
 """How a date begins from which a year is taken."""
 ABSENT = "not in the data"
@@ -37,7 +39,7 @@ Columns = dict[str, list[str]]
 
 def is_there(column: str, frame: pd.DataFrame) -> bool:
     """Whether a frame has a column, or the one that may stand in for it."""
-    return column in frame or STAND_INS.get(column) in frame
+    return any(name in frame for name in (column, *STAND_INS.get(column, ())))
 
 
 def typed(frame: pd.DataFrame, columns: Columns, notes: Notes) -> pd.DataFrame:
@@ -51,46 +53,36 @@ def typed(frame: pd.DataFrame, columns: Columns, notes: Notes) -> pd.DataFrame:
         if column in LABELS:
             clean[column] = _artists(frame) if column == "artist" else words(frame[column])
             continue
-        read = yes_and_no if column == "explicit" else numbers
-        values = _years(frame, notes) if column == "release_year" else read(frame[column])
-        clean[column] = _possible(values, column, notes)
+        clean[column] = _possible(_numbers(column, frame, notes), column, notes)
     rows = pd.DataFrame(clean, index=frame.index)
     if "weight" in rows:
         plays = rows["weight"]
-        _refuse(plays, plays < 0, "{:g} plays are fewer than none; correct the row or remove it")
+        refuse(plays, plays < 0, "{:g} plays are fewer than none; correct the row or remove it")
     return rows
 
 
-def numbers(values: pd.Series) -> pd.Series:
-    """A column of numbers, float64, NaN where there is none; UserError names the first row that holds no number."""
-    if pd.api.types.is_numeric_dtype(values):
-        return pd.Series(values.to_numpy(float, na_value=np.nan), values.index)
-    plain = values.astype(object)
-    there = plain.notna() & ~plain.astype(str).str.strip().str.lower().isin(BLANK)
-    dates = values.dtype.kind in "mM"
-    found = pd.to_numeric(plain.where(there & (not dates), np.nan), errors="coerce")
-    _refuse(values, there & found.isna(), "{!r} is not a number; correct it or leave it empty")
-    return found.astype(float)
+def _numbers(column: str, frame: pd.DataFrame, notes: Notes) -> pd.Series:
+    """A column of numbers, or what is read in its place."""
+    if column == "release_year":
+        return _years(frame, notes)
+    if column == "featured_artists":
+        return _featured(frame)
+    values = frame[column].rename(notes.read_from.get(column, column))
+    if column == "explicit":
+        return yes_and_no(values)
+    return numbers(values, {"key": KEYS, "mode": MODES}.get(column))
 
 
-def yes_and_no(values: pd.Series) -> pd.Series:
-    """A column of yes and no as 1.0, 0.0 and NaN; UserError names the first row that says neither.
-
-    >>> yes_and_no(pd.Series([True, "no", 0, None])).tolist()
-    [1.0, 0.0, 0.0, nan]
-    """
-    spelled = values.astype(object).astype(str).str.strip().str.lower()
-    there = values.notna() & ~spelled.isin(BLANK)
-    found = spelled.where(there).map(YES_AND_NO).astype(float)
-    _refuse(values, there & found.isna(), "{!r} is not true or false; correct it or leave it empty")
-    return found
-
-
-def _refuse(values: pd.Series, wrong: pd.Series, complaint: str) -> None:
-    """Raise UserError for the first wrong value, which the complaint may quote."""
-    if wrong.any():
-        place = int(np.argmax(wrong.to_numpy()))
-        raise UserError(f"column {values.name!r}, row {values.index[place]}: {complaint.format(values.iloc[place])}")
+def _featured(frame: pd.DataFrame) -> pd.Series:
+    """How many artists are featured: those of the column, else all but the first artist, else the title's guests."""
+    column = next(name for name in ("featured_artists", *STAND_INS["featured_artists"]) if name in frame)
+    names = words(frame[column])
+    count = {
+        "featured_artists": lambda cell: len(cell.split("|")),
+        "artist_names": lambda cell: cell.count("|"),
+        "name": lambda cell: len(split_guests(guests(cell))),
+    }[column]
+    return names.map({cell: count(cell) for cell in names.dropna().unique()}).fillna(0).astype(float)
 
 
 def _possible(values: pd.Series, column: str, notes: Notes) -> pd.Series:
@@ -99,8 +91,9 @@ def _possible(values: pd.Series, column: str, notes: Notes) -> pd.Series:
     values = values.mask(infinite)
     least, most = POSSIBLE.get(column, (-np.inf, np.inf))
     outside = (values < least) | (values > most)
-    if column == "time_signature":
+    if column in WHOLE:
         outside |= values.notna() & (values % 1 != 0)
+    if column == "time_signature":
         notes.add("time signatures", column, outside.sum(), "neither 3 nor 4, made missing")
     else:
         notes.add("impossible values", column, outside.sum(), f"not from {least:g} to {most:g}, made missing")
@@ -128,19 +121,20 @@ def _artists(frame: pd.DataFrame) -> pd.Series:
 def require(frame: pd.DataFrame, columns: Iterable[str], why: str, itself: bool = False) -> None:
     """Raise UserError for the first column that the frame lacks (`itself`: nothing may stand in for it)."""
     if not isinstance(frame, pd.DataFrame):
-        raise UserError(f"give a pandas data frame, not {type(frame).__name__}")
+        sparse = ", as sparse data are no table" if hasattr(frame, "nnz") else ""
+        raise InputError(f"give a pandas data frame, not {type(frame).__name__}{sparse}")
     for column in columns:
         if not (column in frame if itself else is_there(column, frame)):
-            raise UserError(f"the frame has no column {column!r}, {why}; add it (it has {', '.join(map(str, frame))})")
+            raise InputError(f"the frame has no column {column!r}, {why}; add it (it has {', '.join(map(str, frame))})")
 
 
 def require_sound(frame: pd.DataFrame, keys: Iterable[str]) -> None:
     """Raise UserError for two columns of one name or a row without an id."""
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
-        raise UserError(f"the frame has two columns {twice[0]!r}; rename or remove one")
+        raise InputError(f"the frame has two columns {twice[0]!r}; rename or remove one")
     for key in keys:
-        _refuse(frame[key], frame[key].isna(), "the id is missing; give one")
+        refuse(frame[key], frame[key].isna(), "the id is missing; give one")
 
 
 def choose(
@@ -161,8 +155,12 @@ def choose(
     if reference_year is None and "release_year" in rows and rows["release_year"].isna().all():
         _refuse_unreadable_years(frame)
     if "artist" in rows and items_are_artists(frame):
-        columns["items"].remove("artist")
-        left_out["artist"] = "the items are artists"
+        for column in (c for c in ("artist", "featured_artists") if c in columns["items"]):
+            columns["items"].remove(column)
+            left_out[column] = "the items are artists"
+    if "featured_artists" in columns["items"] and not rows["featured_artists"].any():
+        columns["items"].remove("featured_artists")
+        left_out["featured_artists"] = "no item has any"
     if "timestamp" in rows and rows["timestamp"].notna().any() and (rows["timestamp"].dropna() % DAY == 0).all():
         columns["interactions"].remove("timestamp")
         left_out["timestamp"] = "days without a time"
@@ -182,7 +180,7 @@ def leave_out_empty(rows: pd.DataFrame, columns: Columns, left_out: dict[str, st
 
 def _refuse_unreadable_years(frame: pd.DataFrame) -> None:
     """Raise UserError if there are years or dates, but none that can be read, to take the reference year from."""
-    for column in ("release_year", STAND_INS["release_year"]):
+    for column in ("release_year", *STAND_INS["release_year"]):
         told = words(frame[column]).dropna() if column in frame else pd.Series(dtype=object)
         if len(told):
             raise UserError(

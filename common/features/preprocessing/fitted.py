@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import codes_of
+from common.features.preprocessing.column_names import Readings
 from common.features.preprocessing.columns import LABELS
 from common.features.preprocessing.formulas import (
     AGE_GROUPS,
@@ -36,8 +37,9 @@ STRATEGIES = {
 }
 IMPUTED = {
     **dict.fromkeys(LABELS, "code 0"),
-    **dict.fromkeys(("explicit", "time_signature"), "the usual value"),
+    **dict.fromkeys(("explicit", "time_signature", "mode"), "the usual value"),
     "timestamp": "hour_sin and hour_cos 0, which is no hour",
+    "key": "key_sin and key_cos 0, the middle of the circle",
 }
 """What stands for a missing value; in any other column it is the median."""
 MISSING = "_missing"
@@ -71,6 +73,10 @@ class Fitted:
     """The more frequent value of each binary column."""
     vocabularies: dict[str, list[str]] = field(default_factory=dict)
     """The words of each category; the code of the first is 1."""
+    quality: list[dict[str, Any]] = field(default_factory=list)
+    """A row per output column of numbers: see `quality.measure`."""
+    readings: Readings = field(default_factory=dict)
+    """How columns of other names were read."""
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Fitted":
@@ -196,7 +202,7 @@ def scale_of(known: np.ndarray, feature: Feature, strategy: str) -> Scale:
     """
     from sklearn.preprocessing import RobustScaler, StandardScaler
 
-    if feature.sources == ("timestamp",):
+    if feature.sources in (("timestamp",), ("key",)):
         return Scale(0.0, None, None, 0.0, 1.0)
     low, median, high = (float(q) for q in np.percentile(known, [25, 50, 75]))
     reach = WHISKER * (high - low)

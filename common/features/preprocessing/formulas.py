@@ -9,6 +9,9 @@
 | energy_loudness | items | energy x (loudness - quietest) / (loudest - quietest), the fraction kept in 0..1 |
 | dance_valence | items | danceability x valence |
 | time_signature_3 | items | 1 for three beats to the bar, 0 for four |
+| key_sin, key_cos | items | sine and cosine of 2 pi 7 key / 12: the place on the circle of fifths, C on top |
+| mode | items | 1 for major, 0 for minor |
+| featured_count | items | log(1 + number of featured artists) |
 | year, age_group | items, users | the release year as a word; one of AGE_GROUPS |
 """
 
@@ -25,14 +28,21 @@ KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "users": 
 """What names a row of each part."""
 COLUMNS = {
     "interactions": ("weight", "timestamp"),
-    "items": ("artist", "release_year", "duration_ms", "explicit", "time_signature", *AUDIO_FEATURES),
+    "items": (
+        *("artist", "release_year", "duration_ms", "explicit", "time_signature", "key", "mode", "featured_artists"),
+        *AUDIO_FEATURES,
+    ),
     "users": ("age", "gender", "country"),
 }
 """Columns that features are made of."""
 TEXTS = ("name", "artist_names", "genres")
 """Columns of items that texts are made of."""
-STAND_INS = {"release_year": "release_date", "artist": "artist_names"}
-"""A column that is read where the first is absent."""
+STAND_INS = {
+    "release_year": ("release_date",),
+    "artist": ("artist_names",),
+    "featured_artists": ("artist_names", "name"),
+}
+"""Columns that are read where the first is absent, the first of them that is there."""
 DAY = 86_400
 AGE_BOUNDS = (-np.inf, 18, 25, 35, 45, 55, 65, np.inf)
 AGE_GROUPS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65 and over")
@@ -70,6 +80,11 @@ def _angle(seconds: np.ndarray) -> np.ndarray:
     return 2 * np.pi * (seconds % DAY) / DAY
 
 
+def _fifths(key: np.ndarray) -> np.ndarray:
+    """The angle of a pitch class on the circle of fifths, where keys that share most notes are neighbours."""
+    return 2 * np.pi * (7 * key % 12) / 12
+
+
 def _energy_loudness(energy: np.ndarray, loudness: np.ndarray, quietest: float, loudest: float) -> np.ndarray:
     return energy * np.clip((loudness - quietest) / ((loudest - quietest) or 1.0), 0.0, 1.0)
 
@@ -86,11 +101,15 @@ NUMERIC = {
     **{name: Feature("items", (name,)) for name in AUDIO_FEATURES if name != "tempo"},
     "energy_loudness": Feature("items", ("energy", "loudness"), _energy_loudness, ("quietest", "loudest")),
     "dance_valence": Feature("items", ("danceability", "valence"), np.multiply),
+    "key_sin": Feature("items", ("key",), lambda key: np.sin(_fifths(key)), as_it_is=True),
+    "key_cos": Feature("items", ("key",), lambda key: np.cos(_fifths(key)), as_it_is=True),
+    "featured_count": Feature("items", ("featured_artists",), np.log1p, as_it_is=True),
     "age": Feature("users", ("age",)),
 }
 BINARY = {
     "explicit": Feature("items", ("explicit",)),
     "time_signature_3": Feature("items", ("time_signature",), lambda beats: (4 - beats).clip(0, 1)),
+    "mode": Feature("items", ("mode",)),
 }
 CATEGORIES: dict[str, tuple[str, str, Callable[[pd.Series], pd.Series]]] = {
     "artist": ("items", "artist", pd.Series.copy),

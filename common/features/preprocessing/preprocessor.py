@@ -4,9 +4,11 @@
     preprocessor = MusicPreprocessor(handle_outliers="robust")
     ready = preprocessor.fit_transform(frame)
     of_items = preprocessor.transform(items, about=("items",))
+    preprocessor.quality                       # means, deviations, skew, missing values, outliers: before and after
     preprocessor.save_preprocessors(folder)
 
-The derived columns and their formulas stand in `formulas`. Fit on the interactions of train alone.
+The derived columns and their formulas stand in `formulas`, the names that columns may have in `column_names`. Fit on
+the interactions of train alone.
 """
 
 import hashlib
@@ -22,7 +24,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from common.data.ids import codes_of
+from common.features.preprocessing.column_names import Readings, check_named, standard_frame
 from common.features.preprocessing.columns import (
     YEARS,
     choose,
@@ -32,21 +34,26 @@ from common.features.preprocessing.columns import (
     rows_to_keep,
     typed,
 )
+from common.features.preprocessing.estimator import Estimator, not_fitted
 from common.features.preprocessing.fitted import STRATEGIES, Fitted, learn
 from common.features.preprocessing.formulas import BINARY, COLUMNS, KEYS, NUMERIC, PARTS, STAND_INS, TEXTS
+from common.features.preprocessing.joining import featured_links
+from common.features.preprocessing.quality import as_table, measure
 from common.features.preprocessing.report import Notes, summary
 from common.features.preprocessing.text_encoder import TOKENS, TextEncoder, read, sources_of_texts
-from common.utils.errors import UserError, check_known, unknown_name, whole_number
+from common.utils.errors import InputError, UserError, check_known, unknown_name, whole_number
 from common.utils.io import read_checked, read_json, write_checked, write_json
 
 FILE = "preprocessor.json"
 FORMAT = 2
+KINDS = ("target", "numeric", "binary", "categories")
+"""Kinds of output columns, in their order."""
 
 log = logging.getLogger(__name__)
 
 
-class MusicPreprocessor:
-    """Interactions joined to their items and users, as numbers that a network takes.
+class MusicPreprocessor(Estimator):
+    """Interactions joined to their items and users, as numbers that a network takes; an estimator of scikit-learn.
 
     handle_outliers: `robust` scales by median and interquartile range and leaves outliers in; `cap` bounds numbers,
     the target among them, at 1.5 interquartile ranges from the quartiles (logarithms are taken first), then
@@ -56,10 +63,12 @@ class MusicPreprocessor:
     fit) or `drop`.
     reference_year: the year that `music_age` counts back from; None: the latest release year of the fit.
     text_dimensions: at most so many columns per text.
+    columns: standard name of a column to its name in the frames, for those that go by none of their usual names.
 
-    After a fit, by part (interactions, items, users): `target`, `numeric`, `binary`: lists of output columns;
-    `categories`: output column to number of codes, 0 included. `columns_left_out`: column to reason. `report`: a row
-    per step and column: step, column, rows, what.
+    Settings are checked by the fit. After it, by part (interactions, items, users): `target`, `numeric`, `binary`:
+    lists of output columns; `categories`: output column to number of codes, 0 included. `columns_left_out`: column to
+    reason. `report`: a row per step and column: step, column, rows, what. `quality`: a row per output column of
+    numbers (`quality.measure`).
     """
 
     def __init__(
@@ -68,7 +77,14 @@ class MusicPreprocessor:
         missing: Mapping[str, Literal["impute", "drop"]] | None = None,
         reference_year: int | None = None,
         text_dimensions: int = 32,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
+        self.handle_outliers, self.missing, self.reference_year = handle_outliers, missing, reference_year
+        self.text_dimensions, self.columns = text_dimensions, columns
+
+    def _check_settings(self) -> None:
+        """Raise UserError for the first setting that makes no sense."""
+        handle_outliers, missing, reference_year = self.handle_outliers, self.missing, self.reference_year
         if not isinstance(handle_outliers, str) or handle_outliers not in STRATEGIES:
             raise unknown_name("outlier strategy", str(handle_outliers), STRATEGIES)
         whole = isinstance(reference_year, int | np.integer) and not isinstance(reference_year, bool)
@@ -76,27 +92,37 @@ class MusicPreprocessor:
             raise UserError(f"reference_year must be a whole number from {YEARS[0]} to {YEARS[1]}: {reference_year!r}")
         if not isinstance(missing, Mapping | None):
             raise UserError(f"missing must say impute or drop by column, as in {{'age': 'drop'}}, not {missing!r}")
-        columns = [*chain.from_iterable(COLUMNS.values()), *TEXTS]
+        known = [*chain.from_iterable(COLUMNS.values()), *TEXTS]
         for column, choice in (missing or {}).items():
-            check_known("column in missing", columns, column)
+            check_known("column in missing", known, column)
             check_known(f"choice for missing values of {column!r}", ("impute", "drop"), choice)
-        self.handle_outliers, self.missing = handle_outliers, dict(missing or {})
-        self.reference_year = None if reference_year is None else int(reference_year)
-        self.text_dimensions = whole_number("text_dimensions", text_dimensions)
-        self._dropped_on = [column for column, choice in self.missing.items() if choice == "drop"]
-        self._fitted: Fitted | None = None
+        whole_number("text_dimensions", self.text_dimensions)
+        check_named(self.columns)
 
-    def fit_transform(self, frame: pd.DataFrame) -> pd.DataFrame:
+    @property
+    def _dropped_on(self) -> list[str]:
+        return [column for column, choice in (self.missing or {}).items() if choice == "drop"]
+
+    def fit(self, frame: pd.DataFrame, y: object = None) -> "MusicPreprocessor":
+        """Learn from a frame of interactions, as `fit_transform` does."""
+        self.fit_transform(frame, y)
+        return self
+
+    def fit_transform(self, frame: pd.DataFrame, y: object = None) -> pd.DataFrame:
         """Learn from a frame of interactions (see `joined`) and give its output columns, rows and index kept.
 
+        Its columns may have the names that people give them (`column_names`); y is not looked at.
         The frame is not changed; ids are not among the outputs, the index tells the rows. UserError for no rows, no
         user_id, item_id or weight, a missing id, negative plays, or a word where a number belongs.
         """
+        self._check_settings()
+        require(frame, (), "")
+        notes, given = Notes(), list(frame)
+        frame, readings = standard_frame(frame, self.columns or {}, None, notes)
         require(frame, ("user_id", "item_id", "weight"), "which every fit needs")
         if not len(frame):
-            raise UserError("the frame to fit on has no rows; give the interactions of train")
+            raise InputError("the frame to fit on has no rows; give the interactions of train")
         require_sound(frame, ("user_id", "item_id"))
-        notes = Notes()
         rows, columns, left_out = choose(frame, self._dropped_on, self.reference_year, notes)
         kept = rows_to_keep(rows, columns, self._dropped_on, notes)
         if not kept.any():
@@ -104,13 +130,17 @@ class MusicPreprocessor:
         rows, frame = rows[kept], frame[kept]
         leave_out_empty(rows, columns, left_out)
         rows = rows[[*chain.from_iterable(columns.values())]]
-        fitted = learn(rows, frame[["user_id", "item_id"]], columns, self.handle_outliers, self.reference_year, notes)
+        keys = frame[["user_id", "item_id"]]
+        fitted = learn(rows, keys, columns, self.handle_outliers, self.reference_year, notes)
         for name, feature in (NUMERIC | BINARY).items():
             if name not in fitted.scales | fitted.usual and not set(feature.sources) & set(left_out):
                 left_out[name] = f"no row has both {' and '.join(feature.sources)}"
         ready = fitted.apply(rows, PARTS, notes)
+        fitted.quality.extend(measure(rows, ready, keys, fitted))
+        fitted.readings.update(readings)
         texts = self._fit_texts(frame, left_out, notes)
         self._take(fitted, texts, left_out, notes.report())
+        self._take_names(given)
         outliers = STRATEGIES[self.handle_outliers]
         log.info("Preprocessed %s rows, outliers %s:\n%s", f"{len(rows):,}", outliers, summary(self.report, left_out))
         return ready
@@ -127,10 +157,12 @@ class MusicPreprocessor:
         parts = [part for part in PARTS if part in about]
         keys = list(dict.fromkeys(key for part in parts for key in KEYS[part]))
         columns = {part: fitted.columns[part] for part in parts}
+        require(frame, (), "")
+        notes = Notes()
+        frame, _ = self._standard(frame, [*keys, *chain.from_iterable(columns.values())], notes)
         require(frame, keys, f"which names a row of {' and '.join(parts)}")
         require(frame, chain.from_iterable(columns.values()), "which the preprocessor was fitted on")
         require_sound(frame, keys)
-        notes = Notes()
         rows = typed(frame, columns, notes)
         rows = rows[rows_to_keep(rows, columns, self._dropped_on, notes)]
         ready = fitted.apply(rows, parts, notes)
@@ -145,8 +177,36 @@ class MusicPreprocessor:
         truncated SVD. Rows without a known token are zeros.
         """
         self._learned()
+        require(frame, (), "")
+        frame, _ = self._standard(frame, [column for column, _ in self._texts.values()], Notes())
         require(frame, (column for column, _ in self._texts.values()), "which a text was fitted on", itself=True)
         return {text: encode(read(text, column, frame)) for text, (column, encode) in self._texts.items()}
+
+    def links(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Who is featured where: item_id, artist (None where unknown) and featured_artist, each pair of these once.
+
+        From the column that featured artists were read from at the fit; no rows where it had none.
+        """
+        self._learned()
+        require(frame, (), "")
+        column = self._texts["featured_artists"][0] if "featured_artists" in self._texts else None
+        wanted = ["item_id", "artist", *([column] if column else [])]
+        frame, _ = self._standard(frame, wanted, Notes())
+        require(frame, ("item_id",), "which names a row of items")
+        return featured_links(frame, column)
+
+    def _standard(self, frame: pd.DataFrame, wanted: list[str], notes: Notes) -> tuple[pd.DataFrame, Readings]:
+        """The frame with wanted columns, and those that may stand in for them, under their standard names."""
+        wanted = [*wanted, *(name for column in wanted for name in STAND_INS.get(column, ()))]
+        if "item_id" in wanted and "item_id" not in frame:
+            wanted += ["name", "artist", "artist_names"]
+        return standard_frame(frame, self.columns or {}, self._learned().readings, notes, wanted)
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Names of the output columns of `transform`, in order, object (columns,)."""
+        fitted = self._learned()
+        kinds = (fitted.outputs(part) for part in PARTS)
+        return np.array([name for of in kinds for kind in KINDS for name in of[kind]], dtype=object)
 
     def save_preprocessors(self, folder: Path | str) -> None:
         """Write `preprocessor.json` and, before it, the arrays that it names, as npz: whole or not at all."""
@@ -156,10 +216,9 @@ class MusicPreprocessor:
         np.savez(buffer, allow_pickle=False, **arrays)
         content = buffer.getvalue()
         file = f"preprocessor-{hashlib.sha256(content).hexdigest()[:12]}.npz"
-        settings = ("handle_outliers", "missing", "reference_year", "text_dimensions")
         about = {
             "preprocessor": FORMAT,
-            "settings": {name: getattr(self, name) for name in settings},
+            "settings": {n: int(v) if isinstance(v, np.integer) else v for n, v in self.get_params().items()},
             "fitted": asdict(fitted),
             "texts": {text: {"column": c, "tokens": encoder.tokens} for text, (c, encoder) in self._texts.items()},
             "columns_left_out": self.columns_left_out,
@@ -182,6 +241,7 @@ class MusicPreprocessor:
             if about["preprocessor"] != FORMAT:
                 raise ValueError("another version")
             loaded = cls(**about["settings"])
+            loaded._check_settings()
             fitted, report = Fitted.from_json(about["fitted"]), pd.DataFrame(about["report"])
             tokens = {text: (str(of["column"]), list(of["tokens"])) for text, of in about["texts"].items()}
             left_out, arrays, sha256 = dict(about["columns_left_out"]), folder / str(about["arrays"]), about["sha256"]
@@ -206,7 +266,7 @@ class MusicPreprocessor:
         sources = sources_of_texts(items)
         for text, pattern in TOKENS.items():
             values = read(text, sources[text], items) if text in sources else None
-            encoder = None if values is None else TextEncoder.fit(values, pattern, self.text_dimensions)
+            encoder = None if values is None else TextEncoder.fit(values, pattern, int(self.text_dimensions))
             if values is None or encoder is None:
                 left_out[f"text of {text}"] = "no item has any"
                 continue
@@ -219,39 +279,17 @@ class MusicPreprocessor:
     def _take(
         self, fitted: Fitted, texts: dict[str, tuple[str, TextEncoder]], left_out: dict[str, str], report: pd.DataFrame
     ) -> None:
-        self._fitted, self._texts, self.columns_left_out, self.report = fitted, texts, left_out, report
-        self.target, self.numeric, self.binary, names = (
-            {part: fitted.outputs(part)[kind] for part in PARTS}
-            for kind in ("target", "numeric", "binary", "categories")
-        )
-        self.categories = {part: {name: len(fitted.vocabularies[name]) + 1 for name in names[part]} for part in PARTS}
+        self._fitted, self._texts = fitted, texts
+        names = {kind: {part: fitted.outputs(part)[kind] for part in PARTS} for kind in KINDS}
+        self._of_fit = {
+            **names,
+            "categories": {p: {n: len(fitted.vocabularies[n]) + 1 for n in names["categories"][p]} for p in PARTS},
+            "columns_left_out": left_out,
+            "report": report,
+            "quality": as_table(fitted.quality),
+        }
 
     def _learned(self) -> Fitted:
-        if self._fitted is None:
-            raise UserError("the preprocessor has learned nothing yet; call fit_transform first, or load a saved one")
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted("the preprocessor has learned nothing yet; call fit_transform first, or load a saved one")
         return self._fitted
-
-
-def joined(interactions: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
-    """Interactions beside what is known of their item and user, as `fit_transform` takes them; rows and index kept.
-
-    Interactions have either `user` and `item`, codes that are rows of the other tables (`TrainView`), or `user_id` and
-    `item_id`; an id that a table lacks has missing values. Columns that no feature is made of are left away.
-    """
-    found = [interactions[[column for column in COLUMNS["interactions"] if column in interactions]]]
-    for key, table in (("item", items), ("user", users)):
-        part, id_column = f"{key}s", f"{key}_id"
-        require(table, (id_column,), f"which names a row of {part}")
-        if table[id_column].duplicated().any():
-            twice = table[id_column][table[id_column].duplicated()].iloc[0]
-            raise UserError(f"column {id_column!r} of {part} holds {twice!r} twice; keep one row of each")
-        names = [id_column, *COLUMNS[part], *((*TEXTS, *STAND_INS.values()) if key == "item" else ())]
-        about = table[[name for name in dict.fromkeys(names) if name in table]].reset_index(drop=True)
-        if key in interactions:
-            rows = about.reindex(interactions[key].to_numpy())
-        else:
-            require(interactions, (id_column,), "which names the rows")
-            rows = about.reindex(codes_of(interactions[id_column], pd.Index(about[id_column])))
-            rows[id_column] = interactions[id_column].to_numpy()
-        found.append(rows.set_axis(interactions.index))
-    return pd.concat(found, axis=1)

@@ -8,6 +8,7 @@ import pandas as pd
 UNSEEN = "unseen categories"
 CHECKS = ("infinite values", "impossible values", "time signatures", "rows dropped")
 STEPS = (
+    "column names",
     "types",
     *CHECKS[:2],
     "release dates",
@@ -32,6 +33,8 @@ class Notes:
 
     rows: list[tuple[str, str, int, str]] = field(default_factory=list)
     """(step, column, rows touched, what was done)."""
+    read_from: dict[str, str] = field(default_factory=dict)
+    """Columns of the frame by the standard names that they are read under, which messages go by."""
 
     def add(self, step: str, column: str, rows: int, what: str) -> None:
         """Note a step unless it touched nothing."""

@@ -42,12 +42,13 @@ def sources_of_texts(items: pd.DataFrame) -> dict[str, str]:
     """The column that each text is read from, for a table of items; a text that no column has is left out.
 
     An artist's name is the first of `artist_names`, else `artist`, else (where the items are artists, so that
-    `artist` repeats `item_id`) `name`. Featured artists are the others of `artist_names`, else what `name` credits.
+    `artist` repeats `item_id`) `name`. Featured artists are those of `featured_artists`, else the others of
+    `artist_names`, else what `name` credits.
     """
     columns = {
         "artist": ["artist_names", "name" if items_are_artists(items) else "artist"],
         "genres": ["genres"],
-        "featured_artists": ["artist_names", "name"],
+        "featured_artists": ["featured_artists", "artist_names", "name"],
     }
     found = {
         text: next((c for c in names if c in items and read(text, c, items).notna().any()), None)
@@ -73,7 +74,7 @@ def read(text: str, column: str, frame: pd.DataFrame) -> pd.Series:
     ['B|C', None]
     """
     values = words(frame[column])
-    if text == "genres" or column == "artist":
+    if text == "genres" or column in ("artist", "featured_artists"):
         return values
     distinct = values.dropna().unique()
     if column == "name":

@@ -15,7 +15,9 @@ from common.experiments.experiment import Experiment
 from common.experiments.outputs import runs_in
 from common.experiments.run import PART_NAMES
 from common.experiments.stored.run_files import tell
-from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
+from common.features.preprocessing.joining import joined
+from common.features.preprocessing.preprocessor import MusicPreprocessor
+from common.features.preprocessing.quality import as_text
 from common.models import HybridListNet
 from common.models.base import Recommender
 from common.models.neural.listnet.inputs import MOST_ROWS
@@ -36,6 +38,7 @@ def draw_preprocessing(exp: Experiment) -> list[Path]:
     before = joined(train.some_interactions(MOST_ROWS), train.items, train.users)
     preprocessor = MusicPreprocessor(handle_outliers=exp.settings_of(HybridListNet).outliers)
     after = preprocessor.fit_transform(before)
+    log.info("\nquality of the visible data, before and after preprocessing:\n%s", as_text(preprocessor.quality))
     columns = [*preprocessor.target["interactions"], *(c for part in preprocessor.numeric.values() for c in part)]
     figures = [
         exp.plot("hybrid_preprocessing", preprocessing.before_after, before, after),

@@ -24,6 +24,8 @@ def frame(**columns: Any) -> pd.DataFrame:
         "duration_ms": [np.expm1(v) for v in (10.0, 11.0, 12.0, 13.0, 14.0)],
         "explicit": [True, False, True, False, False],
         "time_signature": [3, 4, 4, 4, 3],
+        "key": [0, 7, 2, 9, 4],
+        "mode": [1, 1, 0, 1, 0],
         "danceability": [0.0, 0.25, 0.5, 0.75, 1.0],
         "energy": [0.2, 0.4, 0.6, 0.8, 1.0],
         "loudness": [-20.0, -15.0, -10.0, -5.0, 0.0],

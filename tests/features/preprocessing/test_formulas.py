@@ -10,7 +10,8 @@ from tests.features.preprocessing.frames import LINE, fitted, frame, noted
 
 NUMERIC_OF_ITEMS = [
     "release_year", "music_age", "duration_log", "tempo_log", "danceability", "energy", "loudness", "speechiness",
-    "acousticness", "instrumentalness", "liveness", "valence", "energy_loudness", "dance_valence",
+    "acousticness", "instrumentalness", "liveness", "valence", "energy_loudness", "dance_valence", "key_sin", "key_cos",
+    "featured_count",
 ]  # fmt: skip
 
 
@@ -28,6 +29,10 @@ NUMERIC_OF_ITEMS = [
         ("loudness", LINE),
         ("energy_loudness", (np.array([0, 0.1, 0.3, 0.6, 1]) - 0.3) / 0.5),
         ("dance_valence", [-0.2 / 0.1, 0, 0.1 / 0.1, 0.1 / 0.1, 0]),  # 0, 0.2, 0.3, 0.3, 0.2
+        ("key_sin", [0, 0.5, np.sqrt(0.75), 1, np.sqrt(0.75)]),  # C, G, D, A, E: an hour each on the circle of fifths
+        ("key_cos", [1, np.sqrt(0.75), 0.5, 0, -0.5]),
+        ("mode", [1, 1, 0, 1, 0]),
+        ("featured_count", np.log([1, 2, 1, 1, 3])),
         ("age", (np.array([17, 18, 34, 64, 65]) - 34) / 46),
         ("explicit", [1, 0, 1, 0, 0]),
         ("time_signature_3", [1, 0, 0, 0, 1]),
@@ -48,7 +53,7 @@ def test_columns_are_listed_by_part_and_typed():
     assert preprocessor.numeric == {
         "interactions": ["hour_sin", "hour_cos"], "items": NUMERIC_OF_ITEMS, "users": ["age"],
     }  # fmt: skip
-    assert preprocessor.binary == {"interactions": [], "items": ["explicit", "time_signature_3"], "users": []}
+    assert preprocessor.binary == {"interactions": [], "items": ["explicit", "time_signature_3", "mode"], "users": []}
     assert preprocessor.categories == {
         "interactions": {},
         "items": {"artist": 4, "year": 6},

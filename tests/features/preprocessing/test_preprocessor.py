@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.features.preprocessing.preprocessor import FILE, MusicPreprocessor, joined
-from common.splits.train_view import load_train_view
+from common.features.preprocessing.joining import joined
+from common.features.preprocessing.preprocessor import FILE, MusicPreprocessor
 from common.utils.errors import UserError
-from tests.conftest import SMALL
 from tests.features.preprocessing.frames import fitted, frame
 
 
@@ -102,11 +101,17 @@ def test_arrays_of_another_fit_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MusicPreprocessor("robst"), "unknown outlier strategy 'robst': did you mean 'robust'"),
-        (lambda: MusicPreprocessor(missing={"aeg": "drop"}), "unknown column in missing 'aeg': did you mean 'age'"),
-        (lambda: MusicPreprocessor(missing={"age": "dorp"}), "unknown choice .* 'dorp': did you mean 'drop'"),  # type: ignore[dict-item]
-        (lambda: MusicPreprocessor(reference_year=99), "reference_year must be .* from 1860 to 2100: 99"),
-        (lambda: MusicPreprocessor(text_dimensions=0), "text_dimensions = 0: give a whole number from 1"),
+        (lambda: MusicPreprocessor("robst").fit(frame()), "unknown outlier strategy 'robst': did you mean 'robust'"),
+        (
+            lambda: MusicPreprocessor(missing={"aeg": "drop"}).fit(frame()),
+            "unknown column in missing 'aeg': did you mean 'age'",
+        ),
+        (
+            lambda: MusicPreprocessor(missing={"age": "dorp"}).fit(frame()),  # type: ignore[dict-item]
+            "unknown choice .* 'dorp': did you mean 'drop'",
+        ),
+        (lambda: MusicPreprocessor(reference_year=99).fit(frame()), "reference_year must be .* from 1860 to 2100: 99"),
+        (lambda: MusicPreprocessor(text_dimensions=0).fit(frame()), "text_dimensions = 0: give a whole number from 1"),
         (lambda: MusicPreprocessor().transform(frame()), "call fit_transform first"),
         (lambda: MusicPreprocessor().text(frame()), "call fit_transform first"),
         (lambda: MusicPreprocessor().save_preprocessors(Path()), "call fit_transform first"),
@@ -138,32 +143,6 @@ def test_a_column_that_was_fitted_on_must_be_there_again(column, about):
         preprocessor.text(frame().drop(columns="genres"))
 
 
-def test_visible_tables_are_joined_by_code_and_others_by_id(small_data):
-    train: Any = load_train_view(small_data, "listen", "select")
-    by_code = joined(train.interactions, train.items, train.users)
-    ids = by_code[["user_id", "item_id"]]
-    assert ids["user_id"].tolist() == train.users["user_id"].take(train.interactions["user"]).tolist()
-    with_ids = train.interactions.drop(columns=["user", "item"]).assign(**ids)
-    by_id = joined(with_ids, train.items.iloc[::-1], train.users)
-    pd.testing.assert_frame_equal(by_id, by_code, check_dtype=False)
-    ready = MusicPreprocessor().fit_transform(by_code)
-    assert np.isfinite(ready.to_numpy()).all()
-    assert len(ready) == len(train.interactions)
-    assert train.n_users <= SMALL.users
-
-
-def test_an_id_without_a_row_has_missing_values_and_a_double_one_is_refused():
-    parts = [pd.DataFrame({"item_id": ["a"], "energy": [0.5]}), pd.DataFrame({"user_id": ["u"], "age": [20]})]
-    rows = pd.DataFrame({"user_id": ["u", "v"], "item_id": ["b", "a"], "weight": [1, 2]}, index=[5, 6])
-    found = joined(rows, *parts)
-    assert found.index.tolist() == [5, 6]
-    assert found["energy"].isna().tolist() == [True, False]
-    assert found["age"].isna().tolist() == [False, True]
-    assert found["item_id"].tolist() == ["b", "a"]
-    with pytest.raises(UserError, match="'item_id' of items holds 'a' twice"):
-        joined(rows, pd.concat([parts[0]] * 2), parts[1])
-
-
 @pytest.mark.real_data
 def test_the_real_data_lack_demographics_and_half_the_audio(real_data):
     tables = real_data.tables
@@ -186,7 +165,7 @@ def test_the_real_data_lack_demographics_and_half_the_audio(real_data):
 )
 def test_settings_of_the_wrong_kind_are_refused(made, said):
     with pytest.raises(UserError, match=said):
-        MusicPreprocessor(**made)
+        MusicPreprocessor(**made).fit(frame())
 
 
 def test_gender_is_the_same_in_any_case_and_a_folder_may_be_a_string(tmp_path):

@@ -13,7 +13,7 @@ def test_items_that_are_artists_give_no_category_but_their_names_are_read():
     artists = frame(artist=list("abcde"), name=["The Cure", "Cure feat. Who", "The Who", "Abba", None])
     preprocessor = MusicPreprocessor()
     preprocessor.fit_transform(artists.drop(columns="artist_names"))
-    assert preprocessor.columns_left_out == {"artist": "the items are artists"}
+    assert preprocessor.columns_left_out == dict.fromkeys(("artist", "featured_artists"), "the items are artists")
     assert "artist" not in preprocessor.categories["items"]
     text = preprocessor.text(artists)
     assert (text["artist"] != 0).any(axis=1).tolist() == [True, True, True, False, False]  # "cure" and "the" are shared

@@ -11,14 +11,17 @@ from scipy import sparse
 from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import distinct_values, item_vectors, of_unit_length, tag_counts
 from common.features.preprocessing.fitted import MISSING
-from common.features.preprocessing.preprocessor import MusicPreprocessor, joined
+from common.features.preprocessing.joining import joined
+from common.features.preprocessing.preprocessor import MusicPreprocessor
 from common.models.knn.content_knn import tf_idf
 from common.models.neural.two_tower.features import evened, reduced
 from common.splits.train_view import TrainView
 from common.utils.arrays import below, slices
 
-SOUND = (*AUDIO_FEATURES, "tempo_log", "energy_loudness", "dance_valence")
-"""Numeric columns of items that say how they sound."""
+SOUND = (*AUDIO_FEATURES, "tempo_log", "energy_loudness", "dance_valence", "key", "key_sin", "key_cos", "mode")
+"""Columns of items that say how they sound."""
+LEFT_OUT = ("featured_count",)
+"""Columns of items that the network does not take: published rows are without, and the texts say who is featured."""
 DAY = 86_400
 COMPARED_IN = 64
 """Dimensions in which items are compared in training."""
@@ -102,7 +105,7 @@ def _items(train: TrainView, preprocessor: MusicPreprocessor, without: tuple[str
 
     table = preprocessor.transform(train.items, about=("items",))
     sound = [name for name in preprocessor.numeric["items"] if name in SOUND]
-    other = [name for name in preprocessor.numeric["items"] if name not in SOUND]
+    other = [name for name in preprocessor.numeric["items"] if name not in (*SOUND, *LEFT_OUT)]
     binary = [n for n in preprocessor.binary["items"] if "audio" not in without or n.removesuffix(MISSING) not in SOUND]
     blocks = {"numeric": table[other].to_numpy(float)}
     if binary:

@@ -81,3 +81,20 @@ def test_hours_are_a_mean_on_the_clock(train):
     found = listening_hours(dataclasses.replace(train, interactions=rows))
     assert found is not None
     np.testing.assert_allclose(found[:2], [[-1, 0], [1, 0]], atol=1e-9)
+
+
+def test_key_and_mode_say_how_items_sound_and_the_number_of_guests_is_left_out(train):
+    plain = make_inputs(train, (), "robust", 4, 4).items.blocks
+    facts = train.items.assign(key=np.arange(N_ITEMS) % 12, mode=np.arange(N_ITEMS) % 2, featured_artists="A|B")
+    facts.loc[0, "featured_artists"] = None
+    changed = dataclasses.replace(train, items=facts)
+    blocks = make_inputs(changed, (), "robust", 4, 4).items.blocks
+    added = {
+        name: rows.shape[1] - plain[name].shape[1] if name in plain else rows.shape[1] for name, rows in blocks.items()
+    }
+    assert added.pop("music") == 2
+    assert added.pop("binary") == 1
+    assert not any(n for name, n in added.items() if not name.startswith("text"))
+    silent = make_inputs(changed, ("audio",), "robust", 4, 4).items.blocks
+    assert "music" not in silent
+    assert silent.get("binary", np.zeros((1, 0))).shape[1] == blocks["binary"].shape[1] - 1
