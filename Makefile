@@ -15,28 +15,17 @@ STAGE_FLAGS ?=
 EXAMPLES ?= 2000
 VENV := .venv
 BIN := $(VENV)/bin
-STAGES := $(sort $(wildcard [1-9]_*.py))
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
 .PHONY: run smoke test test-all fuzz lint report table page dashboard xray audit ask serve clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
-	@$(MAKE) --no-print-directory story FLAGS="--dataset '$(DATASET)' $(FLAGS)"
+	@$(BIN)/python -m common run-stages --dataset '$(DATASET)' $(FLAGS) -- $(STAGE_FLAGS)
 
+# One thread: on so little data others cost more than they save.
 smoke: $(VENV)/.ready
-	@$(MAKE) --no-print-directory story FLAGS="$(TINY) $(FLAGS)" STAGE_FLAGS="--preset smoke $(STAGE_FLAGS)"
-
-.PHONY: story
-story:
-	$(BIN)/python 0_explore.py $(FLAGS)
-	@set -e; protocols=$$($(BIN)/python -m common protocols --protocols listen next --no-download $(FLAGS)); \
-	test -n "$$protocols" || { echo "nothing to train: the data allow neither protocol"; exit 0; }; \
-	for stage in $(STAGES); do for protocol in $$protocols; do \
-		echo "$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS)"; \
-		$(BIN)/python $$stage --protocol $$protocol --no-download $(FLAGS) $(STAGE_FLAGS); \
-	done; done; \
-	$(BIN)/python -m common report --no-download $(FLAGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m common run-stages $(TINY) $(FLAGS) -- --preset smoke $(STAGE_FLAGS)
 
 report: $(VENV)/.ready
 	$(BIN)/python -m common report --no-download --dataset '$(DATASET)' $(FLAGS)

@@ -106,6 +106,9 @@ def complaint_about(words: list[str]) -> str | None:
             module = importlib.import_module(f"{name}.__main__" if is_package else name)
         except ModuleNotFoundError as missing:
             return str(missing)
+    if "--" in flags:  # what stands behind it is for the stages
+        place = flags.index("--")
+        return flags_complaint(module, flags[:place]) or complaint_about(["python", "2_als.py", *flags[place + 1 :]])
     return flags_complaint(module, flags)
 
 

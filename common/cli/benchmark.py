@@ -6,14 +6,9 @@ are those of one processor. It may be stopped at any time: what is complete is k
 
 import json
 import logging
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +20,7 @@ from common.data.dataset import Dataset
 from common.data.sources.registry import LASTFM
 from common.experiments.flags import command, flags_of, parse
 from common.experiments.presets import known_presets, preset_values
+from common.experiments.processes.side_by_side import run_side_by_side
 from common.experiments.run import PARTS, Run, RunKey, hash_config, run_config
 from common.experiments.settings import DataSettings, ModelSettings
 from common.experiments.stored.adoption import adopt
@@ -39,7 +35,7 @@ from common.reranking.strength_search import METHODS
 from common.splits.store import folder_name, load_split
 from common.splits.train_view import load_train_view
 from common.utils import memory
-from common.utils.environment import ONE_THREAD, Seconds, threads
+from common.utils.environment import Seconds, threads
 from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT, display, write_json
 from common.utils.settings import Range
@@ -163,48 +159,16 @@ def is_reranked(job: Job, data: Dataset, settings: Settings) -> bool:
 
 def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
     """Run jobs side by side; returns a line for each that failed. A stop ends all that run."""
-    started: list[subprocess.Popen] = []
+    words = {str(job): [*job.words, *data_flags(settings)] for job in missing}
+    runs = run_side_by_side(words, settings.output_dir / "table", settings.workers or threads())
     failed: list[str] = []
-    with ended_as_a_whole(), ThreadPoolExecutor(settings.workers or threads()) as pool:
-        runs = [pool.submit(run, job, settings, started) for job in missing]
-        try:
-            for done in tqdm(as_completed(runs), "runs", len(runs), disable=not sys.stderr.isatty()):
-                job, code, seconds, path = done.result()
-                log.info("%5.0f s  %s%s", seconds, job, "" if code == 0 else f"  FAILED, see {display(path)}")
-                failed += [f"{job} ({display(path)})"] if code else []
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in started:
-                process.terminate()
-            raise
+    with closing(runs):
+        for run in tqdm(runs, "runs", len(words), disable=not sys.stderr.isatty()):
+            log.info("%5.0f s  %s%s", run.seconds, run.name, f"  FAILED, see {display(run.log)}" if run.code else "")
+            failed += [f"{run.name} ({display(run.log)})"] if run.code else []
     if missing:
         log.info("%.0f minutes of one processor so far", Seconds.of_children().cpu / 60)
     return failed
-
-
-@contextmanager
-def ended_as_a_whole() -> Iterator[None]:
-    """Let a request to end this process (SIGTERM) stop it as Ctrl-C does, so that no run goes on without it."""
-    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
-
-
-def run(job: Job, settings: Settings, started: list[subprocess.Popen]) -> tuple[Job, int, float, Path]:
-    """One job in a process of its own, what it says in a file: the job, its exit status, seconds, and that file."""
-    path = settings.output_dir / "table" / (str(job).replace(" ", "-") + ".log")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
-    with path.open("w", encoding="utf-8") as log_file:
-        program = [] if job.words[0] == "-m" else [str(ROOT / job.words[0])]
-        command_line = [sys.executable, *program, *job.words[len(program) :], *data_flags(settings)]
-        started.append(
-            subprocess.Popen(command_line, env=os.environ | ONE_THREAD, stdout=log_file, stderr=subprocess.STDOUT)
-        )
-        code = started[-1].wait()
-    return job, code, time.perf_counter() - start, path
 
 
 def data_flags(settings: Settings) -> list[str]:

@@ -39,15 +39,16 @@ def ran(monkeypatch):
     """Jobs run in this process; what was run."""
     done: list[Job] = []
 
-    def run(job, settings, started):
-        done.append(job)
-        if job.stage == RERANK:
-            rerank.main([*job.words[3:], *benchmark.data_flags(settings)])
-        else:
-            stage(job.words[0])([*job.words[1:], *benchmark.data_flags(settings)])
-        return job, 0, 0.0, settings.output_dir
+    def run(missing, settings):
+        for job in missing:
+            done.append(job)
+            if job.stage == RERANK:
+                rerank.main([*job.words[3:], *benchmark.data_flags(settings)])
+            else:
+                stage(job.words[0])([*job.words[1:], *benchmark.data_flags(settings)])
+        return []
 
-    monkeypatch.setattr(benchmark, "run", run)
+    monkeypatch.setattr(benchmark, "run_all", run)
     return done
 
 
@@ -168,24 +169,19 @@ def test_a_failed_run_is_named_and_nothing_is_written(flags, small_data, tmp_pat
     assert not (tmp_path / "results").exists()
 
 
-def test_a_job_runs_with_one_thread_and_the_flags_of_the_data(small_settings, monkeypatch, tmp_path):
-    train: dict[str, Any] = {}
+def test_a_job_runs_with_the_flags_of_the_data(monkeypatch, tmp_path):
+    given: dict[str, Any] = {}
 
-    class Process:
-        def __init__(self, words, env, **_):
-            train.update(words=words, env=env)
+    def run(words, folder, workers):
+        given.update(words)
+        yield from ()
 
-        def wait(self):
-            return 0
-
-    monkeypatch.setattr(benchmark.subprocess, "Popen", Process)
+    monkeypatch.setattr(benchmark, "run_side_by_side", run)
     settings = benchmark.Settings(synthetic=replace(SMALL, noise=0.5), output_dir=tmp_path, dataset="synthetic")
-    _job, code, _, _ = benchmark.run(Job("2_als", "next", "classic", 3, ("als", "ease")), settings, [])
-    words = " ".join(train["words"])
+    assert benchmark.run_all([Job("2_als", "next", "classic", 3, ("als", "ease"))], settings) == []
+    [words] = [" ".join(words) for words in given.values()]
     assert "2_als.py --protocol next --preset classic --seed 3 --models als ease --resume --dataset synthetic" in words
     assert "--synthetic.noise 0.5" in words
-    assert train["env"]["OMP_NUM_THREADS"] == "1"
-    assert code == 0
 
 
 @pytest.mark.parametrize(
