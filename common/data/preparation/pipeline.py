@@ -133,6 +133,8 @@ def _prepare(files: list[Path], out: Path, settings: PreparationSettings, keep: 
     done, tables = _done(out, before.get("steps", []))
     if done:
         log.info("going on after step %d, %s", len(done), done[-1]["step"])
+        if not keep:
+            _delete_unneeded(out, tables, TEN_STEPS[len(done) :])
     else:
         shutil.rmtree(out / STEPS, ignore_errors=True)
         _check_disk(files, out)

@@ -66,7 +66,7 @@ def test_a_stage_that_fails_ends_the_rest_with_its_exit_code(started, tmp_path, 
     assert ended.value.code == 5
     assert len(started) == 3
     assert "listen 2_als ended with exit code 5; nothing after it was run" in capsys.readouterr().err
-    assert list(read_timings(tmp_path / "timings.json")["synthetic"]) == ["listen 1_knn_baseline"], "what was done is known"
+    assert list(read_timings(tmp_path / "timings.json")["synthetic"]) == ["listen 1_knn_baseline"]
 
 
 def test_data_that_allow_no_protocol_are_told_of(started, tmp_path, monkeypatch, capsys):

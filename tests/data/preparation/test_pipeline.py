@@ -159,6 +159,16 @@ def test_what_was_deleted_by_hand_is_made_again(stopped, raw, out, gone, after, 
     assert content(stopped) == content(out)
 
 
+def test_tables_that_an_earlier_start_left_do_not_take_space(stopped, raw, monkeypatch):
+    """A process that was killed between a step and the deletion of what it read."""
+    fail_at(monkeypatch, NAMES[-1], RuntimeError("again"))
+    assert (stopped / "steps" / "01_scan" / "events").exists()
+    with pytest.raises(RuntimeError):
+        run(stopped, raw)
+    assert not (stopped / "steps" / "01_scan").exists()
+    assert (stopped / "steps" / "09_aggregate_interactions" / "interactions").exists()
+
+
 def test_a_table_that_was_changed_is_made_again(stopped, raw, out):
     path = stopped / "steps" / "09_aggregate_interactions" / "interactions" / "0.parquet"
     path.write_bytes(path.read_bytes()[:-10])
