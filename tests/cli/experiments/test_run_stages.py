@@ -1,5 +1,7 @@
 """All stages of a run: what is started with which flags, what is told of the whole, and what a failure ends."""
 
+from pathlib import Path
+
 import pytest
 
 from common.cli.experiments import run_stages
@@ -84,13 +86,13 @@ def test_the_line_says_what_is_done_what_is_next_and_how_long_it_takes(monkeypat
     progress.begin("b")
     assert progress.line() == "0 of 3 stages done; at work: a, b; next: c; about 4 min left", "b alone takes so long"
     now = 160.0
-    progress.end(Ended("a", 0, 60.0, None))
+    progress.end(Ended("a", 0, 60.0, Path()))
     progress.begin("c")
     assert progress.line() == "1 of 3 stages done; at work: b, c; about 3 min left"
     now = 310.0
-    progress.end(Ended("c", 0, 150.0, None))
+    progress.end(Ended("c", 0, 150.0, Path()))
     assert progress.line() == "2 of 3 stages done; at work: b; about 30 s left"
-    progress.end(Ended("b", 0, 240.0, None))
+    progress.end(Ended("b", 0, 240.0, Path()))
     assert progress.line() == "all 3 stages are done"
 
 

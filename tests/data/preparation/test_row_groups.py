@@ -58,8 +58,13 @@ def test_parts_are_counted_as_the_whole(part):
 
 
 def test_no_part_is_larger_than_asked_for(monkeypatch):
-    sizes = []
+    sizes: list[int] = []
     slice_of = pl.LazyFrame.slice
-    monkeypatch.setattr(pl.LazyFrame, "slice", lambda frame, start, n: sizes.append(n) or slice_of(frame, start, n))
+
+    def noted(frame, start, n=None):
+        sizes.append(n)
+        return slice_of(frame, start, n)
+
+    monkeypatch.setattr(pl.LazyFrame, "slice", noted)
     count_in_parts(pl.DataFrame({"name": [*"abcab"]}).lazy(), ["name"], [], 5, 2)
     assert [size for size in sizes if size] == [2, 2, 2]
