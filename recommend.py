@@ -23,6 +23,7 @@ from common.experiments.flags import command, parse_flags
 from common.reranking.rerank import Reranking
 from common.serving.name_search import shown
 from common.serving.service import open_service
+from common.serving.store.store import place_of
 from common.serving.terminal import questions
 from common.serving.terminal.conversation import Conversation
 from common.serving.user_profile import default_listener
@@ -77,6 +78,8 @@ class Settings:
     """Folder of prepared data."""
     output_dir: Path = ROOT / "outputs"
     """Folder of trained models; likes and dislikes are kept there, too."""
+    store: str = ""
+    """postgresql+psycopg://user@host/database instead of a file in --output-dir, for likes and what belongs to them."""
     verify: bool = False
     """Check stored files of 64 MB and more by their hash, too, not by size and time alone."""
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
@@ -95,6 +98,7 @@ class Settings:
         if self.talks and (self.json or self.why or self.models != [self.model] or self.model == "all"):
             raise UserError("--json, --why and several models need a question: add --user, --like, --similar or --song")
         parse_folder_name(self.protocol)
+        place_of(self.store, self.output_dir, "")
 
     @property
     def talks(self) -> bool:
@@ -136,7 +140,7 @@ def respond(settings: Settings) -> None:
         place = (settings.dataset, settings.data_dir, settings.synthetic)
         questions.answer_song(load_dataset(*place), settings.song, request)
         return
-    names = ("dataset", "protocol", "preset", "data_dir", "output_dir", "synthetic", "rerank")
+    names = ("dataset", "protocol", "preset", "data_dir", "output_dir", "synthetic", "rerank", "store")
     user, listener = settings.user or "", settings.listener or default_listener(settings.user or "")
     with open_service(*(getattr(settings, name) for name in names)) as service:
         if settings.talks:

@@ -124,8 +124,8 @@ def copied_store(settings: Settings) -> Iterator[Store]:
     """A copy of the data set's store, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         with open_store(settings.dataset, settings.protocol, settings.data_dir, settings.output_dir) as store:
-            shutil.copy(store.path, Path(folder) / store.path.name)
-        with Store(Path(folder) / store.path.name) as copy:
+            copied = shutil.copy(str(store.database.place), folder)
+        with Store(Path(copied)) as copy:
             yield copy
 
 

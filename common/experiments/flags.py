@@ -97,7 +97,8 @@ def parse_flags(settings: type[T], argv: Sequence[str] | None, default: T | None
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UserError(_one_sentence(complaint.getvalue())) from None
+        words = sys.argv[1:] if argv is None else argv
+        raise UserError(without_passwords(_one_sentence(complaint.getvalue()), words)) from None
     hash_everything(getattr(parsed, "verify", False))
     return parsed
 
@@ -112,6 +113,17 @@ def _one_sentence(box: str) -> str:
     near = re.search(r"Perhaps you meant:\s*(--\S+)", " ".join(sections[1:]))
     hint = f"; perhaps you meant {near[1]}" if near else ""
     return f"{sentence[:1].lower()}{sentence[1:]}{hint}; --help lists all flags"
+
+
+def without_passwords(sentence: str, words: Iterable[str]) -> str:
+    """A sentence about words of a command line, without the passwords of addresses in them, however it is wrapped.
+
+    >>> without_passwords("unknown: postgresql://me:sec ret@host/d", ["postgresql://me:secret@host/d"])
+    'unknown: postgresql://me:***@host/d'
+    """
+    for password in re.findall(r"://[^/:@\s]*:(\S+)@", " ".join(words)):
+        sentence = re.sub(r"\s*".join(map(re.escape, password)), "***", sentence)
+    return sentence
 
 
 def flags_of(settings: Any, names: Iterable[str], group: str = "") -> list[str]:

@@ -239,11 +239,12 @@ def open_service(
     output_dir: Path,
     synthetic: SyntheticSettings,
     reranking: Reranking,
+    store: str = "",
 ) -> Iterator[RecommendationService]:
     """The service of a data set and a protocol folder; store and split are made first where they are missing."""
-    with open_store(dataset, protocol, data_dir, output_dir, synthetic) as store:
+    with open_store(dataset, protocol, data_dir, output_dir, synthetic, store) as opened:
         model_store = ModelStore.of(dataset, protocol, preset, data_dir, output_dir, synthetic)
-        yield RecommendationService(store, model_store, reranker(dataset, protocol, data_dir, synthetic, reranking))
+        yield RecommendationService(opened, model_store, reranker(dataset, protocol, data_dir, synthetic, reranking))
 
 
 def reranker(

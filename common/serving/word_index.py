@@ -5,11 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.data.artist_names import fold_words, loose_key
 from common.serving.store.catalogue import Catalogue
-
-LAST = "\U0010ffff"
-"""Sorts behind whatever a word goes on with."""
+from common.serving.store.words import LAST, words_of
 
 
 class WordIndex:
@@ -17,7 +14,8 @@ class WordIndex:
 
     def __init__(self, catalogue: Catalogue) -> None:
         """Index a catalogue; takes about a second for 300,000 items."""
-        pairs = sorted({(word, item) for item in range(len(catalogue)) for word in _words_of(catalogue, item)})
+        known = enumerate(zip(catalogue.names, catalogue.artists, strict=True))
+        pairs = sorted({(word, item) for item, of_item in known for word in words_of(*of_item)})
         self.words = [word for word, _ in pairs]
         self.items = np.array([item for _, item in pairs], np.int64)
         self.listeners = catalogue.listeners
@@ -34,10 +32,3 @@ class WordIndex:
     def _begun(self, word: str) -> np.ndarray:
         """Items of which a word begins like this, int64, rising."""
         return np.unique(self.items[bisect_left(self.words, word) : bisect_left(self.words, word + LAST)])
-
-
-def _words_of(catalogue: Catalogue, item: int) -> set[str]:
-    given = {catalogue.names[item], catalogue.artists[item]}
-    texts = {loose_key(text) for text in given} - {""}
-    articles = {"the" for text in given if text[:4].casefold() == "the " and fold_words(text) not in texts}
-    return articles | {word for text in texts for word in (*text.split(), text.replace(" ", ""))}

@@ -12,8 +12,9 @@ from common.data.sources.registry import resolve_name
 from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.flags import command, parse_flags
 from common.serving.interleaving.comparison import SESSION, UNITS, Comparison, compare
+from common.serving.store.database import Place
 from common.serving.store.impressions import Shown
-from common.serving.store.store import Store
+from common.serving.store.store import Store, place_of
 from common.splits.store import parse_folder_name
 from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT, display, write_json
@@ -40,6 +41,8 @@ class Settings:
     """Folder of prepared data."""
     output_dir: Path = ROOT / "outputs"
     """Folder of trained models and of the store that the service writes."""
+    store: str = ""
+    """postgresql+psycopg://user@host/database instead of a file in --output-dir, as the service was given it."""
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     """Size and seed of the generated data set."""
 
@@ -47,6 +50,7 @@ class Settings:
         """Raise a UserError for the first flag that makes no sense."""
         check_known("value of --unit", UNITS, self.unit)
         parse_folder_name(self.protocol)
+        place_of(self.store, self.output_dir, "")
 
 
 @command
@@ -55,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_flags(Settings, argv)
     settings.check()
     name = resolve_name(settings.dataset, settings.data_dir, settings.synthetic)
-    experiments = read(settings.output_dir / name / "library.sqlite", settings.protocol, settings.experiment)
+    experiments = read(place_of(settings.store, settings.output_dir, name), settings.protocol, settings.experiment)
     found = {models: compare(models, lists, settings.unit) for models, lists in experiments.items()}
     for models, lists in experiments.items():
         log.info("%s", text(f"{name} / {settings.protocol}", lists, found[models], settings.unit))
@@ -67,11 +71,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         log.info("%s written", display(settings.json))
 
 
-def read(path: Path, protocol: str, experiment: str = "") -> dict[tuple[str, ...], list[Shown]]:
+def read(place: Place, protocol: str, experiment: str = "") -> dict[tuple[str, ...], list[Shown]]:
     """The lists of each experiment in a store, or of the one that is named; a UserError where that was not served."""
-    if not path.exists():
+    if not place.identity():
         return {}
-    with Store(path) as store:
+    with Store(place) as store:
         served = store.impressions.experiments(protocol)
         if experiment:
             named = tuple(sorted({name.strip() for name in experiment.split(",")}))

@@ -3,7 +3,8 @@
     python -m common serve --dataset lastfm-2k                 http://127.0.0.1:8000
     python -m common serve --dataset lastfm-2k --models als sasrec --port 8080
 
-Models are loaded once; a newer run is picked up while the service runs. Likes go to outputs/<dataset>/library.sqlite.
+Models are loaded once; a newer run is picked up while the service runs. Likes go to outputs/<dataset>/library.sqlite,
+or to the database of --store.
 It needs `pip install -r requirements-serve.txt`.
 """
 
@@ -20,6 +21,7 @@ from common.experiments.flags import command, parse_flags
 from common.models.registry import MODELS
 from common.serving.model_store import ModelStore
 from common.serving.new_items import NewItemService
+from common.serving.store.store import place_of
 from common.splits.store import parse_folder_name
 from common.splits.train_view import load_train_view
 from common.utils.environment import use_one_thread
@@ -55,6 +57,8 @@ class Settings:
     """Folder of prepared data."""
     output_dir: Path = ROOT / "outputs"
     """Folder of trained models; likes and dislikes are kept there, too."""
+    store: str = ""
+    """postgresql+psycopg://user@host/database instead of a file in --output-dir, for likes and what belongs to them."""
     timeout: Annotated[float, Range(0.1, 3600.0)] = 30.0
     """Seconds for a body to come, for an answer to be made, and for requests to finish at the end."""
     refresh: Annotated[float, Range(0.1, 3600.0)] = 2.0
@@ -73,6 +77,7 @@ class Settings:
         check_ranges("", self)
         check_known("model", MODELS, *self.models)
         parse_folder_name(self.protocol)
+        place_of(self.store, self.output_dir, "")
 
 
 @command
@@ -105,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         service = HttpService(train, store, settings.models)
         limits = Limits(settings.timeout, settings.refresh, settings.threads, settings.most_waiting)
-        feedback = FeedbackWriter(settings.output_dir / store.dataset / "library.sqlite")
+        feedback = FeedbackWriter(place_of(settings.store, settings.output_dir, store.dataset))
         new_items = NewItemService(service, *place, settings.synthetic)
         app = create_app(service, feedback, limits, hosts, experiment, new_items)
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host

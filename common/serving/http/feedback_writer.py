@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
+from common.serving.store.database import Place
 from common.serving.store.store import Store
 from common.utils.errors import UserError
-from common.utils.io import display
 
 PATIENCE = 2.0
 """Seconds to wait for another process that is writing."""
@@ -15,16 +14,16 @@ T = TypeVar("T")
 
 
 class FeedbackWriter:
-    """Opens the store when it is first needed, and again where another file has taken its place.
+    """Opens the store when it is first needed, and again after a failure or where another has taken its place.
 
     What a write returns was synced to disk before. A store that is away, locked, full or damaged fails the write alone.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self._thread = ThreadPoolExecutor(1, "feedback")
         self._store: Store | None = None
-        self._inode = 0
+        self._identity = 0
 
     def submit(self, write: Callable[..., T], *values: object) -> "Future[T]":
         """Let the thread call `write(store, *values)`; the future raises a UserError where the store takes nothing."""
@@ -38,13 +37,14 @@ class FeedbackWriter:
             raise
 
     def _open(self) -> Store:
-        if self._inode and not self.path.exists():
+        found = self.place.identity()
+        if self._identity and not found:
             self._close()
-            raise UserError(f"{display(self.path)} is not there any more; put it back, or restart the service")
-        if self._store is None or self.path.stat().st_ino != self._inode:
+            raise UserError(f"{self.place} is not there any more; put it back, or restart the service")
+        if self._store is None or found != self._identity:
             self._close()
-            self._store = Store(self.path, PATIENCE)
-            self._inode = self.path.stat().st_ino
+            self._store = Store(self.place, PATIENCE)
+            self._identity = self.place.identity()
         return self._store
 
     def _close(self) -> None:

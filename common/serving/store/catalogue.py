@@ -8,8 +8,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from sqlalchemy import Select, and_, delete, func, insert, select, union_all
 
-from common.serving.store.schema import Database
+from common.serving.store.database import Database
+from common.serving.store.tables import TABLES, feedback, interactions, items, popularity, protocols, users, words
+from common.serving.store.words import LAST, beginnings, words_of
 from common.splits.histories import Histories
 from common.utils.errors import UserError
 
@@ -17,7 +20,7 @@ TAGS = 3
 """Tags kept of each item, most given first."""
 CHUNK = 10_000
 """Rows written between two steps of the progress bar."""
-OF_A_PROTOCOL = ("items", "names", "users", "interactions", "popularity", "protocols")
+OF_A_PROTOCOL = (items, words, users, interactions, popularity, protocols)
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ class CatalogueTables:
 
     def holds(self, protocol: str, sources: Sources) -> bool:
         """Whether a protocol's rows are there and were made from these sources."""
-        query = "SELECT data_sha256, split_sha256 FROM protocols WHERE protocol = ?"
-        return self.database.all(query, protocol) == [sources]
+        query = select(protocols.c.data_sha256, protocols.c.split_sha256).where(protocols.c.protocol == protocol)
+        return self.database.all(query) == [sources]
 
     def build(self, protocol: str, sources: Sources, tables: dict[str, Sequence[tuple[Any, ...]]]) -> None:
         """Put a protocol's rows in the place of older ones, all of them or none; feedback stays.
@@ -88,22 +91,20 @@ class CatalogueTables:
         progress = tqdm(total=total, desc="store", delay=2, leave=False, disable=None)
         with self.database.transaction() as connection, progress:
             for table in OF_A_PROTOCOL:
-                connection.execute(f"DELETE FROM {table} WHERE protocol = ?", (protocol,))
-            for table, rows in tables.items():
+                connection.execute(delete(table).where(table.c.protocol == protocol))
+            for name, rows in tables.items():
                 for start in range(0, len(rows), CHUNK):
                     some = rows[start : start + CHUNK]
-                    places = ", ".join("?" * (len(some[0]) + 1))
-                    added = ((protocol, *row) for row in some)
-                    connection.executemany(f"INSERT INTO {table} VALUES ({places})", added)
+                    self.database.load(connection, TABLES.tables[name], ((protocol, *row) for row in some))
+                    if name == items.name:
+                        self.database.load(connection, words, _words(protocol, some))
                     progress.update(len(some))
-            names = "INSERT INTO names SELECT name, artist, protocol, item FROM items WHERE protocol = ?"
-            connection.execute(names, (protocol,))
-            connection.execute("INSERT INTO protocols VALUES (?, ?, ?)", (protocol, *sources))
+            connection.execute(insert(protocols).values((protocol, *sources)))
 
     def catalogue(self, protocol: str, day: str | None = None) -> Catalogue:
         """All items of a protocol, with their listeners as counted on a day (today)."""
-        columns = "item_id, name, artist, genres, tags, work"
-        rows = self.database.all(f"SELECT {columns} FROM items WHERE protocol = ? ORDER BY item", protocol)
+        columns = [getattr(items.c, name) for name in ("item_id", "name", "artist", "genres", "tags", "work")]
+        rows = self.database.all(select(*columns).where(items.c.protocol == protocol).order_by(items.c.item))
         table = [np.array(column, object) for column in zip(*rows, strict=True)] if rows else [np.array([], object)] * 6
         listeners = np.zeros(len(rows), np.int64)
         for item, count in self.popularity(protocol, day):
@@ -114,51 +115,71 @@ class CatalogueTables:
     def popularity(self, protocol: str, day: str | None = None) -> list[tuple[int, int]]:
         """Items and how many listen to them or like them, most first: counted once a day, then cached."""
         day = day or datetime.date.today().isoformat()
-        known = "SELECT item, listeners FROM popularity WHERE protocol = ? AND day = ? ORDER BY listeners DESC, item"
-        if rows := self.database.all(known, protocol, day):
+        own, most_first = popularity.c.protocol == protocol, (popularity.c.listeners.desc(), popularity.c.item)
+        known = select(popularity.c.item, popularity.c.listeners).where(own, popularity.c.day == day)
+        if rows := self.database.all(known.order_by(*most_first)):
             return rows
-        count = """
-            SELECT item, count(*) AS listeners FROM (
-                SELECT item FROM interactions WHERE protocol = ?1 UNION ALL
-                SELECT item FROM items JOIN feedback USING (item_id) WHERE protocol = ?1 AND liked)
-            GROUP BY item ORDER BY listeners DESC, item"""
-        rows = self.database.all(count, protocol)
-        # A read-only file still answers.
+        rows = self.database.all(_counts(protocol))
+        # A read-only store still answers.
         with contextlib.suppress(UserError), self.database.transaction() as connection:
-            connection.execute("DELETE FROM popularity WHERE protocol = ?", (protocol,))
-            counted = ((protocol, day, *row) for row in rows)
-            connection.executemany("INSERT INTO popularity VALUES (?, ?, ?, ?)", counted)
+            connection.execute(delete(popularity).where(own))
+            self.database.load(connection, popularity, ((protocol, day, *row) for row in rows))
         return rows
 
     def has_times(self, protocol: str) -> bool:
         """Whether events of a protocol have times."""
-        return self.database.one("SELECT timestamp FROM interactions WHERE protocol = ? LIMIT 1", protocol) is not None
+        times = select(interactions.c.timestamp).where(interactions.c.protocol == protocol)
+        return self.database.one(times.limit(1)) is not None
 
     def user(self, protocol: str, user_id: str) -> int | None:
         """The code of a user, None where there is none of that id."""
-        return self.database.one("SELECT user FROM users WHERE protocol = ? AND user_id = ?", protocol, user_id)
+        return self.database.one(select(users.c.user).where(users.c.protocol == protocol, users.c.user_id == user_id))
 
     def user_ids(self, protocol: str) -> list[str]:
         """All ids of users, in the order of their codes."""
-        query = "SELECT user_id FROM users WHERE protocol = ? ORDER BY user"
-        return [row[0] for row in self.database.all(query, protocol)]
+        query = select(users.c.user_id).where(users.c.protocol == protocol).order_by(users.c.user)
+        return [row[0] for row in self.database.all(query)]
 
     def history(self, protocol: str, user: int, n_items: int) -> Histories:
         """What a user has, in the protocol's order."""
-        query = "SELECT item, weight, timestamp FROM interactions WHERE protocol = ? AND user = ? ORDER BY position"
-        rows = self.database.all(query, protocol, user)
-        items, weights, times = zip(*rows, strict=True) if rows else ((), (), ())
+        query = select(interactions.c.item, interactions.c.weight, interactions.c.timestamp)
+        query = query.where(interactions.c.protocol == protocol, interactions.c.user == user)
+        rows = self.database.all(query.order_by(interactions.c.position))
+        codes, weights, times = zip(*rows, strict=True) if rows else ((), (), ())
         known = np.array(times, np.int64) if times and None not in times else None
         indptr = np.array([0, len(rows)], np.int64)
-        return Histories(indptr, np.array(items, np.int32), np.array(weights, np.float32), n_items, known)
+        return Histories(indptr, np.array(codes, np.int32), np.array(weights, np.float32), n_items, known)
 
-    def search(self, protocol: str, words: Sequence[str], most: int = 20) -> list[int]:
-        """Items whose name or artist has words that begin with all of these, whatever case and accents."""
-        if not words:
+    def search(self, protocol: str, typed: Sequence[str], most: int = 20) -> list[int]:
+        """Items whose name or artist has words that begin with all of these, whatever case and accents.
+
+        Those that most listened to on the last day they were counted come first.
+        """
+        if not (begun := beginnings(typed)):
             return []
-        prefixes = " ".join('"' + word.replace('"', '""') + '"*' for word in words)  # FTS5's own quoting; bound below
-        query = "SELECT item FROM names WHERE names MATCH ? AND protocol = ? ORDER BY rank LIMIT ?"
-        return [row[0] for row in self.database.all(query, prefixes, protocol, most)]
+        own, day = items.c.protocol == protocol, select(func.max(popularity.c.day))
+        counted = (popularity.c.protocol == protocol, popularity.c.item == items.c.item)
+        known = popularity.c.day == day.where(popularity.c.protocol == protocol).scalar_subquery()
+        query = select(items.c.item).select_from(items.outerjoin(popularity, and_(*counted, known))).where(own)
+        for word in begun:
+            begins = words.c.word.between(word, word + LAST)
+            query = query.where(items.c.item.in_(select(words.c.item).where(words.c.protocol == protocol, begins)))
+        query = query.order_by(func.coalesce(popularity.c.listeners, 0).desc(), items.c.item).limit(most)
+        return [row[0] for row in self.database.all(query)]
+
+
+def _counts(protocol: str) -> Select:
+    """How many listen to each item or like it, most first."""
+    events = select(interactions.c.item).where(interactions.c.protocol == protocol)
+    liked = select(items.c.item).join_from(items, feedback, items.c.item_id == feedback.c.item_id)
+    both = union_all(events, liked.where(items.c.protocol == protocol, feedback.c.liked == 1)).subquery()
+    count = func.count().label("listeners")
+    return select(both.c.item, count).group_by(both.c.item).order_by(count.desc(), both.c.item)
+
+
+def _words(protocol: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows of the table of words, from rows of items."""
+    return [(protocol, word, item) for item, _, name, artist, *_ in rows for word in words_of(name, artist)]
 
 
 def rows_of(train: Any) -> dict[str, Sequence[tuple[Any, ...]]]:

@@ -3,7 +3,10 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from common.serving.store.schema import Database
+from sqlalchemy import delete, func, select
+
+from common.serving.store.database import Database
+from common.serving.store.tables import clicks, impression_items, impressions
 from common.utils.errors import UserError, check_known, short
 
 KINDS = ("impression", "click", "like", "dislike")
@@ -26,6 +29,7 @@ class Impressions:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._keep_click = database.insert(clicks).values(at=func.current_timestamp()).on_conflict_do_nothing()
 
     def add_impression(
         self,
@@ -41,18 +45,16 @@ class Impressions:
         `experiment` names the rankers that were interleaved; `picks` are (item id, team) by place, the team "" where a
         click is no vote (`interleaving.team_draft`). A UserError for a request id that was used before.
         """
-        values = (request_id, protocol, _name(experiment), listener, session)
+        values = {"request_id": request_id, "protocol": protocol, "experiment": _name(experiment)}
+        values |= {"listener": listener, "session": session, "at": func.current_timestamp()}
         with self.database.transaction() as connection:
-            known = connection.execute("SELECT 1 FROM impressions WHERE request_id = ?", (request_id,)).fetchone()
-            if known:
+            added = connection.execute(self.database.insert(impressions).values(values).on_conflict_do_nothing())
+            if not added.rowcount:
                 raise UserError(f"request {short(request_id)} was answered before; give every request an id of its own")
-            added = connection.execute(
-                "INSERT INTO impressions (request_id, protocol, experiment, listener, session, at)"
-                " VALUES (?, ?, ?, ?, ?, datetime('now'))",
-                values,
-            )
-            rows = ((added.lastrowid, position, *pick) for position, pick in enumerate(picks))
-            connection.executemany("INSERT INTO impression_items VALUES (?, ?, ?, ?)", rows)
+            known = select(impressions.c.id).where(impressions.c.request_id == request_id)
+            of_list = connection.execute(known).scalar_one()
+            rows = [(of_list, position, *pick) for position, pick in enumerate(picks)]
+            self.database.load(connection, impression_items, rows)
 
     def add_click(self, item_id: str, kind: str = "click", request_id: str = "", session: str = "") -> bool:
         """Keep one of KINDS on an item, as `add_clicks` does on several."""
@@ -65,50 +67,50 @@ class Impressions:
         nothing. All of it is kept or, where the store fails, nothing.
         """
         check_known("kind of feedback", KINDS, kind)
-        insert = """
-            INSERT OR REPLACE INTO clicks (request_id, session, item_id, kind, at)
-            VALUES (?, ?, ?, ?, datetime('now'))"""
-        shown = """
-            SELECT item_id FROM impressions JOIN impression_items ON impression = id WHERE request_id = ?"""
+        of_request = {"request_id": request_id, "session": session, "kind": kind}
+        rows = [of_request | {"item_id": item_id} for item_id in item_ids]
+        same = [getattr(clicks.c, name) == value for name, value in of_request.items()]
+        lists = impressions.join(impression_items, impression_items.c.impression == impressions.c.id)
+        shown = select(impression_items.c.item_id).select_from(lists).where(impressions.c.request_id == request_id)
         with self.database.transaction() as connection:
-            connection.executemany(insert, [(request_id, session, item_id, kind) for item_id in item_ids])
-            found = {item_id for (item_id,) in connection.execute(shown, (request_id,))}
+            connection.execute(delete(clicks).where(*same, clicks.c.item_id.in_(item_ids)))
+            connection.execute(self._keep_click, rows)
+            found = set(connection.scalars(shown))
         return found.issuperset(item_ids)
 
     def withdraw(self, item_id: str, session: str) -> int:
         """Delete what a session liked or disliked of an item, whichever list it was on; returns the number of rows."""
-        delete = "DELETE FROM clicks WHERE session = ? AND item_id = ? AND kind IN ('like', 'dislike')"
+        given = clicks.c.kind.in_(["like", "dislike"])
+        removal = delete(clicks).where(clicks.c.session == session, clicks.c.item_id == item_id, given)
         with self.database.transaction() as connection:
-            return connection.execute(delete, (session, item_id)).rowcount
+            return connection.execute(removal).rowcount
 
     def experiments(self, protocol: str) -> dict[tuple[str, ...], int]:
         """Experiments of a protocol (names of their rankers) and how many lists each has shown, most first."""
-        query = """
-            SELECT experiment, count(*) AS lists FROM impressions WHERE protocol = ? AND experiment != ''
-            GROUP BY experiment ORDER BY lists DESC, experiment"""
-        return {tuple(experiment.split(",")): lists for experiment, lists in self.database.all(query, protocol)}
+        counted = select(impressions.c.experiment, func.count().label("lists")).group_by(impressions.c.experiment)
+        served = counted.where(impressions.c.protocol == protocol, impressions.c.experiment != "")
+        rows = self.database.all(served.order_by(func.count().desc(), impressions.c.experiment))
+        return {tuple(experiment.split(",")): lists for experiment, lists in rows}
 
     def shown(self, protocol: str, experiment: Sequence[str]) -> list[Shown]:
         """All lists of an experiment in the order they were shown, each with its items and those that were voted for.
 
         Of a list without a session the session is its request, of one with a listener it is the listener.
         """
-        of_experiment = "WHERE protocol = ? AND experiment = ?"
-        values = (protocol, _name(experiment))
-        lists: dict[str, Shown] = {}
-        query = f"SELECT request_id, listener, session FROM impressions {of_experiment} ORDER BY id"
-        for request_id, listener, session in self.database.all(query, *values):
+        of_experiment = (impressions.c.protocol == protocol, impressions.c.experiment == _name(experiment))
+        request, lists = impressions.c.request_id, {}
+        query = select(request, impressions.c.listener, impressions.c.session).where(*of_experiment)
+        for request_id, listener, session in self.database.all(query.order_by(impressions.c.id)):
             who = f"listener {listener}" if listener else f"session {session}" if session else f"request {request_id}"
             lists[request_id] = Shown(request_id, who, [], set())
-        query = f"""
-            SELECT request_id, item_id, team FROM impressions JOIN impression_items ON impression = id
-            {of_experiment} ORDER BY id, position"""
-        for request_id, item_id, team in self.database.all(query, *values):
+        query = select(request, impression_items.c.item_id, impression_items.c.team).where(*of_experiment)
+        query = query.join_from(impressions, impression_items, impression_items.c.impression == impressions.c.id)
+        query = query.order_by(impressions.c.id, impression_items.c.position)
+        for request_id, item_id, team in self.database.all(query):
             lists[request_id].picks.append((item_id, team))
-        query = f"""
-            SELECT request_id, item_id, kind FROM clicks JOIN impressions USING (request_id)
-            {of_experiment} ORDER BY clicks.id"""
-        for request_id, item_id, kind in self.database.all(query, *values):
+        query = select(request, clicks.c.item_id, clicks.c.kind).where(*of_experiment)
+        query = query.join_from(clicks, impressions, clicks.c.request_id == request)
+        for request_id, item_id, kind in self.database.all(query.order_by(clicks.c.id)):
             if kind in VOTES:
                 (lists[request_id].clicked.add if VOTES[kind] else lists[request_id].clicked.discard)(item_id)
         return list(lists.values())

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from common.serving.store.catalogue import CatalogueTables, Sources, rows_of
+from common.serving.store.database import PATIENCE, Database, Place
 from common.serving.store.feedback import Feedback
 from common.serving.store.impressions import Impressions
-from common.serving.store.schema import PATIENCE, Database
+from common.serving.store.postgres import PostgresServer
+from common.serving.store.sqlite import SQLiteFile
 from common.utils.errors import UserError
 from common.utils.io import read_json
 
@@ -14,25 +16,32 @@ from common.utils.io import read_json
 class Store:
     """An open store: `data`, the tables of the data; `feedback`, likes and dislikes; `impressions`, lists shown."""
 
-    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
-        self.path, self.database = path, Database(path, patience)
+    def __init__(self, place: Path | Place, patience: float = PATIENCE) -> None:
+        self.database = Database(place, patience)
         self.data, self.feedback = CatalogueTables(self.database), Feedback(self.database)
         self.impressions = Impressions(self.database)
 
     def close(self) -> None:
-        """Close the file."""
-        self.database.connection.close()
+        """Close its connections."""
+        self.database.close()
 
     def __enter__(self) -> "Store":
         """The store itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file."""
+        """Close its connections."""
         self.close()
 
 
-def open_store(dataset: str, protocol: str, data_dir: Path, output_dir: Path, synthetic: Any = None) -> Store:
+def place_of(store: str, output_dir: Path, dataset: str) -> Place:
+    """Where the store of a data set is: in the database that `--store` names, or in a file; a UserError for others."""
+    return PostgresServer.parse(store, dataset) if store else SQLiteFile(output_dir / dataset / "library.sqlite")
+
+
+def open_store(
+    dataset: str, protocol: str, data_dir: Path, output_dir: Path, synthetic: Any = None, store: str = ""
+) -> Store:
     """The store of a data set (its resolved name or an own folder), with the rows of a protocol folder (`listen`).
 
     Prepared data and the split are made first where they are missing; rows that come from older ones are replaced.
@@ -41,16 +50,16 @@ def open_store(dataset: str, protocol: str, data_dir: Path, output_dir: Path, sy
     from common.data.sources.registry import resolve_name
 
     name = resolve_name(dataset, data_dir, synthetic)
-    store = Store(output_dir / name / "library.sqlite")
+    opened = Store(place_of(store, output_dir, name))
     sources = _sources(folder_of(dataset, data_dir, synthetic), protocol)
-    if sources and store.data.holds(protocol, sources):
-        return store
+    if sources and opened.data.holds(protocol, sources):
+        return opened
     from common.splits.train_view import load_train_view
 
     data = load_dataset(dataset, data_dir, synthetic)
     train = load_train_view(data, protocol, "final")
-    store.data.build(protocol, Sources(data.sha256, train.split_sha256), rows_of(train))
-    return store
+    opened.data.build(protocol, Sources(data.sha256, train.split_sha256), rows_of(train))
+    return opened
 
 
 def _sources(folder: Path, protocol: str) -> Sources | None:
