@@ -162,7 +162,7 @@ class CatalogueTables:
         known = popularity.c.day == day.where(popularity.c.protocol == protocol).scalar_subquery()
         query = select(items.c.item).select_from(items.outerjoin(popularity, and_(*counted, known))).where(own)
         for word in begun:
-            begins = words.c.word.between(word, word + LAST)
+            begins = and_(words.c.word >= word, words.c.word <= word + LAST)
             query = query.where(items.c.item.in_(select(words.c.item).where(words.c.protocol == protocol, begins)))
         query = query.order_by(func.coalesce(popularity.c.listeners, 0).desc(), items.c.item).limit(most)
         return [row[0] for row in self.database.all(query)]

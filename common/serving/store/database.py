@@ -88,7 +88,7 @@ class Database:
 
     def insert(self, table: Table) -> Any:
         """An insertion that can say what happens `on_conflict`, which every database writes in its own way."""
-        return INSERTS[self.engine.dialect.name](table)
+        return INSERTS[self.engine.dialect.name](table).inline()
 
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Add many rows, in the order of the table's columns, in the quickest way of the database."""

@@ -48,8 +48,8 @@ class Impressions:
         values = {"request_id": request_id, "protocol": protocol, "experiment": _name(experiment)}
         values |= {"listener": listener, "session": session, "at": func.current_timestamp()}
         with self.database.transaction() as connection:
-            added = connection.execute(self.database.insert(impressions).values(values).on_conflict_do_nothing())
-            if not added.rowcount:
+            insert = self.database.insert(impressions).values(values).on_conflict_do_nothing()
+            if not connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount:
                 raise UserError(f"request {short(request_id)} was answered before; give every request an id of its own")
             known = select(impressions.c.id).where(impressions.c.request_id == request_id)
             of_list = connection.execute(known).scalar_one()

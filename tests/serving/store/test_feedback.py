@@ -3,8 +3,10 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
+from sqlalchemy import text
+
+from common.serving.store.database import Place
 from common.serving.store.store import Store
 from tests.conftest import ROOT
 
@@ -30,16 +32,16 @@ def test_values_are_bound_and_never_read_as_sql(store):
     assert len(store.data.catalogue("listen")) > 0
 
 
-def likes(path: Path, listener: str, count: int) -> None:
+def likes(place: Place, listener: str, count: int) -> None:
     """What one of several processes does."""
-    with Store(path, patience=30) as store:
+    with Store(place, patience=30) as store:
         for n in range(count):
             store.feedback.add(listener, f"{listener}-{n}", True)
 
 
 def test_four_processes_that_write_lose_no_like(store):
     context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=likes, args=(store.path, f"p{n}", 25)) for n in range(4)]
+    workers = [context.Process(target=likes, args=(store.database.place, f"p{n}", 25)) for n in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -60,9 +62,9 @@ for n in range(100000):
 """
 
 
-def test_feedback_survives_a_kill(store):
+def test_feedback_survives_a_kill(file_store):
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(store.path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED, str(file_store.database.place.path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     for _ in range(20):
@@ -72,7 +74,7 @@ def test_feedback_survives_a_kill(store):
     process.stdout.close()
     process.wait()
     last = int(rest[-1]) if rest else last
-    kept = store.feedback.of("me")[0]
+    kept = file_store.feedback.of("me")[0]
     assert len(kept) >= last + 1, "every like that was confirmed is there"
     assert kept == [str(n) for n in range(len(kept))]
-    assert store.database.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert file_store.database.all(text("PRAGMA integrity_check")) == [("ok",)]

@@ -1,5 +1,7 @@
 import pytest
+from sqlalchemy import func, select
 
+from common.serving.store.tables import clicks
 from common.utils.errors import UserError
 
 EXPERIMENT = ("ease", "als")
@@ -41,7 +43,7 @@ def test_a_click_elsewhere_is_kept_and_decides_nothing(kept):
     assert not kept.add_click("x")
     (only,) = kept.shown("listen", EXPERIMENT)
     assert only.clicked == {"elsewhere"}
-    assert kept.database.one("SELECT count(*) FROM clicks") == 3
+    assert kept.database.one(select(func.count()).select_from(clicks)) == 3
 
 
 def test_likes_can_be_taken_back_and_clicks_stay(kept):
@@ -58,7 +60,7 @@ def test_likes_can_be_taken_back_and_clicks_stay(kept):
 def test_what_was_shown_at_once_is_kept_at_once(kept):
     assert kept.add_clicks(["x", "y"], "impression", "r1", "s")
     assert not kept.add_clicks(["x", "elsewhere"], "impression", "r1", "s")
-    rows = kept.database.all("SELECT item_id FROM clicks WHERE kind = 'impression' ORDER BY item_id")
+    rows = kept.database.all(select(clicks.c.item_id).where(clicks.c.kind == "impression").order_by(clicks.c.item_id))
     assert [item for (item,) in rows] == ["elsewhere", "x", "y"]
     assert kept.shown("listen", EXPERIMENT)[0].clicked == set()
 
