@@ -16,6 +16,7 @@ from common.data.sources.registry import LASTFM, SYNTHETIC, find_sources
 from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.settings import ModelSettings
 from common.utils.errors import UserError
+from tests.postgres_server import BINARIES, PostgresCluster
 
 torch.set_num_threads(1)  # toy networks: a second thread only waits for the first
 BLANK = base64.b64decode(
@@ -119,3 +120,14 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     for source in (sources[0], sources[1].parent):
         (folder / "raw" / source.name).symlink_to(source.resolve())
     return load_dataset(LASTFM, folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresCluster]:
+    """A PostgreSQL server of the tests' own, on loopback."""
+    if BINARIES is None:
+        pytest.skip("no PostgreSQL server: apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="no psycopg: pip install -r requirements-serve.txt")
+    with PostgresCluster() as server:
+        server.start()
+        yield server

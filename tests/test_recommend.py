@@ -13,6 +13,8 @@ from wcwidth import wcswidth
 from common import load_dataset, split
 from common.data.sources.registry import SYNTHETIC
 from common.models import ALS
+from common.serving.store.postgres import PostgresServer
+from common.serving.store.store import Store
 from common.utils.terminal import cell
 from tests.conftest import SMALL
 from tests.serving.saved_models import NAMES, save_models, write_own_folder
@@ -166,6 +168,7 @@ def test_an_ambiguous_name_lists_what_it_may_be(refused):
     assert "'Nirvana' (id:a17)" in said
 
 
+AWAY = "postgresql://me:s3cret@127.0.0.1:1/likes"
 NASTY = "Robert'); DROP TABLE items;--"
 
 
@@ -196,10 +199,28 @@ NASTY = "Robert'); DROP TABLE items;--"
         (["--song", "Creep"], "has no songs"),
         (["--like", "Muse", "--rerank.diversity", "7"], "--rerank.diversity"),
         (["--like", "Muse", "--rerank.no-explicit"], "no column explicit"),
+        (["--like", "Muse", "--store", "likes.db"], "--store is no address of a database; give postgresql+psycopg://"),
+        (["--like", "Muse", "--store", f"{AWAY}?connect_timeout=2"], "is away ("),
+        (["--like", "Muse", "--stor", AWAY], "postgresql://me:***@127.0.0.1:1/likes"),
     ],
 )
 def test_bad_input_is_answered_in_one_sentence(refused, flags, says):
-    assert says in refused(*flags)
+    said = refused(*flags)
+    assert says in said
+    assert "s3cret" not in said
+
+
+def test_likes_are_kept_on_a_server(ask, model_store, postgres_server):
+    def ids(*flags: str) -> list[str]:
+        asked = json.loads(ask("--user", "u03", "--model", "als", "--as", "ann", "--json", *flags))
+        return [row["item_id"] for row in asked["answers"][0]["items"]]
+
+    on_server = ("--store", postgres_server.url())
+    before = ids(*on_server)
+    with Store(PostgresServer.parse(postgres_server.url(), model_store[1].name)) as store:
+        store.feedback.add("ann", before[0], True)
+    assert before == ids()
+    assert before[0] not in ids(*on_server)
 
 
 def test_a_nasty_name_drops_no_table(refused, model_store):

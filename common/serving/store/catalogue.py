@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Select, and_, delete, func, insert, select, union_all
+from sqlalchemy import Select, delete, func, insert, intersect, select, union_all
 
 from common.serving.store.database import Database
 from common.serving.store.tables import TABLES, feedback, interactions, items, popularity, protocols, users, words
@@ -100,6 +100,7 @@ class CatalogueTables:
                         self.database.load(connection, words, _words(protocol, some))
                     progress.update(len(some))
             connection.execute(insert(protocols).values((protocol, *sources)))
+            self.database.place.after_loading(connection)
 
     def catalogue(self, protocol: str, day: str | None = None) -> Catalogue:
         """All items of a protocol, with their listeners as counted on a day (today)."""
@@ -157,14 +158,14 @@ class CatalogueTables:
         """
         if not (begun := beginnings(typed)):
             return []
-        own, day = items.c.protocol == protocol, select(func.max(popularity.c.day))
-        counted = (popularity.c.protocol == protocol, popularity.c.item == items.c.item)
-        known = popularity.c.day == day.where(popularity.c.protocol == protocol).scalar_subquery()
-        query = select(items.c.item).select_from(items.outerjoin(popularity, and_(*counted, known))).where(own)
-        for word in begun:
-            begins = and_(words.c.word >= word, words.c.word <= word + LAST)
-            query = query.where(items.c.item.in_(select(words.c.item).where(words.c.protocol == protocol, begins)))
-        query = query.order_by(func.coalesce(popularity.c.listeners, 0).desc(), items.c.item).limit(most)
+        own = words.c.protocol == protocol
+        matches = [select(words.c.item).where(own, words.c.word >= one, words.c.word <= one + LAST) for one in begun]
+        found = intersect(*matches, matches[0]).subquery()  # a set, also of one word
+        counts, counted = popularity.c, popularity.alias().c
+        day = select(func.max(counted.day)).where(counted.protocol == protocol).scalar_subquery()
+        known = (counts.protocol == protocol, counts.day == day, counts.item == found.c.item)
+        listeners = func.coalesce(select(counts.listeners).where(*known).scalar_subquery(), 0)
+        query = select(found.c.item).order_by(listeners.desc(), found.c.item).limit(most)
         return [row[0] for row in self.database.all(query)]
 
 

@@ -79,7 +79,7 @@ class Database:
     def all(self, query: Executable) -> list[tuple[Any, ...]]:
         """All rows of a query, as the driver gives them: texts and numbers need no more."""
         with self._errors_in_words(), self.engine.connect() as connection:
-            return connection.execute(query).cursor.fetchall()  # type: ignore[union-attr,return-value]
+            return connection.execute(query).cursor.fetchall()  # type: ignore[return-value]
 
     def one(self, query: Executable) -> Any:
         """The first value of a query's first row; None where it has no row."""

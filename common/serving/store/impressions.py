@@ -1,7 +1,7 @@
 """Lists that were shown, interleaved or not, and what was done with their items."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select
 
@@ -45,7 +45,7 @@ class Impressions:
         `experiment` names the rankers that were interleaved; `picks` are (item id, team) by place, the team "" where a
         click is no vote (`interleaving.team_draft`). A UserError for a request id that was used before.
         """
-        values = {"request_id": request_id, "protocol": protocol, "experiment": _name(experiment)}
+        values: dict[str, Any] = {"request_id": request_id, "protocol": protocol, "experiment": _name(experiment)}
         values |= {"listener": listener, "session": session, "at": func.current_timestamp()}
         with self.database.transaction() as connection:
             insert = self.database.insert(impressions).values(values).on_conflict_do_nothing()

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from common.serving.store.tables import TABLES
 from common.utils.errors import UserError
 
 USAGE = "give postgresql+psycopg://user@host/database, or leave --store out to keep likes in --output-dir"
@@ -129,6 +130,11 @@ class PostgresServer:
         with connection.connection.cursor() as cursor, cursor.copy(copying) as copy:  # type: ignore[attr-defined]
             for row in rows:
                 copy.write_row(row)
+
+    def after_loading(self, connection: Connection) -> None:
+        """Count what the tables hold, by which queries are planned, at once and not when the server finds the time."""
+        for table in TABLES.sorted_tables:
+            connection.exec_driver_sql(f"ANALYZE {table.name}")
 
     def remedy(self, error: BaseException) -> str:
         """What is wrong with the server and what to do about it, without a password."""

@@ -84,6 +84,9 @@ class SQLiteFile:
         if rows := list(rows):
             connection.exec_driver_sql(str(insert(table).compile(dialect=connection.dialect)), rows)
 
+    def after_loading(self, connection: Connection) -> None:
+        """Nothing: SQLite plans its queries by the indexes alone."""
+
     def remedy(self, error: BaseException) -> str:
         """What is wrong with the file and what to do about it.
 

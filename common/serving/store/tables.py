@@ -1,5 +1,7 @@
 """The tables of a store, the same in every database; `migrations` makes them, and a test holds both together."""
 
+from typing import Any
+
 from sqlalchemy import (
     REAL,
     BigInteger,
@@ -19,22 +21,22 @@ from sqlalchemy.dialects import postgresql
 TABLES = MetaData()
 """Of each data set; rows of the data are kept by protocol, in the codes of its models."""
 LONG = BigInteger().with_variant(Integer(), "sqlite")
-NUMBER = Double().with_variant(REAL(), "sqlite")
+NUMBER: Any = Double().with_variant(REAL(), "sqlite")
 TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Sorted by code points everywhere, whatever the language of the server."""
 TIME = DateTime(timezone=True).with_variant(Text(), "sqlite")
-PLAIN = {"sqlite_with_rowid": False}
+PLAIN: dict[str, Any] = {"sqlite_with_rowid": False}
 
 
-def _own(name: str, kind: object = TEXT) -> Column:
-    return Column(name, kind, nullable=False)  # type: ignore[call-overload]
+def _own(name: str, kind: Any = TEXT) -> Column[Any]:
+    return Column(name, kind, nullable=False)
 
 
-def _key(name: str, kind: object = TEXT) -> Column:
-    return Column(name, kind, primary_key=True, autoincrement=False)  # type: ignore[call-overload]
+def _key(name: str, kind: Any = TEXT) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
 
 
-def _id() -> Column:
+def _id() -> Column[Any]:
     return Column("id", LONG, primary_key=True, autoincrement=True)
 
 

@@ -1,5 +1,7 @@
 """The words by whose beginnings an item is found, in the store as in memory."""
 
+from collections.abc import Iterable
+
 from common.data.artist_names import fold_words, loose_key
 
 LAST = "\U0010ffff"
@@ -21,7 +23,7 @@ def words_of(name: str, artist: str) -> set[str]:
     return {word[:MOST_LETTERS] for word in found}
 
 
-def beginnings(typed: list[str]) -> list[str]:
+def beginnings(typed: Iterable[str]) -> list[str]:
     """What was typed as beginnings of such words.
 
     >>> beginnings(["BJÖRK", '"quoted'])

@@ -3,6 +3,7 @@ import pytest
 
 from benchmarks.interleaving import NOISES, session
 from common.cli.serving.interleaving import main
+from common.serving.store.postgres import PostgresServer
 from common.serving.store.store import Store
 from common.utils.io import read_json
 from tests.stages import complaint
@@ -75,3 +76,11 @@ def test_mistakes_are_named(flags, store, capsys):
     store.impressions.add_impression("r", "listen", ("als", "ease"), [("1", "als"), ("2", "ease")])
     assert "served were: als,ease" in complaint(capsys, main, *flags, "--experiment", "als,sasrec")
     assert "--unit" in complaint(capsys, main, *flags, "--unit", "user")
+    assert "--store takes no other database" in complaint(capsys, main, *flags, "--store", "mysql://host/likes")
+
+
+def test_lists_on_a_server_are_counted(flags, capsys, postgres_server):
+    with Store(PostgresServer.parse(postgres_server.url(), "synthetic")) as store:
+        serve(store, 20)
+    main([*flags, "--store", postgres_server.url()])
+    assert "20 lists, 20 with a click or like, in 20 sessions" in capsys.readouterr().out

@@ -72,6 +72,7 @@ def test_mistakes_end_in_one_sentence(flags, capsys, monkeypatch):
         said = complaint(capsys, main, *flags, f"--port={port}")
     assert f"--port {port}: address already in use; choose another --port" in said
     assert "unknown model 'alls': did you mean 'als'" in complaint(capsys, main, *flags, "--models", "alls")
+    assert "--store names no database" in complaint(capsys, main, *flags, "--store=postgresql://me@host")
     assert "--timeout 0" in complaint(capsys, main, *flags, "--timeout=0")
     monkeypatch.setitem(sys.modules, "fastapi", None)
     for name in [name for name in sys.modules if name.startswith("common.serving.http.")]:

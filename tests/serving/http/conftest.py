@@ -13,6 +13,7 @@ from common.serving.http.feedback_writer import FeedbackWriter
 from common.serving.http.service import HttpService
 from common.serving.model_store import ModelStore
 from common.serving.new_items import NewItemService
+from common.serving.store.sqlite import SQLiteFile
 from tests.serving.saved_models import save_models, write_own_folder
 
 
@@ -34,7 +35,7 @@ class Place:
         return HttpService(self.train, self.store, **how)
 
     def feedback(self) -> FeedbackWriter:
-        return FeedbackWriter(self.library)
+        return FeedbackWriter(SQLiteFile(self.library))
 
     @contextlib.contextmanager
     def client(self, limits: Limits | None = None, **how: Any) -> Iterator[TestClient]:

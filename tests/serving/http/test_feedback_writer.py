@@ -5,13 +5,14 @@ import pytest
 from common.serving.http.experiment import keep_feedback
 from common.serving.http.feedback_writer import FeedbackWriter
 from common.serving.http.schemas import FeedbackRequest
+from common.serving.store.sqlite import SQLiteFile
 from common.serving.store.store import Store
 from common.utils.errors import UserError
 
 
 @pytest.fixture
 def writer(tmp_path):
-    writer = FeedbackWriter(tmp_path / "out" / "library.sqlite")
+    writer = FeedbackWriter(SQLiteFile(tmp_path / "out" / "library.sqlite"))
     yield writer
     writer.close()
 
@@ -21,7 +22,7 @@ def like(item, user="ann", kind="like"):
 
 
 def kept(writer, listener="ann"):
-    with Store(writer.path) as store:
+    with Store(writer.place.path) as store:
         return store.feedback.of(listener)
 
 
@@ -33,23 +34,23 @@ def test_what_is_acknowledged_is_in_the_file(writer):
 
 def test_a_store_that_is_away_comes_back(writer):
     writer.submit(keep_feedback, like("a")).result()
-    away = writer.path.rename(writer.path.with_suffix(".away"))
+    away = writer.place.path.rename(writer.place.path.with_suffix(".away"))
     for _ in range(2):
         with pytest.raises(UserError, match="is not there any more; put it back"):
             writer.submit(keep_feedback, like("b")).result()
-    assert not writer.path.exists(), "no empty one takes its place"
-    away.rename(writer.path)
+    assert not writer.place.path.exists(), "no empty one takes its place"
+    away.rename(writer.place.path)
     writer.submit(keep_feedback, like("c")).result()
     assert kept(writer) == (["a", "c"], [])
 
 
 def test_another_file_in_its_place_is_opened(writer):
     writer.submit(keep_feedback, like("a")).result()
-    other = writer.path.with_name("other.sqlite")
+    other = writer.place.path.with_name("other.sqlite")
     Store(other).close()
-    for path in (writer.path, *writer.path.parent.glob("library.sqlite-*")):
+    for path in (writer.place.path, *writer.place.path.parent.glob("library.sqlite-*")):
         path.rename(path.with_name(f"old {path.name}"))
-    other.rename(writer.path)
+    other.rename(writer.place.path)
     writer.submit(keep_feedback, like("b")).result()
     assert kept(writer) == (["b"], [])
 
@@ -57,7 +58,7 @@ def test_another_file_in_its_place_is_opened(writer):
 def test_a_locked_store_is_refused_and_taken_up_again(writer, monkeypatch):
     monkeypatch.setattr("common.serving.http.feedback_writer.PATIENCE", 0.05)
     writer.submit(keep_feedback, like("a")).result()
-    with sqlite3.connect(writer.path, isolation_level=None) as other:
+    with sqlite3.connect(writer.place.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(UserError, match="is in use by another process"):
             writer.submit(keep_feedback, like("b")).result()
@@ -68,7 +69,7 @@ def test_a_locked_store_is_refused_and_taken_up_again(writer, monkeypatch):
 
 
 def test_a_damaged_store_is_refused(writer):
-    writer.path.parent.mkdir()
-    writer.path.write_bytes(b"no database" * 1000)
+    writer.place.path.parent.mkdir()
+    writer.place.path.write_bytes(b"no database" * 1000)
     with pytest.raises(UserError, match="is damaged"):
         writer.submit(keep_feedback, like("a")).result()

@@ -5,12 +5,14 @@ import threading
 
 import pytest
 import uvicorn
+from sqlalchemy import select
 
 from common.reporting.html.screenshot import find_chromium
 from common.serving.http.app import Limits, create_app
 from common.serving.http.experiment import Experiment
 from common.serving.http.server import bind
 from common.serving.store.store import Store
+from common.serving.store.tables import clicks
 from tests.serving import saved_models
 from tests.serving.http.conftest import Place
 
@@ -199,8 +201,8 @@ def test_what_was_shown_is_kept_once_for_each_answer(tab, address, place):
     assert kept.value.status == 201
     assert len(asked["items"]) == len({*found["popularity"], *found["als"]}) > 5
     with Store(place.library) as store:
-        query = "SELECT item_id FROM clicks WHERE kind = 'impression' AND session = ? AND request_id = ?"
-        rows = store.database.all(query, asked["session"], asked["request_id"])
+        named = {name: asked[name] for name in ("session", "request_id")}
+        rows = store.database.all(select(clicks.c.item_id).filter_by(kind="impression", **named))
     ids = tab.locator("#lists .item").evaluate_all("all => all.map((one) => one.dataset.item)")
     assert {item for (item,) in rows} == set(asked["items"]) == set(ids)
     sent = []

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
+from sqlalchemy import text
 
+from common.serving.http.feedback_writer import FeedbackWriter
+from common.serving.store.postgres import PostgresServer
 from common.serving.user_profile import UserProfile
 from common.splits.histories import Histories
 
@@ -122,9 +125,22 @@ def test_what_was_shown_is_kept_by_one_request(client, served_place):
     from common.serving.store.store import Store
 
     with Store(served_place.library) as store:
-        rows = store.database.all("SELECT item_id, kind, request_id FROM clicks WHERE session = 'seer'")
+        rows = store.database.all(text("SELECT item_id, kind, request_id FROM clicks WHERE session = 'seer'"))
         assert rows == [("a03", "impression", "r"), ("a04", "impression", "r")]
         assert store.feedback.of("seer") == ([], [])
+
+
+def test_a_server_that_is_away_stops_nothing_but_feedback(served_place, monkeypatch):
+    away = FeedbackWriter(PostgresServer.parse("postgresql://me:s3cret@127.0.0.1:1/likes", "toy"))
+    monkeypatch.setattr(served_place, "feedback", lambda: away)
+    with served_place.client() as client:
+        found = client.post("/v1/feedback", json={"session": "s", "user": "ann", "item": "a03", "kind": "like"})
+        assert found.status_code == 503
+        assert found.headers["content-type"] == "application/problem+json"
+        said = found.json()["detail"]
+        assert said.startswith("the feedback was not kept: postgresql://me@127.0.0.1:1/likes is away (")
+        assert "s3cret" not in found.text
+        assert client.post("/v1/recommend", json={"likes": [{"name": "muse"}]}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import time
 import uuid
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -15,8 +14,12 @@ from common.serving.http.schemas import FeedbackRequest
 from common.serving.store.postgres import PostgresServer
 from common.serving.store.store import Store
 from common.utils.errors import UserError
-from tests.serving.postgres_server import BINARIES, PASSWORD, PostgresCluster
+from tests.postgres_server import BINARIES, PASSWORD, PostgresCluster
+from tests.serving.store.conftest import SOURCES
 
+psycopg = pytest.importorskip("psycopg")
+
+needs_server = pytest.mark.skipif(not BINARIES, reason="no PostgreSQL server: apt-get install postgresql")
 SECRET = "s3cr%2Ft-word"
 
 
@@ -68,10 +71,15 @@ def test_without_the_driver_it_says_what_to_install(monkeypatch):
 
 def test_rows_go_in_by_copy(place, monkeypatch):
     copied, copy = [], psycopg.Cursor.copy
-    monkeypatch.setattr(psycopg.Cursor, "copy", lambda self, query: copied.append(query) or copy(self, query))
+
+    def noted(self, query: str):
+        copied.append(query)
+        return copy(self, query)
+
+    monkeypatch.setattr(psycopg.Cursor, "copy", noted)
     users = [(n, f"u{n}\t\\N\n") for n in range(10_001)]
     with Store(place) as store:
-        store.data.build("listen", ("a", "b"), {"users": users})
+        store.data.build("listen", SOURCES, {"users": users})
         assert copied == ['COPY users (protocol, "user", user_id) FROM STDIN'] * 2
         assert store.data.user_ids("listen") == [user_id for _, user_id in users]
 
@@ -82,7 +90,7 @@ def test_a_text_that_it_cannot_hold_is_refused_and_nothing_is_kept(place):
             with pytest.raises(UserError, match="does not take these values"):
                 store.feedback.add("me", item, True)
         with pytest.raises(UserError, match="does not take these values"):
-            store.data.build("listen", ("a", "b"), {"users": [(0, "a\0")]})
+            store.data.build("listen", SOURCES, {"users": [(0, "a\0")]})
         assert store.feedback.of("me") == ([], [])
 
 
@@ -119,6 +127,8 @@ def test_a_like_is_on_disk_whatever_the_server_is_set_to(place):
         assert store.database.one(text("SHOW synchronous_commit")) == "on"
 
 
+@pytest.mark.thorough
+@needs_server
 def test_the_writer_of_the_service_takes_up_a_server_that_was_away():
     with PostgresCluster() as server:
         writer = FeedbackWriter(PostgresServer.parse(server.url(), "toy"))
@@ -155,7 +165,7 @@ def write(place: PostgresServer, name: str, folder: Path, stop) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.skipif(not BINARIES, reason="no PostgreSQL server: apt-get install postgresql")
+@needs_server
 def test_a_server_killed_in_mid_write_loses_no_acknowledged_like(tmp_path):
     names, context = [f"writer {n}" for n in range(8)], multiprocessing.get_context("fork")
 

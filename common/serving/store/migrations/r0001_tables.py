@@ -1,5 +1,7 @@
 """The tables of user_version 3 of SQLite files; what a file of versions 1 to 3 has already stays as it is."""
 
+from typing import Any
+
 from alembic import op
 from sqlalchemy import (
     REAL,
@@ -20,15 +22,15 @@ from sqlalchemy.dialects import postgresql
 revision, down_revision = "0001", None
 
 LONG = BigInteger().with_variant(Integer(), "sqlite")
-NUMBER = Double().with_variant(REAL(), "sqlite")
+NUMBER: Any = Double().with_variant(REAL(), "sqlite")
 TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 TIME = DateTime(timezone=True).with_variant(Text(), "sqlite")
-KINDS = {"text": TEXT, "long": LONG, "int": Integer(), "number": NUMBER, "time": TIME}
+KINDS: dict[str, Any] = {"text": TEXT, "long": LONG, "int": Integer(), "number": NUMBER, "time": TIME}
 
 
-def columns(keys: str, others: str) -> list[Column]:
+def columns(keys: str, others: str) -> list[Column[Any]]:
     """Columns from words such as `listener` or `user:int`, those of the primary key first."""
-    made = []
+    made: list[Column[Any]] = []
     for words, is_key in ((keys, True), (others, False)):
         for name, _, kind in (word.partition(":") for word in words.split()):
             is_id, may_lack = name == "id", name == "timestamp"
@@ -39,7 +41,8 @@ def columns(keys: str, others: str) -> list[Column]:
 def tables() -> MetaData:
     """The schema of this revision."""
     schema = MetaData()
-    plain = {"sqlite_with_rowid": False}
+    plain: dict[str, Any] = {"sqlite_with_rowid": False}
+    counted: dict[str, Any] = {"sqlite_autoincrement": True}
     Table("protocols", schema, *columns("protocol", "data_sha256 split_sha256"))
     described = "item_id name artist genres tags work"
     unique_item = Index("item_ids", "protocol", "item_id", unique=True)
@@ -49,8 +52,7 @@ def tables() -> MetaData:
     event = columns("protocol user:int position:int", "item:int weight:number timestamp:long")
     Table("interactions", schema, *event, Index("listeners", "protocol", "item"), **plain)
     Table("popularity", schema, *columns("protocol day item:int", "listeners:int"), **plain)
-    once, counted = UniqueConstraint("listener", "item_id"), {"sqlite_autoincrement": True}
-    either = CheckConstraint("liked IN (0, 1)")
+    once, either = UniqueConstraint("listener", "item_id"), CheckConstraint("liked IN (0, 1)")
     Table("feedback", schema, *columns("id:long", "listener item_id liked:int at:time"), either, once, **counted)
     shown = columns("id:long", "request_id protocol experiment listener session at:time")
     found = Index("impressions_of", "protocol", "experiment")

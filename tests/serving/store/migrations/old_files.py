@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 APPLICATION = 1164862319
 SCHEMA = """
@@ -36,7 +37,7 @@ CREATE TABLE clicks (
     id INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL, session TEXT NOT NULL, item_id TEXT NOT NULL,
     kind TEXT NOT NULL, at TEXT NOT NULL, UNIQUE (request_id, session, item_id, kind));
 """
-ROWS = {
+ROWS: dict[str, list[tuple[Any, ...]]] = {
     "protocols": [("listen", "d", "s")],
     "items": [("listen", n, f"i{n}", name, "", "", "", f"w{n}") for n, name in enumerate(("Björk", "The Cure", "!!!"))],
     "names": [(name, "", "listen", n) for n, name in enumerate(("Björk", "The Cure", "!!!"))],
@@ -45,14 +46,14 @@ ROWS = {
     "popularity": [("listen", "2020-01-01", 1, 7)],
     "feedback": [(1, "me", "i1", 1, "2020-01-01 10:00:00"), (5, "me", "i0", 0, "2020-01-02 10:00:00")],
 }
-SHOWN = {
+SHOWN: dict[str, list[tuple[Any, ...]]] = {
     "impressions": [(3, "r1", "listen", "als,ease", "", "s", "2020-01-01 10:00:00")],
     "impression_items": [(3, 0, "i1", "als"), (3, 1, "i2", "")],
     "clicks": [(4, "r1", "s", "i1", "like", "2020-01-01 10:00:00")],
 }
 
 
-def old_file(path: Path, version: int) -> dict[str, list[tuple[object, ...]]]:
+def old_file(path: Path, version: int) -> dict[str, list[tuple[Any, ...]]]:
     """Make a file of user_version 1, 2 or 3; returns the rows that must not be lost."""
     assert int.from_bytes(b"Enco", "big") == APPLICATION
     rows = ROWS | (SHOWN if version == 3 else {})

@@ -41,9 +41,9 @@ class PostgresCluster:
         self.run("initdb", "-D", self.folder / "data", *words, f"--pwfile={self.folder / 'password'}")
         self.process: subprocess.Popen[bytes] | None = None
 
-    def run(self, program: str, *words: object) -> str:
+    def run(self, program: str, *words: str | Path) -> str:
         done = subprocess.run(
-            [self.programs / program, *map(str, words)],
+            [self.programs / program, *words],
             capture_output=True,
             text=True,
             cwd=self.folder,
@@ -68,7 +68,7 @@ class PostgresCluster:
                 **self.who,  # type: ignore[call-overload]
             )
         end = time.monotonic() + WAIT
-        ready = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready: list[str | Path] = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode:
             assert self.process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < end, "the server did not start in time"
