@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import CreateSchema
 
 from common.serving.store.tables import TABLES
 from common.utils.errors import UserError
@@ -86,11 +87,9 @@ class PostgresServer:
 
     @property
     def schema(self) -> str:
-        """The schema of the data set, quoted; a name that PostgreSQL would cut is shortened by a hash."""
-        name = self.dataset
-        if len(name.encode()) > LONGEST:
-            name = hashlib.sha256(name.encode()).hexdigest()[:LONGEST]
-        return '"' + name.replace('"', '""') + '"'
+        """The schema of the data set; a name that PostgreSQL would cut is replaced by its hash."""
+        name = f"encore_{self.dataset}"
+        return name if len(name.encode()) <= LONGEST else f"encore_{hashlib.sha256(name.encode()).hexdigest()[:40]}"
 
     def engine(self, patience: float) -> Engine:
         """Its connections, which wait so many seconds for the server, and for another process that has locked a row."""
@@ -101,10 +100,9 @@ class PostgresServer:
 
         @event.listens_for(made, "connect")
         def connected(connection: Any, _: Any) -> None:
+            path = made.dialect.identifier_preparer.quote_identifier(self.schema)
             wait = max(1, int(1000 * patience))
-            connection.execute(
-                f"SET search_path TO {self.schema}; SET lock_timeout TO {wait}; SET synchronous_commit TO on"
-            )
+            connection.execute(f"SET search_path TO {path}; SET lock_timeout TO {wait}; SET synchronous_commit TO on")
             connection.commit()
 
         return made
@@ -120,7 +118,7 @@ class PostgresServer:
     def in_migration(self, connection: Connection) -> None:
         """Let other processes that open the store wait, and make the schema of the data set."""
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:schema))"), {"schema": self.schema})
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+        connection.execute(CreateSchema(self.schema, if_not_exists=True))
 
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Add rows by COPY, whose values are in the order of the table's columns."""

@@ -21,7 +21,7 @@ def place(request, tmp_path):
     """Where nothing is yet, in each database."""
     if request.param == "sqlite":
         return SQLiteFile(tmp_path / "library.sqlite")
-    return PostgresServer.parse(request.getfixturevalue("postgres_server").url(), f'"x" {uuid.uuid4()}')
+    return PostgresServer.parse(request.getfixturevalue("postgres_server").url(), f'"x%s" {uuid.uuid4()}')
 
 
 @pytest.fixture

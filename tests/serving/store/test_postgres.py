@@ -109,8 +109,8 @@ def test_a_locked_row_is_waited_for_then_named(place):
 
 def test_another_programs_schema_is_refused_and_left_alone(place):
     with psycopg.connect(place.url.render_as_string(hide_password=False).replace("+psycopg", "")) as other:
-        other.execute(f"CREATE SCHEMA {place.schema}")
-        other.execute(f"CREATE TABLE {place.schema}.items (x integer)")
+        other.execute(f'CREATE SCHEMA "{place.schema}"')
+        other.execute(f'CREATE TABLE "{place.schema}".items (x integer)')
     with pytest.raises(UserError, match="is another program's; name another database"):
         Store(place)
 
