@@ -100,7 +100,7 @@ class PostgresServer:
 
         @event.listens_for(made, "connect")
         def connected(connection: Any, _: Any) -> None:
-            path = made.dialect.identifier_preparer.quote_identifier(self.schema)
+            path = '"' + self.schema.replace('"', '""') + '"'
             wait = max(1, int(1000 * patience))
             connection.execute(f"SET search_path TO {path}; SET lock_timeout TO {wait}; SET synchronous_commit TO on")
             connection.commit()
