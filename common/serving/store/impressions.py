@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from common.serving.store.database import Database
 from common.serving.store.tables import clicks, impression_items, impressions
@@ -29,7 +29,9 @@ class Impressions:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._keep_click = database.insert(clicks).values(at=func.current_timestamp()).on_conflict_do_nothing()
+        self._keep = database.insert(clicks).values(at=func.current_timestamp()).on_conflict_do_nothing()
+        same = (clicks.c[name] == bindparam(name) for name in ("request_id", "session", "item_id", "kind"))
+        self._forget = delete(clicks).where(*same)
 
     def add_impression(
         self,
@@ -69,12 +71,11 @@ class Impressions:
         check_known("kind of feedback", KINDS, kind)
         of_request = {"request_id": request_id, "session": session, "kind": kind}
         rows = [of_request | {"item_id": item_id} for item_id in item_ids]
-        same = [getattr(clicks.c, name) == value for name, value in of_request.items()]
         lists = impressions.join(impression_items, impression_items.c.impression == impressions.c.id)
         shown = select(impression_items.c.item_id).select_from(lists).where(impressions.c.request_id == request_id)
         with self.database.transaction() as connection:
-            connection.execute(delete(clicks).where(*same, clicks.c.item_id.in_(item_ids)))
-            connection.execute(self._keep_click, rows)
+            for statement in (self._forget, self._keep) if rows else ():
+                connection.execute(statement, rows)
             found = set(connection.scalars(shown))
         return found.issuperset(item_ids)
 

@@ -99,5 +99,6 @@ clicks = Table(
     TABLES,
     *(_id(), *(_own(name) for name in ("request_id", "session", "item_id", "kind")), _own("at", TIME)),
     UniqueConstraint("request_id", "session", "item_id", "kind"),
+    Index("clicks_of", "session", "item_id"),
     sqlite_autoincrement=True,
 )

@@ -40,13 +40,20 @@ def test_hidden_pairs_are_not_in_it(store, small_data, train):
 
 def test_look_ups_go_through_an_index(store):
     plans = {
-        "SELECT user_id FROM users WHERE protocol = 'x' AND user_id = 'y'": ("user_ids", "user_ids"),
-        "SELECT item FROM interactions WHERE protocol = 'x' AND item = 1": ("listeners", "listeners"),
-        "SELECT item FROM interactions WHERE protocol = 'x' AND \"user\" = 1": ("PRIMARY KEY", "interactions_pkey"),
-        "SELECT item FROM words WHERE protocol = 'x' AND word BETWEEN 'a' AND 'b'": ("PRIMARY KEY", "words_pkey"),
+        "SELECT user_id FROM users WHERE protocol = 'listen' AND user_id = 'y'": ("user_ids", "user_ids"),
+        "SELECT item FROM interactions WHERE protocol = 'listen' AND item = 1": ("listeners", "listeners"),
+        "SELECT item FROM interactions WHERE protocol = 'listen' AND \"user\" = 1": (
+            "PRIMARY KEY",
+            "interactions_pkey",
+        ),
+        "SELECT item FROM words WHERE protocol = 'listen' AND word BETWEEN 'a' AND 'b'": ("PRIMARY KEY", "words_pkey"),
         "SELECT item_id FROM feedback WHERE listener = 'x'": ("sqlite_autoindex_feedback", "feedback_listener"),
+        "SELECT id FROM clicks WHERE session = 'x' AND item_id = 'y'": ("clicks_of", "clicks_of"),
         "SELECT id FROM impressions WHERE request_id = 'x'": ("sqlite_autoindex_impressions", "impressions_request"),
-        "SELECT id FROM impressions WHERE protocol = 'x' AND experiment = 'y'": ("impressions_of", "impressions_of"),
+        "SELECT id FROM impressions WHERE protocol = 'listen' AND experiment = 'y'": (
+            "impressions_of",
+            "impressions_of",
+        ),
     }
     is_file = store.database.engine.dialect.name == "sqlite"
     with store.database.transaction() as connection:

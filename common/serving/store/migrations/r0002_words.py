@@ -1,4 +1,7 @@
-"""Words of names in a table that every database has, in place of the full-text index that SQLite had."""
+"""Words of names in a table that every database has, in place of the full-text index that SQLite had.
+
+And an index for clicks that are taken back.
+"""
 
 from alembic import op
 from sqlalchemy import Column, Integer, Text, insert, text
@@ -12,8 +15,9 @@ TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Make the table and fill it from the items."""
+    """Make the index and the table, and fill it from the items."""
     connection = op.get_bind()
+    op.create_index("clicks_of", "clicks", ["session", "item_id"])
     op.execute("DROP TABLE IF EXISTS names")
     keys = (("protocol", TEXT), ("word", TEXT), ("item", Integer()))
     columns = [Column(name, kind, primary_key=True, autoincrement=False) for name, kind in keys]
