@@ -3,6 +3,7 @@
     python -m common rerank --run als
     python -m common rerank --run hybrid_listnet --methods mmr calibrated novelty
     python -m common rerank --run als --methods mmr --preset classic
+    python -m common rerank --run als --methods mmr --by-history
     python -m common rerank --run als --methods pipeline --pipeline.diversity 0.2 --pipeline.per-genre 5
 
 `<model>+<method>` becomes a run like any other: valid/ and test/ with metrics, lists and ranks, a row of the
@@ -19,6 +20,7 @@ from common.experiments.outputs import Outputs
 from common.experiments.settings import DataSettings
 from common.plots import model_comparison as plots
 from common.reporting.leaderboard import text, write_leaderboard
+from common.reranking.by_history import ByHistory
 from common.reranking.rerank import Reranking
 from common.reranking.stored_lists import SHOWN, StoredLists, write_run
 from common.reranking.strength_search import LOSS, METHODS, PIPELINE, StrengthSearch
@@ -49,6 +51,8 @@ class Settings(DataSettings):
     """A strength of your own for all methods, in place of the preset's."""
     loss: Annotated[float, Range(0.0, 1.0)] = LOSS
     """Share of validation's NDCG@10 that a chosen strength may cost."""
+    by_history: bool = False
+    """Choose a strength for each third of the users by the length of their history, as a run of its own."""
     pipeline: Reranking = field(default_factory=Reranking)
     """What every method has besides its own setting."""
 
@@ -66,6 +70,8 @@ class Settings(DataSettings):
             raise UserError(
                 "--methods pipeline: say with --pipeline flags what is to be done, such as --pipeline.balance"
             )
+        if self.by_history and (self.strength is not None or self.preset != "tuned"):
+            raise UserError("--by-history chooses strengths on validation; leave out --strength and --preset classic")
         if self.strength is not None:
             self._check_strength(self.strength)
 
@@ -88,21 +94,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     if protocol in PROTOCOLS:
         protocol = folder_name(protocol, settings.split_seed)
     source = StoredLists(Outputs(settings.output_dir).find(settings.run, data.name, protocol), data)
-    search = StrengthSearch(settings.preset, settings.strength, settings.loss, settings.pipeline)
+    search = StrengthSearch(settings.preset, settings.strength, settings.loss, settings.pipeline, settings.by_history)
     methods = search.possible(source.facts["valid"]) if settings.methods == tuple(METHODS) else settings.methods
     search.check(methods, source.facts["valid"])
     base = source.metrics(Reranking())
     rows: list[dict[str, Any]] = []
     for name in methods:
-        tried = search.run(source, name, base["ndcg_10"])
-        chosen = next(row for row in tried if row["chosen"])
-        if chosen["ndcg_10"] < (1 - settings.loss) * base["ndcg_10"]:
-            log.info("%s costs more than %.0f%% of NDCG@10", name, 100 * settings.loss)
+        tried, reranking = choose(search, source, name, base["ndcg_10"])
         rows += tried
-        reranking = search.settings_of(name, chosen["strength"])
         write_run(source, name, search.preset_of(source, reranking), reranking, settings.wandb, settings.output_dir)
     log.info("\n%s", table_text(source, base, rows))
     conclude(source, base, rows)
+
+
+def choose(
+    search: StrengthSearch, source: StoredLists, name: str, ndcg: float
+) -> tuple[list[dict[str, Any]], Reranking | ByHistory]:
+    """What every strength of a method gave on validation, and the settings that were chosen.
+
+    ndcg: NDCG@10 of the lists as they are.
+    """
+    if search.by_history:
+        return search.run_by_history(source, name)
+    tried = search.run(source, name, ndcg)
+    chosen = next(row for row in tried if row["chosen"])
+    if chosen["ndcg_10"] < (1 - search.loss) * ndcg:
+        log.info("%s costs more than %.0f%% of NDCG@10", name, 100 * search.loss)
+    return tried, search.settings_of(name, chosen["strength"])
 
 
 def table_text(source: StoredLists, base: dict[str, float], rows: Sequence[dict[str, Any]]) -> str:

@@ -8,7 +8,6 @@ count as below it.
 
 import logging
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from common.evaluation.task import Task
 from common.experiments.live_run import PHASES, about, draw_accuracy, top_ten, tracked
 from common.experiments.run import Run, hash_config
 from common.experiments.stored.phase_manifest import place_of
+from common.reranking.by_history import ByHistory, changed
 from common.reranking.item_facts import Reranking, item_facts
 from common.reranking.rerank import reorder
 from common.utils.environment import about_machine
@@ -62,15 +62,25 @@ class StoredLists:
         tables = {part: (results.recommendations, results.targets) for part, results in self.results.items()}
         self.rankings = {part: self.evaluators[part].ranking_of(*of_part) for part, of_part in tables.items()}
 
-    def ranked(self, part: str, settings: Reranking) -> Ranking:
+    def ranked(self, part: str, settings: Reranking | ByHistory) -> Ranking:
         """Lists and ranks on a part after re-ranking."""
-        evaluator, ranking = self.evaluators[part], self.rankings[part]
-        lists = reorder(ranking.items, ranking.scores, evaluator.given, self.facts[part], settings, PLACES)
-        return reordered(evaluator, ranking, *lists)
+        evaluator, ranking, facts = self.evaluators[part], self.rankings[part], self.facts[part]
+        if isinstance(settings, Reranking):
+            lists = reorder(ranking.items, ranking.scores, evaluator.given, facts, settings, PLACES)
+            return reordered(evaluator, ranking, *lists)
+        items, scores = ranking.items.copy(), ranking.scores.copy()
+        for rows, own in zip(settings.rows(evaluator.given.lengths), settings.settings, strict=True):
+            given = evaluator.given.take(rows)
+            items[rows], scores[rows] = reorder(ranking.items[rows], ranking.scores[rows], given, facts, own, PLACES)
+        return reordered(evaluator, ranking, items, scores)
+
+    def evaluated(self, settings: Reranking) -> Evaluation:
+        """What comes of validation after re-ranking: all metrics, and those of each user."""
+        return self.evaluators["valid"].evaluate_ranking(self.ranked("valid", settings))
 
     def metrics(self, settings: Reranking) -> dict[str, float]:
         """All metrics on validation after re-ranking."""
-        return self.evaluators["valid"].evaluate_ranking(self.ranked("valid", settings)).metrics
+        return self.evaluated(settings).metrics
 
 
 def reordered(evaluator: Evaluator, ranking: Ranking, items: np.ndarray, scores: np.ndarray) -> Ranking:
@@ -109,11 +119,13 @@ class _Places:
         return np.where(self.keys[at] == keys, self.places[at], 0)
 
 
-def write_run(lists: StoredLists, method: str, preset: str, chosen: Reranking, wandb: str, output_dir: Path) -> None:
+def write_run(
+    lists: StoredLists, method: str, preset: str, chosen: Reranking | ByHistory, wandb: str, output_dir: Path
+) -> None:
     """Write `<model>+<method>/<preset>/seed<k>`: results on every part that the run has, settings and a figure."""
     config = lists.config | {"model": f"{lists.model}+{method}", "preset": preset}
-    changed = {key: value for key, value in asdict(chosen).items() if value != getattr(Reranking(), key)}
-    config["settings"] = lists.config["settings"] | {"reranking": {"places": PLACES, **changed}}
+    own = chosen.changed() if isinstance(chosen, ByHistory) else changed(chosen)
+    config["settings"] = lists.config["settings"] | {"reranking": {"places": PLACES, **own}}
     config["lists_of"] = hash_config(lists.config)
     run = Run(lists.run.split_folder / config["model"] / preset / place_of(lists.run.folder).name)
     phase = PHASES[list(lists.results)[-1]]
@@ -129,7 +141,7 @@ def write_run(lists: StoredLists, method: str, preset: str, chosen: Reranking, w
 
 
 def scored(
-    lists: StoredLists, part: str, chosen: Reranking, config: dict[str, Any]
+    lists: StoredLists, part: str, chosen: Reranking | ByHistory, config: dict[str, Any]
 ) -> tuple[Evaluation, dict[str, Any]]:
     """The evaluation on one part and its record: the costs of the model, with those of re-ranking on top."""
     start = time.perf_counter()

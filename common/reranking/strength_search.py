@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from common.evaluation.segments import GROUPS, least_of_groups
 from common.experiments.presets import preset_label
+from common.reranking.by_history import ByHistory, segments_of
 from common.reranking.item_facts import ItemFacts, Reranking
 from common.reranking.stored_lists import StoredLists
 from common.utils.errors import UserError
@@ -49,13 +51,15 @@ class StrengthSearch:
     """Which strengths are tried, and how one is chosen.
 
     preset: `tuned` chooses on validation, `classic` takes the usual one; strength: a fixed one in place of both; loss:
-    share of NDCG@10 that the chosen one may cost; beside: settings that every method has besides its own.
+    share of NDCG@10 that the chosen one may cost; beside: settings that every method has besides its own; by_history:
+    one is chosen for each third of the users by the length of their history.
     """
 
     preset: str = "tuned"
     strength: float | None = None
     loss: float = LOSS
     beside: Reranking = field(default_factory=Reranking)
+    by_history: bool = False
 
     def settings_of(self, name: str, strength: float) -> Reranking:
         """The settings of a method at one strength."""
@@ -106,12 +110,34 @@ class StrengthSearch:
         chosen = choose_strength(tried, ndcg, self.loss)
         return [row | {"chosen": row is chosen} for row in tried]
 
-    def preset_of(self, lists: StoredLists, settings: Reranking) -> str:
+    def run_by_history(self, lists: StoredLists, name: str) -> tuple[list[dict[str, Any]], ByHistory]:
+        """The rows of `run`, and the settings of each segment of users, chosen on validation users of that segment.
+
+        A segment is a third of the validation users by the length of their visible history, or more where many have the
+        same; `chosen` marks every strength that some segment has.
+        """
+        lengths = lists.evaluators["valid"].given.lengths
+        least = (0, *(int(n) for n in least_of_groups(lengths, GROUPS)[1:]))
+        base = lists.evaluated(Reranking()).per_user["ndcg_10"].to_numpy()
+        found = [(s, lists.evaluated(self.settings_of(name, s))) for s in self.strengths_of(name)]
+        chosen = []
+        for number, rows in enumerate(segments_of(lengths, least)):
+            tried = [{"strength": s, "ndcg_10": float(e.per_user["ndcg_10"].to_numpy()[rows].mean())} for s, e in found]
+            best, before = choose_strength(tried, float(base[rows].mean()), self.loss), float(base[rows].mean())
+            chosen.append(best["strength"])
+            told = f"histories of {least[number]} or more" if number else "the shortest histories"
+            figures = len(rows), best["strength"], before, best["ndcg_10"]
+            log.info("%s, %s: %d users, strength %g, NDCG@10 %.4f -> %.4f", name, told, *figures)
+        settings = ByHistory(least, tuple(self.settings_of(name, strength) for strength in chosen))
+        return [{"method": name, "strength": s, **e.metrics, "chosen": s in chosen} for s, e in found], settings
+
+    def preset_of(self, lists: StoredLists, settings: Reranking | ByHistory) -> str:
         """Name of the preset folder: that of the strengths, after the run's own where that is not `tuned`, and with a
         hash of the settings where they are not the default."""
         own = lists.config["preset"]
         preset = self.preset if own == "tuned" else f"{own}-{self.preset}"
-        plain = self == StrengthSearch(self.preset)
+        preset += "-by-history" * self.by_history
+        plain = self == StrengthSearch(self.preset, by_history=self.by_history)
         return preset if plain else preset_label(preset, settings, None)
 
 

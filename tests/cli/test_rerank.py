@@ -1,13 +1,14 @@
 import dataclasses
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from common.cli.rerank import main
 from common.data.sources.registry import SYNTHETIC
 from common.experiments.live_run import draw_accuracy
-from common.experiments.run import hash_config
+from common.experiments.run import Run, hash_config
 from common.experiments.settings import ModelSettings
 from common.experiments.stored.run_files import RESULTS
 from common.models.knn.item_knn import ItemKNN
@@ -15,6 +16,8 @@ from common.models.linear.als import ALS
 from common.plots import model_comparison as plots
 from common.plots.model_comparison import trade_offs
 from common.reranking import stored_lists
+from common.reranking.by_history import segments_of
+from common.reranking.item_facts import Reranking
 from common.reranking.strength_search import METHODS
 from common.utils.io import read_json, read_parquet, write_json
 from tests.conftest import SMALL
@@ -187,3 +190,29 @@ def test_a_run_that_does_not_fit_is_refused(flags, folder, capsys):
     write_json(run / "config.json", config)
     write_json(run / "test" / "metrics.json", record | {"config_sha256": "0"})
     assert "are not of the same settings" in complaint(capsys, main, *flags, "--run", "als")
+
+
+def test_a_strength_for_each_third_of_the_users_by_their_history(flags, folder, small_data, capsys):
+    main([*flags, "--run", "als", "--methods", "mmr", "--by-history", "--loss", "0.02"])
+    [run] = (folder / "als+mmr").iterdir()
+    assert run.name.startswith("tuned-by-history-")
+    chosen = read_json(run / "seed0" / "config.json")["settings"]["reranking"]
+    lists = stored_lists.StoredLists(Run(folder / "als" / "tuned" / "seed0"), small_data)
+    lengths = lists.evaluators["valid"].given.lengths
+    assert chosen["least"][0] == 0
+    assert len(chosen["least"]) == len(chosen["by_history"]) == 3
+    plain, now = lists.evaluated(Reranking()).per_user, read_parquet(run / "seed0" / "valid" / "per_user.parquet")
+    for rows, own in zip(segments_of(lengths, tuple(chosen["least"])), chosen["by_history"], strict=True):
+        as_everybody = lists.evaluated(Reranking(**own)).per_user
+        np.testing.assert_allclose(now["ndcg_10"].to_numpy()[rows], as_everybody["ndcg_10"].to_numpy()[rows])
+        before = plain["ndcg_10"].to_numpy()[rows].mean()
+        stronger = next((s for s in METHODS["mmr"].strengths if s > own["diversity"]), None)
+        if now["ndcg_10"].to_numpy()[rows].mean() >= 0.98 * before and stronger is not None:
+            beyond = lists.evaluated(Reranking(diversity=stronger)).per_user["ndcg_10"].to_numpy()[rows].mean()
+            assert beyond < 0.98 * before
+    assert capsys.readouterr().out.count("histories") == 3
+
+
+def test_by_history_goes_with_no_strength_of_ones_own(flags, capsys):
+    said = complaint(capsys, main, *flags, "--methods", "mmr", "--by-history", "--strength", "0.3")
+    assert "leave out --strength" in said

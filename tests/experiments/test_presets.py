@@ -1,5 +1,6 @@
 """Settings of a model by the name of a preset, from TOML files."""
 
+import dataclasses
 from functools import cache
 from itertools import product
 
@@ -7,12 +8,15 @@ import pytest
 
 from common.experiments.presets import PRESETS, known_presets, preset_label, preset_values, read_toml
 from common.experiments.tuning import Found, write_preset
-from common.models import HybridKNN
+from common.models import HybridKNN, SASRec
+from common.models.ensemble import EnsembleSettings
 from common.models.knn.item_knn import ItemKNNSettings
 from common.models.registry import MODELS
 from common.splits.protocols import PROTOCOLS
+from common.training.context import FitContext
 from common.utils.errors import UserError
 from common.utils.io import write_text
+from tests.models.contract_tests import block_visible
 
 
 def presets(folder, **files: str):
@@ -168,3 +172,29 @@ def test_every_published_preset_is_within_its_ranges(path, monkeypatch):
     for preset in known_presets(path.stem):
         for model, protocol in product(MODELS.values(), PROTOCOLS):
             preset_values(preset, path.stem, protocol, model.name, model.Settings)
+
+
+def test_the_ensemble_has_its_three_classic_ranges():
+    weights = preset_values("classic256", "lastfm-2k", "listen", "ensemble", EnsembleSettings).part_weights()
+    assert weights.round(4).tolist() == [[0, 0.7, 0.3], [0, 0.5, 0.5], *[[0.6, 0.3, 0.1]] * 3]
+
+
+@pytest.mark.parametrize("name", ["sasrec", "two_tower", "hybrid_listnet", "lightgcn"])
+def test_textbook_networks_learn_from_large_batches_and_slow_down_on_a_plateau(name):
+    settings = preset_values("classic256", "synthetic", "listen", name, MODELS[name].Settings)
+    assert (settings.batch, settings.schedule) == (256, "plateau")
+    classic = preset_values("classic", "synthetic", "listen", name, MODELS[name].Settings)
+    assert dataclasses.replace(classic, batch=256, schedule="plateau") == settings
+
+
+def test_training_reads_the_plateau_of_the_preset(tmp_path):
+    settings = preset_values("classic256", "synthetic", "listen", "sasrec", SASRec.Settings)
+    small = dataclasses.replace(settings, width=8, length=8, epochs=4, patience=2, warmup=0.0)
+    rates: list[float] = []
+
+    def report(values: dict[str, float], epoch: int) -> None:
+        rates.append(values["train/learning_rate"])
+
+    values = iter([0.3, 0.2, 0.4, 0.1])
+    SASRec(small).fit(block_visible(tmp_path), lambda _: next(values), FitContext(report=report))
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4])
