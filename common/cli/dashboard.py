@@ -44,7 +44,8 @@ class Settings(DataSettings):
     """Build a workspace that compares the runs of one data set and protocol in your own W&B project."""
 
     protocol: str = "listen"
-    """Whose runs are compared: listen, next, next-shuffled, newcomer, temporal, random-8020 or random-811."""
+    """Whose runs are compared: listen, listen-stratified, next, next-shuffled, newcomer, temporal, random-8020 or
+    random-811."""
     entity: str = ""
     """Your W&B user or a team of yours; your default one if none is named."""
 

@@ -25,7 +25,8 @@ class Settings(DataSettings):
     """Look into a split for what gives held-out pairs away, and say what each finding means."""
 
     protocol: str = "listen"
-    """listen, next, next-shuffled, newcomer, temporal, random-8020, random-811; ready-made splits as listen or next."""
+    """listen, listen-stratified, next, next-shuffled, newcomer, temporal, random-8020, random-811; ready-made splits as
+    listen or next."""
     json: Path | None = None
     """File that receives the findings as JSON."""
 

@@ -16,6 +16,8 @@ GROUPS = 3
 
 FOUND = 20
 """A held-out item counts as found within so many."""
+FIFTHS = ("rarest", "second", "third", "fourth", "most frequent")
+"""Groups of items, from rare to frequent, that have a fifth of all visible interactions each."""
 
 
 class Results(Protocol):
@@ -33,22 +35,25 @@ class Results(Protocol):
 def segments(rows: Mapping[str, Sequence[Results]], train: TrainView) -> dict[str, Any]:
     """Results of several models by group, from the results of their seeds.
 
-    Returns {"history": {group: users}, "target": {group: held-out pairs}, "rows": {model: {group: value}}}: of a group
-    of users the mean NDCG@10, of a group of held-out pairs the share found among the first 20; both means over seeds.
+    Returns {"history": {group: users}, "target": {group: held-out pairs}, "popularity": {group: held-out pairs},
+    "rows": {model: {group: value}}}: of a group of users the mean NDCG@10, of a group of held-out pairs the share found
+    among the first 20; both means over seeds. `popularity` groups the same pairs by the fifth of their item.
     Users whom the train view lacks have no history and are left out of its groups.
     """
     any_results = next(iter(rows.values()))[0]
     history = history_groups(mean_over_seeds([any_results.per_user]).index, train)
     target = target_groups(any_results.targets["listeners"].to_numpy(), train.count_floor)
+    popularity = popularity_fifths(any_results.targets["listeners"].to_numpy(), train.counts)
     values: dict[str, dict[str, float]] = {}
     for name, seeds in rows.items():
         ndcg = mean_over_seeds([of_seed.per_user for of_seed in seeds])
         found = np.mean([of_seed.targets["rank"].to_numpy() <= FOUND for of_seed in seeds], axis=0)
         values[name] = {group: float(ndcg[of].mean()) for group, of in history.items()}
-        values[name] |= {group: float(found[of].mean()) for group, of in target.items()}
+        values[name] |= {group: float(found[of].mean()) for group, of in (target | popularity).items()}
     return {
         "history": {group: int(of.sum()) for group, of in history.items()},
         "target": {group: int(of.sum()) for group, of in target.items()},
+        "popularity": {group: int(of.sum()) for group, of in popularity.items()},
         "rows": values,
     }
 
@@ -67,6 +72,26 @@ def target_groups(listeners: np.ndarray, floor: int) -> dict[str, np.ndarray]:
     few = listeners <= floor
     groups = {"no listener" if floor == 1 else f"up to {floor}": few}
     return {name: of for name, of in groups.items() if of.any()} | named_groups(listeners, ~few, "")
+
+
+def popularity_fifths(listeners: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Which held-out pairs have an item of each popularity fifth: name with its numbers of listeners -> bool (pairs,).
+
+    Items are put in order of their visible listeners, `counts` int (items,), and cut where each fifth of all visible
+    interactions is reached; items of as many listeners stay together. `listeners`: those of each pair's item, (pairs,).
+
+    >>> fifths = popularity_fifths(np.array([0, 1, 6, 9]), np.array([1] * 6 + [6, 9, 9]))
+    >>> {name: of.astype(int).tolist() for name, of in fifths.items()}
+    {'rarest fifth, to 5': [1, 1, 0, 0], 'second fifth, from 6': [0, 0, 1, 0], 'third fifth, from 9': [0, 0, 0, 1]}
+    """
+    rising = np.sort(counts)
+    reached = np.cumsum(rising)
+    if not len(reached) or not reached[-1]:
+        return {}
+    least = np.unique(rising[np.searchsorted(reached, reached[-1] * np.arange(1, 5) / 5, side="right")])
+    fifth = np.searchsorted(least, listeners, side="right")
+    bounds = [f"to {least[0] - 1}", *(f"from {count}" for count in least)]
+    return {f"{FIFTHS[n]} fifth, {bound}": fifth == n for n, bound in enumerate(bounds) if (fifth == n).any()}
 
 
 def named_groups(values: np.ndarray, among: np.ndarray, before: str) -> dict[str, np.ndarray]:

@@ -56,7 +56,8 @@ class Task:
 def split(data: Dataset, protocol: str = "listen", seed: int = 0) -> Task:
     """The task that a protocol draws from a data set.
 
-    protocol: `listen`, `next`, `next-shuffled`, `newcomer`, `temporal`, `random-8020` or `random-811`. The split is
+    protocol: `listen`, `listen-stratified`, `next`, `next-shuffled`, `newcomer`, `temporal`, `random-8020` or
+    `random-811`. The split is
     drawn when it is first used and kept beside the data; another seed draws other held-out pairs. Raises a UserError
     for an unknown protocol and a seed below 0; its parts do so where the data lack what the protocol needs.
     """

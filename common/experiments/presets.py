@@ -14,7 +14,7 @@ from common.utils.io import ROOT
 from common.utils.settings import check_field, setting_parts
 
 PRESETS = ROOT / "presets"
-AS_ON = {"next-shuffled": "next", "random-8020": "listen", "random-811": "listen"}
+AS_ON = {"next-shuffled": "next"} | dict.fromkeys(("random-8020", "random-811", "listen-stratified"), "listen")
 """Protocols that take the settings chosen on another one, which asks the same question, where they have none."""
 
 

@@ -99,7 +99,8 @@ class ModelSettings(DataSettings):
     """Flags that every stage with models has."""
 
     protocol: str = "listen"
-    """listen, next, next-shuffled, newcomer, temporal, random-8020 or random-811: what is held out and predicted."""
+    """listen, listen-stratified, next, next-shuffled, newcomer, temporal, random-8020 or random-811: what is held out
+    and predicted."""
     seed: Seed = 0
     """The model's own seed; it does not touch the split."""
     preset: str = "tuned"

@@ -114,12 +114,18 @@ def corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _segments(old: dict[str, Any], new: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The segments of both, if their groups are the same: models in the order of the leaderboard."""
+    """The segments of both, if their groups are the same: models in the order of the leaderboard.
+
+    Popularity fifths, which older results lack, are kept where both have them.
+    """
     if "segments" not in old or "segments" not in new:
         return {}
-    groups = [{name: of["segments"][name] for name in ("history", "target")} for of in (old, new)]
+    shared = [
+        name for name in ("history", "target", "popularity") if name in old["segments"] and name in new["segments"]
+    ]
+    groups = [{name: of["segments"][name] for name in shared} for of in (old, new)]
     if groups[0] != groups[1]:
         return {}
     found = old["segments"]["rows"] | new["segments"]["rows"]
     order = [row["model"] for row in rows if row["preset"] == "tuned" and row["model"] in found]
-    return {"segments": new["segments"] | {"rows": {model: found[model] for model in order}}}
+    return {"segments": groups[1] | {"rows": {model: found[model] for model in order}}}

@@ -132,7 +132,7 @@ def metrics_table() -> str:
 
 def segments_table(found: dict[str, Any]) -> str:
     """Results by group as Markdown: users by history length (NDCG@10), held-out pairs by popularity (recall@20)."""
-    groups = {**found["history"], **found["target"]}
+    groups = {**found["history"], **found["target"], **found.get("popularity", {})}
     header = ["Model", *(f"{group} ({count:,})" for group, count in groups.items())]
     cells = [[name, *(f"{row[group]:.4f}" for group in groups)] for name, row in found["rows"].items()]
     return Table(header, cells, texts=1).markdown()

@@ -2,7 +2,7 @@
 
 Another protocol is one more function here that draws the parts, and a line at the end of `DRAW`. Its folder is named
 after it; split seed s > 0 adds `-s<s>`. Rows keep the order that the protocol gives a history: event order in `next`,
-`next-shuffled` and `temporal`, id order in `listen` and the random ones, where order means nothing.
+`next-shuffled` and `temporal`, id order in `listen`, its variant and the random ones, where order means nothing.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,8 @@ N_GIVEN = (0, 1, 2, 5, 10, 20)
 """Sizes of the nested sets of a new user's items that a model is given (the cold-start curve)."""
 NEWCOMER_TARGETS = 10
 """Items of a new user that are held out."""
+STRATA = 5
+"""Groups of users by the number of their items, from each of which `listen-stratified` draws the same shares."""
 FITTED_ON_TRAIN = ("random-811",)
 """Protocols under which test, too, is scored by models fitted on train alone: valid is masked, and not fitted."""
 
@@ -191,6 +193,25 @@ def _random_811(data: Dataset, rng: np.random.Generator) -> Parts:
     return _drawn(rows, order[:tenth], order[tenth : 2 * tenth])
 
 
+def _listen_stratified(data: Dataset, rng: np.random.Generator) -> Parts:
+    """Of the pairs of each stratum of users a fifth is test and a tenth of the rest valid, both rounded down.
+
+    A stratum is a fifth of all users by how many items they have, or more where many have as many. Within it pairs are
+    drawn whosever they are, but for one of each user, drawn at random, which stays in train. So light and heavy users
+    have the same share of the held-out pairs as of all pairs, and no user is left out for having few.
+    """
+    rows = data.tables.interactions.sort_values(PAIR, ignore_index=True)
+    users = _user_codes(rows)
+    n = np.bincount(users)
+    least = np.unique(np.quantile(n, np.arange(1, STRATA) / STRATA, method="higher"))
+    stratum = np.searchsorted(least, n, side="right")[users]
+    rest = np.flatnonzero(random_places(users, rng) > 0)
+    place = random_places(stratum[rest], rng)
+    n_test = np.bincount(stratum, minlength=STRATA)[stratum[rest]] // 5
+    n_valid = (np.bincount(stratum, minlength=STRATA)[stratum[rest]] - n_test) // 10
+    return _drawn(rows, rest[(place >= n_test) & (place < n_test + n_valid)], rest[place < n_test])
+
+
 def _drawn(rows: pd.DataFrame, valid: np.ndarray, test: np.ndarray) -> Parts:
     """The parts of rows whose places in valid and test are drawn; each keeps the order of the rows."""
     part = np.zeros(len(rows), np.int8)
@@ -206,6 +227,7 @@ DRAW: dict[str, Callable[[Dataset, np.random.Generator], Parts]] = {
     "temporal": _temporal,
     "random-8020": _random_8020,
     "random-811": _random_811,
+    "listen-stratified": _listen_stratified,
 }
 """How each protocol draws its parts. A place in this order is the protocol's stream of random numbers: append only."""
 PROTOCOLS = tuple(DRAW)

@@ -29,6 +29,7 @@ def test_names_alone_on_stdout_and_reasons_once_on_stderr(flags, tmp_path, capsy
 def test_every_protocol_is_tried_where_none_is_named(small_flags, capsys):
     main([flag for flag in small_flags if flag != "--preset"])
     shown = ["listen", "next", "next-shuffled", "newcomer", "temporal", "random-8020", "random-811"]
+    shown.append("listen-stratified")
     assert capsys.readouterr().out.split() == shown
 
 

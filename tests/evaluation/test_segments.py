@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.evaluation.segments import history_groups, named_groups, segments, target_groups
+from common.evaluation.segments import history_groups, named_groups, popularity_fifths, segments, target_groups
 from common.splits.train_view import load_train_view
 
 
@@ -35,10 +35,28 @@ def test_results_by_group_are_means_over_the_groups_and_seeds(small_data):
         targets = pd.DataFrame({"rank": ranks, "listeners": [0, 2, 50, 7]})
         seeds.append(SimpleNamespace(per_user=per_user, targets=targets))
     found = segments({"model": seeds}, train)
+    found_share = np.array([1.0, 0.5, 0.0, 0.5])
     row = found["rows"]["model"]
     assert sum(found["history"].values()) == len(users)
     for group, of in history_groups(pd.Index(users), train).items():
         assert row[group] == pytest.approx(lengths[of].mean() + 1)
     assert found["target"] == {"no listener": 1, "2": 1, "7": 1, "50": 1} or sum(found["target"].values()) == 4
+    assert sum(found["popularity"].values()) == 4
+    assert next(iter(found["popularity"])).startswith("rarest fifth, to ")
+    assert {group: row[group] for group in found["popularity"]} == pytest.approx(
+        {
+            group: found_share[of].mean()
+            for group, of in popularity_fifths(np.array([0, 2, 50, 7]), train.counts).items()
+        }
+    )
     assert row["no listener"] == 1.0, "found by both seeds"
     assert row["2"] == 0.5, "by one of two"
+
+
+def test_popularity_fifths_hold_a_fifth_of_the_interactions_each():
+    counts = np.array([1] * 100 + [10] * 10 + [50, 50, 100, 100])
+    fifths = popularity_fifths(counts, counts)
+    assert [int(counts[of].sum()) for of in fifths.values()] == [100, 100, 100, 200]
+    names = ["rarest fifth, to 9", "second fifth, from 10", "third fifth, from 50", "fourth fifth, from 100"]
+    assert list(fifths) == names
+    assert popularity_fifths(np.array([0, 1]), np.array([0, 0])) == {}

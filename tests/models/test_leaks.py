@@ -25,7 +25,7 @@ from tests.data.worlds import rich
 from tests.models.contract_tests import make
 
 PHASES = ("select", "final")
-AS_LISTEN = ("random-8020", "random-811")
+AS_LISTEN = ("random-8020", "random-811", "listen-stratified")
 """Protocols that hide the same sort of pairs as `listen` does; `make test-all` tries them, too."""
 HIDDEN_PARTS = ("valid", "test", "given")
 

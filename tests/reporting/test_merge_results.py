@@ -69,6 +69,7 @@ def test_rows_stay_beside_new_ones_in_the_order_of_stages():
     assert shown(found) == [("random", 0.0), ("als", 0.21), ("sasrec", 0.3)]
     assert list(found["protocols"]["listen"]["segments"]["rows"]) == ["random", "als", "sasrec"]
     assert found["protocols"]["listen"]["segments"]["rows"]["als"]["short"] == 0.21
+    assert set(found["protocols"]["listen"]["segments"]) == {"history", "target", "rows"}
 
 
 def test_a_row_of_more_seeds_stays_unless_its_settings_changed():

@@ -35,7 +35,8 @@ def test_listen_hides_a_fifth_and_then_a_tenth_of_the_rest(tmp_path, n, test, va
 
 
 @pytest.mark.parametrize(
-    "protocol", ["listen", "newcomer", "temporal", "next", "next-shuffled", "random-8020", "random-811"]
+    "protocol",
+    ["listen", "newcomer", "temporal", "next", "next-shuffled", "random-8020", "random-811", "listen-stratified"],
 )
 def test_every_row_is_in_one_part_with_its_weight_and_time(world, protocol):
     columns = ["user_id", "item_id", "weight", "timestamp"]
@@ -139,9 +140,26 @@ def test_random_811_hides_tenths_of_all_pairs_and_fits_train_alone(tmp_path):
     assert final.matrix.nnz == train.matrix.nnz == 241
 
 
+def test_the_stratified_protocol_hides_the_same_share_of_light_and_heavy_users(tmp_path):
+    light, middle, heavy = ({f"{name}{user}": n for user in range(20)} for name, n in (("l", 3), ("m", 10), ("h", 50)))
+    split = draw_split(dataset(tmp_path, sized(light | middle | heavy, 60)), "listen-stratified")
+    test, valid, train = (
+        part["user_id"].str[0].value_counts().to_dict() for part in (split.test, split.valid, split.train)
+    )
+    assert test == {"l": 12, "m": 40, "h": 200}, "a fifth of 60, 200 and 1,000 pairs"
+    assert valid == {"l": 4, "m": 16, "h": 80}, "a tenth of the other 48, 160 and 800"
+    assert sum(train.values()) == 1260 - 252 - 100
+    assert split.train["user_id"].nunique() == 60, "one pair of each user stays"
+    assert split.test.groupby("user_id").size().nunique() > 3, "within a stratum it does not matter whose a pair is"
+    alone = dataset(tmp_path / "ones", sized(dict.fromkeys("abc", 1) | {"d": 40}, 60))
+    parts = draw_split(alone, "listen-stratified")
+    assert {"a", "b", "c"} <= set(parts.train["user_id"])
+    assert set(parts.test["user_id"]) == {"d"}
+
+
 def test_the_random_protocols_draw_otherwise_for_another_seed_and_the_same_for_the_same(tmp_path):
     data = dataset(tmp_path, sized({f"u{user}": 20 for user in range(10)}, 60))
-    for protocol in ("random-8020", "random-811"):
+    for protocol in ("random-8020", "random-811", "listen-stratified"):
         one, again, other = (as_pairs(draw_split(data, protocol, seed).test) for seed in (0, 0, 1))
         assert one == again != other
 

@@ -15,7 +15,7 @@ PROTOCOL_CASES = [
     pytest.param(name, marks=[pytest.mark.thorough] * (name not in ("listen", "next"))) for name in PROTOCOLS
 ]
 """Every protocol for a costly stage; `make test` leaves out those that differ little from another."""
-WITH_PLAYS = ("listen", "random-8020", "random-811")
+WITH_PLAYS = ("listen", "random-8020", "random-811", "listen-stratified")
 """Those whose held-out pairs have plays to predict."""
 
 
