@@ -1,4 +1,4 @@
-"""The HetRec 2011 Last.fm-2K files: who played, tagged and befriended whom.
+"""The HetRec 2011 Last.fm-2K files (Cantador et al. 2011): who played, tagged and befriended whom.
 
 | file | columns | quirks |
 |---|---|---|

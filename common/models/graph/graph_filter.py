@@ -1,6 +1,4 @@
-"""GF-CF: filters on the graph of items.
-
-Shen et al., "How Powerful is Graph Convolution for Recommendation?" (CIKM 2021).
+"""GF-CF: filters on the graph of items (Shen et al. 2021).
 
 With the interactions R, the sums D_U and D_I of its rows and columns, and R~ = D_U^-1/2 R D_I^-1/2, a history r (a row)
 is a signal on the items, and its scores are what two low-pass filters leave of it:
@@ -9,8 +7,8 @@ is a signal on the items, and its scores are what two low-pass filters leave of 
 
 The first is linear: two steps of a walk from items to users and back. The second is ideal: V are the first k right
 singular vectors of R~, the smoothest signals there are, and everything else is cut off. Nothing is trained. Where the
-powers of the degrees are not 1/2, R~ = D_U^-p R D_I^-q, and D_I^-q, D_I^q stand around V (Park et al., "Turbo-CF",
-SIGIR 2024, also let the powers differ from 1/2, which says how much popular items count).
+powers of the degrees are not 1/2, R~ = D_U^-p R D_I^-q, and D_I^-q, D_I^q stand around V (Turbo-CF, Park et al. 2024,
+also lets the powers differ from 1/2, which says how much popular items count).
 
 R~' R~ is items x items and never formed: r R~' comes first.
 """

@@ -1,8 +1,8 @@
 """iALS with frequency-scaled regularisation, confidence by the rank of plays, and tags as users.
 
-Rendle et al., "Revisiting the Performance of iALS on Item Recommendation Benchmarks" (RecSys 2022) showed what iALS
-(Hu, Koren & Volinsky 2008) reaches once its regularisation grows with frequency. To that come two things. First, how
-much a listen says depends on the place of its plays among the user's own, not on their number:
+Rendle et al. 2022 showed what iALS (Hu, Koren & Volinsky 2008) reaches once its regularisation grows with frequency. To
+that come two things. First, how much a listen says depends on the place of its plays among the user's own, not on their
+number:
 
     r_ui = a + (1 - a) rho_ui^p,   rho_ui = mean rank of i among u's items by rising plays, ties shared, / n_u
     w_ui = alpha r_ui / mean of r                                              (without plays r = 1)

@@ -69,7 +69,7 @@ class Ridge:
     def influence(self, items: np.ndarray, w: np.ndarray, regularisation: float, towards: np.ndarray) -> np.ndarray:
         """What each held item of one row adds to y . x for some y = towards (m, f); (n, m), summing to y . x.
 
-        y . x = sum over held j of (1 + w_j) y' M^-1 y_j, M the matrix of the system (Hu et al. 2008, section 5).
+        y . x = sum over held j of (1 + w_j) y' M^-1 y_j, M the system's matrix (Hu, Koren & Volinsky 2008, section 5).
         """
         systems, _ = self._systems(items[None], w[None].astype(self.turned.dtype))
         systems[0, range(len(self.values)), range(len(self.values))] += self.values + regularisation

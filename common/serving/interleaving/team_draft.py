@@ -1,7 +1,7 @@
 """Team-draft interleaving: one list from several rankers, in which a click is a vote for the ranker that gave the item.
 
-F. Radlinski, M. Kurup and T. Joachims, How does clickthrough data reflect retrieval quality?, CIKM 2008. For more than
-two rankers the same draft is known as team-draft multileaving (A. Schuth et al., CIKM 2014).
+The draft is that of Radlinski et al. 2008. For more than two rankers it is known as team-draft multileaving (Schuth et
+al. 2014).
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """Step 3: the part (train, valid, test) of every event, by a global cut in time.
 
-Campos et al., "Time-aware recommender systems: a comprehensive survey and analysis of existing evaluation
-protocols", UMUAI 2014: one point in time for all users, so that nothing that a model is fitted on lies after what it
-is judged on.
+One point in time for all users, so that nothing that a model is fitted on lies after what it is judged on
+(Campos et al. 2014).
 """
 
 from dataclasses import asdict, dataclass

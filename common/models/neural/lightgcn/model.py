@@ -1,4 +1,4 @@
-"""LightGCN (He et al., "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation", SIGIR 2020).
+"""LightGCN, graph convolution without weights and nonlinearities (He et al. 2020).
 
 Users and items have an embedding each, which spreads K times along the normalised graph of interactions; what a user or
 an item is, is the mean of its embeddings after 0, 1, ... K steps:
