@@ -61,6 +61,7 @@ SPLITS = {
     "temporal": "ca5680075113c4e8",
     "random-8020": "8b4cfc108f44cfe4",
     "random-811": "5dd1f7e07634474f",
+    "listen-stratified": "f844a08dd5e01010",
 }
 """How the hash of each split of the generated data begins: what is drawn stays what it was."""
 METRICS = ("ndcg_10", "hr_10", "recall_20", "coverage_10", "plays_r2")
