@@ -69,6 +69,12 @@ class Workspace:
 
         return pl.scan_parquet(sorted(self.tables[table].glob("*.parquet")), hive_partitioning=False)
 
+    def written(self, table: str) -> "pl.LazyFrame":
+        """A table that the running step has written, lazily."""
+        import polars as pl
+
+        return pl.scan_parquet(sorted((self.fresh / table).glob("*.parquet")), hive_partitioning=False)
+
     def read(self, table: str) -> "pl.DataFrame":
         """A small table."""
         return self.scan(table).collect()

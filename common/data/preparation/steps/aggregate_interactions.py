@@ -1,7 +1,7 @@
 """Step 9: events to interactions: one row per user, track and part, with plays, first and last."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,21 +19,43 @@ def aggregate_interactions(work: Workspace) -> Outcome:
 
     Sorted by user, item, part. A pair that a user has in an earlier part is left out, unless repeats are kept.
     """
-    tracks, left_out = work.read("tracks"), work.read("left_out")
-    item_of = tracks["same_as"].to_numpy().astype(np.int32)
-    gone_users = _codes(left_out, "user", len(work.read("users")))
-    gone_items = _codes(left_out, "track", len(tracks))
+    kept = read_kept(work)
     rows_in = rows_out = repeats = 0
     for name, events in work.buckets("events"):
         found = events.collect()
         rows_in += len(found)
-        pairs, known = aggregate(_kept(found, item_of, gone_users, gone_items), len(tracks), work.settings.repeats)
-        if any(pairs.null_count().row(0)):
-            raise AssertionError(f"bucket {name}: a missing value among aggregated interactions")
+        pairs, known = interactions(found, kept, work.settings.repeats)
         rows_out, repeats = rows_out + len(pairs), repeats + known
         work.write("interactions", pairs, name, NUMBERS_SINK)
-    dropped = {"known_to_the_user": repeats} if repeats else {}
-    return Outcome(rows_in, rows_out, dropped, {"pairs": rows_out})
+    return told(rows_in, rows_out, repeats)
+
+
+def told(rows_in: int, rows_out: int, repeats: int) -> Outcome:
+    """What the step says of itself."""
+    return Outcome(rows_in, rows_out, {"known_to_the_user": repeats} if repeats else {}, {"pairs": rows_out})
+
+
+class Kept(NamedTuple):
+    """What becomes of events: the item int32 that each track is, and which users and items are left out, bool."""
+
+    item_of: np.ndarray
+    gone_users: np.ndarray
+    gone_items: np.ndarray
+
+
+def read_kept(work: Workspace) -> Kept:
+    """That of the tables."""
+    tracks, left_out = work.read("tracks"), work.read("left_out")
+    gone_users = _codes(left_out, "user", len(work.read("users")))
+    return Kept(tracks["same_as"].to_numpy().astype(np.int32), gone_users, _codes(left_out, "track", len(tracks)))
+
+
+def interactions(events: "pl.DataFrame", kept: Kept, repeats: str) -> "tuple[pl.DataFrame, int]":
+    """The interactions of events of whole users, and how many were dropped as repeats."""
+    pairs, known = aggregate(_kept(events, kept), len(kept.item_of), repeats)
+    if any(pairs.null_count().row(0)):
+        raise AssertionError("a missing value among aggregated interactions")
+    return pairs, known
 
 
 def _codes(left_out: "pl.DataFrame", kind: str, n: int) -> np.ndarray:
@@ -45,15 +67,15 @@ def _codes(left_out: "pl.DataFrame", kind: str, n: int) -> np.ndarray:
     return gone
 
 
-def _kept(events: "pl.DataFrame", item_of: np.ndarray, users: np.ndarray, items: np.ndarray) -> "pl.DataFrame":
+def _kept(events: "pl.DataFrame", kept: Kept) -> "pl.DataFrame":
     """The events of users and items that stay, with the item that each track is."""
     import polars as pl
 
-    item = item_of[events["track"].to_numpy()]
+    item = kept.item_of[events["track"].to_numpy()]
     events = events.drop("track").with_columns(item=pl.Series(item, dtype=pl.Int32))
-    if not users.any() and not items.any():
+    if not kept.gone_users.any() and not kept.gone_items.any():
         return events
-    return events.filter(pl.Series(~users[events["user"].to_numpy()] & ~items[item]))
+    return events.filter(pl.Series(~kept.gone_users[events["user"].to_numpy()] & ~kept.gone_items[item]))
 
 
 def aggregate(events: "pl.DataFrame", n_items: int, repeats: str = "keep") -> "tuple[pl.DataFrame, int]":

@@ -5,7 +5,7 @@ spelling is the one with the most plays in train, ties to the first by code poin
 """
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.data.artist_names import artist_key, fold_words, guests, main_credit
 from common.data.preparation.row_groups import count_in_parts
@@ -37,26 +37,41 @@ def canonical_ids(work: Workspace) -> Outcome:
     users: user_id in order of their codes. tracks: item_id in that order, name, artist int32 (-1: none), album, genres,
     featured, title_key (of tracks without an id), plays int64 (in train). artists: id, name, key, has_id, plays.
     """
+    events, columns = work.scan("events"), work.notes["validate"]["columns"]
+    rows, counts = rows_of(events), _counts(work.notes["validate"]["plays"])
+    part = max(1, work.memory // BYTES_PER_ROW)
+    users = count_in_parts(events, ["user_id"], [], rows, part)
+    coded = code(work, users, count_in_parts(events, columns, counts, rows, part))
+    buckets = bucket_count(rows, work.memory)
+    work.write_buckets("events", _coded(events, coded.users, coded.tracks, buckets))
+    return Outcome(rows, rows, notes=coded.notes | {"buckets": buckets})
+
+
+class Coded(NamedTuple):
+    """What the texts of events are: users (user_id, user, id), tracks (track_code, texts), and what there is to say."""
+
+    users: "pl.DataFrame"
+    tracks: "pl.DataFrame"
+    notes: dict[str, Any]
+
+
+def code(work: Workspace, user_ids: "pl.DataFrame", spellings: "pl.DataFrame") -> Coded:
+    """Write the tables `users`, `tracks` and `artists` of all texts that events have, in any order."""
     import polars as pl
 
-    events, columns = work.scan("events"), work.notes["validate"]["columns"]
-    rows, repaired = rows_of(events), dict[str, int]()
-    part = max(1, work.memory // BYTES_PER_ROW)
-    users = _coded_users(count_in_parts(events, ["user_id"], [], rows, part), repaired)
-    counts = _counts(work.notes["validate"]["plays"])
-    spellings = _with_entities(count_in_parts(events, columns, counts, rows, part).sort(columns), repaired)
+    columns, repaired = work.notes["validate"]["columns"], dict[str, int]()
+    users = _coded_users(user_ids, repaired)
+    spellings = _with_entities(spellings.sort(columns), repaired)
     artists = _artists(spellings)
     tracks = _tracks(spellings, artists)
-    code = tracks.select(pl.int_range(pl.len(), dtype=pl.Int32).alias("track_code"), "item_id")
-    coded = spellings.join(code, on="item_id", how="left").select("track_code", *columns)
-    buckets = bucket_count(rows, work.memory)
-    work.write_buckets("events", _coded(events, users, coded, buckets))
+    codes = tracks.select(pl.int_range(pl.len(), dtype=pl.Int32).alias("track_code"), "item_id")
+    coded = spellings.join(codes, on="item_id", how="left").select("track_code", *columns)
     work.write("users", users.group_by("user").agg(pl.col("id").first()).sort("user").select(user_id="id"))
     work.write("tracks", tracks)
     work.write("artists", artists)
     missing = {name: int(spellings.filter(pl.col(name).is_null())["events"].sum()) for name in sorted(columns)}
     reduction = _reduction(spellings, users, tracks, artists)
-    return Outcome(rows, rows, notes=reduction | {"buckets": buckets, "missing": missing, "repaired": repaired})
+    return Coded(users, coded, reduction | {"missing": missing, "repaired": repaired})
 
 
 def _counts(has_plays: bool) -> "list[pl.Expr]":
@@ -90,11 +105,11 @@ def bucket_count(events: int, memory: int) -> int:
     return min(MOST_BUCKETS, max(1, -(-events // most)))
 
 
-def _coded_users(found: "pl.DataFrame", repaired: dict[str, int]) -> "pl.DataFrame":
-    """Columns user_id (as spelled), user int32, id: codes in the order of the ids. found: every user_id once."""
+def _coded_users(user_ids: "pl.DataFrame", repaired: dict[str, int]) -> "pl.DataFrame":
+    """Columns user_id (as spelled), user int32, id: codes in the order of the ids. user_ids: each once."""
     import polars as pl
 
-    spelled = found.sort("user_id")["user_id"]
+    spelled = user_ids.sort("user_id")["user_id"]
     codes, ids = _ids("user_id", spelled, repaired)
     return pl.DataFrame({"user_id": spelled, "user": pl.Series(codes, dtype=pl.Int32), "id": ids.gather(codes)})
 

@@ -18,14 +18,19 @@ def deduplicate_events(work: Workspace) -> Outcome:
     for name, events in work.buckets("events"):
         found = events.collect()
         rows_in += len(found)
-        left = _sorted(found, tracks, once)
+        left = in_order(found, tracks, once)
         rows_out += len(left)
         work.write("events", left, name)
+    return told(rows_in, rows_out)
+
+
+def told(rows_in: int, rows_out: int) -> Outcome:
+    """What the step says of itself."""
     repeated = rows_in - rows_out
     return Outcome(rows_in, rows_out, {"repeated": repeated} if repeated else {})
 
 
-def _sorted(events: "pl.DataFrame", tracks: int, once: bool) -> "pl.DataFrame":
+def in_order(events: "pl.DataFrame", tracks: int, once: bool) -> "pl.DataFrame":
     """Events in order, each once or as often as it stands there."""
     import polars as pl
 
@@ -35,7 +40,7 @@ def _sorted(events: "pl.DataFrame", tracks: int, once: bool) -> "pl.DataFrame":
     for rows, packing in packings(columns, tracks):
         packed, weights = packing.pack(Events(*(column[rows] for column in columns))), {}
         if plays is None:
-            packed = _in_order(packed, once)
+            packed = _sorted(packed, once)
         else:
             packed, weights["plays"] = _with_plays(packed, plays[rows], once)
         user, track, part, time = packing.unpack(packed)
@@ -43,7 +48,7 @@ def _sorted(events: "pl.DataFrame", tracks: int, once: bool) -> "pl.DataFrame":
     return pl.concat(done)
 
 
-def _in_order(packed: np.ndarray, once: bool) -> np.ndarray:
+def _sorted(packed: np.ndarray, once: bool) -> np.ndarray:
     packed.sort()
     return packed[np.append(True, packed[1:] != packed[:-1])] if once else packed
 

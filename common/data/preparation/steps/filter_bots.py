@@ -35,28 +35,47 @@ def filter_bots(work: Workspace) -> Outcome:
     tracks, thin = _support(work, rules > 0, same)
     lost = {rule: int(events[rules == number].sum()) for number, rule in enumerate(RULES, 1)}
     if tracks.any() or thin.any():
-        lost["too_rare"] = _events_lost(work, rules > 0, tracks, thin, same)
-    work.write("left_out", _left_out(rules, thin, tracks))
-    rows, dropped = int(events.sum()), {rule: count for rule, count in lost.items() if count}
+        lost["too_rare"] = sum(
+            events_lost(found.select("user", "track").collect(), rules > 0, tracks, thin, same)
+            for _, found in work.buckets("events")
+        )
+    write_left_out(work, rules, thin, tracks)
+    counts = int(np.count_nonzero(rules)), int(thin.sum()), int(tracks.sum())
+    return told(int(events.sum()), lost, *counts)
+
+
+def told(rows: int, lost: dict[str, int], bots: int, thin: int, tracks: int) -> Outcome:
+    """What the step says: events, those lost by rule, and how many users and tracks are left out."""
+    dropped = {rule: count for rule, count in lost.items() if count}
     left = rows - sum(dropped.values())
     if not left:
         raise UserError("no event is left after the rules on bots and support; loosen --bot-..., --least-... or --core")
-    users = {"bots": int(np.count_nonzero(rules)), "too_rare": int(thin.sum())}
-    return Outcome(rows, left, dropped, {"users": users, "tracks": {"too_rare": int(tracks.sum())}})
+    return Outcome(rows, left, dropped, {"users": {"bots": bots, "too_rare": thin}, "tracks": {"too_rare": tracks}})
 
 
 def _judged(work: Workspace, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rule, from 1, by which each user is a bot, 0 for people, int8 (users,); and events int64 (users,)."""
-    import polars as pl
-
     n = len(work.read("users"))
     rules, events = np.zeros(n, np.int8), np.zeros(n, np.int64)
     for _, bucket in work.buckets("events"):
-        found = bucket.collect()
-        events += np.bincount(found["user"].to_numpy(), minlength=n)
-        judged = bots(found.filter(pl.col("part") == 0), same, work.settings)
-        rules[judged["user"].to_numpy()] = judged["rule"].to_numpy()
+        judged = judge(bucket.collect(), same, work.settings)
+        user = judged["user"].to_numpy()
+        rules[user], events[user] = judged["rule"].to_numpy(), judged["events"].to_numpy()
     return rules, events
+
+
+def judge(events: "pl.DataFrame", same: np.ndarray, settings: PreparationSettings) -> "pl.DataFrame":
+    """Columns user, events int64 and rule int8 (from 1; 0: no bot) of all users of a bucket."""
+    import polars as pl
+
+    counts = events.group_by("user").agg(events=pl.len().cast(pl.Int64))
+    found = bots(events.filter(pl.col("part") == 0), same, settings)
+    return counts.join(found, on="user", how="left").with_columns(pl.col("rule").fill_null(0))
+
+
+def write_left_out(work: Workspace, rules: np.ndarray, thin: np.ndarray, tracks: np.ndarray) -> None:
+    """Write who and what goes: users by rule (from 1), users and tracks with too little support, bool."""
+    work.write("left_out", _left_out(rules, thin, tracks))
 
 
 def _left_out(rules: np.ndarray, thin: np.ndarray, tracks: np.ndarray) -> "pl.DataFrame":
@@ -105,11 +124,16 @@ def _steady(train: "pl.DataFrame") -> "pl.DataFrame":
     return commonest.filter(pl.col("len") >= STEADY_SHARE * pl.col("total")).select("user")
 
 
+def least_support(settings: PreparationSettings) -> tuple[int, int]:
+    """Users that a track needs in train, and tracks that a user needs; (1, 1): no rule."""
+    return max(settings.least_users, settings.core), max(settings.least_tracks, settings.core)
+
+
 def _support(work: Workspace, gone: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which tracks, bool (tracks,), and which users, bool (users,), have too little support in train."""
     settings = work.settings
     tracks, users = np.zeros(len(same), bool), np.zeros(len(gone), bool)
-    least_users, least_tracks = max(settings.least_users, settings.core), max(settings.least_tracks, settings.core)
+    least_users, least_tracks = least_support(settings)
     if least_users == least_tracks == 1:
         return tracks, users
     pairs = _train_pairs(work, gone, same)
@@ -144,11 +168,9 @@ def _train_pairs(work: Workspace, gone: np.ndarray, same: np.ndarray) -> np.ndar
     return np.concatenate(found)
 
 
-def _events_lost(work: Workspace, gone: np.ndarray, tracks: np.ndarray, thin: np.ndarray, same: np.ndarray) -> int:
+def events_lost(
+    events: "pl.DataFrame", gone: np.ndarray, tracks: np.ndarray, thin: np.ndarray, same: np.ndarray
+) -> int:
     """Events, of users who are no bots, that vanish with rare tracks and users."""
-    lost = 0
-    for _, events in work.buckets("events"):
-        found = events.select("user", "track").collect()
-        user, track = found["user"].to_numpy(), same[found["track"].to_numpy()]
-        lost += int(((tracks[track] | thin[user]) & ~gone[user]).sum())
-    return lost
+    user, track = events["user"].to_numpy(), same[events["track"].to_numpy()]
+    return int(((tracks[track] | thin[user]) & ~gone[user]).sum())

@@ -1,12 +1,13 @@
 """Step 1: every raw file as Parquet with the standard columns, whatever it was before."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.data.preparation.raw_files import ROW, check_raw_files, opened
-from common.data.preparation.settings import TEXTS, recognise
+from common.data.preparation.settings import TEXTS, PreparationSettings, recognise
 from common.data.preparation.times import in_zone
 from common.data.preparation.workspace import TEXTS_SINK, Outcome, Workspace, rows_of
 from common.data.reading.id_column import WHOLE_UP_TO
@@ -25,34 +26,53 @@ def scan(work: Workspace) -> Outcome:
     is NaN. Rows out are rows in. Raises a UserError for a file that cannot be read or lacks what is needed.
     """
     check_raw_files(work.files)
-    known: dict[str, int] = {}
-    mappings: dict[str, str] = {}
-    for number, path in enumerate(work.files):
-        with opened(path, work.settings, work.scratch()) as raw:
-            schema = dict(raw.collect_schema())
-            chosen = recognise([name for name in schema if name != ROW], work.settings.names, str(path))
-            _check_ids(path, raw, schema, chosen)
-            columns = _standard(path, schema, chosen, work.settings.time_zone)
-            events = raw.select(file=_constant(number), row=_number(ROW), **columns)
+    read = Columns(work.files)
+    for number in range(len(work.files)):
+        with standard_rows(work.files, number, work.settings, work.scratch()) as (events, chosen):
             work.write("events", events, f"{number:05}", TEXTS_SINK)
+        read.add(number, chosen)
+    return read.outcome(rows_of(work.written("events")))
+
+
+class Columns:
+    """Which columns of the raw files were read as what; told as they become known."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+        self._known: dict[str, int] = {}
+        self._mappings: dict[str, str] = {}
+
+    def add(self, number: int, chosen: Mapping[str, str]) -> None:
+        """What was chosen of a file: standard name -> its own."""
         for standard in chosen:
-            known[standard] = known.get(standard, 0) + 1
-        read_as = ", ".join(f"{standard} from {name!r}" for standard, name in chosen.items())
-        if mappings.setdefault(read_as, str(path)) == str(path):
+            self._known[standard] = self._known.get(standard, 0) + 1
+        read_as, path = ", ".join(f"{standard} from {name!r}" for standard, name in chosen.items()), self.files[number]
+        if self._mappings.setdefault(read_as, str(path)) == str(path):
             log.info("%s: %s", path, read_as)
-    for standard, files in known.items():
-        if files < len(work.files):
-            log.info("column %s stands in %s of %s files", standard, f"{files:,}", f"{len(work.files):,}")
-    rows = rows_of(_written(work))
-    if not rows:
-        raise UserError(f"{work.files[0]} and all other raw files hold no row; give files with events")
-    return Outcome(rows, rows, notes={"files": len(work.files), "columns": sorted(known), "read_as": mappings})
+
+    def outcome(self, rows: int) -> Outcome:
+        """What the step says of itself. Raises a UserError where all files are empty."""
+        for standard, files in self._known.items():
+            if files < len(self.files):
+                log.info("column %s stands in %s of %s files", standard, f"{files:,}", f"{len(self.files):,}")
+        if not rows:
+            raise UserError(f"{self.files[0]} and all other raw files hold no row; give files with events")
+        notes = {"files": len(self.files), "columns": sorted(self._known), "read_as": self._mappings}
+        return Outcome(rows, rows, notes=notes)
 
 
-def _written(work: Workspace) -> "pl.LazyFrame":
-    import polars as pl
-
-    return pl.scan_parquet(sorted((work.fresh / "events").glob("*.parquet")))
+@contextmanager
+def standard_rows(
+    files: Sequence[Path], number: int, settings: PreparationSettings, scratch: Path
+) -> Iterator["tuple[pl.LazyFrame, dict[str, str]]"]:
+    """The rows of a raw file in the standard columns, and which of its own columns were chosen for them."""
+    path = files[number]
+    with opened(path, settings, scratch) as raw:
+        schema = dict(raw.collect_schema())
+        chosen = recognise([name for name in schema if name != ROW], settings.names, str(path))
+        _check_ids(path, raw, schema, chosen)
+        columns = _standard(path, schema, chosen, settings.time_zone)
+        yield raw.select(file=_constant(number), row=_number(ROW), **columns), chosen
 
 
 def _constant(number: int) -> "pl.Expr":

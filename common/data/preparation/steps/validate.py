@@ -1,7 +1,7 @@
 """Step 2: rows that cannot be events are dropped, counted by rule, and a few of each kept to look at."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.data.preparation.settings import TRACK_COLUMNS, PreparationSettings
 from common.data.preparation.times import seconds_and_unit
@@ -37,23 +37,65 @@ def validate(work: Workspace) -> Outcome:
     """
     import polars as pl
 
-    known = work.notes["scan"]["columns"]
-    columns, plays = [name for name in TRACK_COLUMNS if name in known], "plays" in known
-    cleaned = work.scan("events").with_columns(map(_or_missing, ["user_id", *columns]))
-    judged = cleaned.with_columns(**seconds_and_unit(work.settings.time_zone)).with_columns(
-        rule=_first_broken(columns, work.settings)
-    )
-    kept = ["file", "row", "user_id", *columns, "seconds", "unit", *(["plays"] if plays else [])]
-    whole = judged.filter(pl.col("rule").is_null()).select(kept)
-    if plays:
-        whole = whole.with_columns(pl.col("plays").fill_null(1).cast(pl.Int32))
-    target, broken = work.fresh / "events" / "0.parquet", work.scratch() / "broken.parquet"
-    rest = judged.filter(pl.col("rule").is_not_null()).drop("seconds", "unit")
-    sinks = [frame.sink_parquet(path, lazy=True, **TEXTS_SINK) for frame, path in ((whole, target), (rest, broken))]
+    known = known_columns(work)
+    judged = judge(work.scan("events"), known, work.settings)
+    target, path = work.fresh / "events" / "0.parquet", work.scratch() / "broken.parquet"
+    sinks = [
+        frame.sink_parquet(path, lazy=True, **TEXTS_SINK)
+        for frame, path in ((sound(judged, known), target), (broken(judged), path))
+    ]
     pl.collect_all(sinks, engine="streaming")
-    dropped = _keep_samples(work, pl.scan_parquet(broken))
-    notes = {"columns": columns, "plays": plays, "repaired": _empty_plays(work.scan("events")) if plays else {}}
-    rows = rows_of(pl.scan_parquet(target))
+    written, row = pl.scan_parquet(target), pl.col("row")
+    ends = written.group_by("file").agg(sound=pl.len().cast(pl.Int64), first=row.min(), last=row.max())
+    empty = _empty_plays(work.scan("events")) if known.plays else 0
+    return review(work, rows_of(written), ends, pl.scan_parquet(path), empty)
+
+
+class Known(NamedTuple):
+    """Columns that say which track it is, of those that raw files may have, and whether they count plays."""
+
+    columns: list[str]
+    plays: bool
+
+
+def known_columns(work: Workspace) -> Known:
+    """What the raw files have."""
+    known = work.notes["scan"]["columns"]
+    return Known([name for name in TRACK_COLUMNS if name in known], "plays" in known)
+
+
+def judge(events: "pl.LazyFrame", known: Known, settings: PreparationSettings) -> "pl.LazyFrame":
+    """Cleaned rows, with `seconds`, `unit` and the first `rule` that each breaks, null for a sound one."""
+    cleaned = events.with_columns(map(_or_missing, ["user_id", *known.columns]))
+    timed = cleaned.with_columns(**seconds_and_unit(settings.time_zone))
+    return timed.with_columns(rule=_first_broken(known.columns, settings))
+
+
+def sound(judged: "pl.LazyFrame", known: Known) -> "pl.LazyFrame":
+    """The events: rows that break no rule."""
+    import polars as pl
+
+    kept = ["file", "row", "user_id", *known.columns, "seconds", "unit", *(["plays"] if known.plays else [])]
+    whole = judged.filter(pl.col("rule").is_null()).select(kept)
+    return whole.with_columns(pl.col("plays").fill_null(1).cast(pl.Int32)) if known.plays else whole
+
+
+def broken(judged: "pl.LazyFrame") -> "pl.LazyFrame":
+    """The other rows, as they were written."""
+    import polars as pl
+
+    return judged.filter(pl.col("rule").is_not_null()).drop("seconds", "unit")
+
+
+def review(work: Workspace, rows: int, ends: "pl.LazyFrame", odd: "pl.LazyFrame", empty_plays: int) -> Outcome:
+    """What the step says, and samples of broken rows. Raises a UserError where no row is sound, or columns change.
+
+    rows: sound ones. ends: file, sound, first, last of these in each file. odd: the broken rows.
+    """
+    known = known_columns(work)
+    dropped = _keep_samples(work, odd)
+    repaired = {"empty plays taken as 1": empty_plays} if empty_plays else {}
+    notes = {"columns": known.columns, "plays": known.plays, "repaired": repaired}
     if not rows:
         worst = max(dropped, key=lambda rule: dropped[rule])
         others = " and the other raw files" * (len(work.files) > 1)
@@ -61,7 +103,7 @@ def validate(work: Workspace) -> Outcome:
             f"{work.files[0]}{others}: every row is broken, most of them by {RULES[worst]}; "
             f"look at some of them in {_left_for_review(work)}, and check --columns and the files"
         )
-    _refuse_change(work, target, broken)
+    _refuse_change(work, ends, odd)
     return Outcome(rows + sum(dropped.values()), rows, dropped, notes)
 
 
@@ -72,7 +114,7 @@ def _left_for_review(work: Workspace) -> Path:
     return sample
 
 
-def _refuse_change(work: Workspace, sound: Path, broken: Path) -> None:
+def _refuse_change(work: Workspace, ends: "pl.LazyFrame", odd_rows: "pl.LazyFrame") -> None:
     """Refuse a file of which all rows up to some row, or from some row on, are broken: its columns change there.
 
     Files of which less than CHANGED is broken, and runs of fewer than LEAST rows, are let pass. Times out of range
@@ -80,12 +122,14 @@ def _refuse_change(work: Workspace, sound: Path, broken: Path) -> None:
     """
     import polars as pl
 
-    odd_rows, row = pl.scan_parquet(broken), pl.col("row")
+    row = pl.col("row")
     is_late = pl.col("rule") == list(RULES).index("time_out_of_range")
     if rows_of(odd_rows.filter(~is_late)) < LEAST:
         return
-    read = pl.concat([pl.scan_parquet(sound).select("file", "row"), odd_rows.filter(is_late).select("file", "row")])
-    whole = read.group_by("file").agg(pl.len().alias("sound"), first=row.min(), last=row.max())
+    late = odd_rows.filter(is_late).group_by("file")
+    late_ends = late.agg(sound=pl.len().cast(pl.Int64), first=row.min(), last=row.max())
+    both = pl.concat([ends.select(late_ends.collect_schema().names()), late_ends]).group_by("file")
+    whole = both.agg(pl.col("sound").sum(), pl.col("first").min(), pl.col("last").max())
     rest = odd_rows.filter(~is_late).join(whole, on="file", how="left")
     ends = rest.group_by("file").agg(
         *(pl.len().alias("broken"), pl.col("sound", "first", "last").first(), pl.col("rule").mode().min()),
@@ -113,12 +157,11 @@ def _raise_change(work: Workspace, found: dict[str, Any]) -> None:
     )
 
 
-def _empty_plays(events: "pl.LazyFrame") -> dict[str, int]:
+def _empty_plays(events: "pl.LazyFrame") -> int:
     """How many rows have no plays in a log that counts them."""
     import polars as pl
 
-    rows = int(events.select(pl.col("plays").null_count()).collect(engine="streaming").item())
-    return {"empty plays taken as 1": rows} if rows else {}
+    return int(events.select(pl.col("plays").null_count()).collect(engine="streaming").item())
 
 
 def _or_missing(name: str) -> "pl.Expr":
@@ -155,14 +198,18 @@ def _first_broken(columns: list[str], settings: PreparationSettings) -> "pl.Expr
     return found
 
 
-def _keep_samples(work: Workspace, broken: "pl.LazyFrame") -> dict[str, int]:
+def _keep_samples(work: Workspace, odd: "pl.LazyFrame") -> dict[str, int]:
     """Write the first rows of each rule; the number of all of them by rule."""
     import polars as pl
 
     names = list(RULES)
-    counts = broken.group_by("rule").len().collect(engine="streaming").sort("rule")
+    counts = odd.group_by("rule").len().collect(engine="streaming").sort("rule")
     first = [
-        broken.filter(pl.col("rule") == number).head(SAMPLE).with_columns(rule=pl.lit(names[number])).collect()
+        odd.filter(pl.col("rule") == number)
+        .bottom_k(SAMPLE, by=["file", "row"])
+        .sort("file", "row")
+        .with_columns(rule=pl.lit(names[number]))
+        .collect()
         for number in counts["rule"]
     ]
     paths = list(map(str, work.files))

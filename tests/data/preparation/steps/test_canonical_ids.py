@@ -175,7 +175,7 @@ def test_buckets_hold_ranges_of_users(tmp_path):
 
 
 def test_a_missing_code_after_a_join_is_noticed(tmp_path, monkeypatch):
-    broken = pl.DataFrame({"item_id": ["another"]})
+    broken = pl.DataFrame({"item_id": ["another"], "genres": ["rock"]})
     monkeypatch.setattr("common.data.preparation.steps.canonical_ids._tracks", lambda *_: broken)
     with pytest.raises(AssertionError, match="lack some: 0 without user, 1 without track,"):
         made(tmp_path, events([named("u", "Muse", "A")]))
