@@ -29,7 +29,7 @@ FOR_REVIEW = ("near_spellings", "dropped")
 """Tables that are for people."""
 
 
-class _Seen:
+class Seen:
     """What the interactions say of users or items: the first part of each, and counts in train."""
 
     def __init__(self, n: int) -> None:
@@ -37,6 +37,20 @@ class _Seen:
         self.pairs, self.plays = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.first, self.last = np.full(n, np.iinfo(np.int64).max), np.full(n, np.iinfo(np.int64).min)
         self.lengths = np.zeros((len(PARTS), n), np.int64)
+
+    @classmethod
+    def of(cls, n: int, table: "pl.DataFrame") -> "Seen":
+        """Of n users or items, from a row for each that any interaction has: code, and what is counted here."""
+        seen, codes = cls(n), table["code"].to_numpy()
+        seen.part[codes] = table["part"].to_numpy()
+        for number in range(len(PARTS)):
+            seen.lengths[number, codes] = table[f"length_{number}"].to_numpy()
+        seen.pairs = seen.lengths[0].copy()
+        seen.plays[codes] = table["plays"].fill_null(0).to_numpy()
+        train = table.filter(table["part"] == 0)
+        for times, name in ((seen.first, "first"), (seen.last, "last")):
+            times[train["code"].to_numpy()] = train[name].to_numpy()
+        return seen
 
     def add(self, codes: np.ndarray, part: np.ndarray, pairs: "pl.DataFrame") -> None:
         """Count the pairs of a bucket."""
@@ -56,6 +70,10 @@ class _Seen:
         order = np.argsort(self.part, kind="stable")
         return order[: np.count_nonzero(self.part < NOWHERE)]
 
+    def row_lengths(self, part: int) -> np.ndarray:
+        """Pairs in a part of each of its matrix's rows, int64."""
+        return self.lengths[part][self.order()[: self.known_by(part)]]
+
     def known_by(self, part: int) -> int:
         """How many occur in this part or an earlier one."""
         return int(np.count_nonzero(self.part <= part))
@@ -66,47 +84,61 @@ def write_tables(work: Workspace) -> Outcome:
 
     Codes go by the first part in which a user or item occurs, then by id: nothing after the cut moves a code of train.
     """
-    users, items = _Seen(len(work.read("users"))), _Seen(len(work.read("tracks")))
+    users, items = Seen(len(work.read("users"))), Seen(len(work.read("tracks")))
     for _, bucket in work.buckets("interactions"):
         pairs = bucket.collect()
         part = pairs["part"].to_numpy()
         users.add(pairs["user"].to_numpy(), part, pairs)
         items.add(pairs["item"].to_numpy(), part, pairs)
+    rows = rows_by_part(users)
+    with swapped_in(work.out) as folder:
+        for number in range(len(PARTS)):
+            _write_part(work, folder, number, users, items)
+        counts = write_catalogue(work, folder, users, items)
+        export(folder, users, items)
+        write_manifest(work, folder, counts)
+    return told(work, rows, counts)
+
+
+def rows_by_part(users: Seen) -> dict[str, int]:
+    """Interactions of each part. Raises a UserError where one has none."""
     rows = {name: int(users.lengths[number].sum()) for number, name in enumerate(PARTS)}
     for name, size in rows.items():
         if not size:
             why, remedy = WITHOUT_TRAIN if name == PARTS[0] else WITHOUT_PAIRS
             raise UserError(f"nothing is left for {name}: {why}; {remedy}")
-    with swapped_in(work.out) as folder:
-        for number in range(len(PARTS)):
-            _write_part(work, folder, number, users, items)
-        n_users, n_items = _write_users(work, folder, users), _write_items(work, folder, items)
-        _export(folder, users, items)
-        for table in FOR_REVIEW:
-            if table in work.tables:
-                work.read(table).write_parquet(folder / f"{table}.parquet")
-        quality = quality_of(work.entries, rows, users, items)
-        write_json(folder / "quality.json", quality)
-        counts = {f"interactions_{name}": size for name, size in rows.items()} | {"users": n_users, "items": n_items}
-        _write_manifest(work, folder, counts)
-    for table in FOR_REVIEW:  # that of another log
+    return rows
+
+
+def write_catalogue(work: Workspace, folder: Path, users: Seen, items: Seen) -> dict[str, int]:
+    """Write users, items, the tables for people and `quality.json`; returns all row counts."""
+    rows = rows_by_part(users)
+    n_users, n_items = _write_users(work, folder, users), _write_items(work, folder, items)
+    for table in FOR_REVIEW:
+        if table in work.tables:
+            work.read(table).write_parquet(folder / f"{table}.parquet")
+    write_json(folder / "quality.json", quality_of(work.entries, rows, users, items))
+    return {f"interactions_{name}": size for name, size in rows.items()} | {"users": n_users, "items": n_items}
+
+
+def told(work: Workspace, rows: dict[str, int], counts: dict[str, int]) -> Outcome:
+    """What the step says, once the data set is in its place; tables for people that are of another log are deleted."""
+    for table in FOR_REVIEW:
         if table not in work.tables:
             (work.out / f"{table}.parquet").unlink(missing_ok=True)
     return Outcome(sum(rows.values()), sum(rows.values()), notes={"rows": counts})
 
 
-def _write_part(work: Workspace, folder: Path, part: int, users: _Seen, items: _Seen) -> None:
+def _write_part(work: Workspace, folder: Path, part: int, users: Seen, items: Seen) -> None:
     """Interactions of a part as a table and as a matrix, users in the order of their codes."""
     import pyarrow.parquet as pq
 
-    code_of_item = _codes(items)
-    order = users.order()
-    code_of_user = _codes(users)
+    code_of_item, code_of_user = codes(items), codes(users)
     pairs = int(users.lengths[part].sum())
     matrix = MatrixWriter(folder / MATRICES / PARTS[part], pairs)
     writer = None
     try:
-        coded = (_coded(block, code_of_user, code_of_item) for block in _in_order(work, part, users))
+        coded = (in_final_order(block, code_of_user, code_of_item) for block in _in_order(work, part, users))
         for block in in_groups(coded):
             table = block.to_arrow()
             writer = writer or pq.ParquetWriter(folder / f"interactions_{PARTS[part]}.parquet", table.schema)
@@ -116,10 +148,10 @@ def _write_part(work: Workspace, folder: Path, part: int, users: _Seen, items: _
         matrix.abandon()
         if writer:
             writer.close()
-    matrix.close(users.lengths[part][order[: users.known_by(part)]])
+    matrix.close(users.row_lengths(part))
 
 
-def _in_order(work: Workspace, part: int, users: _Seen) -> Iterator["pl.DataFrame"]:
+def _in_order(work: Workspace, part: int, users: Seen) -> Iterator["pl.DataFrame"]:
     """The rows of a part, first those of users known from train, then of those new in each later part."""
     import polars as pl
 
@@ -131,14 +163,15 @@ def _in_order(work: Workspace, part: int, users: _Seen) -> Iterator["pl.DataFram
                 yield pairs
 
 
-def _codes(seen: _Seen) -> np.ndarray:
-    codes = np.full(len(seen.part), -1, np.int32)
+def codes(seen: Seen) -> np.ndarray:
+    """The final code int32 of each user or item, -1 for those that no interaction has."""
+    found = np.full(len(seen.part), -1, np.int32)
     order = seen.order()
-    codes[order] = np.arange(len(order), dtype=np.int32)
-    return codes
+    found[order] = np.arange(len(order), dtype=np.int32)
+    return found
 
 
-def _coded(pairs: "pl.DataFrame", code_of_user: np.ndarray, code_of_item: np.ndarray) -> "pl.DataFrame":
+def in_final_order(pairs: "pl.DataFrame", code_of_user: np.ndarray, code_of_item: np.ndarray) -> "pl.DataFrame":
     """Rows with final codes, sorted by user, time of the first play, item."""
     import polars as pl
 
@@ -151,7 +184,7 @@ def _coded(pairs: "pl.DataFrame", code_of_user: np.ndarray, code_of_item: np.nda
     ).sort("user", "first", "item")
 
 
-def _about(seen: _Seen, order: np.ndarray, pairs: str) -> dict[str, Any]:
+def _about(seen: Seen, order: np.ndarray, pairs: str) -> dict[str, Any]:
     """Columns code, part, and counts in train, of users or items; times missing where train has none."""
     import polars as pl
 
@@ -164,7 +197,7 @@ def _about(seen: _Seen, order: np.ndarray, pairs: str) -> dict[str, Any]:
     return {"part": seen.part[order], **counts, **times}
 
 
-def _write_users(work: Workspace, folder: Path, users: _Seen) -> int:
+def _write_users(work: Workspace, folder: Path, users: Seen) -> int:
     """`users.parquet`; returns the number of users."""
     import polars as pl
 
@@ -176,7 +209,7 @@ def _write_users(work: Workspace, folder: Path, users: _Seen) -> int:
     return len(order)
 
 
-def _write_items(work: Workspace, folder: Path, items: _Seen) -> int:
+def _write_items(work: Workspace, folder: Path, items: Seen) -> int:
     """`items.parquet`; returns the number of items."""
     import polars as pl
 
@@ -202,7 +235,7 @@ def _write_items(work: Workspace, folder: Path, items: _Seen) -> int:
     return len(order)
 
 
-def _export(folder: Path, users: _Seen, items: _Seen) -> None:
+def export(folder: Path, users: Seen, items: Seen) -> None:
     """The matrices of train, of test and of all parts together, as SciPy reads them."""
     found: dict[str, Matrix] = {name: open_matrix(folder / MATRICES / name) for name in PARTS}
     n_users, n_items = users.known_by(2), items.known_by(2)
@@ -211,7 +244,7 @@ def _export(folder: Path, users: _Seen, items: _Seen) -> None:
     export_npz(folder / "interaction_matrix.npz", list(found.values()), (n_users, n_items))
 
 
-def _write_manifest(work: Workspace, folder: Path, rows: dict[str, int]) -> None:
+def write_manifest(work: Workspace, folder: Path, rows: dict[str, int]) -> None:
     """What `load_dataset` reads first, written last."""
     import hashlib
 
