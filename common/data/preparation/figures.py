@@ -49,3 +49,10 @@ def size_of(table: Any) -> int:
     import narwhals as nw
 
     return int(figures(described(table).select(n=nw.len())).item())
+
+
+def total(table: Any, column: str) -> int:
+    """The sum of a column of counts of a lazy table of either engine."""
+    import narwhals as nw
+
+    return int(figures(described(table).select(nw.col(column).sum())).item() or 0)

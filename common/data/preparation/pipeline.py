@@ -10,13 +10,13 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from common.data.manifest import read_manifest
-from common.data.preparation.raw_files import find_raw_files, system_error
+from common.data.preparation.raw_files import find_raw_files
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.steps.aggregate_interactions import aggregate_interactions
 from common.data.preparation.steps.canonical_ids import canonical_ids
@@ -90,13 +90,43 @@ SPACE = {".gz": 12, ".zst": 12, ".parquet": 3, ".pq": 3}
 SPACE_OF_TEXT = 2
 
 
+class Engine(Protocol):
+    """What runs the steps. steps: how each of them runs there, by name."""
+
+    name: str
+    steps: Mapping[str, Callable[[Any], Outcome]]
+
+    def workspace(self, *given: Any) -> Workspace:
+        """The place of work of a step; given: the fields of a `Workspace`."""
+
+
+class LocalEngine:
+    """Runs the steps in this process."""
+
+    name = "local"
+
+    @property
+    def steps(self) -> dict[str, Callable[[Any], Outcome]]:
+        """The steps as they stand in the list of ten."""
+        return {step.name: step.run for step in TEN_STEPS}
+
+    def workspace(self, *given: Any) -> Workspace:
+        """The place of work of a step."""
+        return Workspace(*given)
+
+
 def prepare(
-    raw: Sequence[Path], out: Path, settings: PreparationSettings | None = None, keep: bool = False
+    raw: Sequence[Path],
+    out: Path,
+    settings: PreparationSettings | None = None,
+    keep: bool = False,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Prepare raw files into the folder `out`, which `load_dataset` reads then; returns what `steps.json` holds.
 
-    keep: leave the tables between the steps. Raises a UserError for raw files that cannot be read, a disk that is too
-    small, and settings that leave nothing; what is done is kept and used by the next start.
+    keep: leave the tables between the steps. engine: what runs them; default: this process. Raises a UserError for raw
+    files that cannot be read, a disk that is too small, and settings that leave nothing; what is done is kept and used
+    by the next start.
     """
     settings = settings or PreparationSettings()
     settings.check()
@@ -105,7 +135,7 @@ def prepare(
         raise UserError(f"{inside[0]} lies in {out}, where the data set is to be; choose another folder with --out")
     _check_memory()
     with held(out):
-        return _prepare(files, out, settings, keep)
+        return _prepare(files, out, settings, keep, engine or LocalEngine())
 
 
 def is_up_to_date(raw: Sequence[Path], out: Path, settings: PreparationSettings) -> bool:
@@ -123,14 +153,15 @@ def _is_complete(out: Path) -> bool:
     return len(read_steps(out / LIST).get("steps", [])) == len(TEN_STEPS) and bool(read_manifest(out))
 
 
-def _prepare(files: list[Path], out: Path, settings: PreparationSettings, keep: bool) -> dict[str, Any]:
+def _prepare(files: list[Path], out: Path, settings: PreparationSettings, keep: bool, engine: Engine) -> dict[str, Any]:
     identity = _identity(files, settings)
     before = _before(out, identity)
     sweep(out)
     if before and _is_complete(out):
         log.info("%s is up to date: prepared before, from these files and with these settings", out)
         return before
-    done, tables = _done(out, before.get("steps", []))
+    same_engine = before.get("engine", LocalEngine.name) == engine.name
+    done, tables = _done(out, before.get("steps", []) if same_engine else [])
     if done:
         log.info("going on after step %d, %s", len(done), done[-1]["step"])
         if not keep:
@@ -140,22 +171,23 @@ def _prepare(files: list[Path], out: Path, settings: PreparationSettings, keep: 
         _check_disk(files, out)
     for number, step in enumerate(TEN_STEPS[len(done) :], len(done) + 1):
         notes = {entry["step"]: entry["notes"] for entry in done}
-        work = Workspace(settings, files, out, tables, new_folder(out / STEPS), memory.limit(), notes, done)
+        fresh = new_folder(out / STEPS)
+        work = engine.workspace(settings, files, out, tables, fresh, memory.limit(), notes, done)
         folder = out / STEPS / f"{number:02}_{step.name}"
-        done = [*done, _run(step, work, folder)]
+        done = [*done, _run(step, engine.steps[step.name], work, folder)]
         tables = tables | {table: folder / table for table in step.writes if (folder / table).exists()}
-        write_json(out / LIST, {"format": FORMAT, "identity": identity, "steps": done})
+        write_json(out / LIST, {"format": FORMAT, "identity": identity, "engine": engine.name, "steps": done})
         _tell(number, done[-1])
         if not keep:
             _delete_unneeded(out, tables, TEN_STEPS[number:])
     return read_steps(out / LIST)
 
 
-def _run(step: Step, work: Workspace, folder: Path) -> dict[str, Any]:
+def _run(step: Step, run: Callable[[Any], Outcome], work: Workspace, folder: Path) -> dict[str, Any]:
     """Run a step, whose tables then lie in the folder, and what `steps.json` says of it; an error leaves nothing."""
     try:
         with Meter() as meter:
-            outcome = _ran(step, work)
+            outcome = _ran(step, run, work)
     except BaseException:
         shutil.rmtree(work.fresh, ignore_errors=True)
         raise
@@ -163,14 +195,14 @@ def _run(step: Step, work: Workspace, folder: Path) -> dict[str, Any]:
     return _entry(step, outcome, meter, folder)
 
 
-def _ran(step: Step, work: Workspace) -> Outcome:
+def _ran(step: Step, run: Callable[[Any], Outcome], work: Workspace) -> Outcome:
     """What a step says of itself; a full disk becomes a sentence."""
-    import polars as pl
-
     try:
-        return step.run(work)
-    except (OSError, pl.exceptions.ComputeError) as error:
-        if not (said := system_error(error)):
+        return run(work)
+    except UserError:
+        raise
+    except Exception as error:
+        if not (said := work.fault(error)):
             raise
         raise UserError(
             f"step {step.name} cannot go on in {work.out}: {said}; free some space or mend the permissions, then "

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.data.preparation.raw_files import system_error
 from common.data.preparation.row_groups import ROW_GROUP, write_buckets
 from common.data.preparation.settings import PreparationSettings
 from common.utils.environment import peak_rss_mb
@@ -99,6 +100,12 @@ class Workspace:
 
         numbered = sorted(self.tables[table].glob("*.parquet"), key=lambda path: int(path.stem))
         return [(path.stem, pl.scan_parquet(path, hive_partitioning=False)) for path in numbered]
+
+    def fault(self, error: Exception) -> str:
+        """What the system said of a file that could not be written or read, "" where the error is none of it."""
+        import polars as pl
+
+        return system_error(error) if isinstance(error, OSError | pl.exceptions.ComputeError) else ""
 
     def scratch(self) -> Path:
         """A folder for files of the running step that nobody needs after it."""

@@ -1,0 +1,55 @@
+"""Step 4 on Spark: distinct texts by shuffles, what they mean in one task, and codes for events by joins."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.data.preparation.figures import size_of
+from common.data.preparation.spark.workspace import SparkWorkspace
+from common.data.preparation.steps import canonical_ids as local
+from common.data.preparation.workspace import Outcome, Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def canonical_ids(work: SparkWorkspace) -> Outcome:
+    """As the local step, whose function makes the tables of users, tracks and artists in one task."""
+    events, about = work.scan("events"), work.notes["validate"]
+    scratch = work.scratch()
+    users, spellings = scratch / "user_ids", scratch / "spellings"
+    work.save(users, events.select("user_id").distinct())
+    work.save(spellings, local.spelled(events, about["columns"], about["plays"]).to_native())
+    notes = work.once(_code, work.local(), users, spellings, scratch)
+    coded = _coded(events, work.load(scratch / "users"), work.load(scratch / "tracks"), about["columns"])
+    work.write("events", coded)
+    rows = size_of(events)
+    _check(work, rows)
+    return Outcome(rows, rows, notes=notes | {"buckets": work.buckets_of(rows)})
+
+
+def _code(work: Workspace, users: Path, spellings: Path, scratch: Path) -> dict[str, Any]:
+    """Write the tables, and codes of users and of tracks by their texts below `scratch`; returns the notes."""
+    import polars as pl
+
+    coded = local.code(work, pl.read_parquet(users / "*.parquet"), pl.read_parquet(spellings / "*.parquet"))
+    for name, frame in (("users", coded.users.select("user_id", "user")), ("tracks", coded.tracks)):
+        (scratch / name).mkdir(exist_ok=True)
+        frame.write_parquet(scratch / name / "0.parquet")
+    return coded.notes
+
+
+def _coded(events: "DataFrame", users: "DataFrame", tracks: "DataFrame", columns: list[str]) -> "DataFrame":
+    """The events with codes in place of texts; texts that are missing are equal, too."""
+    numbers = [name for name in ("timestamp", "part", "plays") if name in events.columns]
+    texts = tracks.select("track_code", *(tracks[name].alias(f"_{name}") for name in columns))
+    joined = events.join(users, "user_id", "left")
+    same = [joined[name].eqNullSafe(texts[f"_{name}"]) for name in columns]
+    joined = joined.join(texts, same, "left")
+    return joined.select("user", joined["track_code"].alias("track"), *numbers)
+
+
+def _check(work: SparkWorkspace, rows: int) -> None:
+    written = work.written("events")
+    found, whole = size_of(written), size_of(written.dropna())
+    if (found, whole) != (rows, rows):
+        raise AssertionError(f"{rows:,} events became {found:,}, of which {found - whole:,} lack a code")
