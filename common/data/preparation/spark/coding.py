@@ -18,13 +18,22 @@ def canonical_ids(work: SparkWorkspace) -> Outcome:
     scratch = work.scratch()
     users, spellings = scratch / "user_ids", scratch / "spellings"
     work.save(users, events.select("user_id").distinct())
-    work.save(spellings, local.spelled(events, about["columns"], about["plays"]).to_native())
+    work.save(spellings, _spelled(events, about["columns"], about["plays"]))
     notes = work.once(_code, work.local(), users, spellings, scratch)
     coded = _coded(events, work.load(scratch / "users"), work.load(scratch / "tracks"), about["columns"])
     work.write("events", coded)
     rows = size_of(events)
     _check(work, rows)
     return Outcome(rows, rows, notes=notes | {"buckets": work.buckets_of(rows)})
+
+
+def _spelled(events: "DataFrame", columns: list[str], has_plays: bool) -> "DataFrame":
+    """All distinct combinations of texts, with their events, and their plays in train."""
+    from pyspark.sql import functions as sql
+
+    plays = sql.col("plays") if has_plays else sql.lit(1)
+    in_train = sql.when(sql.col("part") == 0, plays).otherwise(0).cast("bigint")
+    return events.groupBy(columns).agg(sql.count(sql.lit(1)).alias("events"), sql.sum(in_train).alias("plays"))
 
 
 def _code(work: Workspace, users: Path, spellings: Path, scratch: Path) -> dict[str, Any]:
