@@ -1,18 +1,21 @@
 """Raw listening logs of any size to a data set, in ten steps and bounded memory.
 
 python -m common prepare logs/*.csv.gz --out data/mine --memory 6GB
+python -m common prepare logs/*.csv.gz --out /shared/mine --engine spark --master spark://HOST:7077
 python 1_knn_baseline.py --dataset data/mine --protocol temporal
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from common.data.preparation.pipeline import is_up_to_date, prepare
+from common.cluster.settings import SPARK, EngineSettings
+from common.data.preparation.pipeline import Engine, LocalEngine, is_up_to_date, prepare
 from common.data.preparation.raw_folder import is_raw_folder
 from common.data.preparation.settings import RAW_TOML, PreparationSettings
 from common.experiments.flags import command, parse_flags
@@ -25,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings(PreparationSettings):
+class Settings(EngineSettings, PreparationSettings):
     """Prepare raw listening logs: ten steps from events to interactions, a cut in time, matrices, a quality report."""
 
     raw: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
@@ -52,15 +55,31 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     if settings.out is None:
         raise UserError("--out is missing; name the folder that is to hold the data set")
+    settings.check_engine()
     memory.use(settings.memory)
     plain = PreparationSettings(**{f.name: getattr(settings, f.name) for f in fields(PreparationSettings)})
+    plain.check()
     place = display(settings.out)
     if is_up_to_date(settings.raw, settings.out, plain) and (settings.out / REPORT).exists():
         log.info("%s is up to date: prepared before, from these files and with these settings", place)
         return
-    prepare(settings.raw, settings.out, plain, settings.keep)
+    with _engine(settings) as engine:
+        prepare(settings.raw, settings.out, plain, settings.keep, engine)
     report = write_report(settings.out)
     log.info("\ndata set: %s\nreport: %s\nuse it: python 0_explore.py --dataset %s", place, display(report), place)
+
+
+@contextmanager
+def _engine(settings: Settings) -> Iterator[Engine]:
+    """What runs the steps; a Spark session ends with the block."""
+    if settings.engine != SPARK:
+        yield LocalEngine()
+        return
+    from common.cluster.session import spark_session
+    from common.data.preparation.spark.engine import SparkEngine
+
+    with spark_session(settings.master, "encore prepare", executor_memory=settings.executor_memory) as session:
+        yield SparkEngine(session)
 
 
 if __name__ == "__main__":

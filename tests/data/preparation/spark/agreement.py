@@ -31,9 +31,13 @@ def _same(one: Path, other: Path) -> bool:
 def differing_files(one: Path, other: Path) -> list[str]:
     """Files of two data sets that differ in any byte; tables of interactions in any row, or in their order."""
     of_both = [
-        {path.relative_to(out).parts[0] if path.relative_to(out).parts[0].startswith("interactions_") else
-         path.relative_to(out).as_posix() for path in out.rglob("*")
-         if path.is_file() and path.relative_to(out).parts[0] not in (*UNCOMPARED, "steps")}
+        {
+            path.relative_to(out).parts[0]
+            if path.relative_to(out).parts[0].startswith("interactions_")
+            else path.relative_to(out).as_posix()
+            for path in out.rglob("*")
+            if path.is_file() and path.relative_to(out).parts[0] not in (*UNCOMPARED, "steps")
+        }
         for out in (one, other)
     ]
     names = sorted(of_both[0] | of_both[1])
