@@ -63,12 +63,20 @@ def _swap(whole: Path) -> None:
     for fresh in sorted(whole.iterdir(), key=lambda path: (path.is_dir(), path.name)):
         if fresh.name != OLD:
             target, old = whole.parent / fresh.name, whole / OLD / fresh.name
-            if target.is_dir():
-                shutil.rmtree(old, ignore_errors=True)
+            if target.is_dir() or (fresh.is_dir() and target.exists()):  # no folder replaces a file
+                _delete(old)
                 old.parent.mkdir(exist_ok=True)
                 target.rename(old)
             fresh.replace(target)
     shutil.rmtree(whole, ignore_errors=True)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def is_being_swapped(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -37,7 +38,9 @@ class SparkWorkspace(Workspace):
         spark: SparkSession = self.spark
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         spark.sparkContext.environment.update(ALONE | {"PYTHONPATH": os.pathsep.join(path)})
+        no_broadcast = dict.fromkeys((f"spark.sql.{kind}autoBroadcastJoinThreshold" for kind in ("", "adaptive.")), -1)
         for name, value in {
+            **no_broadcast,  # it would gather a table's rows on the driver first
             "spark.sql.execution.arrow.maxRecordsPerBatch": 2**16,
             "spark.sql.parquet.compression.codec": "zstd",
             "spark.sql.shuffle.partitions": max(2 * spark.sparkContext.defaultParallelism, self._tasks()),
@@ -102,7 +105,11 @@ class SparkWorkspace(Workspace):
     ) -> "DataFrame":
         """What a function makes of each partition of a table, lazily. Call `check` on the place once it is run."""
         schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
-        return frame.mapInArrow(Task(run, kinds, place, str(Path.cwd())), schema)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "PySpark does not yet fully support pandas", FutureWarning
+            )  # none is used
+            return frame.mapInArrow(Task(run, kinds, place, str(Path.cwd())), schema)
 
     def write_mapped(self, table: str, frame: "DataFrame", run: Any, kinds: Kinds, job: str = "job") -> Path:
         """Write what a function makes of each partition as a table; the folder in which its tasks left their notes."""
