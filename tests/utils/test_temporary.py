@@ -140,3 +140,17 @@ def test_a_stop_after_the_last_rename_is_still_a_stop(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt), swapped_in(tmp_path) as fresh:
         write_text(fresh / "a.txt", "new")
     assert contents(tmp_path) == {"a.txt": "new"}
+
+
+@pytest.mark.parametrize("folder_first", [True, False])
+def test_a_folder_and_a_file_of_one_name_take_each_others_place(tmp_path, folder_first):
+    for is_folder in (folder_first, not folder_first):
+        with swapped_in(tmp_path / "out") as fresh:
+            if is_folder:
+                (fresh / "table").mkdir()
+                (fresh / "table" / "part").write_text("folder")
+            else:
+                (fresh / "table").write_text("file")
+    last = tmp_path / "out" / "table" / "part" if not folder_first else tmp_path / "out" / "table"
+    assert last.read_text() == ("folder" if not folder_first else "file")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["table"]
