@@ -205,8 +205,7 @@ def _ran(step: Step, run: Callable[[Any], Outcome], work: Workspace) -> Outcome:
         if not (said := work.fault(error)):
             raise
         raise UserError(
-            f"step {step.name} cannot go on in {work.out}: {said}; free some space or mend the permissions, then "
-            "start again: what is done is kept"
+            f"step {step.name} cannot go on in {work.out}: {said}, then start again: what is done is kept"
         ) from error
 
 

@@ -32,6 +32,7 @@ NUMBERS_SINK = SINK | {"compression": "uncompressed"}
 TEXTS_SINK = SINK | {"compression": "zstd", "compression_level": 1, "row_group_size": 500_000}
 """How events with their texts are written: in half the space, for the same CPU time. Each group of rows has its own
 dictionary of texts."""
+FREE_SPACE = "free some space or mend the permissions"
 LOCK = ".being-prepared"
 BLOCKS = 1_000
 """Part of the memory, in rows, that is held while events are split by bucket."""
@@ -102,10 +103,11 @@ class Workspace:
         return [(path.stem, pl.scan_parquet(path, hive_partitioning=False)) for path in numbered]
 
     def fault(self, error: Exception) -> str:
-        """What the system said of a file that could not be written or read, "" where the error is none of it."""
+        """What the system said of a file that could not be written or read, and the remedy; "" of another error."""
         import polars as pl
 
-        return system_error(error) if isinstance(error, OSError | pl.exceptions.ComputeError) else ""
+        said = system_error(error) if isinstance(error, OSError | pl.exceptions.ComputeError) else ""
+        return said and f"{said}; {FREE_SPACE}"
 
     def scratch(self) -> Path:
         """A folder for files of the running step that nobody needs after it."""

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.data.preparation.figures import size_of
-from common.data.preparation.raw_files import system_error
 from common.data.preparation.spark.tasks import Kinds, Task, check, note, notes
-from common.data.preparation.workspace import Outcome, Workspace
+from common.data.preparation.workspace import FREE_SPACE, Outcome, Workspace
 from common.utils.io import ROOT
 
 if TYPE_CHECKING:
@@ -142,13 +141,13 @@ class SparkWorkspace(Workspace):
         return size_of(self.scan(table))
 
     def fault(self, error: Exception) -> str:
-        """What the system said on this machine or on an executor, "" where the error is none of it."""
+        """What the system said on this machine or on an executor, and the remedy; "" of another error."""
         said = str(error)
         if found := FULL_DISK.search(said):
-            return f"{found[0]} (on a machine of the cluster)"
+            return f"{found[0]} on a machine of the cluster; {FREE_SPACE}"
         if NO_MEMORY.search(said):
-            return "an executor ran out of memory (give it more with --executor-memory)"
-        return system_error(error) if isinstance(error, OSError) else ""
+            return "an executor ran out of memory; give it more with --executor-memory"
+        return super().fault(error)
 
 
 def _once(function: Callable[..., Mapping[str, Any]], given: tuple[Any, ...], frames: Any, place: Path) -> Any:

@@ -23,7 +23,7 @@ def test_without_a_rule_nothing_is_counted(tmp_path):
 
 @needs_spark
 @pytest.mark.thorough
-@pytest.mark.parametrize("settings", [{"core": 2}, {"least_users": 2}, {"least_users": 2, "least_tracks": 2}])
+@pytest.mark.parametrize("settings", [{"core": 2}, {"least_users": 2, "least_tracks": 2}])
 def test_who_has_too_little_support_is_who_the_local_step_finds(tmp_path, spark, settings):
     from common.data.preparation.spark.workspace import SparkWorkspace
     from common.data.preparation.steps.filter_bots import _support

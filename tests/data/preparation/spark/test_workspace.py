@@ -40,9 +40,15 @@ def test_a_bucket_of_users_is_what_one_task_holds(tmp_path):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (RuntimeError("java.io.IOException: No space left on device"), "No space left on device (on a machine of the"),
-        (RuntimeError("java.lang.OutOfMemoryError: Java heap space"), "an executor ran out of memory (give it more"),
-        (OSError(13, "Permission denied"), "Permission denied"),
+        (
+            RuntimeError("java.io.IOException: No space left on device"),
+            "No space left on device on a machine of the cluster; free some",
+        ),
+        (
+            RuntimeError("java.lang.OutOfMemoryError: Java heap space"),
+            "an executor ran out of memory; give it more with --executor-memory",
+        ),
+        (OSError(13, "Permission denied; free some space or mend"), "Permission denied; free some space or mend"),
         (RuntimeError("a mistake of ours"), ""),
     ],
 )
