@@ -1,5 +1,7 @@
 """Step 4 on Spark: distinct texts by shuffles, what they mean in one task, and codes for events by joins."""
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from common.data.preparation.steps import canonical_ids as local
 from common.data.preparation.workspace import Outcome, Workspace
 
 if TYPE_CHECKING:
+    import polars as pl
     from pyspark.sql import DataFrame
 
 
@@ -19,6 +22,7 @@ def canonical_ids(work: SparkWorkspace) -> Outcome:
     users, spellings = scratch / "user_ids", scratch / "spellings"
     work.save(users, events.select("user_id").distinct())
     work.save(spellings, _spelled(events, about["columns"], about["plays"]))
+    _save_texts(work, work.load(spellings), about["columns"])
     notes = work.once(_code, work.local(), users, spellings, scratch)
     coded = _coded(events, work.load(scratch / "users"), work.load(scratch / "tracks"), about["columns"])
     work.write("events", coded)
@@ -36,11 +40,33 @@ def _spelled(events: "DataFrame", columns: list[str], has_plays: bool) -> "DataF
     return events.groupBy(columns).agg(sql.count(sql.lit(1)).alias("events"), sql.sum(in_train).alias("plays"))
 
 
+def _save_texts(work: SparkWorkspace, spellings: "DataFrame", columns: list[str]) -> None:
+    """Write what the rules make of each name, the work of many tasks."""
+    for name in set(local.MADE_OF_TEXTS) & set(columns):
+        texts = spellings.select(name).dropna().distinct()
+        kinds = dict.fromkeys((name, *local.MADE_OF_TEXTS[name]), "string")
+        work.save(work.scratch() / f"made_of_{name}", work.mapped(texts, partial(_made, name), kinds, work.place(name)))
+
+
+def _made(name: str, frames: "Iterator[pl.DataFrame]", place: Path) -> "Iterator[pl.DataFrame]":
+    for frame in frames:
+        yield local.made_of_texts(name, frame[name])
+
+
+def _read_made(scratch: Path, name: str, texts: "pl.Series") -> "pl.DataFrame":
+    """The same for the local step, which joins it."""
+    import polars as pl
+
+    made = scratch / f"made_of_{name}"
+    return pl.read_parquet(made / "*.parquet") if made.exists() else local.made_of_texts(name, texts)
+
+
 def _code(work: Workspace, users: Path, spellings: Path, scratch: Path) -> dict[str, Any]:
     """Write the tables, and codes of users and of tracks by their texts below `scratch`; returns the notes."""
     import polars as pl
 
-    coded = local.code(work, pl.read_parquet(users / "*.parquet"), pl.read_parquet(spellings / "*.parquet"))
+    ids, spelled = (pl.read_parquet(folder / "*.parquet") for folder in (users, spellings))
+    coded = local.code(work, ids, spelled, partial(_read_made, scratch))
     for name, frame in (("users", coded.users.select("user_id", "user")), ("tracks", coded.tracks)):
         (scratch / name).mkdir(exist_ok=True)
         frame.write_parquet(scratch / name / "0.parquet")

@@ -5,6 +5,7 @@ spelling is the one with the most plays in train, ties to the first by code poin
 """
 
 import unicodedata
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.data.artist_names import artist_key, fold_words, guests, main_credit
@@ -55,13 +56,16 @@ class Coded(NamedTuple):
     notes: dict[str, Any]
 
 
-def code(work: Workspace, user_ids: "pl.DataFrame", spellings: "pl.DataFrame") -> Coded:
-    """Write the tables `users`, `tracks` and `artists` of all texts that events have, in any order."""
+def code(work: Workspace, user_ids: "pl.DataFrame", spellings: "pl.DataFrame", texts: "Texts | None" = None) -> Coded:
+    """Write the tables `users`, `tracks` and `artists` of all texts that events have, in any order.
+
+    texts: where `made_of_texts` was called before, what gives its tables.
+    """
     import polars as pl
 
     columns, repaired = work.notes["validate"]["columns"], dict[str, int]()
     users = _coded_users(user_ids, repaired)
-    spellings = _with_entities(spellings.sort(columns), repaired)
+    spellings = _with_entities(spellings.sort(columns), repaired, texts or made_of_texts)
     artists = _artists(spellings)
     tracks = _tracks(spellings, artists)
     codes = tracks.select(pl.int_range(pl.len(), dtype=pl.Int32).alias("track_code"), "item_id")
@@ -134,7 +138,7 @@ def _ids(column: str, spelled: "pl.Series", repaired: dict[str, int]) -> "tuple[
     return found.codes, pl.Series(found.names.to_pylist(), dtype=pl.String)
 
 
-def _with_entities(spellings: "pl.DataFrame", repaired: dict[str, int]) -> "pl.DataFrame":
+def _with_entities(spellings: "pl.DataFrame", repaired: dict[str, int], texts: "Texts") -> "pl.DataFrame":
     """The spellings with keys and ids: item_id and artist_ref, and clean names of track, artist, album and genres."""
     import polars as pl
 
@@ -145,9 +149,8 @@ def _with_entities(spellings: "pl.DataFrame", repaired: dict[str, int]) -> "pl.D
     )
     for name in ("track_id", "artist_id"):
         frame = frame.join(_spelled_ids(name, frame[name], repaired), on=name, how="left")
-    frame = _looked_up(frame, "artist", {"credit": _credit, "artist_key": artist_key, "featured": _guests})
-    frame = _looked_up(frame, "track", {"title": _clean, "title_key": title_key})
-    frame = _looked_up(frame, "album", {"album_name": _clean, "album_key": title_key})
+    for name in MADE_OF_TEXTS:
+        frame = frame.join(texts(name, frame[name].drop_nulls().unique().sort()), on=name, how="left")
     artist = pl.coalesce("artist_id_canonical", "artist_key")
     named = pl.concat_str(artist, pl.lit(BETWEEN), "title_key")
     return frame.with_columns(
@@ -167,16 +170,16 @@ def _spelled_ids(name: str, column: "pl.Series", repaired: dict[str, int]) -> "p
     return pl.DataFrame({name: spelled, f"{name}_canonical": ids.gather(codes)})
 
 
-def _looked_up(frame: "pl.DataFrame", name: str, made: dict[str, Any]) -> "pl.DataFrame":
-    """The frame with columns that functions make of a text, each distinct text once."""
+def made_of_texts(name: str, texts: "pl.Series") -> "pl.DataFrame":
+    """What the rules make of distinct names of artists, tracks or albums, each once; columns name, and those made."""
+    return _made(name, texts, MADE_OF_TEXTS[name])
+
+
+def _made(name: str, texts: "pl.Series", functions: "Mapping[str, Made]") -> "pl.DataFrame":
     import polars as pl
 
-    texts = frame[name].drop_nulls().unique().sort()
-    columns = {column: [function(text) for text in texts] for column, function in made.items()}
-    table = pl.DataFrame(
-        {name: texts, **{column: pl.Series(cells, dtype=pl.String) for column, cells in columns.items()}}
-    )
-    return frame.join(table, on=name, how="left")
+    cells = {column: [function(text) for text in texts] for column, function in functions.items()}
+    return pl.DataFrame({name: texts, **{column: pl.Series(made, dtype=pl.String) for column, made in cells.items()}})
 
 
 def _clean(text: str) -> str:
@@ -189,6 +192,16 @@ def _guests(name: str) -> str | None:
 
 def _credit(name: str) -> str:
     return _clean(main_credit(name))
+
+
+Made = Callable[[str], str | None]
+Texts = Callable[[str, "pl.Series"], "pl.DataFrame"]
+MADE_OF_TEXTS: Mapping[str, Mapping[str, Made]] = {
+    "artist": {"credit": _credit, "artist_key": artist_key, "featured": _guests},
+    "track": {"title": _clean, "title_key": title_key},
+    "album": {"album_name": _clean, "album_key": title_key},
+}
+"""Columns that functions make of a text, which depend on nothing else."""
 
 
 def most_played(frame: "pl.DataFrame", by: str, value: str) -> "pl.DataFrame":
@@ -259,7 +272,8 @@ def _genres(spellings: "pl.DataFrame") -> "pl.DataFrame":
     texts = spellings.filter(pl.col("genre").is_not_null()).group_by("genre").agg(pl.col("plays").sum()).sort("genre")
     parts = texts.with_columns(part=pl.col("genre").str.split("|")).explode("part")
     parts = parts.with_columns(part=pl.col("part").str.strip_chars()).filter(pl.col("part") != "")
-    parts = _looked_up(parts, "part", {"key": fold_words})
+    keys = _made("part", parts["part"].unique().sort(), {"key": fold_words})
+    parts = parts.join(keys, on="part", how="left")
     parts = parts.join(most_played(parts, "key", "part").rename({"part": "spelling"}), on="key", how="left")
     return (
         parts.unique(["genre", "spelling"], maintain_order=True)
