@@ -91,13 +91,18 @@ SPACE_OF_TEXT = 2
 
 
 class Engine(Protocol):
-    """What runs the steps. steps: how each of them runs there, by name."""
+    """What runs the steps."""
 
-    name: str
-    steps: Mapping[str, Callable[[Any], Outcome]]
+    @property
+    def name(self) -> str:
+        """Its name, in `steps.json`."""
+
+    @property
+    def steps(self) -> Mapping[str, Callable[[Any], Outcome]]:
+        """How each step runs there, by name."""
 
     def workspace(self, *given: Any) -> Workspace:
-        """The place of work of a step; given: the fields of a `Workspace`."""
+        """The place of work of a step; given: all fields of a `Workspace`, in order."""
 
 
 class LocalEngine:

@@ -41,5 +41,5 @@ class SparkEngine:
         self.spark = spark
 
     def workspace(self, *given: Any) -> SparkWorkspace:
-        """The place of work of a step; given: the fields of a `Workspace`."""
-        return SparkWorkspace(*given, spark=self.spark)
+        """The place of work of a step; given: all fields of a `Workspace`, in order."""
+        return SparkWorkspace(*given, self.spark)

@@ -13,6 +13,7 @@ from common.data.preparation.pipeline import TEN_STEPS, prepare
 from common.data.preparation.settings import PreparationSettings
 from common.data.preparation.spark import workspace
 from common.data.preparation.spark.engine import ON_SPARK, SparkEngine
+from common.data.preparation.workspace import Outcome
 from common.data.synthetic.raw.logs import generate_logs
 from common.data.synthetic.raw.world import RawLogSettings
 from common.utils.temporary import MACHINE
@@ -38,7 +39,7 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[pl.DataFrame]]:
     def arrow(self: DataFrame, *_: object) -> object:
         assert {kind for _, kind in self.dtypes} <= {"tinyint", "int", "bigint"}, self.dtypes
         found = to_arrow(self)
-        counts.append(pl.from_arrow(found))
+        counts.append(pl.DataFrame(found))
         return found
 
     to_arrow = DataFrame.toArrow
@@ -62,7 +63,7 @@ def read(out: Path, name: str) -> dict:
     return json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def failing(_: object) -> None:
+def failing(_: object) -> Outcome:
     raise RuntimeError("stop")
 
 

@@ -30,7 +30,7 @@ def test_a_task_works_in_the_drivers_folder_and_leaves_notes(tmp_path, monkeypat
     monkeypatch.chdir("/")
 
     def run(frames, place):
-        rows = whole(frames)
+        rows = pl.concat(frames)
         note(place, {"rows": len(rows), "in": Path.cwd().name})
         yield rows.filter(pl.col("user") > 1)
 
@@ -40,7 +40,9 @@ def test_a_task_works_in_the_drivers_folder_and_leaves_notes(tmp_path, monkeypat
     assert notes(tmp_path) == [{"rows": 2, "in": tmp_path.name}]
 
 
-def test_a_users_mistake_is_left_for_the_driver_and_any_other_error_is_not(tmp_path):
+def test_a_users_mistake_is_left_for_the_driver_and_any_other_error_is_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where tasks go, and back
+
     def refuse(frames, place):
         yield next(frames)
         raise UserError("log.csv, line 7: mend it")
@@ -48,11 +50,11 @@ def test_a_users_mistake_is_left_for_the_driver_and_any_other_error_is_not(tmp_p
     def fail(frames, place):
         raise ValueError("ours")
 
-    assert len(list(Task(refuse, KINDS, tmp_path, "/")(batches(ROWS)))) == 1
+    assert len(list(Task(refuse, KINDS, tmp_path, str(tmp_path))(batches(ROWS)))) == 1
     with pytest.raises(UserError, match=r"^log.csv, line 7: mend it$"):
         check(tmp_path)
     with pytest.raises(ValueError, match="ours"):
-        list(Task(fail, KINDS, tmp_path, "/")(batches(ROWS)))
+        list(Task(fail, KINDS, tmp_path, str(tmp_path))(batches(ROWS)))
 
 
 def test_notes_come_in_order_and_one_that_is_left_again_counts_once(tmp_path):
@@ -65,4 +67,6 @@ def test_notes_come_in_order_and_one_that_is_left_again_counts_once(tmp_path):
 def test_a_partition_without_rows_is_none():
     assert whole(iter([])) is None
     assert whole(iter([ROWS.clear()])) is None
-    assert whole(iter([ROWS, ROWS.clear(), ROWS])).rows() == ROWS.rows() * 2
+    both = whole(iter([ROWS, ROWS.clear(), ROWS]))
+    assert both is not None
+    assert both.rows() == ROWS.rows() * 2

@@ -19,8 +19,7 @@ class Session:
 
 
 def made(folder: Path, **more) -> SparkWorkspace:
-    fields = PreparationSettings(), [Path("a.csv")], folder, {}, folder, 10**9
-    return SparkWorkspace(*fields, **more, spark=Session())
+    return SparkWorkspace(PreparationSettings(), [Path("a.csv")], folder, {}, folder, 10**9, spark=Session(), **more)
 
 
 def test_executors_find_the_project_and_no_table_goes_through_the_driver(tmp_path):
