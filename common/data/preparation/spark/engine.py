@@ -42,4 +42,4 @@ class SparkEngine:
 
     def workspace(self, *given: Any) -> SparkWorkspace:
         """The place of work of a step; given: all fields of a `Workspace`, in order."""
-        return SparkWorkspace(*given, self.spark)
+        return SparkWorkspace(*(*given, self.spark))
