@@ -1,8 +1,6 @@
 """How well log plays of held-out pairs are predicted, beside what the means of user and item alone would say."""
 
 import numpy as np
-from scipy import stats
-from sklearn.metrics import mean_absolute_error, ndcg_score, r2_score, root_mean_squared_error
 
 from common.splits.train_view import TrainView
 from common.utils.arrays import slices
@@ -20,6 +18,9 @@ def plays_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     >>> {k: round(v, 3) for k, v in plays_metrics(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 5.0])).items()}
     {'rmse': 1.155, 'mae': 0.667, 'r2': -1.0, 'pearson': 0.961, 'spearman': 1.0}
     """
+    from scipy import stats
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
     varies = len(true) > 1 and np.ptp(true) > 0 and np.ptp(predicted) > 0
     return {
         "rmse": float(root_mean_squared_error(true, predicted)),
@@ -39,6 +40,8 @@ def order_ndcg(users: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> fl
     >>> round(order_ndcg(np.array([0, 0, 1, 1]), np.array([3.0, 1.0, 2.0, 4.0]), np.array([9.0, 8.0, 7.0, 6.0])), 4)
     0.9299
     """
+    from sklearn.metrics import ndcg_score
+
     found = []
     for rows in np.split(order := np.argsort(users, kind="stable"), np.flatnonzero(np.diff(users[order])) + 1):
         if len(rows) > 1:

@@ -108,6 +108,13 @@ class Trees:
 
         return skops.loads(self._file, trusted=list(TRUSTED))
 
+    @cached_property
+    def content(self) -> bytes:
+        """What is kept of them in a file; made once, since it takes as long as learning few trees."""
+        from skops import io as skops
+
+        return self._file or skops.dumps(self.estimator)
+
     def predict(self, features: np.ndarray) -> np.ndarray:
         """What the trees predict, float32 (rows,), many rows spread over threads."""
         rows = np.ascontiguousarray(features, self.rule.precision)
@@ -129,7 +136,7 @@ def as_bytes(trees: Trees | None) -> bytes:
     """What is kept of trees, or of None, in a file."""
     from skops import io as skops
 
-    return skops.dumps(None if trees is None else trees.estimator)
+    return skops.dumps(None) if trees is None else trees.content
 
 
 def read_trees(path: Path) -> Trees | None:
