@@ -13,7 +13,7 @@ from common.data.preparation.settings import ALIASES, known_as, plain_name
 from common.features.preprocessing.cells import joined_by_bars, milliseconds, separator_of
 from common.features.preprocessing.formulas import COLUMNS, KEYS, PARTS, STAND_INS, TEXTS
 from common.features.preprocessing.report import Notes
-from common.utils.errors import UserError, check_known
+from common.utils.errors import InputError, UserError, check_known
 
 RAW_LOGS = {
     **{"user_id": "user_id", "item_id": "track_id", "name": "track", "artist": "artist"},
@@ -49,6 +49,8 @@ JOINED = ("genres", "artist_names", "featured_artists")
 IN_SECONDS = tuple(map(plain_name, ("duration_s", "duration_seconds")))
 Readings = dict[str, list[str]]
 """Standard column -> the column that it is read from, and the unit or separator of its cells ("" for none)."""
+MADE = ["", "made of artist and name"]
+"""How ids are read that no column holds."""
 
 
 def names_of(column: str) -> tuple[str, ...]:
@@ -114,9 +116,16 @@ def standard_frame(
     """The frame with its columns under their standard names, and how those were read that are not as they should be.
 
     before: how a fit read its columns; None: this is the fit, or stands before it. A frame that is as it should be
-    comes back itself, and its own columns stay. UserError for a duration that is none.
+    comes back itself, and its own columns stay. UserError for a duration that is none, and at the fit for a name in
+    `named` that the frame lacks.
     """
-    may_make_ids, before, readings = before is None or "item_id" in before, before or {}, Readings()
+    if before is None and (
+        lacking := [f"{name!r} for {column!r}" for column, name in named.items() if name not in frame]
+    ):
+        raise InputError(
+            f"columns names {', '.join(lacking)}, which the frame lacks; correct the name or add the column"
+        )
+    may_make_ids, before, readings = before is None or before.get("item_id") == MADE, before or {}, Readings()
     renamed: dict[str, pd.Series] = {}
     for column, theirs in find_columns(frame, named, before, wanted).items():
         if theirs == column and column != "featured_artists":
@@ -129,8 +138,8 @@ def standard_frame(
             notes.add("column names", column, len(frame), f"read from {theirs}{f', {how}' if how else ''}")
     whole = frame.assign(**renamed) if renamed else frame
     if may_make_ids and "item_id" not in whole and "name" in whole:
-        readings["item_id"] = ["name", "and the artist"]
-        notes.add("column names", "item_id", len(frame), "made of artist and name")
+        readings["item_id"] = MADE
+        notes.add("column names", "item_id", len(frame), MADE[1])
         whole = whole.assign(item_id=_made_ids(whole))
     return whole, readings
 

@@ -62,6 +62,8 @@ def test_a_song_without_an_id_is_its_artist_and_its_name():
     own = MusicPreprocessor("none")
     own.fit_transform(twice)
     assert own.quality.set_index("column").loc["tempo_log", "rows"] == 5
+    standard = peoples().rename(columns={"music": "name", "artist_name": "artist"})
+    assert MusicPreprocessor().fit(standard).links(standard)["item_id"].tolist() == ["Y\tTwo", "Z\tFive", "Z\tFive"]
     nameless = peoples().assign(music=pd.Series(["One", None, "Three", "Four", "Five"], dtype=object))
     with pytest.raises(UserError, match="column 'item_id', row 1: the id is missing"):
         MusicPreprocessor().fit(nameless)
@@ -104,6 +106,10 @@ def test_named_columns_come_before_known_names():
     ("make", "message"),
     [
         (lambda: MusicPreprocessor(columns={"enrgy": "e"}).fit(frame()), "column in columns 'enrgy': did you mean"),
+        (
+            lambda: MusicPreprocessor(columns={"energy": "powr"}).fit(frame()),
+            "columns names 'powr' for 'energy', which the frame lacks; correct",
+        ),
         (lambda: MusicPreprocessor(columns=["e"]).fit(frame()), "columns must map names"),  # type: ignore[arg-type]
         (
             lambda: MusicPreprocessor().fit(frame().drop(columns="tempo").assign(bpm=1, beats_per_minute=2)),
