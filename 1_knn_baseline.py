@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
-from common.experiments.settings import ModelSettings
+from common.experiments.on_spark import run_on_spark
+from common.experiments.settings import SparkModelSettings
 from common.models import ContentKNN, HybridKNN, ItemKNN, TagKNN
 from common.models.registry import models_of
 from common.reporting.samples import find_items, show_popular, show_similar, show_similar_songs
@@ -25,7 +26,7 @@ SHOWN = (ContentKNN, TagKNN, ItemKNN, HybridKNN)
 
 
 @dataclass(frozen=True)
-class Settings(ModelSettings):
+class Settings(SparkModelSettings):
     """Stage 1: chance, popularity and nearest neighbours on one data set and protocol."""
 
     models: tuple[str, ...] = tuple(model.name for model in MODELS)
@@ -39,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = parse(Settings, argv, models=MODELS)
     with Experiment(args, STAGE, models=MODELS) as exp:
+        if exp.on_spark:
+            run_on_spark(exp, MODELS)
+            summarise(exp)
+            return
         items = find_items(exp.train, args.show)
         for model, run in exp.runs(*MODELS):
             model.fit(exp.train)

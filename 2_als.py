@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
-from common.experiments.settings import ModelSettings
+from common.experiments.on_spark import run_on_spark
+from common.experiments.settings import SparkModelSettings
 from common.models.registry import BY_DEFAULT, models_of
 from common.reporting.samples import find_items
 from common.reporting.stage_summary import summarise
@@ -24,7 +25,7 @@ MODELS = models_of(STAGE)  # als, ials, ease, ensemble; where it is named, graph
 
 
 @dataclass(frozen=True)
-class Settings(ModelSettings):
+class Settings(SparkModelSettings):
     """Stage 2: ALS, iALS, EASE and the adaptive ensemble on one data set and protocol."""
 
     models: tuple[str, ...] = BY_DEFAULT[STAGE]
@@ -40,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = parse(Settings, argv, models=MODELS)
     with Experiment(args, STAGE, models=MODELS) as exp:
+        if exp.on_spark:
+            run_on_spark(exp, MODELS)
+            summarise(exp)
+            return
         items = find_items(exp.train, args.show)
         for model, run in exp.runs(*MODELS):
             model.fit(exp.train)

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from unittest.mock import patch
 from common.cluster.java import check_java
 from common.cluster.master import check_master, is_local, is_loopback
 from common.utils.errors import UserError
+from common.utils.io import ROOT
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -63,11 +65,17 @@ def spark_session(
         with written.open("w", encoding="utf-8") as log:
             session = _start(asked, log, loopback=is_loopback(master))
         try:
+            _send_code(session, scratch)
             yield session
         finally:
             _stop(session)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def cores_of(session: "SparkSession") -> int:
+    """Cores that a session's tasks may take at once."""
+    return int(session.sparkContext.defaultParallelism)
 
 
 def check_pyspark() -> None:
@@ -96,6 +104,7 @@ def _settings(
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         **address,
         **most,
     }
@@ -119,6 +128,17 @@ def _start(settings: dict[str, str], log: TextIO, *, loopback: bool) -> "SparkSe
             _end_jvm(gateway)
             raise
     return SparkSession(context)
+
+
+def _send_code(session: "SparkSession", scratch: Path) -> None:
+    """Let Python workers of executors import what this process imports as `common`."""
+    archive = scratch / "encore.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
+        for path in sorted((ROOT / "common").rglob("*.py")):
+            written.write(path, path.relative_to(ROOT))
+    before = list(sys.path)
+    session.sparkContext.addPyFile(str(archive))
+    sys.path[:] = before  # this process has the files themselves
 
 
 def _environment(loopback: bool) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from common.cluster.settings import LOCAL
 from common.data.sources.registry import (
     DEDUPLICATED,
     LASTFM,
@@ -26,7 +27,7 @@ from common.data.sources.registry import (
     resolve_name,
     without_mark,
 )
-from common.experiments.presets import preset_values
+from common.experiments.presets import known_presets, preset_values
 from common.experiments.settings import DataSettings
 from common.models.base import Recommender
 from common.training.interrupts import ended_by_sigterm, exit_code
@@ -55,6 +56,9 @@ def parse(settings: type[S], argv: Sequence[str] | None, models: Sequence[type[R
     settings = with_models(settings, classes)
     parsed = _parse_with_presets(settings, argv, classes)
     parsed.check()
+    if own := _preset_of_engine(parsed):
+        argv += ["--preset", own]
+        parsed = _parse_with_presets(settings, argv, classes)
     memory.use(parsed.memory)
     if models:
         check_known("model", [model.name for model in models], *getattr(parsed, "models", ()))
@@ -77,6 +81,13 @@ def with_models(settings: type[S], classes: Mapping[str, type]) -> type[S]:
     made = dataclasses.make_dataclass(settings.__name__, fields, bases=(settings,), frozen=True)
     made.__doc__, made.__module__ = settings.__doc__, settings.__module__
     return made
+
+
+def _preset_of_engine(parsed: DataSettings) -> str:
+    """The preset of settings chosen for another engine than the local one, such as `tuned-spark`; "" without one."""
+    engine, preset = getattr(parsed, "engine", LOCAL), getattr(parsed, "preset", "")
+    own = f"{preset}-{engine}"
+    return own if engine != LOCAL and own in known_presets("default") else ""
 
 
 def _parse_with_presets(settings: type[S], argv: list[str], models: dict[str, type]) -> S:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from common.cluster.settings import EngineSettings
 from common.data.dataset import Dataset, load_dataset
 from common.data.reading.table import MISSING_CHOICES
 from common.data.synthetic.generator import SyntheticSettings
@@ -132,6 +133,16 @@ class ModelSettings(DataSettings):
     def split_folder(self) -> str:
         """Folder name of the split: protocol and split seed."""
         return folder_name(self.protocol, self.split_seed)
+
+
+@dataclass(frozen=True)
+class SparkModelSettings(EngineSettings, ModelSettings):
+    """Flags of stages with models that Spark can fit."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        super().check()
+        self.check_engine()
 
 
 def device_for(args: ModelSettings, models: Sequence[type[Recommender]]) -> tuple[str, str]:
