@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.cluster.settings import SPARK
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.on_spark import run_on_spark
@@ -39,11 +40,10 @@ class Settings(SparkModelSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = parse(Settings, argv, models=MODELS)
+    if args.engine == SPARK:
+        run_on_spark(args, STAGE, MODELS, summarise)
+        return
     with Experiment(args, STAGE, models=MODELS) as exp:
-        if exp.on_spark:
-            run_on_spark(exp, MODELS)
-            summarise(exp)
-            return
         items = find_items(exp.train, args.show)
         for model, run in exp.runs(*MODELS):
             model.fit(exp.train)

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from unittest.mock import patch
 
+from common.cluster.failures import NO_EXECUTOR, explained
 from common.cluster.java import check_java
 from common.cluster.master import check_master, is_local, is_loopback
+from common.cluster.watchdog import EMPTY_FOR, Watchdog
 from common.utils.errors import UserError
 from common.utils.io import ROOT
 
@@ -27,6 +30,8 @@ REQUIREMENTS = "pip install -r requirements-spark.txt"
 DRIVER_MEMORY = "512m"
 """Heap of the driver of a cluster: it plans and counts, and never holds a table."""
 LOOPBACK = "127.0.0.1"
+TOLD_BYTES = 200_000
+"""Of a log, what is searched for the reason of a failure."""
 LOGGING = """\
 rootLogger.level = info
 rootLogger.appenderRef.file.ref = file
@@ -62,15 +67,55 @@ def spark_session(
     try:
         written = (log_file or scratch / "spark.log").resolve()
         asked = _settings(master, name, executor_memory, cores, scratch, written) | (settings or {})
-        with written.open("w", encoding="utf-8") as log:
+        with told(master, written), written.open("w", encoding="utf-8") as log:
             session = _start(asked, log, loopback=is_loopback(master))
         try:
-            _send_code(session, scratch)
-            yield session
+            with told(master, written), watched(session, master, written), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+                _send_code(session, scratch)
+                yield session
         finally:
             _stop(session)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def told(master: str, log_file: Path) -> Iterator[None]:
+    """Turn what goes wrong on a cluster while the block runs into a UserError, where its messages are known."""
+    try:
+        yield
+    except Exception as error:
+        of_spark = type(error).__module__.startswith(("py4j", "pyspark"))
+        if not of_spark or (said := explained(str(error), master) or explained(_end_of(log_file), master)) is None:
+            raise
+        raise said from error
+
+
+def _end_of(log_file: Path) -> str:
+    """The last of a log, where the failure is."""
+    with suppress(OSError):
+        return log_file.read_text(encoding="utf-8", errors="replace")[-TOLD_BYTES:]
+    return ""
+
+
+@contextmanager
+def watched(session: "SparkSession", master: str, log_file: Path) -> Iterator[None]:
+    """End the block with a UserError where the cluster has no executor for it for long."""
+    if is_local(master):
+        yield
+        return
+    watchdog = Watchdog(session.sparkContext)
+    watchdog.start()
+    try:
+        yield
+    except Exception as error:
+        if watchdog.fired:
+            lost = UserError(NO_EXECUTOR.format(seconds=EMPTY_FOR, master=master))
+            raise explained(_end_of(log_file), master) or lost from error
+        raise
+    finally:
+        watchdog.end()
 
 
 def cores_of(session: "SparkSession") -> int:

@@ -7,7 +7,7 @@ run's `spark/<phase>/`; from these lists the results are computed here, as for l
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from common.models.linear.als import ALSSettings
 from common.models.on_spark.als import fit_als
 from common.models.on_spark.lists import Fitted, asked_users, top_lists
 from common.models.on_spark.popularity import listeners
+from common.models.top_items import DEPTH
+from common.splits.on_spark.drawing import draw_on_spark
 from common.splits.on_spark.view import SparkView, spark_view
 from common.utils.errors import UserError
 from common.utils.io import write_parquet
@@ -46,23 +48,27 @@ SHOWN = ("ndcg_10", "recall_20", "coverage_10")
 log = logging.getLogger(__name__)
 
 
-def run_on_spark(exp: Experiment, models: Sequence[type[Recommender]]) -> None:
-    """Fit and measure the models of a command that a cluster can fit, each on the parts of the command's phase.
+def run_on_spark(
+    args: SparkModelSettings, stage: str, models: Sequence[type[Recommender]], finish: Callable[[Experiment], None]
+) -> None:
+    """Draw the split where it is missing, fit and measure the models of a command that a cluster can fit, each on the
+    parts of the command's phase, and hand the experiment to `finish`.
 
     Raises a UserError for a model by name that it cannot fit, and for what goes wrong on the cluster.
     """
-    args = exp.args
-    assert isinstance(args, SparkModelSettings)
     chosen = chosen_models(args, models)
     with spark_session(args.master, executor_memory=args.executor_memory) as spark:
         cores = cores_of(spark)
         log.info("Spark %s at %s, %d cores", spark.version, args.master, cores)
-        for model, run in exp.runs(*chosen):
-            if args.resume and run.is_complete(run.new_config, args.parts, ()):
-                log.info("%-14s complete already, skipped", model.name)
-                continue
-            for part in args.parts:
-                _run_part(spark, exp, model, run, part, {"engine": f"{SPARK} {spark.version}", "cores": cores})
+        draw_on_spark(spark, args.load_data(), args.split_folder)
+        with Experiment(args, stage, models) as exp:
+            for model, run in exp.runs(*chosen):
+                if args.resume and run.is_complete(run.new_config, args.parts, ()):
+                    log.info("%-14s complete already, skipped", model.name)
+                    continue
+                for part in args.parts:
+                    _run_part(spark, exp, model, run, part, {"engine": f"{SPARK} {spark.version}", "cores": cores})
+    finish(exp)
 
 
 def chosen_models(args: Any, models: Sequence[type[Recommender]]) -> list[type[Recommender]]:
@@ -101,16 +107,23 @@ def fit_and_recommend(
     _write(view.items.coalesce(1), folder / ITEMS)
     start = time.perf_counter()
     _write(listeners(view.pairs), folder / POPULARITY)
-    has_factors = isinstance(model.settings, ALSSettings)
-    if has_factors:
+    if isinstance(model.settings, ALSSettings):
         _write_factors(spark, view, model.settings, model.seed, folder)
     fitted = time.perf_counter()
     asked = spark.read.parquet(url(folder / ASKED))
+    _write(recommend(spark, view, asked, folder, floor), folder / LISTS)
+    return {"fit_seconds": fitted - start, "recommend_seconds": time.perf_counter() - fitted}
+
+
+def recommend(
+    spark: "SparkSession", view: SparkView, asked: "DataFrame", folder: Path, floor: int = 1, depth: int = DEPTH
+) -> "DataFrame":
+    """Lists of users, asked (user_id), by a model that `fit_and_recommend` has written into a folder."""
+    has_factors = (folder / ITEM_FACTORS).exists()
     factors = spark.read.parquet(url(folder / USER_FACTORS)) if has_factors else None
     users = asked_users(asked, view.users, view.masked, factors)
     where = Fitted(folder / ITEMS, folder / POPULARITY, folder / ITEM_FACTORS if has_factors else None, floor)
-    _write(top_lists(users, where), folder / LISTS)
-    return {"fit_seconds": fitted - start, "recommend_seconds": time.perf_counter() - fitted}
+    return top_lists(users, where, depth)
 
 
 def _write_factors(spark: "SparkSession", view: SparkView, settings: ALSSettings, seed: int, folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from common.cluster.settings import LOCAL
 from common.evaluation.registry import TABLE, TERMINAL, is_bold, label, labels, shown
 from common.evaluation.statistics import LEVEL, REFERENCE, significance
 from common.experiments.outputs import collect, results_at
@@ -31,6 +32,8 @@ OUTSIDE_NOTE = (
     "outside: lists that another program has made, evaluated by `python -m common judge`; how their settings were "
     "chosen is not known here."
 )
+ENGINE = {"engine": "Engine", "cores": "Cores"}
+"""Columns of a leaderboard that has rows of a cluster."""
 KEYS = ["stage", "model", "preset"]
 """What a row is known by."""
 POPULAR = "popularity"
@@ -50,6 +53,8 @@ def leaderboard(folder: Path, split_sha256: str, only: RowKeys | None = None) ->
         return pd.DataFrame()
     both = pd.concat([valid.assign(valid_ndcg_10=valid["ndcg_10"]) if len(valid) else valid, test])
     rows = both.assign(valid_ndcg_10=both.get("valid_ndcg_10", float("nan"))).groupby(KEYS)[["valid_ndcg_10"]].mean()
+    if "engine" in both:
+        rows = rows.join(engines(both))
     if not test.empty:
         grouped = test.groupby(KEYS)
         rows = rows.join(grouped.agg(seeds=("seed", "size"), ndcg_10_std=("ndcg_10", "std"))).join(means(test))
@@ -61,9 +66,15 @@ def leaderboard(folder: Path, split_sha256: str, only: RowKeys | None = None) ->
     return rows.reset_index().sort_values(["stage", "valid_ndcg_10"], ignore_index=True)
 
 
+def engines(runs: pd.DataFrame) -> pd.DataFrame:
+    """Which engine fitted each row, and the cores that it had, by KEYS."""
+    own = runs.assign(engine=runs["engine"].fillna(LOCAL), cores=runs["cores"].fillna(runs["threads"]))
+    return own.groupby(KEYS)[[*ENGINE]].last()
+
+
 def means(runs: pd.DataFrame) -> pd.DataFrame:
     """Every figure of the runs averaged over model seeds, by KEYS."""
-    numbers = [name for name in runs.select_dtypes("number") if name not in ("seed", "threads")]
+    numbers = [name for name in runs.select_dtypes("number") if name not in ("seed", "threads", "cores")]
     return runs.groupby(KEYS)[numbers].mean()
 
 
@@ -105,7 +116,7 @@ def write_leaderboard(folder: Path, dataset: str, split: str, split_sha256: str)
 def short_table(table: pd.DataFrame, columns: dict[str, str]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of a table of some metrics, with the seeds where a row has several."""
     compared = ("interval", "against") if "ndcg_10" in table else ()
-    titles = {key: title for key, title in columns.items() if key in table or key in compared}
+    titles = {key: title for key, title in (columns | ENGINE).items() if key in table or key in compared}
     header = ["Model", "Preset", "val", *titles.values()]
     cells = []
     for _, row in table.iterrows():
@@ -136,7 +147,10 @@ def against(row: Any) -> str:
     return share if row["p"] < LEVEL else f"≈ ({share})"
 
 
-DERIVED: dict[str, Callable[[Any], str]] = {"interval": interval, "against": against}
+DERIVED: dict[str, Callable[[Any], str]] = {
+    **{"interval": interval, "against": against},
+    **{"engine": lambda row: str(row["engine"]), "cores": lambda row: f"{row['cores']:.0f}"},
+}
 """Columns computed from several others."""
 
 

@@ -51,12 +51,13 @@ def load_split(data: Dataset, protocol: str) -> Split:
     info = _read_info(folder / "split.json")
     if data.matrix is not None and name != PROTOCOL:
         raise UserError(f"data set {data.name!r} was cut in time when it was prepared; use --protocol {PROTOCOL}")
-    if not info or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256) or _is_resized(info, data):
+    if not _is_current(info, data):
         if data.matrix is None:
             write_split(folder, draw_split(data, name, seed), data, name, seed)
         else:
             write_drawing(folder, data, seed, FORMAT)
         info = read_json(folder / "split.json")
+    assert info is not None
     for file, expected in info["files"].items():
         if sha256_file(folder / file) != expected:
             raise UserError(f"{folder / file} was changed since it was drawn; delete {folder} to redraw it")
@@ -64,6 +65,17 @@ def load_split(data: Dataset, protocol: str) -> Split:
         return MappedSplit(data, folder, info)
     frames = {file.split(".")[0]: read_parquet(folder / file) for file in info["files"]}
     return Split(**frames, info=info, fits_valid=name not in FITTED_ON_TRAIN)
+
+
+def is_drawn(data: Dataset, protocol: str) -> bool:
+    """Whether the split of a protocol folder lies there, drawn from these very data."""
+    return _is_current(_read_info(data.folder / "splits" / protocol / "split.json"), data)
+
+
+def _is_current(info: dict[str, Any] | None, data: Dataset) -> bool:
+    if not info or (info.get("format"), info.get("data_sha256")) != (FORMAT, data.sha256):
+        return False
+    return not _is_resized(info, data)
 
 
 def _is_resized(info: dict[str, Any], data: Dataset) -> bool:

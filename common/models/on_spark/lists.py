@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.cluster.workers import map_batches
 from common.models.top_items import DEPTH, tie_places, top_items
 from common.splits.histories import Histories
 
@@ -63,7 +62,7 @@ def top_lists(asked: "DataFrame", fitted: Fitted, depth: int = DEPTH) -> "DataFr
 
         return lists_of(batches, fitted, depth)
 
-    return map_batches(asked.select("user_id", "features", "seen"), of_partition, SCHEMA)
+    return asked.select("user_id", "features", "seen").mapInArrow(of_partition, SCHEMA)
 
 
 def lists_of(batches: "Iterator[pa.RecordBatch]", fitted: Fitted, depth: int) -> "Iterator[pa.RecordBatch]":
