@@ -148,6 +148,7 @@ def _settings(
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.autoBroadcastJoinThreshold": "-1",  # a table that is broadcast passes the driver
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         **address,

@@ -1,0 +1,104 @@
+"""Spark against the local engine on the same generated log, on a cluster of two workers on this machine.
+
+`python -m benchmarks.cluster --events 20000000` from the root of the repository; docs/cluster.md describes the parts.
+What was measured is kept in a file, so that the same command goes on after a stop.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cluster import parts, tables
+from benchmarks.notebook import Notebook
+from benchmarks.scale import logs
+from benchmarks.scale.sizes import Size
+from common.experiments.flags import command, parse_flags
+from common.reporting.markdown_blocks import fill, read_page
+from common.utils import memory
+from common.utils.errors import check_known, whole_number
+from common.utils.io import ROOT, write_text
+
+PARTS = ("generate", "prepare", "local", "cluster", "kill")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Measure Spark and the local engine at one size."""
+
+    events: int = 20_000_000
+    """Raw events."""
+    parts: tuple[str, ...] = PARTS
+    """generate, prepare, local, cluster, kill."""
+    workers: int = 2
+    """Workers of the cluster, an executor each."""
+    cores: int = 1
+    """Cores of a worker."""
+    executor_memory: str = "1g"
+    """Heap of an executor."""
+    memory: str = "auto"
+    """What a process of the local engine may take, such as 6GB."""
+    minutes: int = 45
+    """After so many minutes no further part is begun; the same command goes on."""
+    folder: Path = ROOT / "outputs" / "cluster"
+    """Folder for everything that is made."""
+    page: Path | None = None
+    """Markdown page whose blocks <!-- cluster ... --> receive the tables."""
+
+    def check(self) -> None:
+        """Raise a UserError for the first flag that makes no sense."""
+        whole_number("--events", self.events, least=10_000)
+        for name in ("workers", "cores", "minutes"):
+            whole_number(f"--{name}", getattr(self, name))
+        check_known("part", PARTS, *self.parts)
+        memory.use(self.memory)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure the parts that are asked for and not noted yet; print all tables."""
+    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
+    settings.check()
+    page = read_page(settings.page) if settings.page else ""
+    size = Size(settings.events, "parquet", settings.folder, settings.memory)
+    notebook = Notebook(settings.folder / "findings.jsonl")
+    measure(settings, size, notebook)
+    for marker, table in tables.blocks(notebook).items():
+        print(f"\n{marker}\n\n{table}", flush=True)
+        page = fill(page, marker, table) if f"<!-- {marker} -->" in page else page
+    if settings.page:
+        write_text(settings.page, page)
+
+
+def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
+    """The parts in their order, until the time is over."""
+    deadline = time.monotonic() + 60 * settings.minutes
+    about = parts.Cluster(settings.workers, settings.cores, settings.executor_memory)
+    todo = tuple(part for part in PARTS if part in settings.parts and not is_done(part, size, notebook))
+    if todo:
+        size.check_disk(tuple(part for part in todo if part in ("generate", "prepare")) or ("models",))
+    for part in todo:
+        started = time.monotonic()
+        if started > deadline:
+            print(f"{settings.minutes} minutes are over before {part}; the same command goes on there", flush=True)
+            return
+        if part == "generate":
+            logs.generate(size, notebook)
+        elif part == "prepare":
+            logs.prepare(size, notebook, deadline)
+        elif part == "local":
+            parts.local(size, notebook)
+        else:
+            {"cluster": parts.cluster, "kill": parts.kill}[part](size, notebook, about)
+        print(f"{part} of {size.name}: done in {time.monotonic() - started:,.0f} s", flush=True)
+
+
+def is_done(part: str, size: Size, notebook: Notebook) -> bool:
+    """Whether a part is noted, of both models."""
+    last = f"{size.name} als" if part in ("local", "cluster") else size.name
+    return notebook.has(part, last)
+
+
+if __name__ == "__main__":
+    main()

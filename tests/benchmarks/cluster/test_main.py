@@ -1,0 +1,47 @@
+"""The benchmark goes on where it was stopped, and its tables hold what the notebook does."""
+
+import pytest
+
+from benchmarks.cluster import __main__ as benchmark
+from benchmarks.cluster import parts, tables
+from benchmarks.notebook import Notebook
+from benchmarks.scale import logs
+from benchmarks.scale.sizes import Size
+
+NAME = "10000 parquet"
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    found = Notebook(tmp_path / "findings.jsonl")
+    spent = {"fit_seconds": 1.0, "fit_cpu_seconds": 2.0, "lists_seconds": 3.0, "lists_cpu_seconds": 4.0}
+    found.note("local", f"{NAME} als", size=NAME, model="als", ndcg_10=0.1, **spent)
+    counted = {"tasks": 5, "gc_seconds": 0.5, "shuffle_mb": 1.0, "spilled_mb": 0.0, "memory_mb": 9.0}
+    seconds = {"fit_seconds": 20.0, "recommend_seconds": 30.0, "cpu_seconds": 40.0}
+    found.note("cluster", f"{NAME} als", size=NAME, work="als", cores=2, ndcg_10=0.1, **counted, **seconds)
+    found.note("kill", NAME, same=True, lost=3, ndcg_10=0.1)
+    return found
+
+
+def test_tables(notebook):
+    made = tables.blocks(notebook)
+    assert "| 10,000 | als | local | 1 | 1.0 | 3.0 | 6.0 | 0.1000 |" in made["cluster engines"]
+    assert "| 10,000 | als | spark | 2 | 20.0 | 30.0 | 40.0 | 0.1000 |" in made["cluster engines"]
+    assert "| 10,000 | als | 5 | 40.0 | 0.5 | 1.0 | 0.0 | 9 |" in made["cluster work"]
+    assert "| 10,000 | 3 | the same | 0.1000 |" in made["cluster kill"]
+    assert tables.blocks(Notebook(notebook.path.with_name("none"))) == {}
+
+
+def test_what_is_noted_is_not_measured_again(notebook, tmp_path, monkeypatch, capsys):
+    done = []
+    monkeypatch.setattr(logs, "generate", lambda *_: done.append("generate"))
+    monkeypatch.setattr(logs, "prepare", lambda *_: done.append("prepare"))
+    for part in ("local", "cluster", "kill"):
+        monkeypatch.setattr(parts, part, lambda *_, part=part: done.append(part))
+    size = Size(10_000, "parquet", tmp_path)
+    benchmark.measure(benchmark.Settings(events=10_000), size, notebook)
+    assert done == ["generate", "prepare"]
+    monkeypatch.setattr(benchmark.time, "monotonic", iter([0.0, 3600.0]).__next__)
+    benchmark.measure(benchmark.Settings(events=20_000, minutes=1), Size(20_000, "parquet", tmp_path), notebook)
+    assert done == ["generate", "prepare"]
+    assert "1 minutes are over before generate" in capsys.readouterr().out
