@@ -1,6 +1,7 @@
 # run: the whole pipeline on the real data, or on generated data if they are not available
 # smoke: the same on a small generated data set      test, lint: what every change must pass, without any service
 # test-all: test, what needs a browser, every shape of data, and results.json: the figures of a generated run
+# cluster-test: a Spark cluster on this machine whose workers are killed (needs Java 17); part of test-all
 # fuzz: readers and stored files under EXAMPLES random inputs each
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
 
-.PHONY: run smoke test test-all fuzz lint report table page dashboard xray audit ask serve clean
+.PHONY: run smoke test test-all cluster-test fuzz lint report table page dashboard xray audit ask serve clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
@@ -56,6 +57,9 @@ test: $(VENV)/.ready-dev
 
 test-all: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+cluster-test: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations 5 -rs tests/cluster/test_on_a_cluster.py
 
 fuzz: $(VENV)/.ready-dev
 	FUZZ_EXAMPLES=$(EXAMPLES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m fuzz tests

@@ -196,6 +196,18 @@ def test_only_the_evaluation_opens_a_holdout(path):
     assert not [call for call in calls if call.split(".")[-1] in ("load_holdout", "make_holdout")]
 
 
+ON_SPARK = [path for path in COMMON if "on_spark" in name_of(path) or name_of(path).startswith("common/cluster/")]
+FETCHING = {"collect", "toPandas", "toArrow", "toLocalIterator", "take", "head", "first", "tail", "show", "pandas_api"}
+"""Methods of a Spark table that bring rows to the driver."""
+
+
+@pytest.mark.parametrize("path", ON_SPARK, ids=name_of)
+def test_no_rows_of_a_cluster_come_to_the_driver(path):
+    """Only counts do, through `cluster/counts.py`, which refuses all else; the preparation has a test of its own."""
+    named = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
+    assert named & (FETCHING | {"rdd"}) == ({"collect"} if path.name == "counts.py" else set())
+
+
 @pytest.mark.parametrize("path", under("common/models/"), ids=name_of)
 def test_a_model_reads_no_split(path):
     """A model sees what `fit(train)` gives it, never the files of a split or a data set."""

@@ -83,7 +83,7 @@ def program(words: list[str]) -> tuple[str, list[str]]:
 def complaint_about(words: list[str]) -> str | None:
     """What is wrong with a command of a page, None if nothing."""
     if words[0].endswith("make"):
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
         asked = [word for word in words[1:] if "=" not in word]
         return None if asked and set(asked) <= set(targets) else f"the Makefile has no {asked}"
     name, flags = program(words)

@@ -19,7 +19,7 @@ from unittest.mock import patch
 from common.cluster.failures import NO_EXECUTOR, explained
 from common.cluster.java import check_java
 from common.cluster.master import check_master, is_local, is_loopback
-from common.cluster.watchdog import EMPTY_FOR, Watchdog
+from common.cluster.watchdog import EMPTY_FOR, Watchdog, settle
 from common.utils.errors import UserError
 from common.utils.io import ROOT
 
@@ -108,6 +108,7 @@ def watched(session: "SparkSession", master: str, log_file: Path) -> Iterator[No
     watchdog = Watchdog(session.sparkContext)
     watchdog.start()
     try:
+        settle(session.sparkContext)
         yield
     except Exception as error:
         if watchdog.fired:

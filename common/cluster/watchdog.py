@@ -7,6 +7,8 @@ from typing import Any
 
 EMPTY_FOR = 30.0
 """Seconds without an executor, lost or not yet there, after which a job is ended."""
+SETTLED_FOR = 3.0
+"""Seconds without a new executor after which no more are waited for."""
 LOOKS_EVERY = 1.0
 """Seconds between two looks at the executors."""
 
@@ -35,6 +37,18 @@ class Watchdog(threading.Thread):
         """Stop looking."""
         self._ended.set()
         self.join(timeout=10)
+
+
+def settle(context: Any, most: float = EMPTY_FOR) -> None:
+    """Wait until the executors of a cluster are there: until their number, not 0, has not changed for some seconds, but
+    for `most` seconds at the longest."""
+    until, number, since = time.monotonic() + most, 0, time.monotonic()
+    while time.monotonic() < until:
+        if (now := executors(context)) != number:
+            number, since = now, time.monotonic()
+        if number and time.monotonic() - since > SETTLED_FOR:
+            return
+        time.sleep(LOOKS_EVERY / 4)
 
 
 def executors(context: Any) -> int:

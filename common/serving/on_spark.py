@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from common.cluster.paths import url
 from common.cluster.settings import SPARK
 from common.data.dataset import Dataset
-from common.experiments.on_spark import recommend
+from common.experiments.on_spark import ITEMS, recommend
 from common.splits.on_spark.view import spark_view
 from common.splits.store import folder_name, load_split
 from common.utils.errors import UserError
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def fitted_folder(run: Path) -> Path:
     """Where the newest model of a run lies that a cluster has fitted: `spark/final`, else `spark/select`."""
     for phase in ("final", "select"):
-        if (run / SPARK / phase).exists():
+        if (run / SPARK / phase / ITEMS).exists():
             return run / SPARK / phase
     raise UserError(f"{run} was not fitted by Spark; name a run of 1_knn_baseline.py or 2_als.py with --engine spark")
 

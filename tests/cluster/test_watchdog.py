@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from common.cluster import watchdog
-from common.cluster.watchdog import Watchdog
+from common.cluster.watchdog import Watchdog, settle
 
 
 class Context:
@@ -51,3 +51,13 @@ def test_a_jvm_that_is_gone_ends_the_watch(quick):
     context = Context(1)
     context._jsc = None
     assert not watched(context, 0.05).fired
+
+
+def test_a_session_waits_until_no_more_executors_come(quick, monkeypatch):
+    monkeypatch.setattr(watchdog, "SETTLED_FOR", 0.05)
+    context = Context(0, 1, 2)
+    settle(context)
+    assert context.sizes == [2]
+    start = time.monotonic()
+    settle(Context(0), most=0.2)
+    assert 0.2 <= time.monotonic() - start < 5

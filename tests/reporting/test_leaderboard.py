@@ -81,3 +81,19 @@ def test_rows_that_repeat_the_popular_list_are_named():
     assert text(table, "toy", "listen").splitlines()[-1] == said
     assert said[1:] in markdown(table, "toy", "listen")
     assert "as popularity," not in text(table[table["model"] != "tag_knn"], "toy", "listen")
+
+
+def test_rows_of_a_cluster_tell_engine_and_cores(folder, split):
+    assert "Engine" not in text(leaderboard(folder, split), "toy", "listen")
+    for part in ("valid", "test"):
+        rewrite(folder / f"popularity/tuned/seed0/{part}/metrics.json", engine="spark 4.3.0", cores=64)
+        rewrite(folder / f"item_knn/tuned/seed0/{part}/metrics.json", threads=2)
+    table = leaderboard(folder, split)
+    rows = table.set_index("model")[["engine", "cores"]].T.to_dict("list")
+    assert rows["popularity"] == ["spark 4.3.0", 64]
+    assert rows["item_knn"] == ["local", 2]
+    for shown in (text(table, "toy", "listen"), markdown(table, "toy", "listen")):
+        assert "Engine" in shown
+        line = next(line for line in shown.splitlines() if "popularity" in line and "tuned" in line)
+        assert "spark 4.3.0" in line
+        assert "64" in line
