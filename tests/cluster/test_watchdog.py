@@ -49,7 +49,7 @@ def test_executors_that_come_back_in_time_save_the_job(quick):
 
 def test_a_jvm_that_is_gone_ends_the_watch(quick):
     context = Context(1)
-    context._jsc = None
+    context._jsc = None  # type: ignore[assignment]
     assert not watched(context, 0.05).fired
 
 
