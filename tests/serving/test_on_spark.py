@@ -20,7 +20,7 @@ def test_lists_of_other_data_and_a_file_in_the_way_are_refused(tmp_path, small_d
     (tmp_path / "spark" / "select" / "items.parquet").mkdir(parents=True)
     config = {"protocol": "listen", "split_seed": 0, "data_sha256": "other", "split_sha256": "other"}
     with pytest.raises(UserError, match="was fitted on other data"):
-        write_lists(None, tmp_path, config, small_data, tmp_path / "lists.parquet", 5)  # type: ignore[arg-type]
+        write_lists(None, tmp_path, config, small_data, tmp_path / "lists.parquet", 5)
     (tmp_path / "lists.parquet").touch()
     with pytest.raises(UserError, match="is a file, and a cluster writes a folder"):
-        write_lists(None, tmp_path, config, small_data, tmp_path / "lists.parquet", 5)  # type: ignore[arg-type]
+        write_lists(None, tmp_path, config, small_data, tmp_path / "lists.parquet", 5)

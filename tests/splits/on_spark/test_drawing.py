@@ -25,6 +25,6 @@ def test_the_split_has_the_hash_of_the_local_engine(protocol, small_data, tmp_pa
 
 def test_a_split_that_is_there_needs_no_cluster(small_data):
     load_split(small_data, "listen")
-    draw_on_spark(None, small_data, "listen")  # type: ignore[arg-type]
+    draw_on_spark(None, small_data, "listen")
     with pytest.raises(UserError, match="unknown protocol 'lisen'"):
-        draw_on_spark(None, small_data, "lisen")  # type: ignore[arg-type]
+        draw_on_spark(None, small_data, "lisen")

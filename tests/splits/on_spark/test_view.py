@@ -48,12 +48,12 @@ def check(view, train):
     found = rows(view.pairs, "user", "item", "weight")
     found["user"] = found["user"].map(ids)
     histories = train.histories
-    expected = {
+    columns = {
         "user": train.users["user_id"].to_numpy(object)[histories.rows],
         "item": histories.items,
         "weight": histories.weights,
     }
-    expected = pd.DataFrame(expected).sort_values(["user", "item"], ignore_index=True)
+    expected = pd.DataFrame(columns).sort_values(["user", "item"], ignore_index=True)
     found = found.sort_values(["user", "item"], ignore_index=True)
     assert found["user"].tolist() == expected["user"].tolist()
     assert np.array_equal(found["item"], expected["item"])
@@ -77,4 +77,4 @@ def test_a_folder_of_matrix_form(phase, spark, log):
 
 def test_newcomers_are_refused(small_data):
     with pytest.raises(UserError, match="newcomer is not evaluated by --engine spark"):
-        spark_view(None, small_data, "newcomer", "select")  # type: ignore[arg-type]
+        spark_view(None, small_data, "newcomer", "select")
