@@ -24,9 +24,8 @@ from common.experiments.live_run import PHASES, LiveRun, about
 from common.experiments.settings import SparkModelSettings
 from common.models.base import Recommender
 from common.models.linear.als import ALSSettings
-from common.models.on_spark.als import fit_als
+from common.models.on_spark.fitting import fit_als, listeners
 from common.models.on_spark.lists import Fitted, asked_users, top_lists
-from common.models.on_spark.popularity import listeners
 from common.models.top_items import DEPTH
 from common.splits.on_spark.drawing import draw_on_spark
 from common.splits.on_spark.view import SparkView, spark_view

@@ -5,7 +5,7 @@ import pytest
 
 from common.cluster.paths import url
 from common.models.linear.als import ALSSettings
-from common.models.on_spark.als import fit_als
+from common.models.on_spark.fitting import fit_als, listeners
 from tests.spark import needs_spark, on_threads
 
 pytestmark = [pytest.mark.thorough, needs_spark]
@@ -20,6 +20,8 @@ def test_user_factors_solve_the_formula_given_the_item_factors(tmp_path):
     with on_threads() as spark:
         spark.sparkContext.setCheckpointDir(url(tmp_path / "checkpoints"))
         pairs = spark.createDataFrame(rows, "user int, item int, weight double")
+        counted = {row.item: row.listeners for row in listeners(pairs).collect()}
+        assert counted == dict(enumerate((plays > 0).sum(axis=0)))
         model = fit_als(pairs, SETTINGS, seed=1, blocks=2)
         assert model.getOrDefault("coldStartStrategy") == "drop"
         assert list((tmp_path / "checkpoints").rglob("part-*")), "nothing was checkpointed"

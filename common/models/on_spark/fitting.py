@@ -1,4 +1,4 @@
-"""Implicit ALS by MLlib (Hu, Koren & Volinsky 2008), whose settings are those of the local model, `ALSSettings`.
+"""Popularity, and implicit ALS by MLlib (Hu, Koren & Volinsky 2008), whose settings are those of the local model, `ALSSettings`.
 
     min over X, Y of  sum over u, i of  c_ui (p_ui - x_u . y_i)^2  +  l (sum of n_u |x_u|^2 + sum of n_i |y_i|^2)
 
@@ -44,3 +44,8 @@ def fit_als(pairs: "DataFrame", settings: ALSSettings, seed: int, blocks: int) -
         ratingCol="rating",
     )
     return als.fit(pairs.selectExpr("user", "item", f"{WEIGHTS[settings.weighting]} AS rating"))
+
+
+def listeners(pairs: "DataFrame") -> "DataFrame":
+    """Columns item and listeners, bigint, of the items that pairs (user, item, ...) name: popularity."""
+    return pairs.groupBy("item").count().withColumnRenamed("count", "listeners")
