@@ -1,4 +1,4 @@
-"""Popularity, and implicit ALS by MLlib (Hu, Koren & Volinsky 2008), whose settings are those of the local model, `ALSSettings`.
+"""Popularity, and implicit ALS by MLlib (Hu, Koren & Volinsky 2008) with the settings of the local model.
 
     min over X, Y of  sum over u, i of  c_ui (p_ui - x_u . y_i)^2  +  l (sum of n_u |x_u|^2 + sum of n_i |y_i|^2)
 
