@@ -11,10 +11,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.cluster.settings import SPARK
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
-from common.experiments.on_spark import run_on_spark
+from common.experiments.on_spark.stage import run_on_spark
 from common.experiments.settings import SparkModelSettings
 from common.models.registry import BY_DEFAULT, models_of
 from common.reporting.samples import find_items
@@ -41,7 +40,7 @@ class Settings(SparkModelSettings):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = parse(Settings, argv, models=MODELS)
-    if args.engine == SPARK:
+    if args.on_spark:
         run_on_spark(args, STAGE, MODELS, summarise)
         return
     with Experiment(args, STAGE, models=MODELS) as exp:

@@ -20,7 +20,7 @@ from common.cluster.paths import url
 from common.cluster.session import cores_of, spark_session
 from common.cluster.standalone import Standalone, standalone
 from common.data.dataset import Dataset
-from common.experiments.on_spark import ASKED, LISTS, evaluate_lists, fit_and_recommend
+from common.experiments.on_spark.stage import ASKED, LISTS, evaluate_lists, fit_and_recommend
 from common.models import ALS, Popularity
 from common.models.base import Recommender
 from common.models.linear.als import ALSSettings

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import pandas as pd
 
-from common.cluster.settings import LOCAL, SPARK
 from common.data.dataset import Dataset
 from common.evaluation.evaluator import Evaluator, NoEvaluation
 from common.evaluation.task import Task
@@ -176,14 +175,9 @@ class Experiment(contextlib.AbstractContextManager):
                 log.info("%s is left out: nothing has a time here", model.name)
         return [model for model in chosen if (has_times or not model.needs_times) and self._fits(model)]
 
-    @property
-    def on_spark(self) -> bool:
-        """Whether a cluster fits the models."""
-        return getattr(self.args, "engine", LOCAL) == SPARK
-
     def _fits(self, model: type[Recommender]) -> bool:
         """Whether there is memory for a model; a UserError for one that was asked for by hand."""
-        if self.on_spark:
+        if self.args.on_spark:
             return True
         try:
             unfitted = model(self.settings_of(model), seed=self.args.seed, device=self.device)
@@ -216,9 +210,7 @@ class Experiment(contextlib.AbstractContextManager):
         return run_config(self._key(model, settings), *about, self.data.sha256, self.train.split_sha256)
 
     def _key(self, model: type[Recommender], settings: Any) -> RunKey:
-        preset = preset_label(self.args.preset, settings, self._preset(model))
-        if self.on_spark and SPARK not in preset.split("-"):
-            preset = f"{preset}-{SPARK}"
+        preset = self.args.of_engine(preset_label(self.args.preset, settings, self._preset(model)))
         return RunKey(self.data.name, self.split, model.name, preset, self.args.seed)
 
     def _preset(self, model: type[Recommender]) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from common.cluster.settings import EngineSettings
+from common.cluster.settings import SPARK, EngineSettings
 from common.data.dataset import Dataset, load_dataset
 from common.data.reading.table import MISSING_CHOICES
 from common.data.synthetic.generator import SyntheticSettings
@@ -125,6 +125,15 @@ class ModelSettings(DataSettings):
         check_known("device", ("auto", "cpu", "cuda"), self.device)
 
     @property
+    def on_spark(self) -> bool:
+        """Whether a cluster fits the models."""
+        return False
+
+    def of_engine(self, preset: str) -> str:
+        """What a row of a preset is called: after its engine, where that is not the local one."""
+        return f"{preset}-{SPARK}" if self.on_spark and SPARK not in preset.split("-") else preset
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The parts of the split that this run scores."""
         return ("valid",) if self.phase == "select" else ("valid", "test")
@@ -143,6 +152,11 @@ class SparkModelSettings(EngineSettings, ModelSettings):
         """Raise a UserError for the first flag that makes no sense."""
         super().check()
         self.check_engine()
+
+    @property
+    def on_spark(self) -> bool:
+        """Whether a cluster fits the models."""
+        return self.engine == SPARK
 
 
 def device_for(args: ModelSettings, models: Sequence[type[Recommender]]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from common.cluster.paths import url
 from common.cluster.settings import SPARK
 from common.data.dataset import Dataset
-from common.experiments.on_spark import ITEMS, recommend
+from common.experiments.on_spark.stage import ITEMS, recommend
 from common.splits.on_spark.view import spark_view
 from common.splits.store import folder_name, load_split
 from common.utils.errors import UserError

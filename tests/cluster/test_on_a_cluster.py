@@ -16,7 +16,7 @@ from common.data.preparation.pipeline import prepare
 from common.data.synthetic.raw.logs import generate_logs
 from common.data.synthetic.raw.world import RawLogSettings
 from common.evaluation.task import split
-from common.experiments.on_spark import ASKED, LISTS, evaluate_lists, fit_and_recommend
+from common.experiments.on_spark.stage import ASKED, LISTS, evaluate_lists, fit_and_recommend
 from common.models import ALS, Popularity
 from common.models.linear.als import ALSSettings
 from common.splits.on_spark.view import spark_view

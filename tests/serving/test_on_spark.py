@@ -1,4 +1,4 @@
-"""What a cluster does not make lists of; that it does: tests/experiments/test_on_spark.py."""
+"""What a cluster does not make lists of; that it does: tests/experiments/on_spark/test_stage.py."""
 
 import pytest
 

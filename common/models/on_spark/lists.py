@@ -91,7 +91,7 @@ class Scorer:
         items, scores = top_items(self.scores(users.column("features")), self._seen(users), self.places, depth)
         row, rank = np.nonzero(items >= 0)
         columns = [
-            users.column("user_id").take(pa.array(row)).cast(pa.string()),
+            pa.array(users.column("user_id").to_numpy(zero_copy_only=False)[row], pa.string()),
             pa.array((rank + 1).astype(np.int32)),
             pa.array(self.ids[items[row, rank]], pa.string()),
             pa.array(scores[row, rank]),
