@@ -13,6 +13,7 @@ from common.cluster.session import spark_session
 from common.cluster.standalone import standalone
 from common.data.dataset import load_dataset
 from common.data.preparation.pipeline import prepare
+from common.data.preparation.spark.engine import SparkEngine
 from common.data.synthetic.raw.logs import generate_logs
 from common.data.synthetic.raw.world import RawLogSettings
 from common.evaluation.task import split
@@ -30,11 +31,12 @@ pytestmark = [pytest.mark.thorough, needs_spark]
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with raw files in `raw` and what the local engine prepares of them in `local`."""
     folder = tmp_path_factory.mktemp("log")
     generate_logs(RawLogSettings(events=EVENTS), folder / "raw")
-    prepare([folder / "raw"], folder / "prepared")
-    return folder / "prepared"
+    prepare([folder / "raw"], folder / "local")
+    return folder
 
 
 def fit(spark, data, model, folder: Path) -> float:
@@ -47,18 +49,20 @@ def fit(spark, data, model, folder: Path) -> float:
     return evaluate_lists(folder / LISTS, evaluator).metrics["ndcg_10"]
 
 
-def test_a_worker_is_killed_in_mid_job_and_at_last_both(prepared, tmp_path):
+def test_a_worker_is_killed_in_mid_job_and_at_last_both(log, tmp_path):
     started = time.monotonic()
-    data = load_dataset(str(prepared), tmp_path / "data", test_users=2_000)
     als = ALS(ALSSettings(factors=8, iterations=3, regularisation=0.5), seed=0)
-    log = tmp_path / "spark.log"
+    prepared, said = tmp_path / "prepared", tmp_path / "spark.log"
     with standalone(2, cores=1, memory="1g", folder=tmp_path / "cluster") as cluster:
         with (
             pytest.raises(UserError, match="no executor is left"),
-            spark_session(cluster.url, executor_memory="800m", log_file=log) as spark,
+            spark_session(cluster.url, executor_memory="800m", log_file=said) as spark,
         ):
             assert spark.sparkContext.getConf().get("spark.driver.memory") == "512m"
+            prepare([log / "raw"], prepared, engine=SparkEngine(spark))
             before = aggregates(spark, prepared)
+            assert aggregates(spark, log / "local") == before
+            data = load_dataset(str(prepared), tmp_path / "data", test_users=2_000)
             popularity = fit(spark, data, Popularity(), tmp_path / "popularity")
             killer = Killer(spark.sparkContext, cluster.workers[0], "ALS.scala")
             killer.start()
@@ -66,7 +70,7 @@ def test_a_worker_is_killed_in_mid_job_and_at_last_both(prepared, tmp_path):
             killer.stop()
             assert killer.killed_at, "the worker was not killed while ALS was fitted"
             assert not cluster.workers[0].is_alive
-            assert re.search(LOST, log.read_text(encoding="utf-8")), "Spark tells of no lost executor"
+            assert re.search(LOST, said.read_text(encoding="utf-8")), "Spark tells of no lost executor"
             assert aggregates(spark, prepared) == before
             task = split(data, "temporal")
             assert popularity == pytest.approx(task.valid(Popularity().fit(task.train))), "not the local engine's"
