@@ -64,18 +64,21 @@ def spark_session(
     check_java()
     check_master(master)
     scratch = Path(tempfile.mkdtemp(prefix="encore-spark-"))
+    written = (log_file or scratch / "spark.log").resolve()
+    asked = _settings(master, name, executor_memory, cores, scratch, written) | (settings or {})
     try:
-        written = (log_file or scratch / "spark.log").resolve()
-        asked = _settings(master, name, executor_memory, cores, scratch, written) | (settings or {})
-        with told(master, written), written.open("w", encoding="utf-8") as log:
-            session = _start(asked, log, loopback=is_loopback(master))
-        try:
-            with told(master, written), watched(session, master, written), warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-                _send_code(session, scratch)
-                yield session
-        finally:
-            _stop(session)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "PySpark does not yet fully support pandas", FutureWarning
+            )  # none is used
+            with told(master, written), written.open("w", encoding="utf-8") as log:
+                session = _start(asked, log, loopback=is_loopback(master))
+            try:
+                with told(master, written), watched(session, master, written):
+                    _send_code(session, scratch)
+                    yield session
+            finally:
+                _stop(session)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
