@@ -68,9 +68,8 @@ def spark_session(
     asked = _settings(master, name, executor_memory, cores, scratch, written) | (settings or {})
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "PySpark does not yet fully support pandas", FutureWarning
-            )  # none is used
+            # What the warning is about, tables of pandas, is not used here.
+            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
             with told(master, written), written.open("w", encoding="utf-8") as log:
                 session = _start(asked, log, loopback=is_loopback(master))
             try:
