@@ -18,6 +18,8 @@ import pandas as pd
 from common.utils.io import display
 from common.utils.terminal import visible
 
+PROJECT = "encore"
+"""The project of all runs, where nothing names another."""
 log = logging.getLogger(__name__)
 _failed: list[str] = []
 """What has failed in this process: the next run does not wait for the network again."""
@@ -173,7 +175,7 @@ def has_key() -> bool:
 
 def project() -> str:
     """The project of all runs: WANDB_PROJECT, else encore."""
-    return os.environ.get("WANDB_PROJECT") or "encore"
+    return os.environ.get("WANDB_PROJECT") or PROJECT
 
 
 def start(requested: str, output_dir: Path, identity: RunIdentity, config: dict[str, Any]) -> NullTracker:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shlex
@@ -6,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -139,9 +141,29 @@ def test_names_in_tables_steer_no_page(monkeypatch):
     assert len(table.data) == len(frame), "of an unknown name, too"
 
 
+class Offline(NamedTuple):
+    """A small run of a network that was tracked offline, and what W&B's own reader finds in it."""
+
+    results: Path
+    """The run's folder under `outputs/`."""
+    tracked: Path
+    """W&B's folder of the run."""
+    shown: dict[str, Any]
+    """Summary and config."""
+    records: list[dict[str, Any]]
+    """Everything that the run's file holds, in its order."""
+    printed: Callable[..., str]
+    """What a command says that the stage has printed, by its name, started as it stands there, with more flags."""
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What was logged, a row for each call."""
+        return [record["history"]["item"] for record in self.records if record["type"] == "history"]
+
+
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory, small_data_dir) -> tuple[Path, dict[str, Any], Callable[..., str]]:
-    """The results of a small run tracked offline, what its file says, and a way to run a command that it printed."""
+def offline(tmp_path_factory, small_data_dir) -> Offline:
+    """SASRec with preset smoke on the small data, validated every second epoch."""
     reader = shutil.which("wandb", path=str(Path(sys.executable).parent)) or shutil.which("wandb")
     if reader is None:
         pytest.skip("the wandb command is not here")
@@ -150,14 +172,14 @@ def offline(tmp_path_factory, small_data_dir) -> tuple[Path, dict[str, Any], Cal
     clean |= {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
     (folder / "home").mkdir()
     flags = ["--dataset", "synthetic", "--synthetic.users", str(SMALL.users), "--synthetic.items", str(SMALL.items)]
-    flags += ["--synthetic.seed", str(SMALL.seed), "--data-dir", str(small_data_dir), "--models", "item_knn"]
-    script = [sys.executable, str(ROOT / "1_knn_baseline.py"), *flags, "--output-dir", str(folder / "out")]
-    done = subprocess.run(script, env=clean, cwd=folder, capture_output=True, text=True, timeout=120)
+    flags += ["--synthetic.seed", str(SMALL.seed), "--data-dir", str(small_data_dir), "--preset", "smoke"]
+    flags += ["--sasrec.epochs", "3", "--sasrec.validate-every", "2"]
+    script = [sys.executable, str(ROOT / "4_sasrec.py"), *flags, "--output-dir", str(folder / "out")]
+    done = subprocess.run(script, env=clean, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     [line] = [line for line in done.stdout.splitlines() if line.startswith("runs in W&B: ")]
 
     def printed(name: str, *more: str) -> str:
-        """What the command of that name says, started as it was printed, with more flags."""
         [command] = [part for part in line.removeprefix("runs in W&B: ").split("   or   ") if f" {name} " in part]
         program, called, path = shlex.split(command)
         assert called == name
@@ -167,26 +189,14 @@ def offline(tmp_path_factory, small_data_dir) -> tuple[Path, dict[str, Any], Cal
         return said.stdout + said.stderr
 
     [results] = (folder / "out").rglob("seed0")
-    return results, json.loads(printed("leet", "inspect", "--summary", "--json")), printed
-
-
-def find(content: Any, key: str) -> Any:
-    """The first value under a key, however deep."""
-    if isinstance(content, dict):
-        if key in content:
-            return content[key]
-        content = list(content.values())
-    if isinstance(content, list):
-        for value in content:
-            found = find(value, key)
-            if found is not None:
-                return found
-    return None
+    [tracked] = (folder / "out" / "wandb").glob("offline-run-*")
+    records = [json.loads(record) for record in printed("leet", "inspect", "--json").splitlines()]
+    shown = json.loads(printed("leet", "inspect", "--summary", "--json"))
+    return Offline(results, tracked, shown, records, printed)
 
 
 def test_the_summary_is_that_of_metrics_json(offline):
-    folder, shown, _ = offline
-    summary = shown["summary"]
+    folder, summary = offline.results, offline.shown["summary"]
     metrics = read_json(folder / "test" / "metrics.json")
     validation = read_json(folder / "valid" / "metrics.json")
     for key, value in metrics.items():
@@ -194,22 +204,66 @@ def test_the_summary_is_that_of_metrics_json(offline):
             assert nested(summary, key) == value, key
     assert nested(summary, "valid/ndcg_10") == validation["ndcg_10"]
     of_wandb = ("_", "valid/", "figures/", "tables/", "versions.")
-    assert {key for key in summary if not key.startswith(of_wandb)} - {"epoch"} <= set(metrics)
+    curves = {"epoch", *read_json(folder / "curves.json")}
+    assert {key for key in summary if not key.startswith(of_wandb)} - curves <= set(metrics)
+
+
+def test_the_curves_are_those_of_curves_json_against_the_epoch(offline):
+    curves = read_json(offline.results / "curves.json")
+    assert set(curves) == {f"{part}/{name}" for part in ("train", "refit") for name in ("loss", "learning_rate")} | {
+        "val/ndcg_10"
+    }
+    assert [value is None for value in curves["val/ndcg_10"]] == [True, False, False], "measured every second epoch"
+    for name, values in curves.items():
+        points = {row["epoch"]: row[name] for row in offline.history if name in row}
+        assert points == {epoch: value for epoch, value in enumerate(values, start=1) if value is not None}, name
+    against = {record["metric"].get("glob_name"): record["metric"] for record in offline.records if "metric" in record}
+    assert {name.split("/")[0] + "/*" for name in curves} == {name for name in against if name}
+    assert all(metric["step_metric"] == "epoch" for name, metric in against.items() if name)
+
+
+def logged(offline: Offline, name: str) -> dict[str, Any]:
+    """What the run's file says of a figure or table that was logged once, without the name before each key."""
+    [row] = [row for row in offline.history if f"{name}._type" in row]
+    return nested(row, name)
+
+
+def test_the_figure_is_the_one_on_disk(offline):
+    said, drawn = logged(offline, "figures/accuracy_by_k"), offline.results / "figures" / "accuracy_by_k.png"
+    kept = (offline.tracked / "files" / said["path"]).read_bytes()
+    assert kept == drawn.read_bytes()
+    assert said["sha256"] == hashlib.sha256(kept).hexdigest()
+    assert (said["_type"], kept[:4]) == ("image-file", b"\x89PNG")
+
+
+def test_the_table_has_the_ten_best_that_the_lists_say(offline, small_data):
+    said = logged(offline, "tables/top10")
+    table = read_json(offline.tracked / "files" / said["path"])
+    shown = pd.DataFrame(table["data"], columns=table["columns"])
+    lists = pd.read_parquet(offline.results / "test" / "recommendations.parquet")
+    users = list(dict.fromkeys(lists["user_id"].astype(str)))[:3]
+    wanted = lists[lists["user_id"].isin(users) & (lists["rank"] <= 10)]
+    assert (said["nrows"], len(wanted)) == (30, 30)
+    for column in ("user_id", "rank", "item_id"):
+        assert shown[column].tolist() == wanted[column].tolist()
+    np.testing.assert_allclose(shown["score"], wanted["score"], rtol=1e-6)
+    items = pd.read_parquet(small_data.folder / "items.parquet").set_index("item_id").loc[shown["item_id"]]
+    assert shown["name"].tolist() == [
+        f"{name} - {artist}" for name, artist in zip(items["name"], items["artist"], strict=True)
+    ]
 
 
 def test_the_commands_that_are_printed_work_where_one_stands(offline):
-    printed = offline[2]
-    said = printed("sync", "--dry-run")
+    said = offline.printed("sync", "--dry-run")
     assert "Would sync 1 run(s)" in said
     assert "offline-run-" in said
 
 
 def test_the_model_and_the_lists_are_in_the_offline_run(offline):
-    folder, _, printed = offline
-    records = [json.loads(line) for line in printed("leet", "inspect", "--json").splitlines()]
-    artifacts = {r["artifact"]["type"]: r["artifact"] for r in records if r.get("type") == "artifact"}
+    folder = offline.results
+    artifacts = {r["artifact"]["type"]: r["artifact"] for r in offline.records if r["type"] == "artifact"}
     metrics = read_json(folder / "test" / "metrics.json")
-    name = f"{metrics['dataset']}-listen-item_knn-tuned"
+    name = "-".join([metrics["dataset"], "listen", "sasrec", metrics["preset"]])
     assert artifacts["model"]["name"] == name
     assert artifacts["recommendations"]["name"] == f"{name}-recommendations"
     for kind, origin in (("model", folder / "model"), ("recommendations", folder / "test")):
@@ -228,13 +282,9 @@ def nested(summary: dict[str, Any], key: str) -> Any:
 
 
 def test_the_config_is_that_of_config_json(offline):
-    folder, shown, _ = offline
-    config = read_json(folder / "config.json")
-    for key in ("model", "stage", "preset", "data_sha256", "split_sha256", "seed"):
-        assert find(shown["config"], key) is not None, key
-    found = shown["config"]
-    value = found["split_sha256"]
-    assert (value["value"] if isinstance(value, dict) else value) == config["split_sha256"]
+    config = read_json(offline.results / "config.json")
+    assert {"model", "stage", "preset", "data_sha256", "split_sha256", "seed", "settings"} <= set(config)
+    assert {key: offline.shown["config"][key] for key in config} == config
 
 
 def test_the_run_has_group_type_and_tags(monkeypatch):

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,27 @@ def test_a_finished_training_is_not_trained_again(tmp_path):
     assert (resumed.epochs, resumed.curves) == (chosen.epochs, chosen.curves)
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["best-00002-0000000.safetensors", "best.json", "last-00005-0000000.safetensors", "last.json"]
+
+
+def test_a_training_in_float16_goes_on_with_the_scale_it_had(tmp_path, monkeypatch):
+    """As on a GPU, with a scale that doubles after seven good steps."""
+    monkeypatch.setattr(loop, "precision_of", lambda *_: "float16")
+    scaler = partial(torch.amp.GradScaler, init_scale=4.0, growth_interval=7)
+    monkeypatch.setattr(torch.amp, "GradScaler", scaler)
+
+    def killed(values: dict[str, float], epoch: int) -> None:
+        if epoch == 3:
+            raise RuntimeError("killed")
+
+    undisturbed, chosen = run(**kept_in(tmp_path / "one"))
+    with pytest.raises(RuntimeError):
+        run(**kept_in(tmp_path / "other", report=killed))
+    resumed, again = run(**kept_in(tmp_path / "other", resume=True))
+    assert same(resumed, undisturbed)
+    assert again.curves == chosen.curves
+    kept = [json.loads((tmp_path / name / "last.json").read_text())["scaler"] for name in ("one", "other")]
+    assert kept[0] == kept[1]
+    assert kept[0]["scale"] == 4.0 * 2 ** (8 * 5 // 7)
 
 
 def test_without_resume_it_starts_anew(tmp_path):
