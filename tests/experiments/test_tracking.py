@@ -154,6 +154,8 @@ class Offline(NamedTuple):
     """Everything that the run's file holds, in its order."""
     printed: Callable[..., str]
     """What a command says that the stage has printed, by its name, started as it stands there, with more flags."""
+    said_by: Callable[..., str]
+    """What any command says, started where the stage was."""
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -171,28 +173,29 @@ def offline(tmp_path_factory, small_data_dir) -> Offline:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     clean |= {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
     (folder / "home").mkdir()
+
+    def said_by(*words: str) -> str:
+        done = subprocess.run(words, env=clean, cwd=folder, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
     flags = ["--dataset", "synthetic", "--synthetic.users", str(SMALL.users), "--synthetic.items", str(SMALL.items)]
     flags += ["--synthetic.seed", str(SMALL.seed), "--data-dir", str(small_data_dir), "--preset", "smoke"]
-    flags += ["--sasrec.epochs", "3", "--sasrec.validate-every", "2"]
-    script = [sys.executable, str(ROOT / "4_sasrec.py"), *flags, "--output-dir", str(folder / "out")]
-    done = subprocess.run(script, env=clean, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("runs in W&B: ")]
+    flags += ["--sasrec.epochs", "3", "--sasrec.validate-every", "2", "--output-dir", str(folder / "out")]
+    said = said_by(sys.executable, str(ROOT / "4_sasrec.py"), *flags)
+    [line] = [line for line in said.splitlines() if line.startswith("runs in W&B: ")]
 
     def printed(name: str, *more: str) -> str:
         [command] = [part for part in line.removeprefix("runs in W&B: ").split("   or   ") if f" {name} " in part]
         program, called, path = shlex.split(command)
         assert called == name
-        given = [reader if program == "wandb" else program, name, *more, path]
-        said = subprocess.run(given, env=clean, cwd=folder, capture_output=True, text=True, timeout=60)
-        assert said.returncode == 0, said.stderr
-        return said.stdout + said.stderr
+        return said_by(reader if program == "wandb" else program, name, *more, path)
 
     [results] = (folder / "out").rglob("seed0")
     [tracked] = (folder / "out" / "wandb").glob("offline-run-*")
     records = [json.loads(record) for record in printed("leet", "inspect", "--json").splitlines()]
     shown = json.loads(printed("leet", "inspect", "--summary", "--json"))
-    return Offline(results, tracked, shown, records, printed)
+    return Offline(results, tracked, shown, records, printed, said_by)
 
 
 def test_the_summary_is_that_of_metrics_json(offline):
