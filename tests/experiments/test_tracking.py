@@ -154,8 +154,6 @@ class Offline(NamedTuple):
     """Everything that the run's file holds, in its order."""
     printed: Callable[..., str]
     """What a command says that the stage has printed, by its name, started as it stands there, with more flags."""
-    said_by: Callable[..., str]
-    """What any command says, started where the stage was."""
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -195,7 +193,7 @@ def offline(tmp_path_factory, small_data_dir) -> Offline:
     [tracked] = (folder / "out" / "wandb").glob("offline-run-*")
     records = [json.loads(record) for record in printed("leet", "inspect", "--json").splitlines()]
     shown = json.loads(printed("leet", "inspect", "--summary", "--json"))
-    return Offline(results, tracked, shown, records, printed, said_by)
+    return Offline(results, tracked, shown, records, printed)
 
 
 def test_the_summary_is_that_of_metrics_json(offline):
