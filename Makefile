@@ -1,7 +1,7 @@
 # run: the whole pipeline on the real data, or on generated data if they are not available
 # smoke: the same on a small generated data set      test, lint: what every change must pass, without any service
 # test-all: test, what needs a browser, every shape of data, and results.json: the figures of a generated run
-# cluster-test: a Spark cluster on this machine whose workers are killed (needs Java 17); part of test-all
+# cluster-test: a Spark cluster on this machine whose workers are killed, CLUSTER_EVENTS events (needs Java 17)
 # fuzz: readers and stored files under EXAMPLES random inputs each
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B
@@ -14,6 +14,7 @@ DATASET ?= auto
 FLAGS ?=
 STAGE_FLAGS ?=
 EXAMPLES ?= 2000
+CLUSTER_EVENTS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
 TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb disabled
@@ -59,7 +60,7 @@ test-all: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 cluster-test: $(VENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations 5 -rs tests/cluster/test_on_a_cluster.py
+	CLUSTER_EVENTS=$(CLUSTER_EVENTS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations 5 -rs tests/cluster/test_on_a_cluster.py
 
 fuzz: $(VENV)/.ready-dev
 	FUZZ_EXAMPLES=$(EXAMPLES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m fuzz tests

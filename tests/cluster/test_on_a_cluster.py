@@ -26,8 +26,8 @@ from common.utils.io import write_parquet
 from common.utils.temporary import swapped_in
 from tests.spark import needs_spark
 
-EVENTS = int(os.environ.get("CLUSTER_EVENTS", 1_000_000))
-pytestmark = [pytest.mark.thorough, needs_spark]
+EVENTS = int(os.environ.get("CLUSTER_EVENTS", 0))
+pytestmark = [pytest.mark.thorough, needs_spark, pytest.mark.skipif(not EVENTS, reason="make cluster-test runs it")]
 
 
 @pytest.fixture(scope="module")

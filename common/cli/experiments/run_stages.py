@@ -1,7 +1,8 @@
-"""Every stage on `listen` and `next`, the data explored first, the leaderboards printed last: what `make run` does.
+"""Every stage on some protocols, then the leaderboards: what `make run` does.
 
-Stages go side by side where processors and memory are free. A line after each says what is done, what is next, and how
-long the rest takes by the timings of the last run. Flags behind `--` go to every stage with models:
+The data are explored first. Stages go side by side where processors and memory are free. A line after each says what
+is done, what is next, and how long the rest takes by the timings of the last run. Flags behind `--` go to every stage
+with models:
 
     python -m common run-stages --dataset lastfm-2k -- --preset classic
 """

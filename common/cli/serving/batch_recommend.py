@@ -1,4 +1,4 @@
-"""Recommendations for many users at once: by the vector index of a two-tower run, or on a Spark cluster.
+"""Recommendations for many users at once: by the index of a two-tower run, or on a Spark cluster.
 
     python -m common batch-recommend --run outputs/lastfm-2k/listen/two_tower/tuned/seed0 --output lists.parquet
     python -m common batch-recommend --run ... --histories histories.csv -k 50 --output lists.parquet
