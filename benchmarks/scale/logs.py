@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def prepare(size: Size, notebook: Notebook, deadline: float) -> None:
         *("prepare", size.name),
         peak_mb=max(step["peak_mb"] for step in _steps(size)),
         cpu_seconds=round(sum(step["cpu_seconds"] for step in _steps(size)), 2),
-        disk_mb=max(took["disk_mb"], *(row["disk_mb"] for row in notebook.of("disk") if row["name"] == size.name), 0),
+        disk_mb=max(took["disk_mb"], round(most_held(_steps(size)) / 1e6, 1)),
         data_set_mb=round(size_of(size.prepared) / 1e6, 1),
         memory=size.memory,
     )
@@ -113,6 +114,24 @@ def _note(size: Size, notebook: Notebook, step: dict[str, Any]) -> None:
     name = f"{size.name} {step['step']}"
     if not notebook.has("step", name):
         notebook.note("step", name, size=size.name, **{key: step[key] for key in KEPT})
+
+
+def most_held(steps: list[dict[str, Any]]) -> int:
+    """Bytes that tables took when a step had written its own and what it had read was not yet deleted, at the most.
+
+    What was seen of the folder belongs to the last of several starts.
+    """
+    from common.data.preparation.pipeline import TEN_STEPS, needed_later
+
+    held, most = Counter[str](), 0
+    for number, entry in enumerate(steps, 1):
+        written: Counter[str] = Counter()
+        for name, size in entry["files"].items():
+            written[name.split("/")[0]] += size
+        most = max(most, held.total() + written.total())
+        needed = needed_later(TEN_STEPS[number:])
+        held = Counter({table: size for table, size in {**held, **written}.items() if table in needed})
+    return most
 
 
 def _steps(size: Size) -> list[dict[str, Any]]:

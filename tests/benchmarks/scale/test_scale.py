@@ -309,3 +309,14 @@ def test_rows_of_other_sizes_stay_and_the_figure_needs_two(tmp_path, notebook):
     assert page == scale.write_page(tmp_path / "page.md", page, tables.blocks(later))
     assert tables.draw(page, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").exists()
+
+
+def test_the_disk_of_steps_that_several_starts_have_done_is_told():
+    """A new version of a table lies beside the one that it is made of, until the step is done."""
+    scan = {"files": {"events/0.parquet": 20}}
+    validate = {"files": {"events/0.parquet": 15, "events/1.parquet": 4, "dropped/0.parquet": 1}}
+    times = {"files": {"events/0.parquet": 18}}
+    assert logs.most_held([scan]) == 20
+    assert logs.most_held([scan, validate]) == 40
+    assert logs.most_held([scan, validate, times]) == 40
+    assert logs.most_held([scan, validate, {"files": {"events/0.parquet": 30}}]) == 50, "dropped rows are kept, too"
