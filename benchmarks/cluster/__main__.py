@@ -6,19 +6,20 @@ What was measured is kept in a file, so that the same command goes on after a st
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cluster import parts, tables
 from benchmarks.notebook import Notebook
 from benchmarks.scale import logs
+from benchmarks.scale.parts import print_tables, run_parts, write_page
 from benchmarks.scale.sizes import Size
 from common.experiments.flags import command, parse_flags
-from common.reporting.markdown_blocks import fill, read_page
+from common.reporting.markdown_blocks import read_page
 from common.utils import memory
 from common.utils.errors import check_known, whole_number
-from common.utils.io import ROOT, write_text
+from common.utils.io import ROOT
 
 PARTS = ("generate", "prepare", "local", "cluster", "kill")
 
@@ -64,34 +65,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     size = Size(settings.events, "parquet", settings.folder, settings.memory)
     notebook = Notebook(settings.folder / "findings.jsonl")
     measure(settings, size, notebook)
-    for marker, table in tables.blocks(notebook).items():
-        print(f"\n{marker}\n\n{table}", flush=True)
-        page = fill(page, marker, table) if f"<!-- {marker} -->" in page else page
+    made = tables.blocks(notebook)
+    print_tables(made)
     if settings.page:
-        write_text(settings.page, page)
+        write_page(settings.page, page, made)
 
 
 def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
     """The parts in their order, until the time is over."""
     deadline = time.monotonic() + 60 * settings.minutes
     about = parts.Cluster(settings.workers, settings.cores, settings.executor_memory)
-    todo = tuple(part for part in PARTS if part in settings.parts and not is_done(part, size, notebook))
+    known: dict[str, Callable[[], None]] = {
+        "generate": lambda: logs.generate(size, notebook),
+        "prepare": lambda: logs.prepare(size, notebook, deadline),
+        "local": lambda: parts.local(size, notebook),
+        "cluster": lambda: parts.cluster(size, notebook, about),
+        "kill": lambda: parts.kill(size, notebook, about),
+    }
+    asked = {part: run for part, run in known.items() if part in settings.parts}
+    todo = {part: run for part, run in asked.items() if not is_done(part, size, notebook)}
     if todo:
         size.check_disk(tuple(part for part in todo if part in ("generate", "prepare")) or ("models",))
-    for part in todo:
-        started = time.monotonic()
-        if started > deadline:
-            print(f"{settings.minutes} minutes are over before {part}; the same command goes on there", flush=True)
-            return
-        if part == "generate":
-            logs.generate(size, notebook)
-        elif part == "prepare":
-            logs.prepare(size, notebook, deadline)
-        elif part == "local":
-            parts.local(size, notebook)
-        else:
-            {"cluster": parts.cluster, "kill": parts.kill}[part](size, notebook, about)
-        print(f"{part} of {size.name}: done in {time.monotonic() - started:,.0f} s", flush=True)
+    run_parts(todo, size.name, deadline, settings.minutes)
 
 
 def is_done(part: str, size: Size, notebook: Notebook) -> bool:

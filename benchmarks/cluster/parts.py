@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +142,3 @@ def described(spark: "SparkSession", name: str, walls: dict[str, dict[str, Any]]
     yield note
     note["seconds"] = round(time.perf_counter() - start, 3)
     spark.sparkContext.setJobDescription(None)
-
-
-PARTS: dict[str, Callable[..., None]] = {"local": local, "cluster": cluster, "kill": kill}

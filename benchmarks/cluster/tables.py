@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.notebook import Notebook
+from benchmarks.scale.tables import measured_alone
 from common.reporting.markdown_blocks import Table
 
 Row = dict[str, Any]
@@ -10,12 +11,8 @@ Row = dict[str, Any]
 
 def blocks(notebook: Notebook) -> dict[str, str]:
     """The blocks of the page by marker; those of which nothing was measured are left out."""
-    made = {
-        "cluster engines": _engines(notebook),
-        "cluster work": _work(notebook),
-        "cluster kill": _kill(notebook),
-    }
-    return {marker: table.markdown() for marker, table in made.items() if table.cells}
+    made = {"cluster engines": _engines(notebook), "cluster work": _work(notebook), "cluster kill": _kill(notebook)}
+    return measured_alone(made)
 
 
 def _engines(notebook: Notebook) -> Table:

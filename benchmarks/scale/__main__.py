@@ -12,13 +12,13 @@ from pathlib import Path
 
 from benchmarks.notebook import Notebook
 from benchmarks.scale import aggregation, logs, models, tables
-from benchmarks.scale.child import OverTimeError
+from benchmarks.scale.parts import print_tables, run_parts, write_page
 from benchmarks.scale.sizes import BYTES, Size
 from common.experiments.flags import command, parse_flags
-from common.reporting.markdown_blocks import block, fill, read_page
+from common.reporting.markdown_blocks import read_page
 from common.utils import memory
-from common.utils.errors import UserError, check_known, whole_number
-from common.utils.io import ROOT, write_text
+from common.utils.errors import check_known, whole_number
+from common.utils.io import ROOT
 
 PARTS = ("generate", "prepare", "aggregate", "split", "popularity", "als", "index", "lists")
 FIGURE = ROOT / "docs" / "figures" / "scale.png"
@@ -65,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     notebook = Notebook(settings.folder / "findings.jsonl")
     measure(settings, size, notebook)
     made = tables.blocks(notebook)
-    for marker, table in made.items():
-        print(f"\n{marker}\n\n{table}", flush=True)
+    print_tables(made)
     if settings.page and tables.draw(write_page(settings.page, page, made), FIGURE):
         print(f"{FIGURE} drawn", flush=True)
 
@@ -79,19 +78,16 @@ def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
         "prepare": lambda: logs.prepare(size, notebook, deadline),
         "aggregate": lambda: aggregation.aggregate(size, notebook, settings.runs, deadline),
     }
-    todo = tuple(part for part in PARTS if part in settings.parts and not is_done(part, size, notebook, settings.runs))
+
+    def follow(part: str) -> Callable[[], None]:
+        return lambda: models.follow(size, notebook, part, settings.runs, deadline)
+
+    parts |= {part: follow(part) for part in PARTS[len(parts) :]}
+    asked = {part: run for part, run in parts.items() if part in settings.parts}
+    todo = {part: run for part, run in asked.items() if not is_done(part, size, notebook, settings.runs)}
     if todo:
-        size.check_disk(todo)
-    for part in todo:
-        started = time.monotonic()
-        try:
-            if started > deadline:
-                raise OverTimeError
-            parts.get(part, lambda part=part: models.follow(size, notebook, part, settings.runs, deadline))()
-        except OverTimeError:
-            print(f"{settings.minutes} minutes are over during {part}; the same command goes on there", flush=True)
-            return
-        print(f"{part} of {size.name}: done in {time.monotonic() - started:,.0f} s", flush=True)
+        size.check_disk(tuple(todo))
+    run_parts(todo, size.name, deadline, settings.minutes)
 
 
 def is_done(part: str, size: Size, notebook: Notebook, runs: int) -> bool:
@@ -105,17 +101,6 @@ def is_done(part: str, size: Size, notebook: Notebook, runs: int) -> bool:
     if part == "lists":
         return notebook.has("lists", size.name) and notebook.has("faiss", size.name)
     return notebook.has(part, size.name)
-
-
-def write_page(path: Path, page: str, made: dict[str, str]) -> str:
-    """Fill the blocks of a page, which keeps its rows of other sizes; raise a UserError where it has none of them."""
-    known = [marker for marker in made if f"<!-- {marker} -->" in page]
-    if not known:
-        raise UserError(f"{path} has no line <!-- scale steps --> or another of these blocks; add one to fill")
-    for marker in known:
-        page = fill(page, marker, tables.merged(block(page, marker), made[marker]))
-    write_text(path, page)
-    return page
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ def blocks(notebook: Notebook) -> dict[str, str]:
         "scale lists": _lists(notebook),
         "scale index": _index(notebook),
     }
+    return measured_alone(made)
+
+
+def measured_alone(made: dict[str, Table]) -> dict[str, str]:
+    """Tables by marker as Markdown, those without a row left out."""
     return {marker: table.markdown() for marker, table in made.items() if table.cells}
 
 

@@ -20,6 +20,8 @@ from sqlalchemy.dialects import postgresql
 
 TABLES = MetaData()
 """Of each data set; rows of the data are kept by protocol, in the codes of its models."""
+
+# The kinds of columns stay what they are, since migrations are written with them, too.
 LONG = BigInteger().with_variant(Integer(), "sqlite")
 NUMBER: Any = Double().with_variant(REAL(), "sqlite")
 TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")

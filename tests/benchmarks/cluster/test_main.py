@@ -44,4 +44,4 @@ def test_what_is_noted_is_not_measured_again(notebook, tmp_path, monkeypatch, ca
     monkeypatch.setattr(benchmark.time, "monotonic", iter([0.0, 3600.0]).__next__)
     benchmark.measure(benchmark.Settings(events=20_000, minutes=1), Size(20_000, "parquet", tmp_path), notebook)
     assert done == ["generate", "prepare"]
-    assert "1 minutes are over before generate" in capsys.readouterr().out
+    assert "1 minutes are over during generate" in capsys.readouterr().out

@@ -292,7 +292,7 @@ def test_a_page_receives_the_blocks_that_it_has(tmp_path, notebook):
     scale.write_page(page, text, tables.blocks(notebook))
     assert page.read_text().startswith("before\n<!-- scale steps -->\n| events | format | step |")
     assert page.read_text().endswith("<!-- end -->\nafter\n")
-    with pytest.raises(UserError, match="has no line <!-- scale steps -->"):
+    with pytest.raises(UserError, match="has no line <!-- scale generate --> or another"):
         scale.write_page(page, "nothing", tables.blocks(notebook))
 
 

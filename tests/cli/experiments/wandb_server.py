@@ -2,13 +2,14 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import yaml
+
+from tests.data.sources.local_server import running
 
 PLACE = {"name": "encore", "id": "UHJvamVjdA==", "entity": {"id": "RW50aXR5", "name": "somebody"}}
 VIEWER = {"id": "VXNlcg==", "entity": "somebody", "username": "somebody", "email": "", "name": "", "admin": False}
@@ -100,11 +101,5 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(words: list[str], runs: dict[str, dict[str, Any]]) -> Iterator[Server]:
     """The server while the block runs."""
-    with Server(words, runs) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(Server(words, runs)) as server:
+        yield server

@@ -5,8 +5,6 @@ of columns) and mistakes of the user go through small files in the step's scratc
 row goes to the driver, and a task that is run again writes the same file again.
 """
 
-import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +34,11 @@ class Task:
     run: "Callable[[Iterator[pl.DataFrame], Path], Iterable[pl.DataFrame]]"
     kinds: Kinds
     place: Path
-    home: str
-    """The driver's working folder, which relative paths are relative to."""
 
     def __call__(self, batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         """The batches of a partition to those of its result; a user's mistake is left for the driver."""
         import polars as pl
 
-        with contextlib.suppress(OSError):
-            os.chdir(self.home)
         frames: Iterator[Any] = (pl.from_arrow(batch) for batch in batches)
         try:
             for frame in self.run(frames, self.place):

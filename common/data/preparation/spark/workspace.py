@@ -35,8 +35,15 @@ class SparkWorkspace(Workspace):
     spark: Any = None
 
     def __post_init__(self) -> None:
-        """Let executors find this project, and write what the local engine can read."""
+        """Let executors find this project and its files, and write what the local engine can read.
+
+        A task runs in a folder of its executor's, so that every path is absolute; results name `named`, as given.
+        """
         spark: SparkSession = self.spark
+        self.named = self.files
+        self.files = [path.absolute() for path in self.files]
+        self.out, self.fresh = self.out.absolute(), self.fresh.absolute()
+        self.tables = {table: path.absolute() for table, path in self.tables.items()}
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         spark.sparkContext.environment.update(ALONE | {"PYTHONPATH": os.pathsep.join(path)})
         no_broadcast = dict.fromkeys((f"spark.sql.{kind}autoBroadcastJoinThreshold" for kind in ("", "adaptive.")), -1)
@@ -95,7 +102,7 @@ class SparkWorkspace(Workspace):
 
     def local(self) -> Workspace:
         """What a function of the local engine works in, for one that an executor runs."""
-        return Workspace(**{f.name: getattr(self, f.name) for f in fields(Workspace)})
+        return Workspace(**{f.name: getattr(self, f.name) for f in fields(Workspace)} | {"files": self.named})
 
     def mapped(
         self,
@@ -108,7 +115,7 @@ class SparkWorkspace(Workspace):
         schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # none is used
-            return frame.mapInArrow(Task(run, kinds, place, str(Path.cwd())), schema)
+            return frame.mapInArrow(Task(run, kinds, place), schema)
 
     def write_mapped(self, table: str, frame: "DataFrame", run: Any, kinds: Kinds, job: str = "job") -> Path:
         """Write what a function makes of each partition as a table; the folder in which its tasks left their notes."""

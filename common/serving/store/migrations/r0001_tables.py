@@ -3,28 +3,12 @@
 from typing import Any
 
 from alembic import op
-from sqlalchemy import (
-    REAL,
-    BigInteger,
-    CheckConstraint,
-    Column,
-    DateTime,
-    Double,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-)
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table, UniqueConstraint
+
+from common.serving.store.tables import LONG, NUMBER, TEXT, TIME
 
 revision, down_revision = "0001", None
 
-LONG = BigInteger().with_variant(Integer(), "sqlite")
-NUMBER: Any = Double().with_variant(REAL(), "sqlite")
-TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
-TIME = DateTime(timezone=True).with_variant(Text(), "sqlite")
 KINDS: dict[str, Any] = {"text": TEXT, "long": LONG, "int": Integer(), "number": NUMBER, "time": TIME}
 
 

@@ -4,14 +4,12 @@ And an index for clicks that are taken back.
 """
 
 from alembic import op
-from sqlalchemy import Column, Integer, Text, insert, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Column, Integer, insert, text
 
+from common.serving.store.tables import TEXT
 from common.serving.store.words import words_of
 
 revision, down_revision = "0002", "0001"
-
-TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 
 def upgrade() -> None:

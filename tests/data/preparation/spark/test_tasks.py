@@ -26,22 +26,21 @@ def test_rows_come_back_in_the_kinds_that_spark_was_told():
         list(as_batches(ROWS.with_columns(user=pl.lit(2**40)), KINDS))
 
 
-def test_a_task_works_in_the_drivers_folder_and_leaves_notes(tmp_path, monkeypatch):
-    monkeypatch.chdir("/")
+def test_a_task_stays_in_its_executors_folder_and_leaves_notes(tmp_path, monkeypatch):
+    monkeypatch.chdir("/")  # the code that Spark has sent lies there
 
     def run(frames, place):
         rows = pl.concat(frames)
         note(place, {"rows": len(rows), "in": Path.cwd().name})
         yield rows.filter(pl.col("user") > 1)
 
-    task = Task(run, KINDS, tmp_path, str(tmp_path))
+    task = Task(run, KINDS, tmp_path)
     assert [batch.num_rows for batch in task(batches(ROWS))] == [1]
     check(tmp_path)
-    assert notes(tmp_path) == [{"rows": 2, "in": tmp_path.name}]
+    assert notes(tmp_path) == [{"rows": 2, "in": "/"}]
 
 
-def test_a_users_mistake_is_left_for_the_driver_and_any_other_error_is_not(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where tasks go, and back
+def test_a_users_mistake_is_left_for_the_driver_and_any_other_error_is_not(tmp_path):
 
     def refuse(frames, place):
         yield next(frames)
@@ -50,11 +49,11 @@ def test_a_users_mistake_is_left_for_the_driver_and_any_other_error_is_not(tmp_p
     def fail(frames, place):
         raise ValueError("ours")
 
-    assert len(list(Task(refuse, KINDS, tmp_path, str(tmp_path))(batches(ROWS)))) == 1
+    assert len(list(Task(refuse, KINDS, tmp_path)(batches(ROWS)))) == 1
     with pytest.raises(UserError, match=r"^log.csv, line 7: mend it$"):
         check(tmp_path)
     with pytest.raises(ValueError, match="ours"):
-        list(Task(fail, KINDS, tmp_path, str(tmp_path))(batches(ROWS)))
+        list(Task(fail, KINDS, tmp_path)(batches(ROWS)))
 
 
 def test_notes_come_in_order_and_one_that_is_left_again_counts_once(tmp_path):
