@@ -31,7 +31,7 @@ def test_a_task_stays_in_its_executors_folder_and_leaves_notes(tmp_path, monkeyp
 
     def run(frames, place):
         rows = pl.concat(frames)
-        note(place, {"rows": len(rows), "in": Path.cwd().name})
+        note(place, {"rows": len(rows), "in": str(Path.cwd())})
         yield rows.filter(pl.col("user") > 1)
 
     task = Task(run, KINDS, tmp_path)
