@@ -22,6 +22,7 @@ from common.data.synthetic.generator import SyntheticSettings
 from common.experiments.flags import command, parse_flags
 from common.reranking.rerank import Reranking
 from common.serving.name_search import shown
+from common.serving.request_hour import hour_of
 from common.serving.service import open_service
 from common.serving.store.store import place_of
 from common.serving.terminal import questions
@@ -62,6 +63,9 @@ class Settings:
     """Say for every item why, in numbers, and what they are based on."""
     json: bool = False
     """Print JSON instead of a table."""
+    when: Text = None
+    """When the list is asked for, for models trained with --preset context: now, or a time such as 2024-05-03T22:00, of
+    which hour of day and weekday count; UTC, as the data's times are, unless it names its zone (+02:00)."""
     listener: Annotated[str, tyro.conf.arg(name="as")] = ""
     """Whose likes and dislikes count and are kept; by default those kept for --user, else for this account."""
     chat: bool = False
@@ -97,6 +101,8 @@ class Settings:
             raise UserError("--user and --like, --similar, and --song are three questions; ask one at a time")
         if self.talks and (self.json or self.why or self.models != [self.model] or self.model == "all"):
             raise UserError("--json, --why and several models need a question: add --user, --like, --similar or --song")
+        if self.when is not None and (self.talks or not of_somebody or self.why):
+            raise UserError("--when goes with --user or --like, without --chat and --why; leave one of them out")
         parse_folder_name(self.protocol)
         place_of(self.store, self.output_dir, "")
 
@@ -135,7 +141,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def respond(settings: Settings) -> None:
     """Answer a question about a song, a user, a newcomer or an item, or hold a conversation."""
-    request = questions.Request(settings.models, settings.k, settings.why, settings.json)
+    hour = None if settings.when is None else hour_of(settings.when)
+    request = questions.Request(settings.models, settings.k, settings.why, settings.json, hour)
     if settings.song is not None:
         place = (settings.dataset, settings.data_dir, settings.synthetic)
         questions.answer_song(load_dataset(*place), settings.song, request)

@@ -72,6 +72,11 @@ def answer(text: str) -> list[str]:
 # Questions
 
 
+def test_data_without_times_know_no_time_of_day(refused):
+    said = refused("--like", "Radiohead", "--model", "forest", "--when", "2024-05-03T22:00")
+    assert "--when: 'listen' of own has no time of each interaction, so no list depends on one; leave it out" in said
+
+
 @pytest.mark.parametrize("model", TRAINED)
 def test_every_model_answers_somebody_new(ask, model):
     content = json.loads(ask("--like", "Radiohead", "--like", "bjork", "--model", model, "-k", "5", "--json"))

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,7 +38,7 @@ from common.utils import memory
 from common.utils.environment import Seconds, threads
 from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT, display, write_json
-from common.utils.settings import Range
+from common.utils.settings import Range, kept_values
 
 RESULTS = ROOT / "docs" / "results"
 PAGES = (
@@ -135,7 +135,7 @@ def is_published(job: Job, data: Dataset, settings: Settings, known: dict[str, A
     sha256 = load_split(data, folder_name(job.protocol, settings.split_seed)).info["split_sha256"]
     for model in job.models:
         chosen = preset_values(job.preset, data.presets, job.protocol, model, MODELS[model].Settings)
-        chosen_json = json.loads(json.dumps(asdict(chosen)))
+        chosen_json = json.loads(json.dumps(kept_values(chosen)))
         planned = seeds_of(model, job.preset, job.protocol)
         if model not in rows or rows[model]["settings"] != chosen_json or rows[model]["seeds"] < planned:
             return False

@@ -13,6 +13,7 @@ from common.data.ids import sorted_ids
 from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import Repair, Tables
 from common.utils.manifests import fault
+from common.utils.settings import kept_values
 
 log = logging.getLogger(__name__)
 
@@ -69,4 +70,4 @@ def hash_frames(frames: dict[str, pd.DataFrame]) -> str:
 
 def settings_hash(settings: SyntheticSettings) -> str:
     """What tells generated data sets of other settings apart: eight hexadecimal digits."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(settings), sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(kept_values(settings), sort_keys=True).encode()).hexdigest()[:8]

@@ -69,6 +69,8 @@ class Evaluator:
 
     def scores_of(self, model: Recommender, rows: np.ndarray) -> np.ndarray:
         """A model's scores of all items for some evaluated rows, float32 (len(rows), n_items)."""
+        if model.knows_hours and self.holdout.hours is not None:
+            return model.scores_of(self.query.take(rows))
         codes = self.holdout.codes[rows]
         known = codes >= 0
         if known.all():
@@ -117,7 +119,7 @@ class Evaluator:
     @property
     def query(self) -> Query:
         """The user of each evaluated row, and what is known of them."""
-        return Query(self.holdout.codes, self.holdout.known)
+        return Query(self.holdout.codes, self.holdout.known, self.holdout.hours)
 
     def targets_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Held-out pairs of consecutive evaluated rows: the place in `rows`, and the item, int64 (targets,) each."""
@@ -188,6 +190,7 @@ class Evaluator:
             negatives=holdout.negatives[targets],
             target_weights=None if holdout.target_weights is None else holdout.target_weights[targets],
             shown=None if holdout.shown is None else holdout.shown.take(rows),
+            hours=None if holdout.hours is None else holdout.hours[rows],
         )
         subset.metric_suite = MetricSuite(self.train, subset.holdout, self.places)
         return subset

@@ -11,7 +11,7 @@ from common.data.sources.registry import DEDUPLICATED
 from common.splits.protocols import PROTOCOLS
 from common.utils.errors import UserError, check_known, short, unknown_name
 from common.utils.io import ROOT
-from common.utils.settings import check_field, setting_parts
+from common.utils.settings import check_field, kept_values, setting_parts
 
 PRESETS = ROOT / "presets"
 AS_ON = {"next-shuffled": "next"} | dict.fromkeys(("random-8020", "random-811", "listen-stratified"), "listen")
@@ -125,5 +125,5 @@ def preset_label(preset: str, used: Any, as_preset: Any) -> str:
     """
     if used == as_preset:
         return preset
-    text = json.dumps(dataclasses.asdict(used), sort_keys=True)
+    text = json.dumps(kept_values(used), sort_keys=True)
     return f"{preset}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -9,7 +9,7 @@ written by an earlier version: its files are read as far as their structure is r
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from common.models.base import Recommender
 from common.utils.errors import UserError
 from common.utils.io import display, read_json, read_parquet, write_json, write_parquet
 from common.utils.manifests import entries
+from common.utils.settings import kept_values
 from common.utils.temporary import swapped_in
 
 PART_NAMES = {"valid": "validation", "test": "test"}
@@ -250,7 +251,7 @@ def run_config(
         "protocol": protocol,
         "split_seed": split_seed,
         "seed": key.seed,
-        "settings": asdict(settings),
+        "settings": kept_values(settings),
         "data_sha256": data_sha256,
         "split_sha256": split_sha256,
     }

@@ -46,6 +46,9 @@ class Recommender(ABC):
     needs_times: ClassVar[bool] = False
     """Whether the model cannot be fitted where interactions have no times."""
 
+    knows_hours: bool = False
+    """Whether lists depend on the hour and weekday at which they are asked for (`Query.hours`)."""
+
     def __init__(self, settings: Any = None, *, seed: int = 0, device: str = "cpu", **changes: Any) -> None:
         """A model to be fitted. `changes` are fields of `Settings`, by which those given or the defaults are changed.
 

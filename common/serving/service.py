@@ -24,7 +24,7 @@ from common.serving.name_search import NameSearch, shown
 from common.serving.store.catalogue import Catalogue
 from common.serving.store.store import Store, open_store
 from common.serving.user_profile import UserProfile
-from common.splits.histories import Histories
+from common.splits.histories import Histories, Query
 from common.splits.train_view import hash_ids
 from common.utils.errors import UserError, did_you_mean, whole_number
 
@@ -87,15 +87,24 @@ class Lists:
         """The k best new items for a listener: without what is disliked and what is very like it, one version of each
         track, re-ranked if that was asked for. With explanations where they are cheap, or with `why`."""
         k = whole_number("k", k)
-        model, history, user, depth = self.model(name), profile.history, profile.user, max(CANDIDATES, 2 * k)
-        scores = model.score(np.array([user])) if profile.is_of_the_data else scores_of(model, history, user)
-        items, values = self._best(scores, profile, depth)
+        model, depth = self.model(name), max(CANDIDATES, 2 * k)
+        if why and profile.hour is not None and model.knows_hours:
+            raise UserError(f"reasons of {name} are those of a list at no certain time; ask for reasons without a time")
+        items, values = self._best(self._scores(model, profile), profile, depth)
         if len(values) > 1 and values[0] == values[-1]:
             return self.popular(name, profile, k, rerank)
         answer = self._listed(name, profile, items, values, k, rerank)
         if answer.items and (why or name in CHEAP):
             return replace(answer, explanations=self.explain(name, profile, answer.items))
         return answer
+
+    def _scores(self, model: Recommender, profile: UserProfile) -> np.ndarray:
+        """Scores of all items for a profile, at its hour where the model goes by that, float32 (1, n_items)."""
+        if profile.hour is not None and model.knows_hours:
+            return model.scores_of(Query(np.array([profile.user]), profile.history, np.array([profile.hour])))
+        if profile.is_of_the_data:
+            return model.score(np.array([profile.user]))
+        return scores_of(model, profile.history, profile.user)
 
     def popular(self, name: str, profile: UserProfile, k: int, rerank: Rerank | None = None) -> Answer:
         """The popular list in the place of a model that knows nothing of a listener."""

@@ -13,13 +13,15 @@ from common.splits.histories import Histories
 class UserProfile:
     """What is known of a listener: the code of a user of the data (-1: none), and the items liked and disliked.
 
-    history: the user's own and the liked items, of length 1.
+    history: the user's own and the liked items, of length 1. hour: the hour of the week at which a list is asked for
+    (`request_time.hour_of_week`), None where none was given.
     """
 
     user: int
     own: Histories
     liked: list[int] = field(default_factory=list)
     disliked: list[int] = field(default_factory=list)
+    hour: int | None = None
 
     @cached_property
     def history(self) -> Histories:

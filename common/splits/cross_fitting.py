@@ -22,6 +22,7 @@ import pandas as pd
 from common.splits.histories import Query
 from common.splits.mapped.visible import StoredInteractions
 from common.splits.protocols import N_GIVEN
+from common.splits.request_time import hour_of_week
 from common.splits.train_view import TrainView
 from common.utils.arrays import random_places
 
@@ -64,7 +65,7 @@ def folds(train: TrainView, seed: int, n: int = FOLDS) -> Iterator[Fold]:
         for fold in range(n):
             labels = train.histories.has_after(fold)
             gone |= labels
-            yield _fold_of_pairs(train, gone, labels)
+            yield _fold_of_pairs(train, gone, labels, _hours(train, labels))
         return
     owner = train.histories.rows
     if scheme == "users":
@@ -111,11 +112,21 @@ def _keys(rows: pd.DataFrame, n_items: int) -> np.ndarray:
     return rows["user"].to_numpy(np.int64) * n_items + rows["item"].to_numpy(np.int64)
 
 
-def _fold_of_pairs(train: TrainView, gone: np.ndarray, labels: np.ndarray) -> Fold:
+def _hours(train: TrainView, labels: np.ndarray) -> np.ndarray | None:
+    """The hour of the week of each user's one labelled event, int64 (users,), 0 without one; None without times."""
+    if train.histories.timestamps is None:
+        return None
+    hours, events = np.zeros(train.n_users, np.int64), np.flatnonzero(labels)
+    hours[train.histories.owners(events)] = hour_of_week(train.histories.timestamps[events])
+    return hours
+
+
+def _fold_of_pairs(train: TrainView, gone: np.ndarray, labels: np.ndarray, hours: np.ndarray | None = None) -> Fold:
     """Known users, of whom some of the pairs that are gone are to be found."""
     left = without(train, gone)
     users = np.flatnonzero(left.histories.lengths > 0)
-    return _fold(train, left, Query(users, left.histories.take(users)), users, gone, labels)
+    query = Query(users, left.histories.take(users), None if hours is None else hours[users])
+    return _fold(train, left, query, users, gone, labels)
 
 
 def _fold_of_users(train: TrainView, gone: np.ndarray, given: np.ndarray) -> Fold:

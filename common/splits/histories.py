@@ -121,10 +121,14 @@ class Histories:
 
 @dataclass(frozen=True)
 class Query:
-    """Users to recommend to: codes int64 (rows,), -1 for one whom no model was fitted on, and the history of each."""
+    """Users to recommend to: codes int64 (rows,), -1 for one whom no model was fitted on, and the history of each.
+
+    hours: when each asks, as `request_time.hour_of_week` says it, int64 (rows,); None where nobody knows.
+    """
 
     users: np.ndarray
     given: Histories
+    hours: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -132,7 +136,7 @@ class Query:
 
     def take(self, rows: np.ndarray) -> "Query":
         """Some of the rows."""
-        return Query(self.users[rows], self.given.take(rows))
+        return Query(self.users[rows], self.given.take(rows), None if self.hours is None else self.hours[rows])
 
 
 def history_matrix(histories: Histories, weighting: str, decay: float = 0.0) -> sparse.csr_array:

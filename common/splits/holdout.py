@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import codes_of, sorted_ids
+from common.splits.cross_fitting import scheme_of
 from common.splits.histories import Histories
 from common.splits.mapped.split import MappedSplit
 from common.splits.mapped.targets import targets_of
 from common.splits.negatives import MOST_PAIRS, NOT_DRAWN
 from common.splits.protocols import N_GIVEN
+from common.splits.request_time import hour_of_week
 from common.splits.split import Split
 from common.splits.train_view import TrainView
 
@@ -27,7 +29,8 @@ class Holdout:
     negatives: int32 (targets, 99), -1 as padding, NOT_DRAWN throughout for a target that got none because there are so
     many; masked: whether what is given is left out of the lists; repeats: what will be played next, known items
     included, of data that keep repeats: a holdout of its own, not masked, or None; shown: what models may know of what
-    is given, where they are fitted on train alone and valid is masked besides, else None.
+    is given, where they are fitted on train alone and valid is masked besides, else None; hours: int64 (rows,), the
+    hour of the week of each row's first held-out event, at which the list is asked for, or None where that is unknown.
     """
 
     part: str
@@ -42,6 +45,7 @@ class Holdout:
     masked: bool = True
     repeats: "Holdout | None" = None
     shown: Histories | None = None
+    hours: np.ndarray | None = None
 
     @property
     def known(self) -> Histories:
@@ -71,7 +75,7 @@ def make_holdout(split: Split, train: TrainView) -> Holdout:
         shown = None if split.fits_valid or name == "valid" else given
         given = given if shown is None else _with_pairs(given, split.valid, users, items)
         found = (users, codes, given, None, target_rows, target_items, negatives, weights)
-        return Holdout(name, *found, shown=shown)
+        return Holdout(name, *found, shown=shown, hours=_hours(part, users, train.protocol))
     n, times = len(users), len(N_GIVEN)
     n_given, everybody = np.repeat(N_GIVEN, n), np.tile(np.arange(n), times)
     return Holdout(
@@ -103,6 +107,14 @@ def _of_matrices(split: MappedSplit, train: TrainView, part: str, with_repeats: 
         target_weights=found.weights,
         masked=not with_repeats,
     )
+
+
+def _hours(part: pd.DataFrame, users: np.ndarray, protocol: str) -> np.ndarray | None:
+    """The hour of the week of each user's first event; None without times, and where what is held out has no order."""
+    if "timestamp" not in part or scheme_of(protocol) != "last":
+        return None
+    first = part.astype({"user_id": object}).groupby("user_id")["timestamp"].min()
+    return hour_of_week(first.loc[users].to_numpy())
 
 
 def _with_pairs(given: Histories, pairs: pd.DataFrame, users: np.ndarray, items: pd.Index) -> Histories:

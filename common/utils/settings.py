@@ -83,6 +83,21 @@ NOT_SEARCHED = "fixed"
 """Mark of a choice among values that tuning leaves as it is."""
 
 
+ADDED = "added"
+"""Mark of a setting that came when results were published already: see `kept_values`."""
+
+
+def kept_values(settings: Any) -> dict[str, Any]:
+    """Settings as results keep them and are known by: `asdict` without those marked `ADDED` that are at their default.
+
+    So whoever leaves an added setting as it is has the results of before.
+    """
+    hints = typing.get_type_hints(type(settings), include_extras=True)
+    added = {f.name: f.default for f in fields(settings) if ADDED in getattr(hints[f.name], "__metadata__", ())}
+    values = dataclasses.asdict(settings)
+    return {name: value for name, value in values.items() if name not in added or value != added[name]}
+
+
 def not_searched(kind: type) -> set[str]:
     """The fields of a settings class that are marked `NOT_SEARCHED`."""
     hints = typing.get_type_hints(kind, include_extras=True)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.data.dataset import Dataset, write_dataset
+from common.data.dataset import Dataset, load_dataset, write_dataset
+from common.data.synthetic.generator import SyntheticSettings
 from common.data.tables import AUDIO_FEATURES, Tables
 
 
@@ -73,3 +74,11 @@ def rich_tables(n_users: int = 40, n_items: int = 120, seed: int = 0) -> Tables:
 def rich(folder: Path, seed: int = 0) -> Dataset:
     """`rich_tables`, prepared."""
     return write_dataset("small", folder, rich_tables(seed=seed), "made by a test")
+
+
+def rhythmic(folder: Path, rhythm: float = 1.0, users: int = 150, items: int = 150) -> Dataset:
+    """Generated data, a share `rhythm` of whose sessions are held at the hour of their music."""
+    settings = SyntheticSettings(
+        users=users, items=items, tracks_per_user=30, max_items_per_user=15, daily_rhythm=rhythm
+    )
+    return load_dataset("synthetic", folder, settings)

@@ -11,6 +11,7 @@ from common.data.dataset import Dataset, load_dataset
 from common.splits.cross_fitting import FOLDS, folds, scheme_of, without
 from common.splits.mapped.visible import StoredInteractions
 from common.splits.protocols import N_GIVEN, draw_split
+from common.splits.request_time import hour_of_week
 from common.splits.train_view import TrainView, load_train_view, make_train_view
 from tests.data.matrix_folders import events, write_matrix_folder
 from tests.data.worlds import dataset, rich
@@ -78,7 +79,8 @@ def test_weights_belong_to_their_pairs(world):
 
 
 def test_fold_f_of_next_hides_the_last_f_events_and_asks_for_the_first_of_these(world):
-    train = seen_by(world, "next")
+    train: Any = seen_by(world, "next")
+    fold: Any
     for f, fold in enumerate(folds(train, 0)):
         for row, user in enumerate(fold.query.users):
             history = train.histories[user]
@@ -86,6 +88,8 @@ def test_fold_f_of_next_hides_the_last_f_events_and_asks_for_the_first_of_these(
             mine = fold.rows == row
             assert set(fold.items[mine]) == set(history[len(history) - f - 1 :])
             assert fold.items[mine][fold.labels[mine]].tolist() == [history[len(history) - f - 1]]
+            assert fold.query.hours[row] == hour_of_week(train.histories.take([user]).timestamps[-f - 1])
+    assert all(fold.query.hours is None for fold in folds(seen_by(world, "listen"), 0)), "no event is the next one"
 
 
 def test_newcomers_of_a_fold_are_strangers_to_it(world):

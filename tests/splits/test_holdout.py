@@ -9,6 +9,7 @@ import pytest
 from common.data.ids import PAIR
 from common.splits.holdout import make_holdout
 from common.splits.protocols import PROTOCOLS
+from common.splits.request_time import hour_of_week
 from common.splits.store import load_split
 from common.splits.train_view import load_train_view
 from tests.data.worlds import rich
@@ -62,3 +63,18 @@ def test_each_hidden_item_has_its_own_negatives(world):
         pair = asked.users[asked.target_rows[target]], items[asked.target_items[target]]
         row = asked.negatives[target]
         assert set(items[row[row >= 0]]) == table[pair]
+
+
+@pytest.mark.parametrize("protocol", ["next", "temporal"])
+def test_a_list_is_asked_for_at_the_hour_of_the_first_held_out_event(world, protocol):
+    asked = make_holdout(load_split(world, protocol), load_train_view(world, protocol, "final"))
+    test = load_split(world, protocol).test.astype({"user_id": object})
+    first = [test.loc[test["user_id"] == user, "timestamp"].min() for user in asked.users]
+    assert asked.hours is not None
+    np.testing.assert_array_equal(asked.hours, hour_of_week(np.array(first)))
+    assert len(set(asked.hours)) > 1
+
+
+def test_where_held_out_items_have_no_order_no_hour_is_told(world):
+    for protocol in ("listen", "newcomer"):
+        assert make_holdout(load_split(world, protocol), load_train_view(world, protocol, "final")).hours is None

@@ -9,11 +9,13 @@ import pytest
 
 from common.utils.errors import UserError
 from common.utils.settings import (
+    ADDED,
     NOT_SEARCHED,
     Range,
     SearchRange,
     build_settings,
     check_ranges,
+    kept_values,
     not_searched,
     plain_value,
     search_ranges,
@@ -49,6 +51,17 @@ def test_settings_survive_their_dictionary():
     assert build_settings(Outer, json.loads(json.dumps(asdict(settings)))) == settings, "a list is a tuple again"
     with pytest.raises(UserError, match="damping -3"):
         build_settings(Outer, asdict(settings) | {"damping": -3.0})
+
+
+def test_an_added_setting_is_kept_only_where_it_is_used():
+    @dataclass(frozen=True)
+    class Grown(Outer):
+        context: Annotated[bool, ADDED] = False
+
+    assert kept_values(Grown()) == asdict(Outer()), "so the hash of older results is theirs"
+    assert kept_values(Grown(context=True)) == asdict(Outer()) | {"context": True}
+    assert build_settings(Grown, kept_values(Grown())) == Grown()
+    assert kept_values(Outer()) == asdict(Outer()), "a setting at its default that was always there is kept"
 
 
 def test_settings_hold_numbers_of_python_and_tuples():

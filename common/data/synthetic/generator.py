@@ -9,7 +9,7 @@ and a list keeps the user's `max_items_per_user` most played tracks, as Last.fm-
 listener ("finder") whose taste covers it, so that every track is heard and a long tail of single listeners remains.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -21,7 +21,7 @@ from common.data.synthetic.listening import DAY
 from common.data.tables import Tables
 from common.utils.errors import LARGEST
 from common.utils.memory import require
-from common.utils.settings import Range, check_ranges
+from common.utils.settings import ADDED, Range, check_ranges, kept_values
 
 END_OF_TIME = 1_704_067_200  # 2024-01-01 in seconds since 1970: the last day of the generated listening
 LAST_YEAR = 2023
@@ -68,6 +68,8 @@ class SyntheticSettings:
     """Share of tracks without audio features."""
     tagged_share: Share = 0.3
     """Share of the pairs a user plays that the user also tags."""
+    daily_rhythm: Annotated[float, Range(0.0, 1.0), ADDED] = 0.0
+    """Share of the listening sessions that are held at the hour of day (UTC) of their music."""
 
     def check(self) -> None:
         """Raise a `UserError` that names the flag if a setting makes no sense."""
@@ -91,7 +93,7 @@ def generate(settings: SyntheticSettings) -> Tables:
     listeners = listening.draw_listeners(
         catalogue, settings.users, settings.tracks_per_user, settings.max_items_per_user, settings.drift, rng
     )
-    plays = listening.listen(catalogue, listeners, settings.days, settings.noise, rng)
+    plays = listening.listen(catalogue, listeners, settings.days, settings.noise, rng, settings.daily_rhythm)
     user_ids = content.shuffled_ids("u", settings.users, rng)
     items, tags = content.describe(catalogue, settings.missing_audio, LAST_YEAR - -(-settings.days // 365), rng)
     weight = np.maximum(1.0, np.rint(np.exp(plays.log_plays)))
@@ -113,7 +115,7 @@ def generate(settings: SyntheticSettings) -> Tables:
         item_tags=_sorted(tags.frame(items["item_id"].to_numpy(), rng), "item_id"),
         user_item_tags=_unless_empty(_sorted(user_tags, "user_id", "timestamp")),
         notes={
-            "generator": asdict(settings),
+            "generator": kept_values(settings),
             "explainable_variance": max(0.0, float(1.0 - residual.var() / max(np.log(weight).var(), 1e-12))),
         },
     )

@@ -19,6 +19,8 @@ TASTE_BREADTH = 1.0  # total of the Dirichlet parameters: the smaller, the fewer
 HOME_LEAN = 8.0  # how much more a scene of the home genre counts than another
 LOYALTY = 0.45  # chance that the next track of a session is by the artist who opened it
 LIGHT_SHARE = 0.035  # users who know fewer tracks than the cut keeps
+GOLDEN = 0.618034  # of a day from the hour of one scene to that of the next, so that all hours are taken evenly
+HOUR_SPREAD = 1.5  # hours, standard deviation of a session from the hour of its scene
 
 # Parts of log plays. Values were set so that a user mean plus an item mean explains as much as on Last.fm-2K.
 LEVEL_MEAN, LEVEL_SPREAD = 3.2, 1.25
@@ -98,13 +100,15 @@ def _dirichlet(lean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return draw / draw.sum(axis=1, keepdims=True)
 
 
-def listen(catalogue: Catalogue, listeners: Listeners, days: int, noise: float, rng: np.random.Generator) -> Plays:
+def listen(
+    catalogue: Catalogue, listeners: Listeners, days: int, noise: float, rng: np.random.Generator, rhythm: float = 0.0
+) -> Plays:
     """All rows of the data: sessions, plays and the cut, sorted by user and time, no two times of a user equal."""
     finder = assign_finders(catalogue, listeners, rng)
     batches = []
     for first in range(0, len(listeners.level), USERS_AT_ONCE):
         batch = np.arange(first, min(first + USERS_AT_ONCE, len(listeners.level)))
-        pairs = hear(catalogue, listeners, batch, finder, days, rng)
+        pairs = hear(catalogue, listeners, batch, finder, days, rng, rhythm)
         batches.append(cut(play(catalogue, listeners, pairs, noise, rng), listeners.kept, noise, rng))
     whole = Plays(**{name: np.concatenate([vars(b)[name] for b in batches]) for name in vars(batches[0])})
     whole = whole.rows(np.lexsort((whole.seconds, whole.user)))
@@ -147,6 +151,18 @@ def draw_sessions(
     return np.where(is_late, late, early), moment * (days * DAY - (SESSION_LENGTH + 1) * TRACK_SECONDS)
 
 
+def at_their_hour(
+    start: np.ndarray, scene: np.ndarray, days: int, rhythm: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Starts of sessions, a share `rhythm` of them on the same day at the hour of their scene; shape (users, sessions).
+
+    Scene s has its hour at the fraction s * GOLDEN of the day.
+    """
+    clock = (DAY * (scene * GOLDEN % 1) + 3_600 * HOUR_SPREAD * rng.standard_normal(start.shape)) % DAY
+    moved = np.minimum(start // DAY * DAY + clock, days * DAY - (SESSION_LENGTH + 1) * TRACK_SECONDS)
+    return np.where(rng.random(start.shape) < rhythm, moved, start)
+
+
 def hear(
     catalogue: Catalogue,
     listeners: Listeners,
@@ -154,12 +170,14 @@ def hear(
     finder: np.ndarray,
     days: int,
     rng: np.random.Generator,
+    rhythm: float = 0.0,
 ) -> Plays:
     """Distinct pairs for consecutive users with the time of the first play, as many per user as `known`; no plays yet.
 
     Finds come first, then sessions as drawn; as these are in no order of time, stopping favours no part of the period.
     """
     scene, start = draw_sessions(listeners, batch, days, rng)
+    start = at_their_hour(start, scene, days, rhythm, rng) if rhythm else start
     found = np.flatnonzero((finder >= batch[0]) & (finder <= batch[-1]))
     found_user = finder[found] - batch[0]
     found_session = _fitting_session(scene, found_user, catalogue.scene[found], rng)

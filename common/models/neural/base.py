@@ -9,7 +9,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +22,7 @@ from common.training.context import FitContext, RefitSchedule
 from common.utils.arrays import below
 from common.utils.device import choose_torch_device
 from common.utils.io import read_checked, read_json, write_checked, write_json
+from common.utils.settings import kept_values
 
 if TYPE_CHECKING:
     from common.training.batches import Batches
@@ -118,12 +118,13 @@ class NetworkOwner(ABC):
 
     def _identity(self, train: TrainView, context: FitContext, schedule: RefitSchedule | None) -> dict[str, Any]:
         """What a checkpoint must agree with to be resumed."""
+        settings = json.dumps(kept_values(self.settings), sort_keys=True)
         return {
             "model": self.name,
             "data set": train.dataset,
             "split": f"{train.protocol} {train.split_sha256[:16]}",
             "phase": train.phase,
-            "settings": hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode()).hexdigest()[:16],
+            "settings": hashlib.sha256(settings.encode()).hexdigest()[:16],
             "seed": self.seed,
             "data": context.data_sha256[:16],
             "plan": [] if schedule is None else schedule.factors,

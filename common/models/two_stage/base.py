@@ -6,7 +6,7 @@ What no source proposes keeps the order of the first stage, below every candidat
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from common.models.two_stage.training_data import (
     rows_at_most,
 )
 from common.splits.histories import Histories, Query, pack_histories, unpack_histories
+from common.splits.request_time import check_hours
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.arrays import below
@@ -76,6 +77,10 @@ class TwoStageRecommender(Recommender):
     feature_builder: FeatureBuilder
     histories: Histories
 
+    def __init__(self, settings: Any = None, **how: Any) -> None:
+        super().__init__(settings, **how)
+        self.knows_hours = self.settings.context
+
     def memory_parts(self, train: TrainView) -> dict[str, float]:
         """What makes each part of the memory smaller -> its bytes: sources and scores, training pairs."""
         rows = rows_at_most(train, self.settings.negatives, self.settings.top)
@@ -99,6 +104,8 @@ class TwoStageRecommender(Recommender):
 
     def cross_fit(self, train: TrainView, context: FitContext) -> CrossFitted:
         """Fit the sources, for use and per fold, unless an earlier fit has left just that in `context.shared`."""
+        if self.settings.context:
+            check_hours(train, flag_name(self.name, "context"))
         recipe = Recipe(self.candidate_settings, self.settings.negatives, self.seed, self.device)
         fitted, known = cross_fit(train, recipe, context.shared)
         self.feature_builder, self.histories = fitted.feature_builder, train.histories
@@ -124,6 +131,12 @@ class TwoStageRecommender(Recommender):
         """Scores from histories alone: no friends, tags or age of these users are known."""
         histories = as_histories(histories, self.feature_builder.generator.n_items)
         return self.score_query(Query(np.full(len(histories), -1), histories))
+
+    def scores_of(self, query: Query) -> np.ndarray:
+        """Scores of known users and of the others by their history, and by the hour where that counts."""
+        if self.knows_hours and query.hours is not None:
+            return self.score_query(query)
+        return super().scores_of(query)
 
     def score_query(self, query: Query) -> np.ndarray:
         """Scores of known users and new ones, float32 (len(query), n_items)."""

@@ -24,7 +24,7 @@ from common.models.linear.ease import EASE, EASESettings
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.utils.environment import threads
-from common.utils.settings import SearchRange
+from common.utils.settings import ADDED, NOT_SEARCHED, SearchRange
 
 KINDS: dict[str, type[Recommender]] = {
     kind.name: kind for kind in (ALS, EASE, ItemKNN, UserKNN, TagKNN, ContentKNN, Friends, Popularity)
@@ -50,6 +50,9 @@ class CandidateSettings:
 
     top: Annotated[int, SearchRange(20, 300, log=True, least=1, most=10_000, search=False)] = 100
     """Items that each source proposes."""
+    context: Annotated[bool, NOT_SEARCHED, ADDED] = False
+    """Whether the hour of day and the weekday (UTC) of a request are features; needs the times of interactions, and
+    --protocol next or temporal."""
     als: tyro.conf.Suppress[ALSSettings] = field(default_factory=ALSSettings)
     ease: tyro.conf.Suppress[EASESettings] = field(default_factory=EASESettings)
     item_knn: tyro.conf.Suppress[ItemKNNSettings] = field(default_factory=ItemKNNSettings)

@@ -11,6 +11,7 @@ from common.data.tables import AUDIO_FEATURES
 from common.features.content_vectors import item_vectors, of_unit_length, tag_counts
 from common.models.knn.content_knn import tf_idf
 from common.models.knn.user_knn import friend_matrix
+from common.models.two_stage.hour_tables import hour_tables
 from common.splits.cross_fitting import scheme_of
 from common.splits.train_view import TrainView
 from common.utils.arrays import pack_csr, sums_of_rows, unpack_csr, weigh
@@ -67,7 +68,8 @@ class FeatureTables:
 
     matrices: plays (users, items), tags and tag_vectors (items, tags), friends (users, users). arrays: popularity,
     spoken_of, heard (items,), ordered (), genres (items, genres), audio and audio_vectors (items, 9), years (items,),
-    event_items, event_days (events,), user_age, user_gender, user_country (users,).
+    event_items, event_days (events,), hour_lift (items, 24),
+    weekday_lift (items, 7), user_age, user_gender, user_country (users,).
     """
 
     arrays: dict[str, np.ndarray]
@@ -201,8 +203,8 @@ class FeatureTables:
         return np.where(self.arrays["spoken_of"], ratio(total, self.has.sum(axis=0)), np.nan)
 
 
-def feature_tables(train: TrainView) -> FeatureTables:
-    """The tables of a train view."""
+def feature_tables(train: TrainView, context: bool = False) -> FeatureTables:
+    """The tables of a train view; with `context` those of the hours at which items are played."""
     arrays = {
         "popularity": train.popularity,
         "spoken_of": train.counts > train.count_floor,
@@ -222,6 +224,8 @@ def feature_tables(train: TrainView) -> FeatureTables:
         matrices["friends"] = friend_matrix(train.social, train.n_users)
     if (times := train.histories.timestamps) is not None:
         arrays["event_items"], arrays["event_days"] = np.asarray(train.histories.items), times / DAY
+    if context:
+        arrays |= hour_tables(train)
     for column in PEOPLE:
         if column in train.users and train.users[column].notna().any():
             arrays[f"user_{column}"] = _as_numbers(train.users[column], column)

@@ -79,6 +79,10 @@ FEATURES: dict[str, dict[str, str]] = {
         "gender_share": "share of the listeners that have the user's gender",
         "country_share": "share of the listeners that have the user's country",
     },
+    "context": {
+        "hour_lift": "log of how much more than usual the item is played within 3 hours of the request's time of day",
+        "weekday_lift": "log of how much more than usual the item is played on the request's weekday",
+    },
 }
 """Group -> feature -> what it is. <source> and <n> stand for several columns."""
 

@@ -8,6 +8,7 @@ from scipy import sparse
 from common.models.knn.item_knn import ItemKNN
 from common.models.two_stage.candidates import Proposals
 from common.models.two_stage.feature_inputs import DAY, FeatureTables, entries, entropy, of_products, ratio
+from common.splits.request_time import HOURS
 from common.utils.arrays import weigh
 
 Columns = dict[str, np.ndarray]
@@ -17,6 +18,8 @@ MAINSTREAM = 0.01
 """The share of the catalogue that counts as mainstream."""
 RECENT = (1, 5, 15)
 """How many of the last items count as recent."""
+CONTEXT = "context"
+"""The group of features that are made only where it is asked for."""
 MONTH = 31
 """Days around the user's last event that count as the same time."""
 
@@ -242,6 +245,21 @@ def time_features(pairs: Pairs) -> Columns:
     }
 
 
+def context_features(pairs: Pairs) -> Columns:
+    """How much more than usual an item is played at the hour and on the weekday of the request; 0 where nobody knows
+    when that is."""
+    if "hour_lift" not in pairs.tables:
+        return {}
+    hours, arrays = pairs.query.hours, pairs.tables.arrays
+    if hours is None:
+        return {name: np.zeros(len(pairs.rows)) for name in ("hour_lift", "weekday_lift")}
+    weekday, hour = np.divmod(hours[pairs.rows], HOURS)
+    return {
+        "hour_lift": arrays["hour_lift"][pairs.items, hour],
+        "weekday_lift": arrays["weekday_lift"][pairs.items, weekday],
+    }
+
+
 def _known_mean(pairs: Pairs, name: str) -> np.ndarray:
     """Mean over each history of the items whose values are known, NaN without any, float64 (rows, columns)."""
     known, values = pairs.tables.known_values[name]
@@ -275,6 +293,7 @@ GROUPS = {
     "order": order_features,
     "time": time_features,
     "people": demographic_features,
+    CONTEXT: context_features,
 }
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from common.models.two_stage.candidates import KINDS, CandidateGenerator, CandidateSettings, Proposals
 from common.models.two_stage.feature_inputs import FeatureTables, feature_tables
-from common.models.two_stage.pair_features import GROUPS, Columns, Pairs, make_features
+from common.models.two_stage.pair_features import CONTEXT, GROUPS, Columns, Pairs, make_features
 from common.splits.cross_fitting import FOLDS, Fold, folds, scheme_of
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
@@ -144,7 +144,7 @@ def _cross_fit(train: TrainView, recipe: Recipe) -> CrossFitted:
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     builder, data = without_unknown(builder, TrainingData(train, builder.columns, **joined))
     sources, groups = builder.generator.sources.keys(), builder.columns.keys()
-    if missing := [*(KINDS.keys() - sources), *(GROUPS.keys() - groups)]:
+    if missing := [*(KINDS.keys() - sources), *(GROUPS.keys() - groups - {CONTEXT})]:
         nothing = "left out, since %s of data set %r has nothing for them: %s"
         log.info(nothing, train.protocol, train.dataset, ", ".join(sorted(missing)))
     return CrossFitted(builder, data, clock.seconds["sources"], clock.seconds["features"])
@@ -156,7 +156,7 @@ def fit_sources(
     """Fit the sources and gather the tables; `columns` are those of the whole data, for a fold of it."""
     generator = CandidateGenerator(recipe.settings, recipe.seed, recipe.device).fit(train)
     clock.lap("sources")
-    tables = feature_tables(train)
+    tables = feature_tables(train, recipe.settings.context)
     if columns is None:
         first = np.array([0])
         proposals = generator.propose(Query(first, train.histories.take(first)))

@@ -91,7 +91,10 @@ class RecommendRequest(Body):
     models: Annotated[list[Text] | None, Field(max_length=MOST_MODELS, description="null: every model.")] = None
     rerank: Rerank = Rerank()
     exclude_explicit: Annotated[bool, Field(description="Leave out items with the explicit flag.")] = False
-    when: Annotated[datetime | None, Field(description="When the likes were played, for models that know time.")] = None
+    when: Annotated[
+        datetime | None,
+        Field(description="When the likes were played and the list is asked for, for models that know time."),
+    ] = None
     why: Annotated[bool, Field(description="Reasons of models, too, for which they take long.")] = False
     session: Annotated[Text | None, Field(description="Who asks: lists of an experiment are kept under it.")] = None
 

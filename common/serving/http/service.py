@@ -19,6 +19,7 @@ from common.serving.http.schemas import Like, RecommendRequest, Reference, Reran
 from common.serving.http.served_models import Served, ServedModels
 from common.serving.model_store import ModelStore
 from common.serving.name_search import NameSearch, shown
+from common.serving.request_hour import hour_at
 from common.serving.service import NO_SIMILARITY, Answer, Lists, reranker_of
 from common.serving.service import Rerank as Reorder
 from common.serving.store.catalogue import catalogue_of
@@ -133,7 +134,9 @@ class HttpService(Lists):
         both = [self.catalogue.label(item) for item, _ in dislikes if item in liked]
         notes = [f"{shown(name)} is liked and disliked; the like counts" for name in dict.fromkeys(both)]
         own = self._history(liked, request.when)
-        return UserProfile(-1, own, [], [item for item, _ in dislikes if item not in liked]), resolved, notes
+        hour = None if request.when is None else hour_at(request.when)
+        disliked = [item for item, _ in dislikes if item not in liked]
+        return UserProfile(-1, own, [], disliked, hour), resolved, notes
 
     def _resolved(self, item: int, reference: Reference, kind: str) -> dict[str, Any]:
         given = reference.name if reference.name is not None else f"id:{reference.item}"

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.data.dataset import Dataset
+from common.serving.request_hour import check_it_counts
 from common.serving.service import Answer, RecommendationService
 from common.serving.similar_songs import Songs
 from common.serving.terminal import answers
@@ -22,6 +23,8 @@ class Request:
     k: int
     why: bool = False
     json: bool = False
+    hour: int | None = None
+    """The hour of the week at which a list is asked for, see `UserProfile`."""
 
 
 def answer_recommendations(
@@ -29,6 +32,9 @@ def answer_recommendations(
 ) -> None:
     """What to listen to next, for a user of the data ("" for a newcomer) and items liked by name."""
     profile = service.profile(user_id, listener, [service.names.find(name) for name in liked])
+    if request.hour is not None:
+        profile = replace(profile, hour=request.hour)
+        check_it_counts(service, [one for name in request.models for one in _trained(service, name)])
     about = answers.about_profile(profile, service.catalogue, user_id, listener)
     title = f"for {'' if user_id else 'somebody who '}{answers.heading(profile, service.catalogue, user_id)}"
     title += _kept(service, profile, listener)

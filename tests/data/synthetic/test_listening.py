@@ -1,13 +1,13 @@
 """The generated listening: sessions, drift, plays and the cut at each user's most played tracks."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.synthetic.generator import END_OF_TIME, SyntheticSettings, generate
+from common.data.synthetic.listening import DAY, GOLDEN, at_their_hour
 from common.data.tables import Tables
+from common.utils.settings import kept_values
 from tests.data.synthetic.measured import codes, small
 
 REAL_EXPLAINED = 0.716  # held-out variance of log plays; mean of two seeds
@@ -75,7 +75,34 @@ def test_the_generator_knows_its_noise(tables):
     assert explained(tables.interactions) < ceiling(tables) < explained(tables.interactions) + 0.1
     assert ceiling(small(noise=0.0)) > 0.97
     assert ceiling(generate(SyntheticSettings(users=300, items=1000, noise=3.0))) < ceiling(tables) - 0.1
-    assert tables.notes["generator"] == dataclasses.asdict(SyntheticSettings())
+    assert tables.notes["generator"] == kept_values(SyntheticSettings())
+
+
+def one_hour(tables: Tables) -> float:
+    """How far the events of an item are at one time of day: length of their mean on the clock's circle, 0 to 1."""
+    angle = 2 * np.pi * (tables.interactions["timestamp"] % DAY) / DAY
+    means = pd.DataFrame({"sin": np.sin(angle), "cos": np.cos(angle)}).groupby(tables.interactions["item_id"])
+    often = means.size() >= 10
+    return float(np.hypot(*means.mean()[often].to_numpy().T).mean())
+
+
+def test_a_rhythm_moves_sessions_to_the_hour_of_their_scene():
+    even, half, regular = (small(daily_rhythm=share) for share in (0.0, 0.5, 1.0))
+    assert one_hour(even) < 0.3 < one_hour(half) < 0.7 < one_hour(regular)
+    assert "daily_rhythm" not in even.notes["generator"], "the name and the hash of the data are those of before"
+    assert regular.notes["generator"]["daily_rhythm"] == 1.0
+    days = [(tables.interactions["timestamp"] // DAY).max() for tables in (even, regular)]
+    assert days[0] == days[1] < END_OF_TIME // DAY, "nobody listens after the period"
+
+
+def test_a_session_keeps_its_day():
+    rng = np.random.default_rng(0)
+    start, scene = rng.uniform(0, 30 * DAY - 2_000, (5, 40)), rng.integers(0, 8, (5, 40))
+    moved = at_their_hour(start, scene, 30, 1.0, rng)
+    assert (moved // DAY == start // DAY).all()
+    apart = np.abs(moved % DAY - DAY * (scene * GOLDEN % 1)) / 3_600
+    assert np.minimum(apart, 24 - apart).std() < 2
+    assert (at_their_hour(start, scene, 30, 0.0, rng) == start).all()
 
 
 def test_without_a_cut_the_noise_is_the_one_asked_for():

@@ -16,7 +16,9 @@ def test_every_feature_is_explained_and_every_explained_one_exists():
     train = tiny("next", users=tiny().users.assign(country=["no", "pt", "no"]))
     generator = generator_of(train)
     query = Query(np.arange(3), train.histories)
-    groups = make_features(Pairs(feature_tables(train), generator.propose(query), np.array([0]), np.array([2])))
+    groups = make_features(
+        Pairs(feature_tables(train, context=True), generator.propose(query), np.array([0]), np.array([2]))
+    )
     assert list(groups) == list(FEATURES)
     for group, columns in groups.items():
         assert all(described(name, group) for name in columns), group

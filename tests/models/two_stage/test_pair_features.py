@@ -11,7 +11,7 @@ from common.models.baselines import Popularity
 from common.models.two_stage.candidates import KINDS, CandidateGenerator, CandidateSettings, Proposals, available
 from common.models.two_stage.feature_inputs import feature_tables
 from common.models.two_stage.feature_names import FEATURES
-from common.models.two_stage.pair_features import Pairs, make_features
+from common.models.two_stage.pair_features import CONTEXT, Pairs, make_features
 from common.splits.histories import Histories, Query
 from tests.models.two_stage.tiny_world import DAY, check, generator_of, made, tiny
 
@@ -100,6 +100,19 @@ def test_times_by_hand():
     )
 
 
+def test_an_item_is_lifted_at_the_hour_of_the_request():
+    train = tiny("next")
+    query = Query(np.arange(3), train.histories, np.array([72 + 5, 4 * 24 + 5, 0]))
+    pairs = np.array([0, 1]), np.array([2, 1])
+    tables = feature_tables(train, context=True)
+    found = make_features(Pairs(tables, generator_of(train).propose(query), *pairs))["context"]
+    lifts = tables.arrays["hour_lift"], tables.arrays["weekday_lift"]
+    check(found, hour_lift=lifts[0][[2, 1], 5].tolist(), weekday_lift=[lifts[1][2, 3], lifts[1][1, 4]])
+    nobody_knows = Pairs(tables, generator_of(train).propose(Query(query.users, query.given)), *pairs)
+    check(make_features(nobody_knows)["context"], hour_lift=[0, 0], weekday_lift=[0, 0])
+    assert "context" not in make_features(Pairs(feature_tables(train), generator_of(train).propose(query), *pairs))
+
+
 def test_order_counts_only_where_the_protocol_has_one():
     assert not any(re.search(r"_last_\d", name) for name in made(tiny("listen"), [0], [2]))
     found = made(tiny("next"), [2], [0])
@@ -178,6 +191,6 @@ def test_what_the_data_lack_is_left_out(changed, group, source):
     query = Query(np.arange(3), train.histories)
     groups = make_features(Pairs(feature_tables(train), generator.propose(query), np.array([0]), np.array([2])))
     assert group not in groups
-    assert set(groups) == FEATURES.keys() - {group, "order"}
+    assert set(groups) == FEATURES.keys() - {group, "order", CONTEXT}
     assert set(KINDS) - set(available(train)) == ({source} if source else set())
     assert (source in generator.sources) is False

@@ -162,7 +162,8 @@ class HybridListNet(TwoStageRecommender):
         """The candidates of a query and their features, kept while `fit` runs."""
         if self.kept is None:
             return super().candidates(query)
-        key = b"".join(part.tobytes() for part in (query.users, query.given.indptr, query.given.items))
+        parts = (query.users, query.given.indptr, query.given.items, query.hours)
+        key = b"".join(part.tobytes() for part in parts if part is not None)
         if key not in self.kept:
             made = super().candidates(query)
             size = sum(array.nbytes for kept in (*self.kept.values(), made) for array in vars(kept).values())

@@ -8,7 +8,10 @@ import numpy as np
 
 from common.splits.histories import Histories
 from common.training.batches import Epoch
-from common.utils.arrays import AT_ONCE, blocks
+from common.utils.arrays import AT_ONCE, blocks, random_places
+
+FEW = (0, 1, 2, 5, 10)
+"""Lengths of the histories that the task `few` simulates."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class PooledBatches:
 
     task `complete`: of each history a share, drawn evenly between `least` and 1, is shown, and the rest is to be
     found. task `continue`: of each history the events before a place drawn evenly are shown, and the `ahead` ones from
-    there on are to be found.
+    there on are to be found. task `few`: of each history as many random events are shown as a newcomer may name, one of
+    FEW drawn evenly, and the rest is to be found.
     """
 
     histories: Histories
@@ -41,6 +45,9 @@ class PooledBatches:
     def _split(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Which events are shown and which are to be found, bool (events,) each; some users at a time."""
         lengths = self.histories.lengths
+        if self.task == "few":
+            shown = random_places(self.histories.rows, rng) < np.repeat(rng.choice(FEW, len(lengths)), lengths)
+            return shown, ~shown
         complete = self.task == "complete"
         drawn = rng.uniform(self.least, 1.0, len(lengths)) if complete else rng.integers(0, np.maximum(lengths, 1))
         shown, targets = (np.empty(len(self.histories.items), bool) for _ in range(2))
@@ -60,7 +67,8 @@ class PooledBatches:
         """How likely a target is each item, float64 (n_items,): its share of all events, weighed by use as a target.
 
         In `complete` all events of all histories are equally likely; in `continue` that of place p = 0, 1, ... in a
-        history of n is in min(p + 1, ahead) of n cases.
+        history of n is in min(p + 1, ahead) of n cases; in `few` one in a history of n is in the mean over FEW of
+        (n - number shown) / n, never below 0.
         """
         lengths, counts = self.histories.lengths, np.zeros(self.histories.n_items)
         for users in blocks(lengths, AT_ONCE, len(lengths)):
@@ -68,6 +76,9 @@ class PooledBatches:
             targets = np.ones(events.stop - events.start)
             if self.task == "continue":
                 targets = np.minimum(self._places(users) + 1, self.ahead) / np.repeat(lengths[users], lengths[users])
+            elif self.task == "few":
+                n = np.maximum(lengths[users], 1)[:, None]
+                targets = np.repeat(np.maximum(0, 1 - np.array(FEW) / n).mean(axis=1), lengths[users])
             np.add.at(counts, self.histories.items[events], targets)
         return counts / max(1e-9, counts.sum())
 

@@ -74,8 +74,9 @@ class TwoTowerSettings(TrainingSettings):
     """What products are divided by in training."""
     negatives: Annotated[int, SearchRange(512, 8192, log=True, least=0, most=1_000_000, search=False)] = 1024
     """Items of the whole catalogue drawn for a batch, beside its own; 0 leaves in-batch negatives alone."""
-    task: Annotated[Literal["complete", "continue"], NOT_SEARCHED] = "complete"
-    """complete: some of a history predicts the rest; continue: its beginning predicts what came next."""
+    task: Annotated[Literal["complete", "continue", "few"], NOT_SEARCHED] = "complete"
+    """complete: some of a history predicts the rest; continue: its beginning predicts what came next; few: 0, 1, 2, 5
+    or 10 items of it predict the rest, as of a newcomer."""
     least: Annotated[float, SearchRange(0.1, 0.9, most=1.0, least=0.0)] = 0.5
     """complete: least share of a history that is shown; the share is drawn evenly between this and 1."""
     ahead: Annotated[int, SearchRange(1, 20, log=True, least=1, most=10_000)] = 5
@@ -197,12 +198,13 @@ class TwoTower(Neural, PlacesByTower):
     ) -> np.ndarray:
         """Vectors of users whom `fit` has not seen, float32 (len(histories), width).
 
-        With an empty history that is the average of what is `known` of them, see `averages`.
+        With an empty history that is the average of what is `known` of them, see `averages`; where nothing is known and
+        the task was `few`, which has learned of empty histories, what the tower makes of it.
         """
         histories = as_histories(histories, len(self.items))
         vectors = self._vectors(histories, np.zeros((len(histories), self.attributes.shape[1]), np.float32))
         empty = np.flatnonzero(histories.lengths == 0)
-        if len(empty):
+        if len(empty) and not (self.settings.task == "few" and known is None):
             vectors[empty] = self.averages(len(empty), None if known is None else known.take(empty))
         return vectors
 
