@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
@@ -22,7 +22,7 @@ from common.utils.errors import UserError, check_known, unknown_name, whole_numb
 from common.utils.io import atomic, write_json
 from common.utils.manifests import read_together
 from common.utils.memory import block_bytes, require
-from common.utils.settings import NoSettings, check_ranges, plain_value
+from common.utils.settings import NoSettings, check_ranges, kept_values, plain_value
 from common.utils.temporary import swapped_in
 
 USERS_AT_ONCE, SCORE_BYTES = 1024, 24
@@ -239,7 +239,7 @@ class Recommender(ABC):
 
     def description(self) -> dict[str, Any]:
         """The content of `model.json`, from which `load` builds the model."""
-        about = {"model": self.name, "seed": self.seed, "settings": asdict(self.settings)}
+        about = {"model": self.name, "seed": self.seed, "settings": kept_values(self.settings)}
         return about | {"catalogue_sha256": self.catalogue_sha256}
 
     @classmethod
