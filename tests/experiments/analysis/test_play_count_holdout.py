@@ -87,4 +87,8 @@ def test_new_users_are_predicted_by_what_is_known_of_items(small_data):
     pairs = study.predict(model.fit(split.left), split)
     assert np.isfinite(pairs["predicted"]).all()
     np.testing.assert_allclose(pairs["reference"], mean_plays(split.left, split.users, split.items))
+    new = pairs["new users"]
+    apart = (pairs["predicted"] - pairs["reference"]).abs()
+    assert apart[new].mean() < 0.1, "by the means alone, since how much they play cannot be known"
+    assert apart[~new].mean() > 2 * apart[new].mean()
     assert not model.ranker.users.ids[1:][split.left.histories.lengths == 0].any(), "nobody without history has an id"

@@ -121,10 +121,16 @@ class ListNetRanker(NetworkOwner):
         return scores - lowest[candidates.rows]
 
     def predict_plays(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> np.ndarray | None:
-        """Log plays by the network's second head, float32 (pairs,); None where they were not learned."""
+        """Log plays by the network's second head, float32 (pairs,); None where they were not learned.
+
+        Of a user without plays of their own nobody can know how much they play: theirs are those by means alone.
+        """
         if self.settings.task == "rank" or not np.isfinite(self.mean_plays):
             return None
-        return self._outputs(users, items, features)[1]
+        predicted, names = self._outputs(users, items, features)[1], self.feature_names
+        if "user_log_plays" not in names:
+            return predicted
+        return np.where(np.isnan(features[:, names.index("user_log_plays")]), self._expected(features), predicted)
 
     def _outputs(self, users: np.ndarray, items: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = np.zeros((2, len(users)), np.float32)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.models.neural.two_tower.batches import PooledBatches, ages
+from common.models.neural.two_tower.batches import FEW, PooledBatches, ages
 from common.splits.histories import Histories
 from tests.models.neural.two_tower.test_model import HISTORIES
 
@@ -22,7 +22,7 @@ def batches(histories: Histories, **changed: Any) -> PooledBatches:
     return PooledBatches(histories, **wanted | changed)
 
 
-@pytest.mark.parametrize("task", ["complete", "continue"])
+@pytest.mark.parametrize("task", ["complete", "continue", "few"])
 def test_what_is_shown_and_what_is_to_be_found_never_overlap(task):
     for number in range(1, 40):
         epoch = batches(HISTORIES, task=task).epoch(number)
@@ -37,8 +37,17 @@ def test_what_is_shown_and_what_is_to_be_found_never_overlap(task):
                 asked = batch["items"][batch["pool"][batch["places"][batch["rows"] == row]]]
                 assert not set(shown) & set(asked)
                 assert set(shown) | set(asked) <= set(HISTORIES[user])
-                if task == "complete":
+                if task != "continue":
                     assert sorted([*shown, *asked]) == sorted(HISTORIES[user])
+
+
+def test_of_few_items_the_rest_is_to_be_found():
+    long = Histories.from_lists([list(range(12))] * 40, 12)
+    shown = np.stack([batches(long, task="few").epoch(n).shown.reshape(40, 12) for n in range(25)])
+    numbers, times = np.unique(shown.sum(axis=2), return_counts=True)
+    assert tuple(numbers) == FEW == (0, 1, 2, 5, 10)
+    np.testing.assert_allclose(times / times.sum(), 1 / len(FEW), atol=0.05)
+    assert shown.mean(axis=(0, 1)) == pytest.approx(np.mean(FEW) / 12, abs=0.06), "no place is shown more than another"
 
 
 def test_a_history_is_continued_by_what_came_next():
@@ -52,7 +61,7 @@ def test_a_history_is_continued_by_what_came_next():
 
 
 def test_everything_is_to_be_found_at_some_time():
-    for task in ("complete", "continue"):
+    for task in ("complete", "continue", "few"):
         found = np.zeros(len(HISTORIES.items), bool)
         for number in range(1, 60):
             found |= batches(HISTORIES, task=task).epoch(number).targets
@@ -82,7 +91,7 @@ def test_the_share_of_an_item_in_the_pool_is_right_on_average():
     np.testing.assert_allclose(total / epochs, 1, atol=0.05)
 
 
-@pytest.mark.parametrize("task", ["complete", "continue"])
+@pytest.mark.parametrize("task", ["complete", "continue", "few"])
 def test_a_target_is_each_item_as_often_as_said(task):
     """Of histories of very different lengths, whose first items are rarely asked for when they are to be continued."""
     uneven = Histories.from_lists([[0, 1], [2, 3, 4, 5, 6, 7, 8, 9], [1, 0, 9]], 10)
