@@ -42,8 +42,6 @@ LEAST_ITEMS = 3
 """Items of a tag from which on it is a user."""
 LISTEN_BYTES = 80.0
 """Memory that a listen takes while the weights are made: its plays, rank, place and row, twice its weight and code."""
-HELD_AT_ONCE = 2**16
-"""Entries whose predictions are made together."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class IALS(Recommender):
         for _ in range(self.settings.rounds):
             users = Ridge(items).solve(weights, of_users)
             items = Ridge(users).solve(turned, of_items)
-            losses.append(loss(weights, users, items, of_users, of_items))
+            losses.append(loss(weights, users, items, of_users))
             if context.report is not None:
                 context.report({"train/loss": losses[-1]}, len(losses))
         return items
@@ -254,19 +252,13 @@ def tag_users(train: TrainView, weight: float) -> sparse.csr_array:
     return matrix[np.flatnonzero(np.diff(matrix.indptr) >= LEAST_ITEMS)]
 
 
-def loss(
-    weights: sparse.csr_array, users: np.ndarray, items: np.ndarray, of_users: np.ndarray, of_items: np.ndarray
-) -> float:
-    """The loss of the module's head: weights w (users, items), factors, and the regularisation of each.
+def loss(weights: sparse.csr_array, users: np.ndarray, items: np.ndarray, of_users: np.ndarray) -> float:
+    """The loss of the module's head right after items were solved: of weights w (users, items) and regularisation l_u.
 
-    The sum of all squared predictions is that of the entries of X'X times those of Y'Y.
+    At the least loss M_i y_i = b_i, the sum of (1 + w_ui) x_u over an item's users, so that the squares and the norm of
+    each item come to y_i . b_i, and the whole to  sum over held (1 + w_ui) (1 - x_u . y_i)  +  sum l_u |x_u|^2.
     """
-    x, y = users.astype(np.float64), items.astype(np.float64)
-    whole = float(((x.T @ x) * (y.T @ y)).sum())
-    norms = float(of_users @ (x**2).sum(axis=1) + of_items @ (y**2).sum(axis=1))
-    rows, fitting = np.repeat(np.arange(len(x)), np.diff(weights.indptr)), 0.0
-    for start in range(0, weights.nnz, HELD_AT_ONCE):
-        part = slice(start, start + HELD_AT_ONCE)
-        predicted = np.einsum("ij,ij->i", x[rows[part]], y[weights.indices[part]])
-        fitting += float(((1 + weights.data[part]) * (1 - predicted) ** 2 - predicted**2).sum())
-    return whole + fitting + norms
+    confidences = sparse.csr_array((1 + weights.data, weights.indices, weights.indptr), weights.shape)
+    fitted = np.einsum("uf,uf->", users, confidences.astype(items.dtype) @ items, dtype=np.float64)
+    norms = np.einsum("uf,uf->u", users, users, dtype=np.float64)
+    return float(confidences.data.sum() - fitted + of_users @ norms)

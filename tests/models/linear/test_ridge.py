@@ -43,6 +43,21 @@ def test_single_precision_stays_single_and_close():
     np.testing.assert_allclose(found, Ridge(factors.astype(float)).solve(weights, regularisation), rtol=1e-4, atol=1e-5)
 
 
+def test_a_weight_of_zero_is_that_of_any_other_pair_held():
+    factors = np.random.default_rng(1).normal(size=(9, 4))
+    items, w = np.array([[2, 5, 7]]), np.array([[0.0, 3.0, 1.0]])
+    held = factors[items[0]]
+    left = factors.T @ factors + (w[0] * held.T) @ held + 2.0 * np.eye(4)
+    found = Ridge(factors).solve(sparse.csr_array((w[0], items[0], [0, 3]), (1, 9)), np.array([2.0]))
+    np.testing.assert_allclose(found[0], np.linalg.solve(left, (1 + w[0]) @ held), rtol=1e-8)
+
+
+def test_a_system_that_rounding_made_indefinite_is_solved_by_elimination():
+    systems = np.array([[[2.0, 0.5], [0.5, 1.0]], [[0.0, 1.0], [1.0, 0.0]]])
+    right = np.array([[1.0, 3.0], [3.0, 4.0]])
+    np.testing.assert_allclose(ridge._solved(systems, right), np.linalg.solve(systems, right[:, :, None])[:, :, 0])
+
+
 @pytest.mark.parametrize("n", [2, 11])
 def test_influences_sum_to_the_prediction(n):
     factors = np.random.default_rng(2).normal(size=(20, 4))
