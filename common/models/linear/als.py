@@ -10,7 +10,7 @@ the same history are the same:
     x_u = (Y'Y + l I + Y_u' D Y_u)^-1 Y_u' c_u,      D = diag(c_u) - I,  Y_u: the n rows of Y in the history
         = G^-1 Y_u' (I + D Y_u G^-1 Y_u')^-1 c_u,    G = Y'Y + l I
 
-The second line solves n x n instead of factors x factors. The first gives what each item of the history adds to item i
+Both are solved by `ridge`. The first gives what each item of the history adds to item i
 (section 5 of the paper): the score y_i . x_u is the sum over the history of  c_uj  y_i' (G + Y_u' D Y_u)^-1 y_j.
 
 Of `implicit` only the training is used. Its `recommend` returns items that are already liked, with a score of -inf,
@@ -24,12 +24,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from common.models.base import Recommender, Validation, as_histories
 from common.models.building_blocks import similar_by_cosine
 from common.models.explanation import Explanation
+from common.models.linear.ridge import Ridge
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
@@ -37,10 +38,6 @@ from common.utils.arrays import slices, weights_of
 from common.utils.environment import threads
 from common.utils.settings import SearchRange
 
-BLOCK_BYTES = 2**26
-"""Memory that solving one block of users may take."""
-LONG = 4096
-"""Items of a history from which on they are not solved for all at once."""
 LOSS_USERS = 500
 """Users whose loss is noted after every iteration."""
 
@@ -155,56 +152,19 @@ class ALS(Recommender):
         return sparse.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
     def _prepare(self) -> None:
-        """G and Y G^-1, float64: what is shared by all users."""
-        items = self.item_factors.astype(np.float64)
-        self.gram = items.T @ items
-        self.gram[np.diag_indices_from(self.gram)] += self.settings.regularisation
-        self.projected = linalg.solve(self.gram, items.T, assume_a="pos").T.copy()
+        self.ridge = Ridge(self.item_factors.astype(np.float64))
 
     def solve(self, histories: Histories) -> np.ndarray:
         """User factors of any histories, exact, float32 (len(histories), factors); zeros for an empty history."""
-        factors = np.zeros((len(histories), self.settings.factors), np.float32)
-        for rows, items, confidence in self._of_equal_length(self.confidences(histories)):
-            n = items.shape[1]
-            if n > max(LONG, self.settings.factors):
-                for row, own_items, weights in zip(rows, items, confidence, strict=True):
-                    factors[row] = np.linalg.solve(*self._system(own_items, weights))
-                continue
-            own = self.item_factors[items].astype(np.float64)
-            if n <= self.settings.factors:
-                projected = self.projected[items]
-                system = (confidence - 1)[:, :, None] * (projected @ own.transpose(0, 2, 1)) + np.eye(n)
-                inner = np.linalg.solve(system, confidence[:, :, None])
-                factors[rows] = (projected.transpose(0, 2, 1) @ inner)[:, :, 0]
-            else:
-                turned = own.transpose(0, 2, 1)
-                system = self.gram + turned @ ((confidence - 1)[:, :, None] * own)
-                factors[rows] = np.linalg.solve(system, turned @ confidence[:, :, None])[:, :, 0]
-        return factors
+        weights = self._weights(histories)
+        regularisation = np.full(weights.shape[0], float(self.settings.regularisation))
+        return self.ridge.solve(weights, regularisation).astype(np.float32)
 
-    def _system(self, items: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both sides of the system of one history, (f, f) and (f,), summed over some of its many items at a time."""
-        system, right = self.gram.copy(), np.zeros(len(self.gram))
-        for part in np.array_split(np.arange(len(items)), len(items) // LONG + 1):
-            own = self.item_factors[items[part]].astype(np.float64)
-            system += own.T @ ((confidence[part] - 1)[:, None] * own)
-            right += own.T @ confidence[part]
-        return system, right
-
-    def _of_equal_length(self, confidences: sparse.csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Rows (b,) whose histories have n items, with the items (b, n) and their confidences float64 (b, n).
-
-        Users of one length are solved together, which is fast, and without padding, so that no user's result
-        depends on the others.
-        """
-        lengths = np.diff(confidences.indptr)
-        for n in np.unique(lengths[lengths > 0]):
-            rows = np.flatnonzero(lengths == n)
-            most = max(1, BLOCK_BYTES // (8 * int(n) * (3 * self.settings.factors + int(n))))
-            for start in range(0, len(rows), most):
-                block = rows[start : start + most]
-                places = confidences.indptr[block][:, None] + np.arange(n)
-                yield block, confidences.indices[places], confidences.data[places].astype(np.float64)
+    def _weights(self, histories: Histories) -> sparse.csr_array:
+        """What the confidences are above 1, float64 (users, n_items)."""
+        confidences = self.confidences(histories)
+        weights = confidences.data.astype(np.float64) - 1
+        return sparse.csr_array((weights, confidences.indices, confidences.indptr), confidences.shape)
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Predicted preferences of users known from `fit`."""
@@ -225,8 +185,9 @@ class ALS(Recommender):
         The contributions of the history's distinct items add up to the predicted preference of `item`.
         """
         history = as_histories(history, len(self.item_factors))
-        row = self.confidences(history)[[0]]
-        added = self._added(row.indices, row.data, list(items))
+        row = self._weights(history)[[0]]
+        towards = self.item_factors[list(items)].astype(np.float64)
+        added = self.ridge.influence(row.indices, row.data, self.settings.regularisation, towards)
         if self.item_factors[row.indices].any():
             return [Explanation({"als": float(part.sum())}, row.indices, part) for part in added.T]
         scores = self._predict(self.solve(history))[0]  # no factors for this history: the popular list
@@ -234,16 +195,6 @@ class ALS(Recommender):
             Explanation({"popularity": float(scores[item])}, row.indices, part)
             for item, part in zip(items, added.T, strict=True)
         ]
-
-    def _added(self, own_items: np.ndarray, confidence: np.ndarray, items: list[int]) -> np.ndarray:
-        """What each item of a history adds to the scores of some items, float64 (history, items)."""
-        towards = self.item_factors[items].astype(np.float64).T
-        if len(own_items) > max(LONG, self.settings.factors):
-            system, _ = self._system(own_items, confidence.astype(np.float64))
-            return self.item_factors[own_items] @ np.linalg.solve(system, towards) * confidence[:, None]
-        own, projected = self.item_factors[own_items].astype(np.float64), self.projected[own_items]
-        system = (confidence.astype(np.float64) - 1)[:, None] * (projected @ own.T) + np.eye(len(own_items))
-        return np.linalg.solve(system.T, projected @ towards) * confidence[:, None]
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
         """The factors, and what is shared by all users in double precision."""

@@ -30,7 +30,7 @@ class Ridge:
     """Regressions against factors, float (items, factors), in their precision; float64 for exact ones."""
 
     def __init__(self, factors: np.ndarray) -> None:
-        gram = factors.astype(np.float64)
+        gram = factors.astype(np.float64, copy=False)
         values, self.basis = np.linalg.eigh(gram.T @ gram)
         self.values = np.maximum(values, 0.0).astype(factors.dtype)
         self.basis = self.basis.astype(factors.dtype)

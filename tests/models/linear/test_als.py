@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from common.models.linear import als as module
+from common.models.linear import ridge
 from common.models.linear.als import ALS, one_blas_thread
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories
@@ -54,7 +55,7 @@ class TestALS(ContractTests):
         histories = Histories.from_lists([list(range(N_ITEMS)), [3, 1]], N_ITEMS)
         histories.weights[:] = np.random.default_rng(0).integers(1, 30, len(histories.weights))
         at_once, explained = model.solve(histories), model.explain_list(histories, [2, 30])
-        monkeypatch.setattr(module, "LONG", 10)
+        monkeypatch.setattr(ridge, "LONG", 10)
         np.testing.assert_allclose(model.solve(histories), at_once, rtol=1e-4, atol=1e-6)
         for one, other in zip(model.explain_list(histories, [2, 30]), explained, strict=True):
             np.testing.assert_allclose(one.contributions, other.contributions, rtol=1e-4, atol=1e-6)
