@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+
 from common.serving.service import RecommendationService
 from common.splits.request_time import hour_of_week
 from common.utils.errors import UserError, short
@@ -27,7 +29,7 @@ def hour_of(text: str) -> int:
 def hour_at(when: datetime) -> int:
     """The hour of the week of a time; one without a zone is UTC."""
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return int(hour_of_week(int(aware.timestamp())))
+    return int(hour_of_week(np.array(int(aware.timestamp()))))
 
 
 def check_it_counts(service: RecommendationService, names: Sequence[str]) -> None:

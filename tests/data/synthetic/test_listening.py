@@ -1,5 +1,7 @@
 """The generated listening: sessions, drift, plays and the cut at each user's most played tracks."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +89,8 @@ def one_hour(tables: Tables) -> float:
 
 
 def test_a_rhythm_moves_sessions_to_the_hour_of_their_scene():
+    even: Any
+    regular: Any
     even, half, regular = (small(daily_rhythm=share) for share in (0.0, 0.5, 1.0))
     assert one_hour(even) < 0.3 < one_hour(half) < 0.7 < one_hour(regular)
     assert "daily_rhythm" not in even.notes["generator"], "the name and the hash of the data are those of before"

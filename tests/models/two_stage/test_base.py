@@ -62,4 +62,7 @@ def test_a_list_depends_on_the_hour_where_it_is_to(tmp_path):
     np.testing.assert_array_equal(without.scores_of(at)[:2], without.score(np.array([0, 0])))
     rows = np.arange(len(task.valid.users))
     np.testing.assert_array_equal(task.valid.scores_of(model, rows), model.scores_of(task.valid.query))
-    assert task.valid.of_rows(rows[1:3]).query.hours.tolist() == task.valid.query.hours[1:3].tolist()  # type: ignore[union-attr]
+    hours, own = task.valid.of_rows(rows[1:3]).query.hours, task.valid.query.hours
+    assert hours is not None
+    assert own is not None
+    np.testing.assert_array_equal(hours, own[1:3])
