@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ from common.experiments.ensemble_weights import tune_weights
 from common.experiments.live_run import LiveRun
 from common.experiments.outputs import RowResults, collect, results_of_rows
 from common.experiments.presets import PRESETS, preset_label, preset_values, read_settings
+from common.experiments.processes.together import forget_checkpoints, goes_on, named_models, task_of
 from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings, device_for
 from common.experiments.stored.adoption import adopt
@@ -52,7 +53,7 @@ class Experiment(contextlib.AbstractContextManager):
     """
 
     def __init__(self, args: ModelSettings, stage: str, models: Sequence[type[Recommender]] = ()) -> None:
-        self.args, self.stage, self.split = args, stage, args.split_folder
+        self.args, self.stage, self.split, self.models = args, stage, args.split_folder, models
         self.part = PARTS[args.phase]
         """The last part of the split that this command scores: `valid` with `--phase select`, else `test`."""
         self.is_main = distributed.is_main()
@@ -60,20 +61,21 @@ class Experiment(contextlib.AbstractContextManager):
         self.device, self.device_note = device_for(args, models)
         self.machine = about_machine(self.device)
         self.settings = {m.name: getattr(args, m.name) for m in models if m.Settings is not NoSettings}
+        self.resume = goes_on(args.resume)
         self.shared: dict[Any, Any] = {}
         """What a fit leaves for the next: cross-fitted training data."""
         self.hint = ""
-        self._stack, self._run = contextlib.ExitStack(), contextlib.ExitStack()
+        self._stack, self._run, self._group = (contextlib.ExitStack() for _ in range(3))
 
     def __enter__(self) -> Self:
         """Join the other processes, and say what the experiment is about."""
-        self._stack.enter_context(distributed.group(self.device))
+        self._stack.enter_context(self._group)
+        self._group.enter_context(distributed.group(self.device))
         self._stack.enter_context(log_once(*PREPROCESSING))
         with distributed.main_first():
-            train = self.valid.train
-            if self.is_main:
-                for folder in (self.folder, self.data.folder):
-                    sweep(folder)
+            for folder in (self.folder, self.data.folder) if self.is_main else ():
+                sweep(folder)
+        train = self.valid.train
         sizes = (f"{n:,}" for n in (train.n_users, train.n_items, len(train.histories.items)))
         about = "%s | %s | %s users x %s items, %s visible interactions | %s"
         log.info(about, self.data.name, self.split, *sizes, self.device_note)
@@ -94,7 +96,7 @@ class Experiment(contextlib.AbstractContextManager):
     @cached_property
     def task(self) -> Task:
         """The train views and evaluators of the split, each made when first used."""
-        return Task(self.data, self.split)
+        return task_of(self.data, self.split, named_models(self.args, self.models))
 
     @property
     def train(self) -> TrainView:
@@ -104,7 +106,7 @@ class Experiment(contextlib.AbstractContextManager):
     @property
     def valid(self) -> Evaluator:
         """The evaluator on validation."""
-        return self._in_this_process(self.task.valid)
+        return self.task.valid if self.is_main else cast(Any, NoEvaluation(self.train))
 
     @property
     def train_valid(self) -> TrainView:
@@ -114,10 +116,7 @@ class Experiment(contextlib.AbstractContextManager):
     @property
     def test(self) -> Evaluator:
         """The evaluator on test."""
-        return self._in_this_process(self.task.test)
-
-    def _in_this_process(self, evaluator: Evaluator) -> Any:
-        return evaluator if self.is_main else NoEvaluation(evaluator.train)
+        return self.task.test if self.is_main else cast(Any, NoEvaluation(self.train_valid))
 
     @property
     def evaluator(self) -> Evaluator:
@@ -141,9 +140,11 @@ class Experiment(contextlib.AbstractContextManager):
 
         Left out are models that `--models` does not name, those that need times where there are none, and with
         `--resume` those whose results are complete. With `--tune` the settings are searched first. A model made of
-        others takes the settings that the others have in this command.
+        others takes the settings that the others have in this command. After the last one the processes part.
         """
-        for model in self._chosen(models):
+        chosen = self._chosen(models)
+        forget_checkpoints(map(self.run_of, chosen), self.resume)
+        for model in chosen:
             settings = self.settings_of(model)
             if self.args.tune and model.name in self.settings:
                 settings = self.settings[model.name] = self.tune(model, settings, self.args.tune)
@@ -160,6 +161,7 @@ class Experiment(contextlib.AbstractContextManager):
                     running.enter_context(run.opened(self.args.wandb, self.args.output_dir, self.args.phase))
                 yield model(settings, seed=self.args.seed, device=self.device), run
             self.hint = run.tracker.hint
+        self._group.close()
 
     def _adopt(self, run: Run, model: type[Recommender]) -> None:
         with distributed.main_first():
@@ -167,13 +169,13 @@ class Experiment(contextlib.AbstractContextManager):
                 adopt(run, model)
 
     def _chosen(self, models: Sequence[type[Recommender]]) -> list[type[Recommender]]:
-        by_name = {model.name: model for model in models}
-        chosen = [by_name[name] for name in getattr(self.args, "models", by_name) if name in by_name]
+        chosen = named_models(self.args, models)
         has_times = self.train.histories.timestamps is not None
         for model in chosen:
             if model.needs_times and not has_times:
                 log.info("%s is left out: nothing has a time here", model.name)
-        return [model for model in chosen if (has_times or not model.needs_times) and self._fits(model)]
+        timely = [model for model in chosen if has_times or not model.needs_times]
+        return [model for model in timely if distributed.share(self._fits(model), self.device)]
 
     def _fits(self, model: type[Recommender]) -> bool:
         """Whether there is memory for a model; a UserError for one that was asked for by hand."""
@@ -219,7 +221,7 @@ class Experiment(contextlib.AbstractContextManager):
 
     def _live_run(self, model: type[Recommender], settings: Any) -> LiveRun:
         key, args, config = self._key(model, settings), self.args, self._config(model, settings)
-        context = dataclasses.replace(self.context(), resume=args.resume)
+        context = dataclasses.replace(self.context(), resume=self.resume)
         return LiveRun(args.output_dir, key, config, self.part, context, self.machine, args.artifact_mb)
 
     def load(self, model: type[Recommender]) -> Any:

@@ -38,6 +38,24 @@ class Histories:
         return np.diff(self.indptr)
 
     @property
+    def own(self) -> "Histories":
+        """What this process may read: everything, but of a `Shard` the histories of its own users."""
+        return self
+
+    @property
+    def own_users(self) -> slice:
+        """The users of `own`."""
+        return slice(0, len(self))
+
+    def cuts(self, parts: int) -> np.ndarray:
+        """Users at which the histories are cut into parts of nearly as many events, int64 (parts + 1,).
+
+        >>> Histories.from_lists([[0], [1], [0, 1, 2], [2]], n_items=3).cuts(2)
+        array([0, 3, 4])
+        """
+        return cuts_of(self.indptr, parts)
+
+    @property
     def rows(self) -> np.ndarray:
         """Row of the user of each event, int64 (events,), rising."""
         return np.repeat(np.arange(len(self)), self.lengths)
@@ -117,6 +135,13 @@ class Histories:
         matrix = matrix.copy()
         matrix.sum_duplicates()
         return matrix
+
+
+def cuts_of(starts: np.ndarray, parts: int) -> np.ndarray:
+    """Rows at which a ragged array is cut into parts of nearly as many entries; starts: int64 (rows + 1,)."""
+    cuts = np.searchsorted(starts, int(starts[-1]) * np.arange(parts + 1) / parts)
+    cuts[-1] = len(starts) - 1
+    return cuts.astype(np.int64)
 
 
 @dataclass(frozen=True)

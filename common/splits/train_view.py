@@ -61,6 +61,8 @@ class TrainView:
     stored: Histories | None = None
     """The interactions as histories that are mapped, in data of matrix form: `interactions` is then made from them,
     for those who ask."""
+    listeners: np.ndarray | None = None
+    """`counts`, where they are known without the interactions: several processes have added up theirs."""
 
     @property
     def n_users(self) -> int:
@@ -101,6 +103,8 @@ class TrainView:
     @cached_property
     def counts(self) -> np.ndarray:
         """Listeners of each item in train, int64 (n_items,)."""
+        if self.listeners is not None:
+            return self.listeners
         items = self.interactions["item"].to_numpy() if self.stored is None else self.stored.items
         return counts_of(items, self.n_items)
 

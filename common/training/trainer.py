@@ -271,6 +271,8 @@ class Trainer:
                 why = wrong or f"{folder / 'last.json'} could not be read by every process"
                 aside = checkpoint.set_aside(folder)
                 log.warning("%s; training starts at epoch 0, what was there is now in %s", why, aside)
+        else:
+            log.info("%s goes on after epoch %d and %d steps", self.title, self.state["epoch"], self.state["step"])
         for epoch in range(1, self.state["epoch"] + 1):
             if self.context.report is not None:
                 self.context.report({name: curve[epoch - 1] for name, curve in self.state["curves"].items()}, epoch)

@@ -12,6 +12,7 @@ import pytest
 from common.models.neural.sasrec.model import SASRec, SASRecSettings
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
+from common.utils import distributed as parallel
 from tests.conftest import ROOT
 from tests.models.contract_tests import block_visible
 
@@ -31,9 +32,8 @@ def train_network(folder: Path, settings: dict, train: TrainView) -> SASRec:
 
 def main(folder: Path, loss: str) -> None:
     """What each of the two processes runs."""
-    from common.utils import distributed as parallel
-
     with parallel.group("cpu"):
+        check_what_is_told()
         with parallel.main_first():
             train = block_visible(folder / f"blocks{parallel.rank()}")
         model = train_network(folder, {"loss": loss}, train)
@@ -43,6 +43,39 @@ def main(folder: Path, loss: str) -> None:
         (folder / f"rank{parallel.rank()}.txt").write_text(f"{model.refit_schedule.epochs} {model.curves}")
     threads = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
     assert not any("gloo" in name for name in threads), "threads that outlive the group may abort the process"
+
+
+def check_what_is_told() -> None:
+    """Arrays go from process to process, in pieces of 8 bytes, and arrive as they were."""
+    rank, parallel.SENT_AT_ONCE = parallel.rank(), 8
+    forms = {"table": np.arange(6.0).reshape(2, 3), "word": np.array("abc"), "nothing": np.zeros((0, 2), np.int32)}
+    found = parallel.of_main(lambda: forms if rank == 0 else pytest.fail("the first process alone makes them"))
+    for name, array in forms.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(found[name], array)
+    assert parallel.gathered(np.arange(3 * rank)).tolist() == [0, 1, 2]
+    assert parallel.summed(np.array([1, rank])).tolist() == [2, 1]
+    whole = {"codes": np.arange(10), "rows": np.ones((10, 2), np.float32)} if rank == 0 else {}
+    part = parallel.part_of_main(whole, np.array([0, 4, 10]))
+    assert part["codes"].tolist() == ([0, 1, 2, 3], [4, 5, 6, 7, 8, 9])[rank]
+    assert part["rows"].shape == ((4, 2), (6, 2))[rank]
+    parallel.SENT_AT_ONCE = 2**28
+
+
+def test_one_process_tells_itself():
+    values = {"codes": np.arange(3)}
+    assert parallel.of_main(lambda: values) is values
+    assert parallel.part_of_main(values, np.array([0, 3])) is values
+    assert parallel.gathered(values["codes"]) is parallel.summed(values["codes"]) is values["codes"]
+
+
+def test_torchrun_says_whether_it_starts_processes_again(monkeypatch):
+    assert (parallel.restarts(), parallel.may_restart()) == (0, False)
+    for name, value in {"WORLD_SIZE": 2, "TORCHELASTIC_MAX_RESTARTS": 1, "TORCHELASTIC_RESTART_COUNT": 0}.items():
+        monkeypatch.setenv(name, str(value))
+    assert (parallel.restarts(), parallel.may_restart()) == (0, True)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert (parallel.restarts(), parallel.may_restart()) == (1, False)
 
 
 @pytest.mark.parametrize("loss", ["full", pytest.param("sampled", marks=pytest.mark.thorough)])

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 
 from common.models.two_stage.training_data import TrainingData
+from common.splits.histories import cuts_of
 from common.training.batches import Epoch
+from common.utils import distributed as parallel
+
+PAIRS = ("features", "users", "items", "candidate", "target", "log_plays")
+"""What a batch takes of each pair of `TrainingData`."""
 
 
 @dataclass(frozen=True)
@@ -14,16 +19,17 @@ class ListBatches:
     """Lists in a new order each epoch. Left out are lists without a positive
     candidate, and those without a negative one, which have no order to learn."""
 
-    data: TrainingData
+    pairs: dict[str, np.ndarray]
+    """PAIRS and `expected`, log plays by means alone, float32: the pairs (n, ...) of this process's own lists."""
     starts: np.ndarray
     """First pair of each list, int64 (lists + 1,)."""
     usable: np.ndarray
     """Numbers of the lists that are left, int64."""
-    expected: np.ndarray
-    """Log plays of each pair by means alone, float32 (pairs,)."""
     size: int
     """Lists of a batch."""
     seed: int
+    before: int = 0
+    """Pairs before the first own one, which other processes have."""
 
     @staticmethod
     def of(data: TrainingData, expected: np.ndarray, size: int, seed: int) -> "ListBatches":
@@ -32,7 +38,19 @@ class ListBatches:
         starts = np.searchsorted(data.lists, np.arange(n + 1))
         positive = np.bincount(data.lists, data.target & data.candidate, n)
         negative = np.bincount(data.lists, ~data.target & data.candidate, n)
-        return ListBatches(data, starts, np.flatnonzero((positive > 0) & (negative > 0)), expected, size, seed)
+        pairs = {name: getattr(data, name) for name in PAIRS} | {"expected": expected}
+        return ListBatches(pairs, starts, np.flatnonzero((positive > 0) & (negative > 0)), size, seed)
+
+    @staticmethod
+    def shared(made: "ListBatches | None", size: int, seed: int) -> "ListBatches":
+        """Of the lists that the first of several processes has made, in each process its own part of them.
+
+        Lists are cut into consecutive parts of nearly as many pairs.
+        """
+        about = parallel.of_main(lambda: {"starts": made.starts, "usable": made.usable} if made else {})
+        ends = about["starts"][cuts_of(about["starts"], parallel.world())]
+        pairs = parallel.part_of_main(made.pairs if made else {}, ends)
+        return ListBatches(pairs, about["starts"], about["usable"], size, seed, int(ends[parallel.rank()]))
 
     def epoch(self, number: int) -> "ListEpoch":
         """The lists of an epoch in an order that depends on the seed and its number alone."""
@@ -56,26 +74,28 @@ class ListEpoch(Epoch):
         return f"{len(lists)} lists of {pairs} pairs"
 
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
-        """One process's lists: every `world`-th of the batch.
+        """The lists of a batch that are one process's own.
 
         features: float32 (pairs, columns); users, items, lists: int64 (pairs,), lists rising from 0; n_lists; ranked:
         int64, places of the pairs that are candidates; labels: float32 (ranked,), 1 for targets; plays: float32
         (pairs,), log plays, NaN where they are not to be learned; expected: float32 (pairs,), by means alone.
         """
-        data, starts = self.batches.data, self.batches.starts
-        lists = self.examples(step)[rank::world]
+        data, starts, lists = self.batches.pairs, self.batches.starts, self.examples(step)
+        first, end = cuts_of(starts, world)[rank : rank + 2]
+        lists = lists[(lists >= first) & (lists < end)]
         sizes = starts[lists + 1] - starts[lists]
         owners = np.repeat(np.arange(len(lists)), sizes)
         pairs = np.arange(len(owners)) + np.repeat(starts[lists] - (np.cumsum(sizes) - sizes), sizes)
-        ranked = np.flatnonzero(data.candidate[pairs])
+        pairs -= self.batches.before
+        ranked = np.flatnonzero(data["candidate"][pairs])
         return {
-            "features": data.features[pairs],
-            "users": data.users[pairs],
-            "items": data.items[pairs].astype(np.int64),
+            "features": data["features"][pairs],
+            "users": data["users"][pairs],
+            "items": data["items"][pairs].astype(np.int64),
             "lists": owners,
             "n_lists": len(lists),
             "ranked": ranked,
-            "labels": data.target[pairs][ranked].astype(np.float32),
-            "plays": data.log_plays[pairs],
-            "expected": self.batches.expected[pairs],
+            "labels": data["target"][pairs][ranked].astype(np.float32),
+            "plays": data["log_plays"][pairs],
+            "expected": data["expected"][pairs],
         }

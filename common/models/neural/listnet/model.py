@@ -24,6 +24,7 @@ from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
 from common.training.settings import TrainingSettings
+from common.utils import distributed as parallel
 from common.utils.errors import UserError, short
 from common.utils.io import atomic, write_json
 from common.utils.settings import NOT_SEARCHED, Range, SearchRange
@@ -100,10 +101,14 @@ class HybridListNetSettings(TrainingSettings, CandidateSettings):
 
 
 class HybridListNet(TwoStageRecommender):
-    """A two-stage recommender whose ranker is a network; it trains, validates and resumes as any `Neural` does."""
+    """A two-stage recommender whose ranker is a network; it trains, validates and resumes as any `Neural` does.
+
+    Of several processes the first one fits the sources and makes the lists, and all of them train the network.
+    """
 
     name = "hybrid_listnet"
     Settings = HybridListNetSettings
+    reads_shards = True
     files: ClassVar[tuple[str, ...]] = (*Neural.files, SOURCES, "preprocessor.json")
     ranker: ListNetRanker
 
@@ -152,7 +157,10 @@ class HybridListNet(TwoStageRecommender):
         self.settings.check()
         self.kept = {}
         try:
-            self.ranker.set_state(self.cross_fit(train, context).data)
+            if parallel.world() == 1 or parallel.is_main():
+                self.ranker.set_state(self.cross_fit(train, context).data)
+            if parallel.world() > 1:
+                self.ranker.share_state()
             chosen = self.ranker.train_on(train, validate, context, schedule)
         finally:
             self.kept = None

@@ -18,6 +18,7 @@ from common.models.neural.two_tower.features import mean_and_spread
 from common.models.two_stage.base import Candidates
 from common.models.two_stage.training_data import TrainingData
 from common.splits.train_view import TrainView
+from common.utils import distributed as parallel
 
 if TYPE_CHECKING:
     from common.models.neural.listnet.network import HybridNetwork
@@ -53,6 +54,14 @@ class ListNetRanker(NetworkOwner):
         plays = data.log_plays[data.has_plays]
         self.mean_plays = float(plays.mean()) if len(plays) else float("nan")
         self.lists = ListBatches.of(self._scaled(data), self._expected(data.features), s.batch, self.seed)
+
+    def share_state(self) -> None:
+        """Let all processes have what `set_state` has set in the first one, and each its own part of the lists."""
+        mine = parallel.is_main()
+        state = parallel.of_main(lambda: self.state() | {"columns": np.array(json.dumps(self.feature_columns))})
+        if not mine:
+            self.load_state(state)
+        self.lists = ListBatches.shared(self.lists if mine else None, self.settings.batch, self.seed)
 
     @property
     def feature_names(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.splits.histories import Histories
+from common.splits.shards import draw_of_own
 from common.training.batches import Epoch
 
 
@@ -14,15 +15,17 @@ def reorder(histories: Histories, order: str, rng: np.random.Generator | None) -
     """Every history in an order of its own, oldest first.
 
     kept: as it is. ties: events of one time in random order. shuffled: all in random order. plays: most played last.
-    Without a generator, to score, `ties` and `shuffled` keep what is there.
+    Without a generator, to score, `ties` and `shuffled` keep what is there. Of a shard it is the histories of its own
+    users that are returned, in the order that one process would give them.
     """
     keys: list[np.ndarray] = []
+    whole, histories = histories, histories.own
     if order == "plays":
         keys = [histories.weights]
     elif rng is not None and order == "shuffled":
-        keys = [rng.random(len(histories.items))]
+        keys = [draw_of_own(whole, rng)]
     elif rng is not None and order == "ties" and histories.timestamps is not None:
-        keys = [rng.random(len(histories.items)), histories.timestamps]
+        keys = [draw_of_own(whole, rng), histories.timestamps]
     if not keys:
         return histories
     places = np.lexsort([*keys, histories.rows])
@@ -78,6 +81,9 @@ class SequenceEpoch(Epoch):
     """The windows of one epoch in random order. An example is a window."""
 
     histories: Histories
+    """Of all users: whose windows are whose."""
+    ordered: Histories
+    """Those of this process's own users, in the order of this epoch."""
     starts: np.ndarray
     ends: np.ndarray
     length: int
@@ -93,12 +99,15 @@ class SequenceEpoch(Epoch):
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
         """The inputs (all events but the last), as `pack` gives them, and `targets`, int64 (tokens,).
 
-        Process `rank` takes every `world`-th window. One that none is left for gets a window of no tokens.
+        Process `rank` takes the windows of its own users. One that there are none for gets a window of no tokens.
         """
-        rows = self.examples(step)[rank::world]
-        starts, ends = self.starts[rows], self.ends[rows]
-        packed = pack(self.histories, starts, ends - 1, self.length)
-        following = pack(self.histories, starts + 1, ends, self.length)["items"]
+        rows, indptr = self.examples(step), self.histories.indptr
+        first, last = indptr[self.histories.cuts(world)[rank : rank + 2]]
+        rows = rows[(self.starts[rows] >= first) & (self.starts[rows] < last)]
+        before = indptr[self.histories.own_users.start]
+        starts, ends = self.starts[rows] - before, self.ends[rows] - before
+        packed = pack(self.ordered, starts, ends - 1, self.length)
+        following = pack(self.ordered, starts + 1, ends, self.length)["items"]
         return {**packed, "targets": following, **self.draw(step)}
 
     def describe(self, step: int) -> str:
@@ -125,12 +134,12 @@ class SequenceBatches:
         rng = np.random.default_rng([self.seed, number])
         ordered = reorder(self.histories, self.order, rng)
         if self.crop == "last":
-            starts, ends = last_windows(ordered, self.length + 1)
+            starts, ends = last_windows(self.histories, self.length + 1)
         else:
-            starts, ends = all_windows(ordered, self.length + 1, rng)
+            starts, ends = all_windows(self.histories, self.length + 1, rng)
         useful = rng.permutation(np.flatnonzero(ends - starts > 1))
 
         def draw(step: int) -> dict[str, Any]:
             return self.draw(np.random.default_rng([self.seed, number, step]))
 
-        return SequenceEpoch(useful, self.size, ordered, starts, ends, self.length, draw)
+        return SequenceEpoch(useful, self.size, self.histories, ordered, starts, ends, self.length, draw)

@@ -23,8 +23,10 @@ from common.models.inference.numpy_networks import NumpySASRec
 from common.models.neural.base import Neural, training_memory
 from common.models.neural.sasrec.batches import SequenceBatches, last_windows, pack, reorder
 from common.splits.histories import Histories
+from common.splits.shards import shard
 from common.splits.train_view import TrainView
 from common.training.settings import TrainingSettings
+from common.utils import distributed as parallel
 from common.utils.errors import UserError
 from common.utils.memory import add_up
 from common.utils.settings import NOT_SEARCHED, SearchRange
@@ -85,12 +87,14 @@ class SASRec(Neural, HistoryRecommender):
 
     name = "sasrec"
     Settings = SASRecSettings
+    reads_shards = True
 
     def set_state(self, train: TrainView) -> None:
         """Keep the histories, the popularity, and the side features of the items."""
         self.settings.check()
         self.keep(train)
-        self.side = side_features(train, self.settings.tags, self.settings.audio)
+        s = self.settings
+        self.side = parallel.of_main(lambda: {"side": side_features(train, s.tags, s.audio)})["side"]
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
         """Parameters, and what a step keeps of each event of a batch and of each cell of its padded windows."""
@@ -130,7 +134,7 @@ class SASRec(Neural, HistoryRecommender):
     def batches_of(self, histories: Histories) -> SequenceBatches:
         """The same of any histories over this catalogue."""
         s = self.settings
-        return SequenceBatches(histories, s.length, s.order, s.crop, s.batch, self.seed, self._draw)
+        return SequenceBatches(shard(histories), s.length, s.order, s.crop, s.batch, self.seed, self._draw)
 
     def _draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         if self.settings.loss == "full":

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from common.splits.histories import Histories
+from common.splits.shards import draw_of_own, skip
 from common.training.batches import Epoch
-from common.utils.arrays import AT_ONCE, blocks, random_places
+from common.utils import distributed as parallel
+from common.utils.arrays import AT_ONCE, blocks
 
 FEW = (0, 1, 2, 5, 10)
 """Lengths of the histories that the task `few` simulates."""
@@ -35,31 +37,43 @@ class PooledBatches:
     seed: int
 
     def epoch(self, number: int) -> "PooledEpoch":
-        """The histories of an epoch, drawn by the seed and its number alone."""
+        """The histories of an epoch, drawn by the seed and its number alone; all processes ask for it together."""
         rng = np.random.default_rng([self.seed, number])
         shown, targets = self._split(rng)
-        found = np.concatenate([[0], np.cumsum(targets)])[self.histories.indptr]
-        users = np.flatnonzero(np.diff(found))
-        return PooledEpoch(rng.permutation(users), self.size, self, number, shown, targets)
+        found = np.concatenate([[0], np.cumsum(targets)])[self.histories.own.indptr]
+        n_targets = np.zeros(len(self.histories), np.int64)
+        n_targets[self.histories.own_users] = np.diff(found)
+        n_targets = parallel.summed(n_targets)
+        users = np.flatnonzero(n_targets)
+        return PooledEpoch(rng.permutation(users), self.size, self, number, n_targets, shown, targets)
 
     def _split(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Which events are shown and which are to be found, bool (events,) each; some users at a time."""
+        """Which of the own events are shown and which are to be found, bool (events,) each; some users at a time.
+
+        The numbers are those that one process would draw for them.
+        """
+        own, mine, n_events = self.histories.own, self.histories.own_users, len(self.histories.items)
         lengths = self.histories.lengths
         if self.task == "few":
-            shown = random_places(self.histories.rows, rng) < np.repeat(rng.choice(FEW, len(lengths)), lengths)
+            places = np.empty(len(own.items), np.int64)
+            places[np.lexsort((draw_of_own(self.histories, rng), own.rows))] = places_of(own.lengths)
+            shown = places < np.repeat(rng.choice(FEW, len(lengths))[mine], own.lengths)
             return shown, ~shown
         complete = self.task == "complete"
         drawn = rng.uniform(self.least, 1.0, len(lengths)) if complete else rng.integers(0, np.maximum(lengths, 1))
-        shown, targets = (np.empty(len(self.histories.items), bool) for _ in range(2))
+        lengths, drawn = lengths[mine], drawn[mine]
+        shown, targets = (np.empty(len(own.items), bool) for _ in range(2))
+        skip(rng, complete * int(self.histories.indptr[mine.start]))
         for users in blocks(lengths, AT_ONCE, len(lengths)):
-            events = slice(self.histories.indptr[users[0]], self.histories.indptr[users[-1] + 1])
+            events = slice(own.indptr[users[0]], own.indptr[users[-1] + 1])
             limit = np.repeat(drawn[users], lengths[users])
             if complete:
                 shown[events] = rng.random(len(limit)) < limit
                 targets[events] = ~shown[events]
             else:
-                place = self._places(users)
+                place = places_of(lengths[users])
                 shown[events], targets[events] = place < limit, (place >= limit) & (place < limit + self.ahead)
+        skip(rng, complete * int(n_events - self.histories.indptr[mine.stop]))
         return shown, targets
 
     @cached_property
@@ -68,24 +82,20 @@ class PooledBatches:
 
         In `complete` all events of all histories are equally likely; in `continue` that of place p = 0, 1, ... in a
         history of n is in min(p + 1, ahead) of n cases; in `few` one in a history of n is in the mean over FEW of
-        (n - number shown) / n, never below 0.
+        (n - number shown) / n, never below 0. Several processes add up what theirs are.
         """
-        lengths, counts = self.histories.lengths, np.zeros(self.histories.n_items)
-        for users in blocks(lengths, AT_ONCE, len(lengths)):
-            events = slice(self.histories.indptr[users[0]], self.histories.indptr[users[-1] + 1])
+        own, counts = self.histories.own, np.zeros(self.histories.n_items)
+        for users in blocks(own.lengths, AT_ONCE, len(own)):
+            events, lengths = slice(own.indptr[users[0]], own.indptr[users[-1] + 1]), own.lengths[users]
             targets = np.ones(events.stop - events.start)
             if self.task == "continue":
-                targets = np.minimum(self._places(users) + 1, self.ahead) / np.repeat(lengths[users], lengths[users])
+                targets = np.minimum(places_of(lengths) + 1, self.ahead) / np.repeat(lengths, lengths)
             elif self.task == "few":
-                n = np.maximum(lengths[users], 1)[:, None]
-                targets = np.repeat(np.maximum(0, 1 - np.array(FEW) / n).mean(axis=1), lengths[users])
-            np.add.at(counts, self.histories.items[events], targets)
+                n = np.maximum(lengths, 1)[:, None]
+                targets = np.repeat(np.maximum(0, 1 - np.array(FEW) / n).mean(axis=1), lengths)
+            np.add.at(counts, own.items[events], targets)
+        counts = parallel.summed(counts)
         return counts / max(1e-9, counts.sum())
-
-    def _places(self, users: np.ndarray) -> np.ndarray:
-        """Place of each event of consecutive users in its history, int64 (events,)."""
-        lengths = self.histories.lengths[users]
-        return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 @dataclass(frozen=True)
@@ -94,39 +104,42 @@ class PooledEpoch(Epoch):
 
     batches: PooledBatches
     number: int
+    n_targets: np.ndarray
+    """How much is to be found in each history, int64 (users,)."""
     shown: np.ndarray
     targets: np.ndarray
 
     def _events(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows 0..len(users) and places in the flat arrays of all events of some users, int64 each."""
-        histories = self.batches.histories
-        sizes = histories.lengths[users]
+        """Rows 0..len(users) and places among the own events of all events of some own users, int64 each."""
+        own, users = self.batches.histories.own, users - self.batches.histories.own_users.start
+        sizes = own.lengths[users]
         rows = np.repeat(np.arange(len(users)), sizes)
-        start = np.repeat(histories.indptr[users] - (np.cumsum(sizes) - sizes), sizes)
+        start = np.repeat(own.indptr[users] - (np.cumsum(sizes) - sizes), sizes)
         return rows, start + np.arange(len(rows))
 
     def weight(self, step: int) -> float:
         """Targets of a batch."""
-        return float(self.targets[self._events(self.examples(step))[1]].sum())
+        return float(self.n_targets[self.examples(step)].sum())
 
     def describe(self, step: int) -> str:
         """How many histories, and how much is to be found."""
         return f"{len(self.examples(step))} histories, {self.weight(step):.0f} items to be found"
 
     def batch(self, step: int, rank: int, world: int) -> dict[str, Any]:
-        """One process's histories (every `world`-th) and the pool, which all of them share.
+        """The histories of one process's users and the pool, which all of them share: all ask for it together.
 
         users: int64 (b,), user codes; items: distinct codes of all items of the batch, int64; shown: int64 (events,),
         places in `items` of what is shown; shown_rows: whose they are, rising; ages: float32, how many events of a
         row came after; pool: int64 (p,), places in `items` of the pool; rows, places, known_rows, known_places,
         log_share: as `common.models.neural.losses.mixed_softmax` takes them.
         """
-        histories = self.batches.histories
-        events = self._events(self.examples(step))[1]
-        pool, log_share = self._pool(histories.items[events[self.targets[events]]], step)
-        users = self.examples(step)[rank::world]
+        histories, examples = self.batches.histories, self.examples(step)
+        own, mine = histories.own, histories.own_users
+        events = self._events(_between(examples, mine.start, mine.stop))[1]
+        pool, log_share = self._pool(parallel.gathered(own.items[events[self.targets[events]]]), step)
+        users = _between(examples, *histories.cuts(world)[rank : rank + 2])
         rows, events = self._events(users)
-        codes, shown, targets = histories.items[events].astype(np.int64), self.shown[events], self.targets[events]
+        codes, shown, targets = own.items[events].astype(np.int64), self.shown[events], self.targets[events]
         place = places_in(pool, codes)
         items = np.union1d(pool, codes[shown])
         return {
@@ -151,6 +164,20 @@ class PooledEpoch(Epoch):
         pool, times = np.unique(np.concatenate([targets, drawn]), return_counts=True)
         expected = len(targets) * batches.chances[pool] + batches.uniform / n_items
         return pool.astype(np.int64), np.log(times / expected).astype(np.float32)
+
+
+def _between(codes: np.ndarray, first: int, end: int) -> np.ndarray:
+    """The codes from the first one on and before the end, in their order."""
+    return codes[(codes >= first) & (codes < end)]
+
+
+def places_of(lengths: np.ndarray) -> np.ndarray:
+    """Place of each event in its history, for consecutive histories, int64 (events,).
+
+    >>> places_of(np.array([2, 0, 3]))
+    array([0, 1, 0, 1, 2])
+    """
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def places_in(pool: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -35,8 +35,10 @@ from common.models.neural.two_tower.features import (
 from common.models.neural.two_tower.new_items import PlacesByTower
 from common.models.vector_index import Index, Kind
 from common.splits.histories import Histories, pack_histories, unpack_histories
+from common.splits.shards import shard
 from common.splits.train_view import TrainView
 from common.training.settings import TrainingSettings
+from common.utils import distributed as parallel
 from common.utils.errors import UserError
 from common.utils.memory import add_up
 from common.utils.settings import NOT_SEARCHED, SearchRange
@@ -105,21 +107,27 @@ class TwoTower(Neural, PlacesByTower):
 
     name = "two_tower"
     Settings = TwoTowerSettings
+    reads_shards = True
 
     def set_state(self, train: TrainView) -> None:
         """Keep the histories, the features, the groups of users, and where ids start from."""
         s = self.settings
         s.check()
         self.histories, self.heard = train.histories, train.counts > 0
-        self.items = item_features(train, s.tags, s.names)
-        self.attributes = user_features(train, self.items)
+        made = parallel.of_main(lambda: self._made_of(train))
+        self.items, self.attributes, self.started = made["items"], made["attributes"], made.get("started")
         groups = groups_of_users(train.users)
         self.groups = {
             f"{kind}: {value}": (column == value).to_numpy()
             for kind, column in groups.items()
             for value in sorted(column.dropna().unique())
         }
-        self.started = self._start(train) if s.start == "als" else None
+
+    def _made_of(self, train: TrainView) -> dict[str, np.ndarray]:
+        """The features of items and users, and where ids start from: of several processes the first one makes them."""
+        items = item_features(train, self.settings.tags, self.settings.names)
+        made = {"items": items, "attributes": user_features(train, items)}
+        return made | ({"started": self._start(train)} if self.settings.start == "als" else {})
 
     def _start(self, train: TrainView) -> np.ndarray:
         """Item factors of ALS in `width` dimensions: turned onto their main axes, cut off or filled up with zeros."""
@@ -167,8 +175,14 @@ class TwoTower(Neural, PlacesByTower):
         return towers
 
     def _measure(self, towers: "Towers") -> None:
-        """Mean and spread (at least 1) of the activity and diversity of histories, by which they are standardised."""
+        """Mean and spread (at least 1) of the activity and diversity of histories, by which they are standardised.
+
+        Of several processes the first one measures; the others take its weights before the first step, these included.
+        """
         import torch
+
+        if not parallel.is_main():
+            return
 
         some = self.histories.take(self._sample())
         features = torch.from_numpy(self.items[some.items])
@@ -180,7 +194,7 @@ class TwoTower(Neural, PlacesByTower):
     def batches(self, train: TrainView) -> PooledBatches:
         """Histories, each split into what is shown and what is to be found."""
         s = self.settings
-        return PooledBatches(train.histories, s.task, s.least, s.ahead, s.batch, s.negatives, self.seed)
+        return PooledBatches(shard(train.histories), s.task, s.least, s.ahead, s.batch, s.negatives, self.seed)
 
     # Vectors
 
