@@ -62,23 +62,23 @@ class OwnValues:
 
 @dataclass(frozen=True)
 class Shard(Histories):
-    """Histories of all users of which only those from `first` to before `end` can be read."""
+    """Histories of all users of which only those from `first_user` to before `end_user` can be read."""
 
-    first: int = 0
-    end: int = 0
+    first_user: int = 0
+    end_user: int = 0
 
     @cached_property
     def own(self) -> Histories:
         """The histories of the own users, from row 0; arrays that are mapped stay so."""
-        events = slice(int(self.indptr[self.first]), int(self.indptr[self.end]))
+        events = slice(int(self.indptr[self.first_user]), int(self.indptr[self.end_user]))
         times = None if self.timestamps is None else self.timestamps[events]
-        indptr = self.indptr[self.first : self.end + 1] - self.indptr[self.first]
+        indptr = self.indptr[self.first_user : self.end_user + 1] - self.indptr[self.first_user]
         return Histories(indptr, self.items[events], self.weights[events], self.n_items, times)
 
     @property
     def own_users(self) -> slice:
         """The users of `own`."""
-        return slice(self.first, self.end)
+        return slice(self.first_user, self.end_user)
 
 
 def shard(histories: Histories) -> Histories:
@@ -92,23 +92,20 @@ def shard_of(histories: Histories, rank: int, world: int) -> Shard:
     """The part of one of `world` processes."""
     first, end = (int(user) for user in histories.cuts(world)[rank : rank + 2])
     events = slice(int(histories.indptr[first]), int(histories.indptr[end]))
-    own = Histories(
-        histories.indptr,
-        *(values[events] for values in (histories.items, histories.weights)),
-        histories.n_items,
-        None if histories.timestamps is None else histories.timestamps[events],
-    )
+    times = None if histories.timestamps is None else histories.timestamps[events]
+    own = Histories(histories.indptr, histories.items[events], histories.weights[events], histories.n_items, times)
     return _guarded(own, first, end)
 
 
 def _guarded(own: Histories, first: int, end: int) -> Shard:
     """A shard from the values of its own events and where the histories of all users begin."""
     start, n = int(own.indptr[first]), int(own.indptr[-1])
-    guards = [
-        None if values is None else cast(Any, OwnValues(values, start, n))
-        for values in (own.items, own.weights, own.timestamps)
-    ]
-    return Shard(own.indptr, *guards[:2], own.n_items, guards[2], first, end)
+
+    def guard(values: np.ndarray) -> np.ndarray:
+        return cast(np.ndarray, OwnValues(values, start, n))
+
+    times = None if own.timestamps is None else guard(own.timestamps)
+    return Shard(own.indptr, guard(own.items), guard(own.weights), own.n_items, times, first, end)
 
 
 def skip(rng: np.random.Generator, n: int) -> None:
@@ -188,7 +185,7 @@ def _events_of(histories: Histories) -> dict[str, np.ndarray]:
 
 def _bytes_of(table: pd.DataFrame) -> np.ndarray:
     """A table as the bytes of a Parquet file, uint8 (n,)."""
-    return np.frombuffer(cast(bytes, table.to_parquet(index=False)), np.uint8)
+    return np.frombuffer(table.to_parquet(index=False), np.uint8)
 
 
 def _table(content: np.ndarray) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +72,7 @@ def group(device: str) -> Iterator[None]:
     import torch
     import torch.distributed.nn.functional
     from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
 
     # That module has the group of its import for a default. Imported by DDP inside the group, it would keep the group
     # and its threads beyond `destroy_process_group`, and a thread that outlives Python now and then aborts the process.
@@ -78,7 +80,10 @@ def group(device: str) -> Iterator[None]:
         logging.getLogger().setLevel(logging.ERROR)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
+    kind, store = "nccl" if device.startswith("cuda") else "gloo", next(rendezvous("env://", timeout=PATIENCE))[0]
+    # After a restart torchrun's store still has the addresses of the processes that are gone.
+    store = distributed.PrefixStore(f"restart-{restarts()}", store)
+    distributed.init_process_group(kind, store=store, rank=rank(), world_size=started(), timeout=PATIENCE)
     try:
         yield
     finally:
@@ -156,7 +161,7 @@ def of_main(make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
     named = make() if is_main() else {}
     return {
-        name: _passed(named.get(name), dtype, shape, lambda part: distributed.broadcast(part, 0))
+        name: _passed(named.get(name), dtype, shape, partial(distributed.broadcast, src=0))
         for name, dtype, shape in _forms(named)
     }
 
@@ -167,15 +172,16 @@ def part_of_main(named: dict[str, np.ndarray], cuts: np.ndarray) -> dict[str, np
         return named
     from torch import distributed
 
+    found = {name: array[int(cuts[0]) : int(cuts[1])] for name, array in named.items()}
     for other in range(1, world()):
         first, end = (int(cut) for cut in cuts[other : other + 2])
-        forms, mine = _forms({name: array[first:end] for name, array in named.items()}), rank() in (0, other)
-        if is_main():
-            for name, dtype, shape in forms:
-                _passed(named[name][first:end], dtype, shape, lambda part, to=other: distributed.send(part, to))
-        elif mine:
-            named = {name: _passed(None, *form, lambda part: distributed.recv(part, 0)) for name, *form in forms}
-    return {name: array[int(cuts[0]) : int(cuts[1])] for name, array in named.items()} if is_main() else named
+        theirs = {name: array[first:end] for name, array in named.items()}
+        for name, dtype, shape in _forms(theirs):
+            if is_main():
+                _passed(theirs[name], dtype, shape, partial(distributed.send, dst=other))
+            elif rank() == other:
+                found[name] = _passed(None, dtype, shape, partial(distributed.recv, src=0))
+    return found
 
 
 def _forms(named: dict[str, np.ndarray]) -> list[tuple[str, str, list[int]]]:

@@ -55,8 +55,8 @@ def check_what_is_told() -> None:
         np.testing.assert_array_equal(found[name], array)
     assert parallel.gathered(np.arange(3 * rank)).tolist() == [0, 1, 2]
     assert parallel.summed(np.array([1, rank])).tolist() == [2, 1]
-    whole = {"codes": np.arange(10), "rows": np.ones((10, 2), np.float32)} if rank == 0 else {}
-    part = parallel.part_of_main(whole, np.array([0, 4, 10]))
+    whole: dict[str, np.ndarray] = {"codes": np.arange(10), "rows": np.ones((10, 2), np.float32)}
+    part = parallel.part_of_main(whole if rank == 0 else {}, np.array([0, 4, 10]))
     assert part["codes"].tolist() == ([0, 1, 2, 3], [4, 5, 6, 7, 8, 9])[rank]
     assert part["rows"].shape == ((4, 2), (6, 2))[rank]
     parallel.SENT_AT_ONCE = 2**28

@@ -21,6 +21,7 @@ from common.models import HybridListNet, SASRec, TwoTower
 from common.splits.shards import OthersRowsError
 from common.utils import distributed as parallel
 from common.utils.io import read_json, write_json
+from common.utils.logs import log_to
 from tests.conftest import ROOT
 from tests.data.matrix_folders import events, write_matrix_folder
 from tests.runs import run_through
@@ -99,12 +100,12 @@ def die_in_the_middle() -> None:
     if when is None or parallel.rank() != 1 or parallel.restarts():
         return
 
-    def deadly(self: Trainer, epoch: Any, number: int, rate: float) -> None:
-        if f"{self.state['epoch'] + 1},{number}" == when:
+    def deadly(self: Trainer, *args: Any) -> None:
+        if f"{self.state['epoch'] + 1},{args[1]}" == when:
             os.kill(os.getpid(), signal.SIGKILL)
-        step(self, epoch, number, rate)
+        step(self, *args)
 
-    Trainer._step = deadly  # type: ignore[method-assign]
+    Trainer._step = deadly  # type: ignore[assignment, method-assign]
 
 
 def start_two(folder: Path, flags: list[str], *, restarts: int = 0, **environment: str) -> Together:
@@ -114,7 +115,7 @@ def start_two(folder: Path, flags: list[str], *, restarts: int = 0, **environmen
     words += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--local-addr", "localhost"]
     words += ["-m", "tests.experiments.processes.test_together", str(folder), *flags, "--output-dir", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3000)
     assert done.returncode == 0, done.stderr[-3000:]
     noted = [read_json(folder / f"rank{rank}.json") for rank in (0, 1)]
     return Together(folder, noted, done.stdout + done.stderr)
@@ -132,7 +133,8 @@ def matrix_flags(tmp_path_factory) -> list[str]:
     """A folder of matrix form, in which SASRec is fitted, refitted and tested."""
     folder = tmp_path_factory.mktemp("matrices")
     data = ["--dataset", str(write_matrix_folder(folder / "logs", events())), "--data-dir", str(folder / "data")]
-    return [*data, *("--protocol", "temporal", "--preset", "smoke", "--models", "sasrec", "--wandb", "disabled")]
+    small = ["--preset", "smoke", "--models", "sasrec", "--sasrec.batch", "8"]
+    return [*data, "--protocol", "temporal", "--wandb", "disabled", *small]
 
 
 @pytest.fixture(scope="module")
@@ -218,4 +220,5 @@ def test_a_process_is_killed_and_the_run_goes_on_to_the_same_end(tmp_path, matri
 
 
 if __name__ == "__main__":
+    log_to(sys.stdout)
     main(Path(sys.argv[1]), sys.argv[2:])
