@@ -49,9 +49,6 @@ class Recommender(ABC):
     knows_hours: bool = False
     """Whether lists depend on the hour and weekday at which they are asked for (`Query.hours`)."""
 
-    reads_shards: ClassVar[bool] = False
-    """Whether several processes that train it together need the histories of their own users alone."""
-
     def __init__(self, settings: Any = None, *, seed: int = 0, device: str = "cpu", **changes: Any) -> None:
         """A model to be fitted. `changes` are fields of `Settings`, by which those given or the defaults are changed.
 
