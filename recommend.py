@@ -7,6 +7,7 @@ python recommend.py --similar "Daft Punk"             what is like it
 python recommend.py --song "Creep"                    what sounds like a song
 """
 
+import gc
 import sys
 import warnings
 from collections.abc import Sequence
@@ -160,5 +161,6 @@ def respond(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # what was imported stays: no collection need look at it
     use_one_thread()
     main()

@@ -54,7 +54,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         raise UserError("a test does not download")
 
     monkeypatch.setattr(socket.socket, "connect", refuse_others)
-    monkeypatch.setattr("common.data.sources.registry.download", no_download)
+    monkeypatch.setattr("common.data.sources.download.download", no_download)
     monkeypatch.setattr("common.experiments.tracking._failed", [])
     monkeypatch.setattr("common.utils.memory._given", None)
     monkeypatch.setattr(logging.Handler, "handleError", raise_again)

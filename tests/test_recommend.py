@@ -447,3 +447,17 @@ def test_the_screen_in_the_docs_is_what_the_program_prints_today(model_store, as
     assert [*shape(shown), "> q"] == shape(screen)
     assert [line for line in shape(screen) if line.startswith(">")] == [f"> {line}" for line in (*first, "q")]
     assert max(map(wcswidth, screen.splitlines())) <= 80
+
+
+def test_an_answer_waits_for_no_library_that_it_does_not_need():
+    """What is imported before a question is read: neither readers of raw data, nor what trains, draws or migrates."""
+    heavy = ["torch", "sklearn", "matplotlib", "polars", "implicit", "alembic", "sqlalchemy.dialects.postgresql"]
+    ours = [
+        "common.data.preparation.pipeline",
+        "common.data.reading.table",
+        "common.data.sources.lastfm_2k",
+        "common.models.linear",
+    ]
+    code = f"import sys, recommend; print([name for name in {heavy + ours!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

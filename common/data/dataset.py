@@ -12,7 +12,7 @@ import pandas as pd
 from common.data.manifest import FORMAT, READY_MADE, hash_frames, read_manifest, without_unused_items
 from common.data.matrix_files import MATRIX, MatrixFiles, is_matrix_folder, read_matrix_manifest
 from common.data.preparation.raw_folder import is_raw_folder, prepare_raw_folder
-from common.data.reading.table import REFUSE
+from common.data.reading.schema import REFUSE
 from common.data.sources.large_logs.out_of_core import is_prepared
 from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of, without_mark
 from common.data.synthetic.generator import SyntheticSettings

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tyro
 
@@ -28,8 +28,6 @@ from common.data.sources.registry import (
     without_mark,
 )
 from common.experiments.presets import known_presets, preset_values
-from common.experiments.settings import DataSettings
-from common.models.base import Recommender
 from common.training.interrupts import ended_by_sigterm, exit_code
 from common.utils import distributed, memory
 from common.utils.errors import UserError, check_known
@@ -38,15 +36,19 @@ from common.utils.manifests import hash_everything
 from common.utils.settings import NoSettings
 from common.utils.terminal import show
 
+if TYPE_CHECKING:
+    from common.experiments.settings import DataSettings
+    from common.models.base import Recommender
+
 OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors without a file name that standard output meets: a full or broken disk behind it."""
-S = TypeVar("S", bound=DataSettings)
+S = TypeVar("S", bound="DataSettings")
 
 
 T = TypeVar("T")
 
 
-def parse(settings: type[S], argv: Sequence[str] | None, models: Sequence[type[Recommender]] = ()) -> S:
+def parse(settings: type[S], argv: Sequence[str] | None, models: "Sequence[type[Recommender]]" = ()) -> S:
     """Settings of a stage from flags, with the preset's values as the defaults of the models' flags.
 
     Every model has a group of flags of its name, made from its settings class.
@@ -83,7 +85,7 @@ def with_models(settings: type[S], classes: Mapping[str, type]) -> type[S]:
     return made
 
 
-def _preset_of_engine(parsed: DataSettings) -> str:
+def _preset_of_engine(parsed: "DataSettings") -> str:
     """The preset of settings chosen for another engine than the local one, such as `tuned-spark`; "" without one."""
     engine, preset = getattr(parsed, "engine", LOCAL), getattr(parsed, "preset", "")
     own = f"{preset}-{engine}"

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from common.cluster.settings import SPARK, EngineSettings
 from common.data.dataset import Dataset, load_dataset
-from common.data.reading.table import MISSING_CHOICES
+from common.data.reading.schema import MISSING_CHOICES
 from common.data.synthetic.generator import SyntheticSettings
-from common.models.base import Recommender
-from common.models.linear.als import ALS, devices
-from common.models.neural.base import Neural
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
 from common.splits.train_view import PHASES
@@ -21,6 +18,9 @@ from common.utils.device import choose_device, choose_torch_device
 from common.utils.errors import LARGEST, check_known
 from common.utils.io import ROOT
 from common.utils.settings import Range, check_ranges
+
+if TYPE_CHECKING:
+    from common.models.base import Recommender
 
 Seed = Annotated[int, Range(0, LARGEST)]
 
@@ -159,11 +159,14 @@ class SparkModelSettings(EngineSettings, ModelSettings):
         return self.engine == SPARK
 
 
-def device_for(args: ModelSettings, models: Sequence[type[Recommender]]) -> tuple[str, str]:
+def device_for(args: ModelSettings, models: "Sequence[type[Recommender]]") -> tuple[str, str]:
     """The device that `--device` means for a stage's models, and how a log line tells of it.
 
     Raises a UserError for a device that is not there, and for a precision that it lacks.
     """
+    from common.models.linear.als import ALS, devices
+    from common.models.neural.base import Neural
+
     networks = [model for model in models if issubclass(model, Neural)]
     if not networks:
         device = choose_device(args.device, devices() if ALS in models else ("cpu",)).name

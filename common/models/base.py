@@ -12,14 +12,14 @@ import pandas as pd
 
 from common.models.explanation import Explanation
 from common.models.external_ids import NamedHistories, checked_view, item_table, to_query
-from common.models.saved_files import ABOUT, check_files, described, read_about, seal, take_back
+from common.models.saved_files import ABOUT, check_files, described, read_about, read_npz, seal, take_back, write_npz
 from common.models.top_items import tie_places, top_items
 from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.training.context import NO_CONTEXT, FitContext
 from common.utils.environment import Seconds
 from common.utils.errors import UserError, check_known, unknown_name, whole_number
-from common.utils.io import atomic, write_json
+from common.utils.io import write_json
 from common.utils.manifests import read_together
 from common.utils.memory import block_bytes, require
 from common.utils.settings import NoSettings, check_ranges, kept_values, plain_value
@@ -233,8 +233,7 @@ class Recommender(ABC):
 
     def write(self, folder: Path) -> None:
         """Write `model.json` (name, settings, seed, catalogue hash) and `model.npz` (arrays) into an empty folder."""
-        with atomic(folder / "model.npz") as temporary, temporary.open("wb") as handle:
-            np.savez(handle, allow_pickle=False, **self.arrays())
+        write_npz(folder / "model.npz", self.arrays())
         write_json(folder / ABOUT, self.description())
 
     def description(self) -> dict[str, Any]:
@@ -283,10 +282,9 @@ class Recommender(ABC):
         """Read what `write` wrote beside the arrays."""
 
     @classmethod
-    def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
-        """The arrays that `save` wrote."""
-        with (folder / "model.npz").open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
-            return dict(saved)
+    def read_arrays(cls, folder: Path, mapped: bool = False) -> dict[str, np.ndarray]:
+        """The arrays that `save` wrote; mapped: large ones are read when they are used."""
+        return read_npz(folder / "model.npz", mapped)
 
 
 Validation = Callable[[Recommender], float]

@@ -75,9 +75,12 @@ def pack_parts(parts: Mapping[str, Recommender]) -> dict[str, np.ndarray]:
     return {f"{name}/{key}": array for name, part in parts.items() for key, array in part.arrays().items()}
 
 
-def restore_parts(parts: Mapping[str, Recommender], arrays: dict[str, np.ndarray]) -> None:
-    """Give several models back what `pack_parts` took."""
+def restore_parts(
+    parts: Mapping[str, Recommender], arrays: dict[str, np.ndarray], inference_only: bool = False
+) -> None:
+    """Give several models back what `pack_parts` took; inference_only: as in `Recommender.load`."""
     for name, part in parts.items():
+        part.inference_only = inference_only
         part.restore(below(arrays, f"{name}/"))
 
 

@@ -146,9 +146,9 @@ class Ensemble(HistoryRecommender):
         self.parts: dict[str, Recommender] = {"als": self.als, **self.content}
 
     def _prepare(self) -> None:
-        """What is the same for all users: log popularity, and content's scores for an empty history."""
+        """What is the same for all users: log popularity."""
         self.log_popularity = np.log(self.popularity) / max(float(np.log(self.popularity.max())), 1e-12)
-        self.no_history = {name: self.popularity @ part.similarity for name, part in self.content.items()}
+        self._no_history: dict[str, np.ndarray] = {}
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Scores of any histories, with the weights of their lengths."""
@@ -177,11 +177,18 @@ class Ensemble(HistoryRecommender):
         empty = histories.lengths == 0
         scores = {name: np.maximum(part.fold_in(histories), 0) for name, part in self.content.items()}
         for name, of_content in scores.items():
-            of_content[empty] = self.no_history[name]
+            if empty.any():
+                of_content[empty] = self._of_no_history(name)
         als = self.als.fold_in(histories)
         als[empty] = 0
         popularity = np.tile(self.log_popularity.astype(np.float32), (len(histories), 1))
         return {"als": als, **scores, "popularity": popularity}
+
+    def _of_no_history(self, name: str) -> np.ndarray:
+        """A content model's scores of all items for an empty history, worked out once."""
+        if name not in self._no_history:
+            self._no_history[name] = self.popularity @ self.content[name].similarity
+        return self._no_history[name]
 
     def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """Why one history, of a known user or not, gets its score of an item: by part and by item of the history.
@@ -219,7 +226,7 @@ class Ensemble(HistoryRecommender):
         """Take back the parts, the histories and the popularity."""
         super().restore(arrays)
         self._new_parts()
-        restore_parts(self.parts, arrays)
+        restore_parts(self.parts, arrays, self.inference_only)
         self._prepare()
 
 

@@ -1,17 +1,23 @@
 """The files of a saved model: `model.json`, written with the others, vouches for them."""
 
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.utils.errors import UserError, whole_number
-from common.utils.io import read_json, write_json
+from common.utils.io import atomic, read_json, write_json
 from common.utils.manifests import entries, fault, read_manifest, sealed
 from common.utils.settings import build_settings, check_ranges
 
 ABOUT = "model.json"
 NO_FILE = "no saved model"
+ALIGNED, LOCAL_HEADER, OF_ZIP64, PADDING = 64, 30, 20, 4
+"""Bytes: of which the place of an array in a file is a multiple, and of the parts of a zip archive before it."""
+LEAST_MAPPED = 2**16
+"""Bytes from which an array is mapped."""
 
 
 def seal(folder: Path) -> None:
@@ -62,7 +68,7 @@ def described(kind: Any, folder: Path, about: dict[str, Any], device: str) -> An
 def take_back(model: Any, folder: Path, about: dict[str, Any]) -> None:
     """Read the arrays and all else; a model for which nothing vouches is tried."""
     try:
-        model.restore(model.read_arrays(folder))
+        model.restore(model.read_arrays(folder, mapped=model.inference_only and is_sealed(about)))
         model.read_more(folder)
         if not is_sealed(about):
             probe(model)
@@ -70,6 +76,42 @@ def take_back(model: Any, folder: Path, about: dict[str, Any]) -> None:
         raise
     except Exception as error:  # whatever damaged arrays lead to
         raise UserError(f"{folder / model.files[1]} is missing or damaged; train {model.name} again") from error
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as `np.savez` does, each at a place in the file from where memory can be mapped."""
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")
+            start = archive.start_dir + LOCAL_HEADER + OF_ZIP64 + len(member.filename.encode()) + PADDING
+            padding = -start % ALIGNED
+            member.extra = b"\x35\xd9" + padding.to_bytes(2, "little") + bytes(padding)  # the kind that zipalign uses
+            with archive.open(member, "w", force_zip64=True) as handle:
+                np.lib.format.write_array(handle, np.asanyarray(array), allow_pickle=False)
+
+
+def read_npz(path: Path, mapped: bool = False) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file. mapped: large ones are read from disk when they are used, and their checksums are not
+    looked at; what is written to them changes nothing on disk."""
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
+        if not mapped:
+            return dict(saved)
+        return {name: _mapped(path, saved.zip.getinfo(f"{name}.npy"), saved) for name in saved.files}
+
+
+def _mapped(path: Path, member: zipfile.ZipInfo, saved: Any) -> np.ndarray:
+    """An array of a .npz file as it lies there; read whole where it is small, or not at a place for mapping."""
+    name = member.filename.removesuffix(".npy")
+    with path.open("rb") as handle:
+        handle.seek(member.header_offset + LOCAL_HEADER - 4)
+        lengths = np.frombuffer(handle.read(4), "<u2")
+        handle.seek(int(lengths.sum()), 1)
+        if member.file_size < LEAST_MAPPED or np.lib.format.read_magic(handle) != (1, 0):
+            return saved[name]
+        shape, in_columns, kind = np.lib.format.read_array_header_1_0(handle)
+        if handle.tell() % ALIGNED:
+            return saved[name]
+        return np.asarray(np.memmap(path, kind, "c", handle.tell(), shape, "F" if in_columns else "C"))
 
 
 def probe(model: Any) -> None:

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from common.data.dataset import Dataset
 from common.data.ids import PAIR, codes_of
-from common.data.reading.schema import ITEM, USER
-from common.data.reading.table import REFUSE, read_table
+from common.data.reading.schema import ITEM, REFUSE, USER
+from common.data.reading.table import read_table
 from common.models.neural.two_tower.model import TwoTower
 from common.models.vector_index import Index
 from common.splits.histories import Histories

@@ -12,8 +12,6 @@ import numpy as np
 
 from common.models.base import Recommender
 from common.models.explanation import Explanation
-from common.models.knn.content_knn import ContentSimilarityKNN
-from common.models.two_stage.base import TwoStageRecommender
 from common.models.two_stage.feature_names import meaning
 from common.splits.histories import Histories, Query
 
@@ -86,6 +84,8 @@ def _strongest(explained: Explanation, model: str, most: int, in_shares: bool) -
 
 def _weighed(model: Any, of_history: bool = True) -> str:
     """What a similarity of items is multiplied by, as the model's settings say."""
+    from common.models.knn.content_knn import ContentSimilarityKNN
+
     plays = of_history and getattr(model.settings, "history", "") == "log"
     lean = model.settings.popularity if isinstance(model, ContentSimilarityKNN) else 0
     times = ["log(1 + plays)"] * plays + [f"the item's own listeners to the power {lean:.3g}"] * (lean > 0)
@@ -168,8 +168,11 @@ def occluded_scores(model: Recommender, history: Histories, left_out: np.ndarray
 def scores_of(model: Recommender, histories: Histories, user: int = -1) -> np.ndarray:
     """Scores of histories that differ from the one in the train view; with the code of a known user also what else is
     known of this user, where the model makes use of it. float32 (len(histories), n_items)."""
-    if user >= 0 and isinstance(model, TwoStageRecommender):
-        return model.score_query(Query(np.full(len(histories), user), histories))
+    if user >= 0:
+        from common.models.two_stage.base import TwoStageRecommender
+
+        if isinstance(model, TwoStageRecommender):
+            return model.score_query(Query(np.full(len(histories), user), histories))
     return model.fold_in(histories)
 
 

@@ -105,3 +105,37 @@ def test_other_files_of_a_folder_are_left_alone(train, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert set(read_about(tmp_path, "item_knn")["files"]) == {"model.npz"}
     assert module.is_sealed(read_about(tmp_path, "item_knn"))
+
+
+def test_large_arrays_are_mapped_where_they_lie_and_writing_to_them_changes_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LEAST_MAPPED", 200)
+    arrays = {
+        "a/long_name": np.arange(60.0).reshape(20, 3),
+        "b": np.arange(3),
+        "none": np.zeros((0, 4), np.float32),
+        "texts": np.array(["ü", "words"] * 9),
+        "columns": np.asfortranarray(np.arange(600, dtype=np.int32).reshape(30, 20)),
+    }
+    path = tmp_path / "model.npz"
+    module.write_npz(path, arrays)
+    before = path.read_bytes()
+    for mapped in (False, True):
+        found = module.read_npz(path, mapped)
+        assert list(found) == list(arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(found[name], array)
+            assert found[name].dtype == array.dtype
+            assert isinstance(found[name].base, np.memmap) == (mapped and array.nbytes > 99)
+            assert found[name].flags.aligned
+            found[name][:1] = found[name][-1:]
+    assert path.read_bytes() == before
+    with np.load(path, allow_pickle=False) as as_numpy:
+        assert {name: as_numpy[name].tolist() for name in arrays} == {n: a.tolist() for n, a in arrays.items()}
+
+
+def test_arrays_that_lie_at_no_place_for_mapping_are_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LEAST_MAPPED", 100)
+    np.savez(tmp_path / "old.npz", odd_name=np.arange(1000.0))
+    found = module.read_npz(tmp_path / "old.npz", mapped=True)["odd_name"]
+    assert not isinstance(found.base, np.memmap)
+    assert found.tolist() == list(range(1000))

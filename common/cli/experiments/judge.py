@@ -18,7 +18,7 @@ import tyro
 
 from common.data.dataset import Dataset
 from common.data.reading.parts import SUFFIXES
-from common.data.reading.table import REFUSE
+from common.data.reading.schema import REFUSE
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.outside.findings import Finding, check_catalogue, check_ranks, faults, remarks
 from common.evaluation.outside.lists import Lists, ranking_of, read_lists

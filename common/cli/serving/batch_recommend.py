@@ -22,7 +22,8 @@ import tyro
 from common.cluster.session import spark_session
 from common.cluster.settings import SPARK, EngineSettings
 from common.data.dataset import Dataset
-from common.data.reading.table import REFUSE, SUFFIXES
+from common.data.reading.schema import REFUSE
+from common.data.reading.table import SUFFIXES
 from common.experiments.flags import command, parse
 from common.experiments.run import INDEX, Run
 from common.experiments.settings import DataSettings

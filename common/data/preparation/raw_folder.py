@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from common.data.preparation.pipeline import prepare
 from common.data.preparation.settings import RAW_TOML, read_raw_toml
 from common.utils.errors import UserError
 
@@ -17,6 +16,8 @@ def prepare_raw_folder(folder: Path, out: Path) -> None:
 
     Raises a UserError for mistakes in `raw.toml`, naming it, and for what `prepare` refuses.
     """
+    from common.data.preparation.pipeline import prepare
+
     path = folder / RAW_TOML
     settings, names = read_raw_toml(path)
     files: list[Path] = []

@@ -14,6 +14,8 @@ from common.data.tables import AUDIO_FEATURES
 
 MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "nil", "\\N", "<NA>")
 """What programs write where they know no value; so is the empty cell."""
+MISSING_CHOICES = REFUSE, DROP, KEEP = "refuse", "drop", "keep"
+"""What becomes of a row whose id is missing: an error, left out, or, of a marker such as NA, a name like any other."""
 ABOVE_0 = float(np.nextafter(0, 1))
 """The least number above 0, as the lower end of a range that excludes 0."""
 NUMBERS = ("number", "whole number")

@@ -18,14 +18,12 @@ import pyarrow.compute as pc
 
 from common.data.reading.id_column import TEXT, encode_text, missing_texts, read_ids
 from common.data.reading.parts import SUFFIXES, Part, joined, open_parts
-from common.data.reading.schema import MISSING, NUMBERS, Column, required
+from common.data.reading.schema import DROP, KEEP, MISSING, NUMBERS, REFUSE, Column, required
 from common.data.reading.text_file import no_rows
 from common.data.reading.timestamps import odd_dates, seconds_of_column
 from common.data.tables import Repair
 from common.utils.errors import UserError
 
-MISSING_CHOICES = REFUSE, DROP, KEEP = "refuse", "drop", "keep"
-"""What becomes of a row whose id is missing: an error, left out, or, of a marker such as NA, a name like any other."""
 KEPT = "--missing drop to leave such rows out"
 CHOICE = f"{KEPT}, or --missing keep if it is a name"
 GAPS = ("", *MISSING)

@@ -21,11 +21,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tqdm import tqdm
 
 from common.data.sources.lastfm_2k import FILES, read_lastfm
+from common.data.sources.registry import LASTFM_FOLDER, SPOTIFY_FILE
 from common.data.sources.spotify_songs import read_songs
 from common.utils.errors import UserError
 from common.utils.io import display
 
-LASTFM_FOLDER, SPOTIFY_FILE = "hetrec2011-lastfm-2k", "spotify/spotify_songs.csv"
 PATIENCE = 6.0
 """Seconds without a byte after which a transfer is given up."""
 MOST_BYTES = 200 * 2**20

@@ -2,46 +2,21 @@
 
 import dataclasses
 import hashlib
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from common.data.artist_names import artist_key, main_credit
 from common.data.deduplication import deduplicate
-from common.data.sources.download import LASTFM_FOLDER, SPOTIFY_FILE
 from common.data.sources.lastfm_2k import Lastfm, read_lastfm
+from common.data.sources.registry import find_sources, missing_sources
 from common.data.sources.spotify_songs import read_songs
 from common.data.tables import AUDIO_FEATURES, Tables
-from common.utils.errors import UserError
 
 IDENTICAL, CASE_APART, KEY_APART = 0, 1, 2
 """How far a Spotify spelling is from a Last.fm one."""
 DOMINANT = 10
 """How many times the listeners of one spelling outweigh another's closer spelling."""
-
-
-def find_sources(data_dir: Path) -> tuple[Path, Path] | None:
-    """Folder of the Last.fm files and the Spotify file, under `$MUSIC_DATA`, else `<data_dir>/raw`; None if absent."""
-    named = os.environ.get("MUSIC_DATA")
-    if named and not Path(named).is_dir():
-        raise UserError(f"MUSIC_DATA names {named}, which is no folder; correct it or unset it")
-    for root in [Path(named), data_dir / "raw"] if named else [data_dir / "raw"]:
-        if (root / LASTFM_FOLDER).is_dir() and (root / SPOTIFY_FILE).is_file():
-            return root / LASTFM_FOLDER, root / SPOTIFY_FILE
-    return None
-
-
-def missing_sources(data_dir: Path, reason: str) -> UserError:
-    """The error for raw files that are not there, with the remedy."""
-    roots = [Path(os.environ.get("MUSIC_DATA") or data_dir / "raw"), data_dir / "raw"]
-    for archive in (path for root in roots for path in sorted(root.glob("*.zip"))):
-        reason = f"{archive} is there, but packed: unpack it to {archive.parent / LASTFM_FOLDER}/"
-        break
-    return UserError(
-        f"data set 'lastfm-2k' needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE} ({reason}): put them under "
-        f"{data_dir / 'raw'} or point MUSIC_DATA at the folder that holds them, or choose --dataset synthetic"
-    )
 
 
 def hash_sources(data_dir: Path) -> str | None:

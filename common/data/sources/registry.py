@@ -4,25 +4,26 @@ Another data set is a file beside this one that reads its raw files into `Tables
 """
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from common.data.deduplication import deduplicate
 from common.data.manifest import read_manifest, settings_hash
-from common.data.sources import lastfm_1k, lastfm_360k, yambda
-from common.data.sources.custom.folder import custom_name, hash_folder, read_folder
-from common.data.sources.download import LASTFM_FOLDER, SPOTIFY_FILE, download
-from common.data.sources.large_logs.raw_files import RawFiles
-from common.data.sources.lastfm_2k_spotify import find_sources, hash_sources, missing_sources, read_lastfm_2k
 from common.data.synthetic.generator import SyntheticSettings, generate
 from common.data.tables import Tables
 from common.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from common.data.sources.large_logs.raw_files import RawFiles
+
 log = logging.getLogger(__name__)
 
 LASTFM, SYNTHETIC = "lastfm-2k", "synthetic"
+LASTFM_FOLDER, SPOTIFY_FILE = "hetrec2011-lastfm-2k", "spotify/spotify_songs.csv"
+"""Where the files of `lastfm-2k` lie."""
 DEDUPLICATED = "-deduplicated"
 """Ends the name of a data set whose artists have one spelling each: it has folders, splits and runs of its own."""
 
@@ -36,7 +37,7 @@ class Source:
     """Hash of what is read, so that a change is noticed; None where only the prepared tables are at hand."""
     next_core: int = 1
     """Least events per user and per item in protocol `next`."""
-    files: RawFiles | None = None
+    files: "RawFiles | None" = None
     """Where the files of a large log lie and come from."""
     prepare: Callable[[Path, Path], None] | None = None
     """Of a log too large for tables: prepares it, from below `--data-dir`, into a folder of matrix form."""
@@ -46,23 +47,72 @@ class Source:
     """Cut-offs at which its authors report NDCG, Recall and Coverage, beside those of all data sets."""
 
 
-SOURCES = {
-    LASTFM: Source(
+def _lastfm_2k() -> Source:
+    from common.data.sources.lastfm_2k_spotify import hash_sources, read_lastfm_2k
+
+    return Source(
         read_lastfm_2k, hash_sources, next_core=5, read_deduplicated=partial(read_lastfm_2k, one_spelling=True)
-    ),
-    "lastfm-360k": Source(lastfm_360k.read_lastfm_360k, lastfm_360k.FILES.fingerprint, files=lastfm_360k.FILES),
-    "lastfm-1k": Source(lastfm_1k.read_lastfm_1k, lastfm_1k.FILES.fingerprint, files=lastfm_1k.FILES),
-    "yambda-50m": Source(
-        yambda.read_yambda_50m, yambda.FILES_50M.fingerprint, files=yambda.FILES_50M, cutoffs=yambda.CUTOFFS
-    ),
-    "yambda-500m": Source(
-        yambda.no_tables,
-        yambda.FILES_500M.fingerprint,
-        files=yambda.FILES_500M,
-        prepare=yambda.prepare_yambda_500m,
-        cutoffs=yambda.CUTOFFS,
-    ),
-}
+    )
+
+
+def _lastfm_360k() -> Source:
+    from common.data.sources import lastfm_360k
+
+    return Source(lastfm_360k.read_lastfm_360k, lastfm_360k.FILES.fingerprint, files=lastfm_360k.FILES)
+
+
+def _lastfm_1k() -> Source:
+    from common.data.sources import lastfm_1k
+
+    return Source(lastfm_1k.read_lastfm_1k, lastfm_1k.FILES.fingerprint, files=lastfm_1k.FILES)
+
+
+def _yambda_50m() -> Source:
+    from common.data.sources import yambda
+
+    files = yambda.FILES_50M
+    return Source(yambda.read_yambda_50m, files.fingerprint, files=files, cutoffs=yambda.CUTOFFS)
+
+
+def _yambda_500m() -> Source:
+    from common.data.sources import yambda
+
+    files, prepare = yambda.FILES_500M, yambda.prepare_yambda_500m
+    return Source(yambda.no_tables, files.fingerprint, files=files, prepare=prepare, cutoffs=yambda.CUTOFFS)
+
+
+class Sources(Mapping[str, Source]):
+    """Sources by name; a reader is imported when it is looked up."""
+
+    def __init__(self, makers: dict[str, Callable[[], Source]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Source:
+        """The source of a name."""
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._makers)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a source has that name; imports nothing."""
+        return name in self._makers
+
+
+SOURCES = Sources(
+    {
+        LASTFM: _lastfm_2k,
+        "lastfm-360k": _lastfm_360k,
+        "lastfm-1k": _lastfm_1k,
+        "yambda-50m": _yambda_50m,
+        "yambda-500m": _yambda_500m,
+    }
+)
 """The real data sets by name."""
 
 
@@ -84,18 +134,46 @@ def source_of(kind: str, synthetic: SyntheticSettings, missing: str) -> Source:
     if plain == SYNTHETIC:
         source = Source(lambda _: generate(synthetic), lambda _: settings_hash(synthetic))
     else:
+        from common.data.sources.custom.folder import hash_folder, read_folder
+
         folder = Path(plain)
         source = SOURCES.get(plain) or Source(lambda _: read_folder(folder, missing), lambda _: hash_folder(folder))
     if not marked:
         return source
+    from common.data.deduplication import deduplicate
+
     return replace(source, read=source.read_deduplicated or (lambda data_dir: deduplicate(source.read(data_dir))))
 
 
 def is_at_hand(data_dir: Path, name: str = LASTFM) -> bool:
     """Whether a real data set can be had without the network: from its files or from its prepared tables."""
-    files = SOURCES[without_mark(name)[0]].files
+    plain, _ = without_mark(name)
+    files = None if plain == LASTFM else SOURCES[plain].files  # of `lastfm-2k` no reader is imported for that
     found = find_sources(data_dir) if files is None else files.find(data_dir)
     return found is not None or read_manifest(data_dir / name) is not None
+
+
+def find_sources(data_dir: Path) -> tuple[Path, Path] | None:
+    """Folder of the Last.fm files and the Spotify file, under `$MUSIC_DATA`, else `<data_dir>/raw`; None if absent."""
+    named = os.environ.get("MUSIC_DATA")
+    if named and not Path(named).is_dir():
+        raise UserError(f"MUSIC_DATA names {named}, which is no folder; correct it or unset it")
+    for root in [Path(named), data_dir / "raw"] if named else [data_dir / "raw"]:
+        if (root / LASTFM_FOLDER).is_dir() and (root / SPOTIFY_FILE).is_file():
+            return root / LASTFM_FOLDER, root / SPOTIFY_FILE
+    return None
+
+
+def missing_sources(data_dir: Path, reason: str) -> UserError:
+    """The error for raw files that are not there, with the remedy."""
+    roots = [Path(os.environ.get("MUSIC_DATA") or data_dir / "raw"), data_dir / "raw"]
+    for archive in (path for root in roots for path in sorted(root.glob("*.zip"))):
+        reason = f"{archive} is there, but packed: unpack it to {archive.parent / LASTFM_FOLDER}/"
+        break
+    return UserError(
+        f"data set 'lastfm-2k' needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE} ({reason}): put them under "
+        f"{data_dir / 'raw'} or point MUSIC_DATA at the folder that holds them, or choose --dataset synthetic"
+    )
 
 
 def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str:
@@ -108,6 +186,8 @@ def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str
     real, mark = LASTFM if plain == "auto" else plain, DEDUPLICATED * marked
     if real not in SOURCES or is_at_hand(data_dir, real + mark):
         return real + mark
+    from common.data.sources.download import download
+
     files, reason = SOURCES[real].files, "nothing was to be downloaded"
     if may_download:
         try:
@@ -135,4 +215,8 @@ def resolve_name(name: str, data_dir: Path, synthetic: SyntheticSettings | None 
     known, mark = [*SOURCES, SYNTHETIC], DEDUPLICATED * marked
     if plain == SYNTHETIC and synthetic not in (None, SyntheticSettings()):
         return f"{SYNTHETIC}-{synthetic.users}x{synthetic.items}-{settings_hash(synthetic)}{mark}"
-    return (plain if plain in known else custom_name(Path(plain), ["auto", *known])) + mark
+    if plain in known:
+        return plain + mark
+    from common.data.sources.custom.folder import custom_name
+
+    return custom_name(Path(plain), ["auto", *known]) + mark

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from common.data.ids import codes_of
-from common.data.reading.schema import ITEM, USER, Column
-from common.data.reading.table import REFUSE, read_table
+from common.data.reading.schema import ITEM, REFUSE, USER, Column
+from common.data.reading.table import read_table
 from common.data.tables import Repair
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.ranking import Ranking

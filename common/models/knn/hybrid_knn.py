@@ -127,7 +127,7 @@ class HybridKNN(Recommender):
         self.popularity = arrays["popularity"]
         self.parts = self._new_parts()
         self.scales = dict(zip(self.parts, arrays["scales"].tolist(), strict=True))
-        restore_parts(self.parts, arrays)
+        restore_parts(self.parts, arrays, self.inference_only)
 
 
 def _mean_best(part: Recommender, users: np.ndarray) -> float:

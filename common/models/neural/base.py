@@ -222,7 +222,7 @@ class Neural(NetworkOwner, Recommender):
         write_json(folder / ABOUT, self.description())
 
     @classmethod
-    def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
+    def read_arrays(cls, folder: Path, mapped: bool = False) -> dict[str, np.ndarray]:
         """The arrays that `save` wrote."""
         return read_weights(folder)
 

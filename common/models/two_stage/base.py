@@ -182,7 +182,7 @@ class TwoStageRecommender(Recommender):
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the sources, the tables and the histories."""
         generator = CandidateGenerator(self.settings, self.seed, self.device)
-        generator.restore(below(arrays, "stage/"))
+        generator.restore(below(arrays, "stage/"), self.inference_only)
         columns = json.loads(str(arrays["columns"]))
         self.feature_builder = FeatureBuilder(generator, FeatureTables.unpack(below(arrays, "tables/")), columns)
         self.histories = replace(unpack_histories(arrays, generator.n_items), timestamps=arrays.get("past_timestamps"))

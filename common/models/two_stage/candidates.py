@@ -171,11 +171,11 @@ class CandidateGenerator:
         about = {"n_items": np.array(self.n_items), "sources": np.array(list(self.sources)), "scales": self.scales}
         return pack_parts(self.sources) | about
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back the sources."""
+    def restore(self, arrays: dict[str, np.ndarray], inference_only: bool = False) -> None:
+        """Take back the sources; inference_only: as in `Recommender.load`."""
         self.n_items, self.scales = int(arrays["n_items"]), arrays["scales"]
         self.sources = {name: self._new(name) for name in arrays["sources"].tolist()}
-        restore_parts(self.sources, arrays)
+        restore_parts(self.sources, arrays, inference_only)
 
 
 def available(train: TrainView) -> list[str]:

@@ -6,11 +6,11 @@ Every value is bound as a parameter, so that a name is never read as SQL.
 import contextlib
 import logging
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Table, inspect, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from common.serving.store.postgres import PostgresServer
@@ -22,7 +22,6 @@ REVISIONS = ("0001", "0002")
 PATIENCE = 10.0
 """Seconds to wait for another process that is writing, and for a server that does not answer."""
 Place = SQLiteFile | PostgresServer
-INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class Database:
@@ -88,7 +87,8 @@ class Database:
 
     def insert(self, table: Table) -> Any:
         """An insertion that can say what happens `on_conflict`, which every database writes in its own way."""
-        return INSERTS[self.engine.dialect.name](table).inline()
+        dialect = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}")
+        return dialect.insert(table).inline()
 
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Add many rows, in the order of the table's columns, in the quickest way of the database."""
@@ -101,11 +101,11 @@ class Database:
 
 def migrate(connection: Connection) -> None:
     """Bring a schema up to date, whatever its revision, in the transaction of the connection."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # which speaks when it is imported
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     folder = Path(__file__).with_name("migrations")
     scripts = ScriptDirectory(folder, version_locations=[folder])
 

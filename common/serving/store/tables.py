@@ -16,7 +16,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects import postgresql
 
 TABLES = MetaData()
 """Of each data set; rows of the data are kept by protocol, in the codes of its models."""
@@ -24,7 +23,7 @@ TABLES = MetaData()
 # The kinds of columns stay what they are, since migrations are written with them, too.
 LONG = BigInteger().with_variant(Integer(), "sqlite")
 NUMBER: Any = Double().with_variant(REAL(), "sqlite")
-TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 """Sorted by code points everywhere, whatever the language of the server."""
 TIME = DateTime(timezone=True).with_variant(Text(), "sqlite")
 PLAIN: dict[str, Any] = {"sqlite_with_rowid": False}

@@ -14,8 +14,8 @@ import pandas as pd
 from common.data.ids import PAIR, pair_keys, sorted_ids, stack
 from common.data.reading.parts import files_of
 from common.data.reading.schema import INTERACTIONS as COLUMNS
-from common.data.reading.schema import TABLES, required
-from common.data.reading.table import REFUSE, SUFFIXES, Table, find_table, read_table, unreadable
+from common.data.reading.schema import REFUSE, TABLES, required
+from common.data.reading.table import SUFFIXES, Table, find_table, read_table, unreadable
 from common.data.sources.custom.negatives import read_negatives
 from common.data.tables import Repair, Tables
 from common.utils.errors import UserError, unknown_name

@@ -8,8 +8,8 @@ import pandas as pd
 
 from common.data.ids import PAIR
 from common.data.reading.schema import INTERACTIONS as COLUMNS
-from common.data.reading.schema import TABLES
-from common.data.reading.table import REFUSE, Table, read_table
+from common.data.reading.schema import REFUSE, TABLES
+from common.data.reading.table import Table, read_table
 from common.data.sources.custom.folder import INTERACTIONS, NEGATIVES, PARTS, check_what_is_there, find_tables
 
 

@@ -5,13 +5,14 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from common.data.preparation.pipeline import prepare
-from common.data.preparation.settings import PreparationSettings
 from common.data.sources.large_logs.raw_log import RawLog
 from common.utils.errors import UserError
 from common.utils.io import read_json, write_json
+
+if TYPE_CHECKING:
+    from common.data.preparation.settings import PreparationSettings
 
 NOTED = "log.json"
 """What was noted while the events were read, beside them."""
@@ -19,12 +20,14 @@ NOTED = "log.json"
 log = logging.getLogger(__name__)
 
 
-def prepare_log(stage: Callable[[Path], RawLog], fingerprint: str, out: Path, settings: PreparationSettings) -> None:
+def prepare_log(stage: Callable[[Path], RawLog], fingerprint: str, out: Path, settings: "PreparationSettings") -> None:
     """Stage the events of a log and take the ten steps from them; a start after a kill goes on where that was.
 
     stage: writes `events.parquet` to the folder that it is given. fingerprint: changes when the log's files do. What
     was repaired while reading, and the counts of the files, are added to the manifest.
     """
+    from common.data.preparation.pipeline import prepare
+
     raw = staged(out)
     noted = _noted(raw, fingerprint)
     if noted is None:

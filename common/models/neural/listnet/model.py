@@ -16,6 +16,7 @@ from common.models.base import Validation
 from common.models.neural.base import WEIGHTS, Neural, read_weights, training_memory, write_arrays
 from common.models.neural.listnet.inputs import MOST_ROWS
 from common.models.neural.listnet.ranker import ListNetRanker
+from common.models.saved_files import read_npz, write_npz
 from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
 from common.models.two_stage.training_data import COLUMNS, rows_at_most
@@ -26,7 +27,7 @@ from common.training.context import FitContext, RefitSchedule
 from common.training.settings import TrainingSettings
 from common.utils import distributed as parallel
 from common.utils.errors import UserError, short
-from common.utils.io import atomic, write_json
+from common.utils.io import write_json
 from common.utils.settings import NOT_SEARCHED, Range, SearchRange
 
 KEPT_BYTES = 2**30
@@ -199,8 +200,7 @@ class HybridListNet(TwoStageRecommender):
 
     def write(self, folder: Path) -> None:
         """Write the state, then the preprocessor, then the network and `model.json`."""
-        with atomic(folder / SOURCES) as temporary, temporary.open("wb") as handle:
-            np.savez(handle, allow_pickle=False, **self.state())
+        write_npz(folder / SOURCES, self.state())
         self.ranker.preprocessor.save_preprocessors(folder)
         write_arrays(folder / WEIGHTS, self.ranker.weights())
         write_json(folder / "model.json", self.description())
@@ -211,7 +211,6 @@ class HybridListNet(TwoStageRecommender):
             self.ranker.preprocessor = MusicPreprocessor.load_preprocessors(folder)
 
     @classmethod
-    def read_arrays(cls, folder: Path) -> dict[str, np.ndarray]:
-        """The arrays that `save` wrote."""
-        with (folder / SOURCES).open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
-            return read_weights(folder) | dict(saved)
+    def read_arrays(cls, folder: Path, mapped: bool = False) -> dict[str, np.ndarray]:
+        """The arrays that `save` wrote; mapped: large ones are read when they are used."""
+        return read_weights(folder) | read_npz(folder / SOURCES, mapped)
