@@ -12,10 +12,10 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.category import StrCategoryFormatter
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
@@ -43,7 +43,8 @@ def legend(axes: Axes) -> None:
 matplotlib.use("Agg")
 
 
-PALETTE = sns.color_palette("colorblind")
+THEME = matplotlib.rc_params_from_file(Path(__file__).with_name("seaborn.mplstyle"), use_default_template=False)
+PALETTE = [to_rgb(color) for color in THEME["axes.prop_cycle"].by_key()["color"]]
 
 
 @cache
@@ -63,7 +64,7 @@ def figure(
     The axes are not typed: matplotlib's annotations refuse the arrays and dates that it takes.
     The data set's name stands beside the title, so that no picture of generated data passes for a real one.
     """
-    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", rc={"font.family": fonts()})
+    matplotlib.rcParams.update(THEME | {"font.family": fonts()})
     drawing, axes = plt.subplots(
         rows,
         panels,
@@ -143,6 +144,8 @@ def thousands_axis(axis: Axis) -> None:
 
 def heat_map(axes: Axes, values: pd.DataFrame, **look: Any) -> None:
     """Values (rows, columns) as colours; look: what seaborn's heatmap takes, which draws its labels at once."""
+    import seaborn as sns  # which takes longer to import than most figures to draw
+
     sns.heatmap(values.rename(index=_label, columns=_label), ax=axes, **look)
 
 

@@ -1,14 +1,18 @@
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from common.plots.style import (
     PALETTE,
+    THEME,
     correlation_map,
     figure,
     legend,
@@ -25,6 +29,17 @@ def test_many_models_are_told_apart():
     looks = [(str(look["color"]), look["marker"], look["linestyle"]) for look in map(style, range(30))]
     assert len(set(looks)) == 30
     assert len({look[1] for look in looks[: len(PALETTE)]}) == len(PALETTE), "without colour, too"
+
+
+def test_the_theme_is_that_of_seaborn():
+    with matplotlib.rc_context():
+        seaborn.set_theme(context="notebook", style="whitegrid", palette="colorblind")
+        theirs = matplotlib.rcParams.copy()
+    with matplotlib.rc_context(THEME):
+        ours = matplotlib.rcParams.copy()
+    assert [to_rgb(color) for color in theirs.pop("axes.prop_cycle").by_key()["color"]] == PALETTE
+    ours.pop("axes.prop_cycle")
+    assert {name for name, value in theirs.items() if ours[name] != value} == {"image.cmap"}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tqdm import tqdm
 
 from common.data.sources.lastfm_2k import FILES, read_lastfm
-from common.data.sources.registry import LASTFM_FOLDER, SPOTIFY_FILE
+from common.data.sources.lastfm_2k_files import LASTFM_FOLDER, SPOTIFY_FILE
 from common.data.sources.spotify_songs import read_songs
 from common.utils.errors import UserError
 from common.utils.io import display

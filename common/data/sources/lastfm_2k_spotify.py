@@ -9,7 +9,7 @@ import pandas as pd
 from common.data.artist_names import artist_key, main_credit
 from common.data.deduplication import deduplicate
 from common.data.sources.lastfm_2k import Lastfm, read_lastfm
-from common.data.sources.registry import find_sources, missing_sources
+from common.data.sources.lastfm_2k_files import find_sources, missing_sources
 from common.data.sources.spotify_songs import read_songs
 from common.data.tables import AUDIO_FEATURES, Tables
 

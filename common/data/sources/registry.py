@@ -4,7 +4,6 @@ Another data set is a file beside this one that reads its raw files into `Tables
 """
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.data.manifest import read_manifest, settings_hash
+from common.data.sources.lastfm_2k_files import LASTFM_FOLDER, SPOTIFY_FILE, find_sources, missing_sources
 from common.data.synthetic.generator import SyntheticSettings, generate
 from common.data.tables import Tables
 from common.utils.errors import UserError
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LASTFM, SYNTHETIC = "lastfm-2k", "synthetic"
-LASTFM_FOLDER, SPOTIFY_FILE = "hetrec2011-lastfm-2k", "spotify/spotify_songs.csv"
-"""Where the files of `lastfm-2k` lie."""
 DEDUPLICATED = "-deduplicated"
 """Ends the name of a data set whose artists have one spelling each: it has folders, splits and runs of its own."""
 
@@ -151,29 +149,6 @@ def is_at_hand(data_dir: Path, name: str = LASTFM) -> bool:
     files = None if plain == LASTFM else SOURCES[plain].files  # of `lastfm-2k` no reader is imported for that
     found = find_sources(data_dir) if files is None else files.find(data_dir)
     return found is not None or read_manifest(data_dir / name) is not None
-
-
-def find_sources(data_dir: Path) -> tuple[Path, Path] | None:
-    """Folder of the Last.fm files and the Spotify file, under `$MUSIC_DATA`, else `<data_dir>/raw`; None if absent."""
-    named = os.environ.get("MUSIC_DATA")
-    if named and not Path(named).is_dir():
-        raise UserError(f"MUSIC_DATA names {named}, which is no folder; correct it or unset it")
-    for root in [Path(named), data_dir / "raw"] if named else [data_dir / "raw"]:
-        if (root / LASTFM_FOLDER).is_dir() and (root / SPOTIFY_FILE).is_file():
-            return root / LASTFM_FOLDER, root / SPOTIFY_FILE
-    return None
-
-
-def missing_sources(data_dir: Path, reason: str) -> UserError:
-    """The error for raw files that are not there, with the remedy."""
-    roots = [Path(os.environ.get("MUSIC_DATA") or data_dir / "raw"), data_dir / "raw"]
-    for archive in (path for root in roots for path in sorted(root.glob("*.zip"))):
-        reason = f"{archive} is there, but packed: unpack it to {archive.parent / LASTFM_FOLDER}/"
-        break
-    return UserError(
-        f"data set 'lastfm-2k' needs {LASTFM_FOLDER}/ and {SPOTIFY_FILE} ({reason}): put them under "
-        f"{data_dir / 'raw'} or point MUSIC_DATA at the folder that holds them, or choose --dataset synthetic"
-    )
 
 
 def choose_dataset(name: str, data_dir: Path, may_download: bool = False) -> str:

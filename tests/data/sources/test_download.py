@@ -17,7 +17,8 @@ import pytest
 from common.data.sources import download as module
 from common.data.sources import registry as prepare
 from common.data.sources.download import SOURCES, Source, download, fetch, unzip
-from common.data.sources.registry import choose_dataset, find_sources
+from common.data.sources.lastfm_2k_files import find_sources
+from common.data.sources.registry import choose_dataset
 from common.experiments.flags import parse
 from common.experiments.settings import ModelSettings
 from common.utils.errors import UserError

@@ -6,7 +6,8 @@ import pytest
 
 from common.data.dataset import load_dataset
 from common.data.sources.large_logs import raw_files
-from common.data.sources.registry import SOURCES, choose_dataset, find_sources, is_at_hand, resolve_name, without_mark
+from common.data.sources.lastfm_2k_files import find_sources
+from common.data.sources.registry import SOURCES, choose_dataset, is_at_hand, resolve_name, without_mark
 from common.utils.errors import UserError
 from tests.data.handwritten import write_lastfm, write_songs
 from tests.data.large_logs import write_1k, write_360k, write_yambda
