@@ -34,9 +34,9 @@ def test_many_models_are_told_apart():
 def test_the_theme_is_that_of_seaborn():
     with matplotlib.rc_context():
         seaborn.set_theme(context="notebook", style="whitegrid", palette="colorblind")
-        theirs = matplotlib.rcParams.copy()
+        theirs = dict(matplotlib.rcParams)
     with matplotlib.rc_context(THEME):
-        ours = matplotlib.rcParams.copy()
+        ours = dict(matplotlib.rcParams)
     assert [to_rgb(color) for color in theirs.pop("axes.prop_cycle").by_key()["color"]] == PALETTE
     ours.pop("axes.prop_cycle")
     assert {name for name, value in theirs.items() if ours[name] != value} == {"image.cmap"}
