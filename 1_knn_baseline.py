@@ -15,10 +15,11 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.on_spark.stage import run_on_spark
 from common.experiments.settings import SparkModelSettings
-from common.models import ContentKNN, HybridKNN, ItemKNN, TagKNN
+from common.models import ContentKNN, HybridKNN, ItemKNN, Random, TagKNN
 from common.models.registry import models_of
 from common.reporting.samples import find_items, show_popular, show_similar, show_similar_songs
 from common.reporting.stage_summary import summarise
+from common.reporting.stages.scores import draw_scores
 
 STAGE = "1_knn_baseline"
 MODELS = models_of(STAGE)  # random, popularity, trending; content, tag, user, item and hybrid kNN
@@ -53,8 +54,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         show_popular(exp.train)
         show_similar_songs(exp.train)
-        show_similar(exp.load_all(SHOWN), exp.train, items)
-        summarise(exp)
+        fitted = exp.load_all(MODELS)
+        show_similar([model for model in fitted if isinstance(model, SHOWN)], exp.train, items)
+        scored = [model for model in fitted if not isinstance(model, Random)]
+        summarise(exp, draw_scores(exp, scored, "knn_scores"))
 
 
 if __name__ == "__main__":

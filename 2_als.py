@@ -18,7 +18,8 @@ from common.experiments.settings import SparkModelSettings
 from common.models.registry import BY_DEFAULT, models_of
 from common.reporting.samples import find_items
 from common.reporting.stage_summary import summarise
-from common.reporting.stages.als import draw_scores, draw_settings, draw_training, index_similar_items
+from common.reporting.stages.als import draw_settings, draw_training, index_similar_items
+from common.reporting.stages.scores import draw_scores
 
 STAGE = "2_als"
 MODELS = models_of(STAGE)  # als, ials, ease, ensemble; where it is named, graph_filter
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fitted = {model.name: model for model in exp.load_all(MODELS)}
         if "ensemble" in fitted:
             index_similar_items(exp, fitted["ensemble"], items)
-        figures = [*draw_scores(exp, fitted), *draw_training(exp), *draw_settings(exp, args.sensitivity)]
+        figures = [*draw_scores(exp, fitted.values()), *draw_training(exp), *draw_settings(exp, args.sensitivity)]
         summarise(exp, figures)
 
 

@@ -19,7 +19,8 @@ from common.models import Forest
 from common.models.registry import models_of
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
-from common.reporting.stages.forest import show_candidates, show_plays, study_features, study_groups
+from common.reporting.stages.forest import show_candidates, study_features, study_groups
+from common.reporting.stages.scores import draw_scores, show_plays
 
 STAGE = "3_random_forest_rank"
 MODELS = models_of(STAGE)  # forest, hist_gradient
@@ -52,15 +53,16 @@ def main(argv: Sequence[str] | None = None) -> None:
                 model.refit(exp.train_valid, context=run.context("test"))
                 run.save(model, exp.test.evaluate(model))
 
-        figures = []
+        fitted = {model.name: model for model in exp.load_all(MODELS)}
+        figures = draw_scores(exp, fitted.values(), "forest_scores")
         if Forest.name in args.models:
             forest = Forest(exp.settings_of(Forest), seed=args.seed).fit(exp.train, context=exp.context())
-            figures += [show_candidates(exp, forest), *show_plays(exp)]
+            figures += [show_candidates(exp, forest), *show_plays(exp, Forest, "forest_plays")]
             if args.importance and forest.ranker.trees:
                 figures += study_features(exp, forest)
             if args.ablation and forest.ranker.trees:
                 figures += [study_groups(exp, forest)]
-            show_recommendations(forest if args.phase == "select" else exp.load(Forest), users)
+            show_recommendations(forest if args.phase == "select" else fitted.get(Forest.name), users)
         summarise(exp, figures)
 
 

@@ -21,6 +21,7 @@ from common.plots.networks import training_curves
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.sasrec import accuracy_by_length, attention_of
+from common.reporting.stages.scores import draw_scores
 
 STAGE = "4_sasrec"
 MODELS = models_of(STAGE)  # sasrec
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         figures += [accuracy_by_length(exp, exp.best_rows(beside=SASRec, n=5))]
         if model := exp.load(SASRec):
             show_recommendations(model, users)
-            figures += [attention_of(exp, model, users[0])]
+            figures += [attention_of(exp, model, users[0]), *draw_scores(exp, [model], "sasrec_scores")]
         summarise(exp, figures)
 
 

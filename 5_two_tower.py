@@ -22,6 +22,7 @@ from common.models.vector_index import KINDS, Kind
 from common.plots.networks import training_curves
 from common.reporting.samples import find_items, find_users, show_recommendations, show_similar
 from common.reporting.stage_summary import summarise
+from common.reporting.stages.scores import draw_scores
 from common.reporting.stages.two_tower import draw_map, keep_index, show_cold_start, show_coldness
 from common.utils.errors import check_known
 
@@ -73,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             show_similar([model], exp.shown, items)
             keep_index(exp, model, args.index)
             figures += [draw_map(exp, model), *show_cold_start(exp, model)]
+            figures += draw_scores(exp, [model], "two_tower_scores")
         show_coldness(exp)
         summarise(exp, figures)
 

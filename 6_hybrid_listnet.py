@@ -26,6 +26,7 @@ from common.reporting.stages.listnet import (
     study_plays,
     study_trade_off,
 )
+from common.reporting.stages.scores import draw_scores, show_plays
 
 STAGE = "6_hybrid_listnet"
 MODELS = models_of(STAGE)  # hybrid_listnet
@@ -64,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         figures += draw_preprocessing(exp)
         if model := exp.load(HybridListNet):
             show_recommendations(model, users)
-            figures += show_calibration(exp, model)
+            figures += [*show_calibration(exp, model), *draw_scores(exp, [model], "hybrid_scores")]
+            figures += show_plays(exp, HybridListNet, "hybrid_predicted_plays")
         figures += study_plays(exp) if args.plays else []
         figures += study_ablation(exp) if args.ablation else []
         figures += study_trade_off(exp) if args.trade_off else []

@@ -100,6 +100,8 @@ class MetricSuite:
                 columns[f"ils_{space}_share_{k}"] = metrics.featured_share(lists, vectors, k)
             for space, (mixes, of_history) in self.mixes.items():
                 columns[f"calibration_{space}_{k}"] = metrics.calibration_error(lists, mixes, of_history, k)
+            if "artist" in self.values:
+                columns[f"ils_artist_{k}"] = metrics.intra_list_similarity(lists, self.values["artist"], k)
             for name, values in self.values.items():
                 columns[f"{name}_diversity_{k}"] = metrics.distinct_values(lists, values, k)
         return columns

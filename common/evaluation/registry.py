@@ -45,6 +45,7 @@ METRICS = (
     Metric("ils_tag", "ILS tags@{k}", BEYOND, -1, unit="mean cosine"),
     Metric("ils_genre", "ILS genres@{k}", BEYOND, -1, unit="mean cosine"),
     Metric("ils_audio", "ILS audio@{k}", BEYOND, -1, unit="mean cosine"),
+    Metric("ils_artist", "ILS artists@{k}", BEYOND, -1, unit="share of the pairs"),
     Metric("ils_tag_share", "with tags@{k}", BEYOND, 0, unit="share of the list"),
     Metric("ils_genre_share", "with genres@{k}", BEYOND, 0, unit="share of the list"),
     Metric("ils_audio_share", "with audio@{k}", BEYOND, 0, unit="share of the list"),

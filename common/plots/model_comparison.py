@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullFormatter
 
 from common.plots.style import PALETTE, correlation_map, figure, legend, plain_log_axis, style
 
+MARKED = [0, 4, 9, 19, 49, 99]
+"""Places of a curve that bear a mark: k = 1, 5, 10, 20, 50, 100."""
 LEAST = 0.1
 """Processor seconds below which a fit's cost is not told apart."""
 GAINS = {
@@ -22,16 +25,24 @@ GAINS = {
 """What re-ranking may gain: metric -> label of its axis."""
 
 
-def metrics_by_cutoff(curves: Mapping[str, Mapping[str, np.ndarray]], title: str, path: Path) -> None:
-    """Metrics against the cut-off k = 1, 2, ..., one line per model; curves: model -> metric -> value at each k."""
-    with figure(path, "Accuracy by length of the list", title, panels=2) as axes:
+def metrics_by_cutoff(curves: Mapping[str, Mapping[str, np.ndarray | pd.Series]], title: str, path: Path) -> None:
+    """Metrics against the cut-off, one line per model.
+
+    curves: model -> metric -> value at each k: an array for k = 1, 2, ..., or a series with a few k as its index.
+    """
+    panels = max(map(len, curves.values()))
+    with figure(path, "Accuracy by length of the list", title, panels=panels) as axes:
         for place, (name, of_metrics) in enumerate(curves.items()):
             for panel, (metric, values) in zip(axes, of_metrics.items(), strict=True):
-                cutoffs = np.arange(1, len(values) + 1)
-                panel.plot(cutoffs, values, label=name, **style(place), markevery=[0, 4, 9, 19, 49, 99])
+                few = isinstance(values, pd.Series)
+                cutoffs = values.index if few else np.arange(1, len(values) + 1)
+                panel.plot(cutoffs, values, label=name, **style(place), markevery=1 if few else MARKED)
                 panel.set(xlabel="k, length of the list", ylabel=metric, xscale="log")
-        for panel in axes:
-            plain_log_axis(panel.xaxis)
+                if few:
+                    panel.set_xticks(cutoffs, [str(k) for k in cutoffs])
+                    panel.xaxis.set_minor_formatter(NullFormatter())
+                else:
+                    plain_log_axis(panel.xaxis)
         legend(axes[0])
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullFormatter
 
 from common.plots.style import PALETTE, bin_edges, figure, legend, style
+
+ACROSS = 4
+"""Panels side by side at most."""
 
 
 def precision_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path: Path) -> None:
@@ -20,17 +24,40 @@ def precision_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
         legend(axes)
 
 
-def scores(values: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, path: Path) -> None:
-    """Histograms of the scores of held-out items and of all others outside the history, one panel per model."""
-    with figure(path, "Scores of held-out and of other items", title, panels=len(values), width=5) as axes:
-        for panel, (name, (held_out, others)) in zip(axes, values.items(), strict=True):
-            sample = np.concatenate([held_out, others[:: max(1, len(others) // 10_000)]])
-            bins = bin_edges(np.quantile(sample, [0.001, 0.999]), 49)
-            for drawn, label, colour in ((others, "other items", PALETTE[7]), (held_out, "held-out items", PALETTE[1])):
-                shares = np.full(len(drawn), 1 / max(1, len(drawn)))
-                panel.hist(np.clip(drawn, *bins[[0, -1]]), bins, weights=shares, label=label, color=colour, alpha=0.65)
+def scores(
+    values: Mapping[str, tuple[np.ndarray, np.ndarray]], calibration: Mapping[str, pd.DataFrame], title: str, path: Path
+) -> None:
+    """Histograms of the scores of held-out items and of all others outside the history, a panel for each model, and how
+    often items are held out beside how often their scores say so.
+
+    calibration: model -> expected and found shares, of each group of scores, as `evaluation.curves` makes them.
+    """
+    rows = -(-(len(values) + 1) // ACROSS)
+    across = -(-(len(values) + 1) // rows)
+    with figure(path, "Scores of held-out and of other items", title, across, rows, width=5) as axes:
+        for panel, (name, (held_out, others)) in zip(axes, values.items(), strict=False):
+            _draw_histograms(panel, held_out, others)
             panel.set(xlabel=f"Score of {name}", ylabel="Share of the items", yscale="log")
-        legend(axes[-1])
+        legend(axes[0])
+        _draw_calibration(axes[len(values)], calibration)
+
+
+def _draw_histograms(panel: Any, held_out: np.ndarray, others: np.ndarray) -> None:
+    sample = np.concatenate([held_out, others[:: max(1, len(others) // 10_000)]])
+    bins = bin_edges(np.quantile(sample, [0.001, 0.999]), 49)
+    for drawn, label, colour in ((others, "other items", PALETTE[7]), (held_out, "held-out items", PALETTE[1])):
+        shares = np.histogram(np.clip(drawn, *bins[[0, -1]]), bins)[0] / max(1, len(drawn))
+        panel.stairs(shares, bins, fill=True, label=label, color=colour, alpha=0.65)
+
+
+def _draw_calibration(panel: Any, calibration: Mapping[str, pd.DataFrame]) -> None:
+    ends = pd.concat([table["expected"] for table in calibration.values()]).agg(["min", "max"])
+    panel.plot(ends, ends, color="grey", linestyle="--", label="exact")
+    for place, (name, table) in enumerate(calibration.items()):
+        seen = table[table["found"] > 0]
+        panel.plot(seen["expected"], seen["found"], label=name, **style(place))
+    panel.set(xlabel="Expected share of held-out items", ylabel="Found share", xscale="log", yscale="log")
+    panel.legend(loc="lower right", fontsize="small")
 
 
 def loss(losses: Sequence[float], title: str, path: Path) -> None:

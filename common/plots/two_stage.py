@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullFormatter
 from scipy import stats
 
 from common.plots.style import PALETTE, bin_edges, figure, legend, percent_axis, style
@@ -63,14 +64,6 @@ def ablation(
         axes.set(xlabel=f"Loss of NDCG@10 against {name} ({full:.4f}), 95% interval over users")
 
 
-def predicted_plays(targets: pd.DataFrame, r2: float, title: str, path: Path) -> None:
-    """Predicted against true log plays of held-out pairs, as a density, and the mean prediction."""
-    known = targets.dropna(subset="predicted_log_plays")
-    true, predicted = known["log_plays"].to_numpy(float), known["predicted_log_plays"].to_numpy(float)
-    with figure(path, f"Predicted plays of held-out items, R² {r2:.3f}", title, width=9, height=6) as (axes,):
-        _draw_predictions(axes, true, predicted, 45, "Held-out pairs")
-
-
 def _draw_predictions(panel: Any, true: np.ndarray, predicted: np.ndarray, cells: int, label: str) -> None:
     _draw_density(panel, true, predicted, cells, label)
     ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
@@ -81,7 +74,9 @@ def _draw_predictions(panel: Any, true: np.ndarray, predicted: np.ndarray, cells
 
 def _draw_density(panel: Any, x: np.ndarray, y: np.ndarray, cells: int, label: str) -> None:
     density = panel.hexbin(x, y, gridsize=cells, bins="log", cmap="viridis", mincnt=1)
-    panel.figure.colorbar(density, ax=panel, label=label)
+    bar = panel.figure.colorbar(density, ax=panel, label=label)
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _errors(rows: pd.DataFrame) -> np.ndarray:
@@ -99,18 +94,23 @@ def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> No
         against.set_title("Predicted against true")
         spread.hist(errors, bins=bin_edges(errors, 60), density=True, color=PALETTE[0])
         grid = np.linspace(errors.min(), errors.max(), 200)
-        normal = stats.norm.pdf(grid, errors.mean(), errors.std())
-        spread.plot(grid, normal, color=PALETTE[3], label=f"normal, spread {errors.std():.2f}")
         spread.set(xlabel="True - predicted", ylabel="Density", title="Errors")
-        spread.legend()
-        (theory, sample), (slope, start, _) = stats.probplot(errors, dist="norm")
-        quantiles.scatter(theory, sample, s=6, color=PALETTE[0])
-        quantiles.plot(theory, slope * theory + start, color=PALETTE[3], linestyle="--", label="normal")
-        quantiles.set(xlabel="Quantile of a normal distribution", ylabel="Quantile of the errors", title="Q-Q")
-        quantiles.legend(loc="lower right")
+        if np.ptp(errors) > 0:
+            normal = stats.norm.pdf(grid, errors.mean(), errors.std())
+            spread.plot(grid, normal, color=PALETTE[3], label=f"normal, spread {errors.std():.2f}")
+            spread.legend()
+            _draw_quantiles(quantiles, errors)
         _draw_density(residuals, predicted, errors, 40, "Pairs")
         residuals.axhline(0, color=PALETTE[3], linestyle="--")
         residuals.set(xlabel="Predicted log(1 + plays)", ylabel="True - predicted", title="Residuals")
+
+
+def _draw_quantiles(panel: Any, errors: np.ndarray) -> None:
+    (theory, sample), (slope, start, _) = stats.probplot(errors, dist="norm")
+    panel.scatter(theory, sample, s=6, color=PALETTE[0])
+    panel.plot(theory, slope * theory + start, color=PALETTE[3], linestyle="--", label="normal")
+    panel.set(xlabel="Quantile of a normal distribution", ylabel="Quantile of the errors", title="Q-Q")
+    panel.legend(loc="lower right")
 
 
 def trade_off(table: pd.DataFrame, others: pd.DataFrame, title: str, path: Path) -> None:

@@ -195,7 +195,15 @@ def test_keys(toy):
     assert all(isinstance(value, int | float) and np.isfinite(value) for value in overall.values())
     accuracy = ("hr", "precision", "recall", "f1", "ndcg", "mrr", "map")
     beyond = ("novelty", "popularity_lift", "serendipity", "coverage", "gini")
-    content = ("ils_genre", "ils_genre_share", "ils_tag", "ils_tag_share", "genre_diversity", "artist_diversity")
+    content = (
+        "ils_genre",
+        "ils_genre_share",
+        "ils_tag",
+        "ils_tag_share",
+        "genre_diversity",
+        "artist_diversity",
+        "ils_artist",
+    )
     sampled = {f"{name}_{k}_sampled99" for name in ("hr", "ndcg", "mrr") for k in CUTOFFS}
     assert {f"{name}_{k}" for name in (*accuracy, *beyond, *content) for k in CUTOFFS} | sampled <= set(overall)
     assert not any("audio" in key for key in overall)  # the toy has no audio

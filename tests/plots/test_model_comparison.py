@@ -36,6 +36,12 @@ def test_each_figure_is_drawn_from_tables_alone(tmp_path, draw, values):
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
+def test_a_metric_at_a_few_cutoffs_is_a_panel_too(monkeypatch, tmp_path):
+    curves = {name: {**of, "Diversity@k": pd.Series({5: 0.1, 10: 0.2, 20: 0.4})} for name, of in CURVES.items()}
+    said = texts(monkeypatch, tmp_path, plots.metrics_by_cutoff, curves, "toy").splitlines()
+    assert {"NDCG@k", "Recall@k", "Diversity@k", "5", "20"} <= set(said)
+
+
 VALUES = pd.DataFrame({"mean": [0.1, 0.2], "low": [0.05, 0.1], "high": [0.15, 0.3]}, index=[0, 5])
 
 

@@ -36,13 +36,11 @@ def test_candidates_by_source_and_the_choice(monkeypatch, tmp_path):
     assert at[0] != at[1]
 
 
-def test_predicted_plays_leave_out_users_without_a_prediction(monkeypatch, tmp_path):
-    rng = np.random.default_rng(0)
-    targets = pd.DataFrame({"log_plays": rng.random(60), "predicted_log_plays": rng.random(60)})
-    gaps = pd.concat([targets, pd.DataFrame({"log_plays": [50.0], "predicted_log_plays": [np.nan]})])
-    whole, other = (picture(tmp_path, two_stage.predicted_plays, of, 0.25, "toy") for of in (targets, gaps))
-    assert whole == other
-    assert "R² 0.250" in texts(monkeypatch, tmp_path, two_stage.predicted_plays, targets, 0.25, "toy")
+def test_a_single_pair_has_no_spread_but_a_figure(monkeypatch, tmp_path):
+    one = pd.DataFrame({"log_plays": [1.0], "predicted": [2.0]})
+    said = texts(monkeypatch, tmp_path, two_stage.play_residuals, one, float("nan"), "toy")
+    assert "Residuals" in said
+    assert "normal" not in said
 
 
 def test_residuals_name_their_spread(monkeypatch, tmp_path):

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from common.experiments.experiment import Experiment
 from common.experiments.outputs import RowResults
-from common.reporting.stage_summary import compare_rows, summarise
+from common.reporting.stage_summary import beside, compare_rows, summarise
 from tests.runs import STAGE
 
 
@@ -37,6 +39,13 @@ def test_the_leaderboard_is_written_and_printed_and_every_figure_named(exp, capl
 def test_random_is_in_no_figure_and_all_rows_are_on_one_part(exp):
     compare_rows(exp, exp.all_rows())
     assert exp.drawn == dict.fromkeys(
-        ("metrics_by_k", "accuracy_diversity", "popularity"), ("test", ["popularity", "item_knn"])
+        ("metrics_by_k", "precision_recall", "accuracy_diversity", "popularity"), ("test", ["popularity", "item_knn"])
     )
     assert compare_rows(exp, RowResults()) == []
+
+
+def test_diversity_stands_beside_ndcg():
+    accuracy = {"NDCG@k": np.zeros(3), "Recall@k": np.ones(3)}
+    found = beside(accuracy, "audio", pd.Series({5: 0.5}))
+    assert [*found] == ["NDCG@k", "Diversity@k, 1 - cosine of sound", "Recall@k"]
+    assert beside(accuracy, "", None) == accuracy

@@ -42,7 +42,7 @@ def test_stage_3_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     assert set(table.index) == {"forest", "hist_gradient"}
     assert (table["ndcg_10"] > 0).all()
     figures = {path.name for path in (folder / "figures").iterdir()}
-    wanted = {"forest_candidates.png", "forest_importance.png", "forest_dependence.png"}
+    wanted = {"forest_candidates.png", "forest_importance.png", "forest_dependence.png", "forest_scores.png"}
     assert wanted | ({"forest_plays.png"} if protocol in WITH_PLAYS else set()) <= figures
     assert ("nothing to predict" in said.out) == (protocol not in WITH_PLAYS)
     assert "for user u03, who has" in said.out

@@ -55,7 +55,7 @@ def test_stage_4_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_p
     folder = tmp_path / "out" / small_data.name / protocol
     table: Any = pd.read_csv(folder / "leaderboard.csv").set_index("model")
     assert table.loc["sasrec", "ndcg_10"] > 0
-    assert {"sasrec_training.png", "sasrec_by_length.png", "sasrec_attention.png", "metrics_by_k.png"} <= {
+    assert {"sasrec_training.png", "sasrec_by_length.png", "sasrec_attention.png", "sasrec_scores.png"} <= {
         path.name for path in (folder / "figures").iterdir()
     }
     assert " | cpu (" in said

@@ -32,7 +32,7 @@ def test_stage_5_goes_from_flags_to_lists_an_index_and_figures(small_flags, smal
     folder = tmp_path / "out" / small_data.name / protocol
     [run] = folder.glob("two_tower/*/seed0")
     assert (run / "test" / "metrics.json").exists()
-    for name in ("two_tower_training", "two_tower_map"):
+    for name in ("two_tower_training", "two_tower_map", "two_tower_scores", "precision_recall"):
         assert (folder / "figures" / f"{name}.png").is_file()
     assert "recall@100 1.0000" in said
     assert "like " in said

@@ -30,8 +30,9 @@ def test_stage_6_goes_from_flags_to_lists_and_figures(small_flags, small_data, t
     said = capsys.readouterr().out
     folder = tmp_path / "out" / small_data.name / protocol
     [run] = folder.glob("hybrid_listnet/*/seed0")
-    for name in ("training", "preprocessing", "correlations", "calibration"):
+    for name in ("training", "preprocessing", "correlations", "calibration", "scores"):
         assert (folder / "figures" / f"hybrid_{name}.png").is_file()
+    assert (folder / "figures" / "hybrid_predicted_plays.png").is_file() == (protocol in WITH_PLAYS)
     assert said.count("for user") == 3
     assert "calibration on test" in said
     measured = read_json(run / "test" / "metrics.json")

@@ -1,27 +1,23 @@
-"""What stage 2 shows besides its leaderboard: similar items, how well scores tell items apart, settings of ALS."""
+"""What stage 2 shows besides its leaderboard: similar items, the loss and the settings of ALS."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from common.evaluation.curves import precision_and_recall
 from common.experiments.analysis.similar_items import index_of, show_index
 from common.experiments.experiment import Experiment
 from common.experiments.stored.kept_tables import read_kept, write_kept
 from common.experiments.stored.run_files import tell
 from common.experiments.tuning import try_grid
 from common.models import ALS, Ensemble, ItemKNN
-from common.models.base import Recommender
 from common.plots import precision_recall as plots
 from common.utils.errors import UserError
 from common.utils.io import display
 
 GRID = {"factors": (16, 64, 256), "regularisation": (0.01, 1.0, 10.0, 100.0)}
-SAMPLE = 200
-"""Evaluated rows whose scores are drawn."""
 log = logging.getLogger(__name__)
 
 
@@ -32,17 +28,6 @@ def index_similar_items(exp: Experiment, ensemble: Ensemble, items: Sequence[int
     path = exp.run_of(Ensemble).write_table("similar_items", index, exp.config_of(Ensemble))
     show_index(index, exp.shown, items)
     log.info("\nsimilar items of all %s items: %s", f"{exp.shown.n_items:,}", display(path))
-
-
-def draw_scores(exp: Experiment, fitted: Mapping[str, Recommender]) -> list[Path]:
-    """Precision against recall of every row so far, and the scores of this command's models."""
-    rows = exp.all_rows()
-    curves = {name: precision_and_recall(row.targets) for name, row in rows.items()}
-    figures = [exp.plot("precision_recall", plots.precision_recall, curves, part=rows.part)]
-    if fitted:
-        scores = {name: exp.evaluator.sample_scores(model, SAMPLE) for name, model in fitted.items()}
-        figures += [exp.plot("scores", plots.scores, scores)]
-    return figures
 
 
 def draw_training(exp: Experiment) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What stage 3 shows besides its leaderboard: candidates, predicted plays, importance of features, ablation."""
+"""What stage 3 shows besides its leaderboard: candidates, importance of features, ablation."""
 
 import logging
 import sys
@@ -31,21 +31,6 @@ def show_candidates(exp: Experiment, model: Forest) -> Path:
     costs = (model.source_seconds.wall, len(model.feature_builder.names), model.feature_seconds.wall)
     log.info("sources took %.0f s, %d features %.0f s", *costs)
     return exp.plot("forest_candidates", plots.candidate_recall, study.recall_by_length(ranks), top, part="valid")
-
-
-def show_plays(exp: Experiment) -> list[Path]:
-    """Print and draw how well plays of held-out pairs are predicted, beside the means of user and item alone."""
-    results = exp.run_of(Forest).results(exp.part)
-    if "predicted_log_plays" not in results.targets:
-        log.info("\nplays: nothing to predict, since every interaction weighs the same or no evaluated user is known")
-        return []
-    log.info("\nlog(1 + plays) of held-out pairs, %s %9s %9s", exp.part, "forest", "means")
-    for name in ("rmse", "mae", "r2", "pearson", "spearman"):
-        values = (results.metrics[f"plays_{name}"], results.metrics[f"plays_reference_{name}"])
-        log.info("  %-29s %9.4f %9.4f", name, *values)
-    return [
-        exp.plot("forest_plays", plots.predicted_plays, results.targets, results.metrics["plays_r2"], part=exp.part)
-    ]
 
 
 def study_features(exp: Experiment, model: Forest) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Figures of stage 2: scores, the loss of ALS, and its settings."""
+"""Figures of stage 2: the loss of ALS, and its settings."""
 
 import dataclasses
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from common.experiments.experiment import Experiment
-from common.models import ALS, Popularity
+from common.models import ALS
 from common.reporting.stages import als
 from common.utils.io import write_json, write_parquet
 
@@ -21,16 +21,6 @@ def exp(small_settings, ran, monkeypatch):
     exp = Experiment(dataclasses.replace(small_settings, output_dir=ran), "2_als")
     monkeypatch.setattr(exp, "plot", lambda name, draw, *values, **_: (name, values))
     return exp
-
-
-def test_scores_are_drawn_of_the_models_of_this_command_and_curves_of_every_row(exp):
-    [(name, (curves,))] = STAGE.draw_scores(exp, {})
-    assert name == "precision_recall"
-    assert set(curves) == {"random", "popularity", "item_knn"}
-    [_, (name, (scores,))] = STAGE.draw_scores(exp, {"popularity": Popularity().fit(exp.train_valid)})
-    assert name == "scores"
-    held_out, others = scores["popularity"]
-    assert held_out.mean() > others.mean()
 
 
 def test_the_loss_of_the_refit_is_drawn_else_that_of_the_first_fit(exp, tmp_path, monkeypatch):

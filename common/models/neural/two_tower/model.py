@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024
 """Histories or items that go through a tower together."""
+MEASURED_AT_ONCE = 8192
+"""Histories whose items' features are in memory together."""
 FEATURE_BYTES = 20
 """Memory that a feature of an item or a user takes while all are made, in double precision."""
 AVERAGED = 100_000
@@ -184,10 +186,12 @@ class TwoTower(Neural, PlacesByTower):
         if not parallel.is_main():
             return
 
-        some = self.histories.take(self._sample())
-        features = torch.from_numpy(self.items[some.items])
-        rows = torch.from_numpy(some.rows)
-        measures = towers.users.about(features, rows, len(some))[1]
+        sample, parts = self._sample(), []
+        for start in range(0, len(sample), MEASURED_AT_ONCE):
+            some = self.histories.take(sample[start : start + MEASURED_AT_ONCE])
+            features, rows = torch.from_numpy(self.items[some.items]), torch.from_numpy(some.rows)
+            parts.append(towers.users.about(features, rows, len(some))[1])
+        measures = torch.cat(parts)
         spread = measures.std(0, correction=0)
         towers.users.scale.copy_(torch.stack([measures.mean(0), spread.clamp(min=1.0)]))
 
