@@ -18,7 +18,9 @@ from benchmarks.scale.sizes import size_of
 from common.utils.errors import UserError
 from common.utils.io import ROOT
 
-MODULES = ("logs", "aggregation", "models")
+FOLDERS = {"scale": ("logs", "aggregation", "models"), "scaling": ("data", "fits", "classic")}
+MODULES = {module: f"benchmarks.{folder}.{module}" for folder, modules in FOLDERS.items() for module in modules}
+"""Where the functions stand that may be asked for."""
 POLL = 2.0
 """Seconds between two looks at the disk."""
 ANSWER = "answer: "
@@ -33,7 +35,7 @@ class OverTimeError(Exception):
 def measured(
     function: str, watched: Path | None = None, look: Callable[[], None] | None = None, /, **arguments: Any
 ) -> dict[str, Any]:
-    """Run `module.function` of this package with arguments that JSON can hold; what it returns, and what it took.
+    """Run `module.function` of MODULES with arguments that JSON can hold; what it returns, and what it took.
 
     Added are seconds, cpu_seconds, peak_mb and, where a folder is watched, disk_mb, the most that it held meanwhile.
     `look` is called every few seconds; where it raises OverTimeError, the process is ended and OverTimeError goes on.
@@ -99,7 +101,7 @@ def main() -> None:
     module, name = sys.argv[1].split(".")
     if module not in MODULES:
         raise SystemExit(f"no module {module}")
-    function = getattr(importlib.import_module(f"benchmarks.scale.{module}"), name)
+    function = getattr(importlib.import_module(MODULES[module]), name)
     try:
         found = function(**json.loads(sys.argv[2]))
     except UserError as mistake:

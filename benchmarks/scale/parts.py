@@ -31,12 +31,17 @@ def print_tables(made: Mapping[str, str]) -> None:
         print(f"\n{marker}\n\n{table}", flush=True)
 
 
-def write_page(path: Path, page: str, made: Mapping[str, str]) -> str:
-    """Fill the blocks of a page, which keeps its rows of other sizes; raise a UserError where it has none of them."""
+def write_page(
+    path: Path, page: str, made: Mapping[str, str], merged: Callable[[str, str], str] = tables.merged
+) -> str:
+    """Fill the blocks of a page; raise a UserError where it has none of them.
+
+    merged: what becomes of the table that was there and the one that is made; as it is, rows of other sizes stay.
+    """
     known = [marker for marker in made if f"<!-- {marker} -->" in page]
     if made and not known:
         raise UserError(f"{path} has no line <!-- {next(iter(made))} --> or another of these blocks; add one to fill")
     for marker in known:
-        page = fill(page, marker, tables.merged(block(page, marker), made[marker]))
+        page = fill(page, marker, merged(block(page, marker), made[marker]))
     write_text(path, page)
     return page

@@ -34,14 +34,13 @@ def metrics_by_cutoff(curves: Mapping[str, Mapping[str, np.ndarray | pd.Series]]
     with figure(path, "Accuracy by length of the list", title, panels=panels) as axes:
         for place, (name, of_metrics) in enumerate(curves.items()):
             for panel, (metric, values) in zip(axes, of_metrics.items(), strict=True):
-                few = isinstance(values, pd.Series)
-                cutoffs = values.index if few else np.arange(1, len(values) + 1)
-                panel.plot(cutoffs, values, label=name, **style(place), markevery=1 if few else MARKED)
                 panel.set(xlabel="k, length of the list", ylabel=metric, xscale="log")
-                if few:
-                    panel.set_xticks(cutoffs, [str(k) for k in cutoffs])
+                if isinstance(values, pd.Series):
+                    panel.plot(values.index, values, label=name, **style(place))
+                    panel.set_xticks(values.index, [str(k) for k in values.index])
                     panel.xaxis.set_minor_formatter(NullFormatter())
                 else:
+                    panel.plot(np.arange(1, len(values) + 1), values, label=name, **style(place), markevery=MARKED)
                     plain_log_axis(panel.xaxis)
         legend(axes[0])
 
