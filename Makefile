@@ -1,7 +1,7 @@
 # run: the whole pipeline on the real data, or on generated data if they are not available
 # smoke: the same on a small generated data set      test, lint: what every change must pass, without any service
-# test-all: test, what needs a browser, every shape of data, and results.json: the figures of a generated run
-# cluster-test: a Spark cluster on this machine whose workers are killed, CLUSTER_EVENTS events (needs Java 17)
+# test-all: test, what needs a browser, every shape of data, results.json: the figures of a generated run, cluster-test
+# cluster-test: a Spark cluster on this machine whose workers are killed, CLUSTER_EVENTS events (skipped without Java)
 # fuzz: readers and stored files under EXAMPLES random inputs each
 # report: print the leaderboards again               page: outputs/index.html, all results on one page
 # ask: name what you like, the models answer         dashboard: a workspace in W&B
@@ -58,6 +58,7 @@ test: $(VENV)/.ready-dev
 
 test-all: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(MAKE) --no-print-directory cluster-test
 
 cluster-test: $(VENV)/.ready-dev
 	CLUSTER_EVENTS=$(CLUSTER_EVENTS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations 5 -rs tests/cluster/test_on_a_cluster.py

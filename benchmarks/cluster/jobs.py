@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.cluster.processes import tree_cpu_seconds
 from common.cluster.counts import counts
 from common.cluster.paths import url
 from common.cluster.standalone import Daemon
@@ -13,6 +14,8 @@ from common.data.matrix_files import PARTS
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+FITTING = "ALS.scala"
+"""What the names of the stages hold in which MLlib fits ALS."""
 LOST = r"Executor lost|Lost executor|is now LOST"
 """By which Spark's log tells that an executor is gone."""
 
@@ -34,18 +37,25 @@ def aggregates(spark: "SparkSession", folder: Path) -> dict[str, int]:
 
 
 class Killer(threading.Thread):
-    """Kills a worker as soon as a stage whose name holds a word has tasks at work; `killed_at` says when."""
+    """Kills a worker as soon as a stage whose name holds a word has tasks at work while the block runs; `killed_at`
+    says when, and is 0 where there was no such stage; `cpu_seconds` is what the worker and its executors had taken."""
 
     def __init__(self, context: Any, worker: Daemon, stage: str) -> None:
         super().__init__(name="killer", daemon=True)
-        self.killed_at = 0.0
+        self.killed_at = self.cpu_seconds = 0.0
         self._context, self._worker, self._stage = context, worker, stage
         self._over = threading.Event()
+
+    def __enter__(self) -> "Killer":
+        """Begin to look."""
+        self.start()
+        return self
 
     def run(self) -> None:
         """Look ten times a second."""
         while not self._over.wait(0.1):
             if self._is_at_work():
+                self.cpu_seconds = tree_cpu_seconds(self._worker.process.pid)
                 self._worker.end()
                 self.killed_at = time.monotonic()
                 return
@@ -55,7 +65,7 @@ class Killer(threading.Thread):
         stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
         return any(stage and self._stage in stage.name and stage.numActiveTasks for stage in stages)
 
-    def stop(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Do not kill any more."""
         self._over.set()
         self.join(timeout=10)

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from benchmarks.cluster.event_log import SETTINGS, taken
-from benchmarks.cluster.jobs import LOST, Killer, aggregates
+from benchmarks.cluster.jobs import FITTING, LOST, Killer, aggregates
+from benchmarks.cluster.processes import tree_cpu_seconds
+from benchmarks.cluster.tables import STEPS
 from benchmarks.notebook import Notebook
+from benchmarks.scale.logs import ensure_raw
 from benchmarks.scale.models import Spent, task_of
 from benchmarks.scale.sizes import Size
 from common.cluster.paths import url
 from common.cluster.session import cores_of, spark_session
 from common.cluster.standalone import Standalone, standalone
-from common.data.dataset import Dataset
+from common.data.preparation.pipeline import prepare
+from common.data.preparation.spark.engine import SparkEngine
+from common.evaluation.recommendations import Evaluation
 from common.experiments.on_spark.stage import ASKED, LISTS, evaluate_lists, fit_and_recommend
 from common.models import ALS, Popularity
 from common.models.base import Recommender
@@ -27,13 +32,13 @@ from common.models.linear.als import ALSSettings
 from common.splits.on_spark.view import spark_view
 from common.utils.errors import UserError
 from common.utils.io import write_parquet
+from common.utils.temporary import swapped_in
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from common.evaluation.evaluator import Evaluator
+    from common.evaluation.task import Task
 
-PROTOCOL = "temporal"
 FACTORS, ITERATIONS = 8, 3
 LAMBDA = 0.5
 """Regularisation of MLlib, which weighs it by the pairs of a user or item."""
@@ -67,21 +72,29 @@ def local(size: Size, notebook: Notebook) -> None:
 
 
 def cluster(size: Size, notebook: Notebook, about: Cluster) -> None:
-    """Part `cluster`: aggregates, both models, and their lists, on the cluster; figures from Spark's event log."""
-    task = task_of(str(size.prepared), size.memory)
-    place = fresh(size.place / "cluster")
-    walls: dict[str, dict[str, Any]] = {}
+    """Part `cluster`: the ten steps, aggregates, both models and their lists on the cluster; figures from Spark's event
+    log, and CPU seconds of all processes. Raises a UserError where the engines' data sets differ."""
+    ensure_raw(size, notebook)
+    task, place = task_of(str(size.prepared), size.memory), fresh(size.place / "cluster")
+    noted: dict[str, dict[str, Any]] = {}
+    begun, spent = time.perf_counter(), tree_cpu_seconds()
     with started(place, about) as (_, spark):
-        cores = cores_of(spark)
-        with described(spark, "aggregates", walls) as note:
-            note |= {"numbers": aggregates(spark, size.prepared)}
+        start = {"seconds": time.perf_counter() - begun, "all_cpu_seconds": tree_cpu_seconds() - spent}
+        with described(spark, STEPS, noted):
+            prepare([size.raw], place / "prepared", engine=SparkEngine(spark))
+        with described(spark, "aggregates", noted):
+            found = aggregates(spark, place / "prepared")
+        if found != aggregates(spark, size.prepared):
+            raise UserError(f"{place / 'prepared'} differs from {size.prepared}, which the local engine made")
         for model in models():
-            with described(spark, model.name, walls) as note:
-                note |= fit(spark, task.data, task.valid, model, place / model.name)
-    for name, figures in taken(place / "events").items():
-        if name in walls:
-            about_it = {"size": size.name, "work": name, "cores": cores, **walls[name]}
-            notebook.note("cluster", f"{size.name} {name}", **about_it, **{k: round(v, 3) for k, v in figures.items()})
+            with described(spark, model.name, noted) as note:
+                costs, evaluation = fit(spark, task, model, place / model.name)
+                note |= costs | {"ndcg_10": evaluation.metrics["ndcg_10"]}
+        cores = cores_of(spark)
+    figures = taken(place / "events")
+    for name, note in {"start": start, **noted}.items():
+        about_it = {"size": size.name, "work": name, "cores": cores, **note, **figures.get(name, {})}
+        notebook.note("cluster", f"{size.name} {name}", **rounded(about_it))
 
 
 def kill(size: Size, notebook: Notebook, about: Cluster) -> None:
@@ -90,27 +103,29 @@ def kill(size: Size, notebook: Notebook, about: Cluster) -> None:
     task, place = task_of(str(size.prepared), size.memory), fresh(size.place / "kill")
     with started(place, about) as (running, spark):
         before = aggregates(spark, size.prepared)
-        killer = Killer(spark.sparkContext, running.workers[0], "ALS.scala")
-        killer.start()
-        found = fit(spark, task.data, task.valid, models()[-1], place / "als")
-        killer.stop()
+        with Killer(spark.sparkContext, running.workers[0], FITTING) as killer:
+            _, found = fit(spark, task, models()[-1], place / "als")
         lost = re.findall(LOST, (place / "spark.log").read_text(encoding="utf-8"))
         if not killer.killed_at or running.workers[0].is_alive or not lost:
             raise UserError("no worker died while ALS was fitted: give more --events, so that it takes longer")
         same = aggregates(spark, size.prepared) == before
-    notebook.note("kill", size.name, same=same, lost=len(lost), ndcg_10=found["ndcg_10"])
+    notebook.note("kill", size.name, same=same, lost=len(lost), ndcg_10=found.metrics["ndcg_10"])
     if not same:
         raise UserError(f"the aggregates differ after the kill; {place / 'spark.log'} tells what Spark did")
 
 
-def fit(
-    spark: "SparkSession", data: Dataset, evaluator: "Evaluator", model: Recommender, folder: Path
-) -> dict[str, float]:
-    """Fit a model on train, let executors write its lists into a new folder, and measure them."""
-    folder.mkdir(parents=True)
-    write_parquet(folder / ASKED, pd.DataFrame({"user_id": evaluator.users}))
-    costs = fit_and_recommend(spark, spark_view(spark, data, PROTOCOL, "select"), model, folder)
-    return costs | {"ndcg_10": evaluate_lists(folder / LISTS, evaluator).metrics["ndcg_10"]}
+def fit(spark: "SparkSession", task: "Task", model: Recommender, folder: Path) -> tuple[dict[str, float], Evaluation]:
+    """Fit a model on train, let executors write it and its lists into a folder, and measure these on validation;
+    seconds of both, and what was measured."""
+    with swapped_in(folder) as fresh:
+        write_parquet(fresh / ASKED, pd.DataFrame({"user_id": task.valid.users}))
+        costs = fit_and_recommend(spark, spark_view(spark, task.data, task.split_folder, "select"), model, fresh)
+    return costs, evaluate_lists(folder / LISTS, task.valid)
+
+
+def rounded(note: dict[str, Any]) -> dict[str, Any]:
+    """A note whose numbers have three digits."""
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in note.items()}
 
 
 def fresh(folder: Path) -> Path:
@@ -135,10 +150,10 @@ def started(place: Path, about: Cluster) -> Iterator[tuple[Standalone, "SparkSes
 
 
 @contextmanager
-def described(spark: "SparkSession", name: str, walls: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Name the jobs of a block, and note its seconds and what the block adds."""
+def described(spark: "SparkSession", name: str, noted: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Name the jobs of a block, and note its seconds, CPU seconds of all processes, and what the block adds."""
     spark.sparkContext.setJobDescription(name)
-    note, start = walls.setdefault(name, {}), time.perf_counter()
+    note, start, spent = noted.setdefault(name, {}), time.perf_counter(), tree_cpu_seconds()
     yield note
-    note["seconds"] = round(time.perf_counter() - start, 3)
+    note |= {"seconds": time.perf_counter() - start, "all_cpu_seconds": tree_cpu_seconds() - spent}
     spark.sparkContext.setJobDescription(None)

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.cluster.paths import url
 from common.data.preparation.figures import size_of
 from common.data.preparation.spark.tasks import Kinds, Task, check, note, notes
 from common.data.preparation.workspace import FREE_SPACE, Outcome, Workspace
-from common.utils.errors import UserError
 from common.utils.io import ROOT
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ EVENTS_OF_TASK = 1_000_000
 """Events of a bucket of users, which one task holds: some 120 MB with what it needs beside them."""
 FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded")
 NO_MEMORY = re.compile(r"OutOfMemoryError|MemoryError|Cannot allocate memory|exit code 137")
-PATTERN = re.compile(r"[*?\[\]{}\\]")
 ALONE = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Spark runs a task per core: none of them needs threads of its own."""
 
@@ -77,7 +76,7 @@ class SparkWorkspace(Workspace):
 
     def load(self, folder: Path) -> "DataFrame":
         """The table that lies in a folder."""
-        return self.spark.read.parquet(_address(folder))
+        return self.spark.read.parquet(url(folder))
 
     def write(self, table: str, frame: Any, name: str = "", how: Mapping[str, Any] = {}) -> None:
         """Write a whole table of the running step."""
@@ -85,7 +84,7 @@ class SparkWorkspace(Workspace):
 
     def save(self, folder: Path, frame: "DataFrame") -> "DataFrame":
         """Write a table into a folder, and read it from there."""
-        frame.write.parquet(_address(folder))
+        frame.write.parquet(url(folder))
         for path in [*folder.glob(".*.crc"), *folder.glob("_SUCCESS")]:
             path.unlink()
         return self.load(folder)
@@ -155,13 +154,6 @@ class SparkWorkspace(Workspace):
         if NO_MEMORY.search(said):
             return "an executor ran out of memory; give it more with --executor-memory"
         return super().fault(error)
-
-
-def _address(folder: Path) -> str:
-    """A folder that all machines see, as Spark names it. Raises a UserError for one that Spark takes as a pattern."""
-    if PATTERN.search(path := str(folder.absolute())):
-        raise UserError(f"{path}: Spark takes *, ?, [, ], {{, }} and \\ in names for patterns; choose another --out")
-    return f"file://{path}"
 
 
 def _once(function: Callable[..., Mapping[str, Any]], given: tuple[Any, ...], frames: Any, place: Path) -> Any:

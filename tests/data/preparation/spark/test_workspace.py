@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from common.data.preparation.settings import PreparationSettings
-from common.data.preparation.spark.workspace import EVENTS_OF_TASK, SparkWorkspace, _address
+from common.data.preparation.spark.workspace import EVENTS_OF_TASK, SparkWorkspace
 from common.data.preparation.workspace import Workspace
-from common.utils.errors import UserError
 
 
 class Session:
@@ -55,12 +54,6 @@ def test_a_bucket_of_users_is_what_one_task_holds(tmp_path):
 def test_what_the_machines_say(tmp_path, error, said):
     assert made(tmp_path).fault(error).startswith(said)
     assert bool(made(tmp_path).fault(error)) == bool(said)
-
-
-def test_a_folder_that_spark_would_take_for_a_pattern_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"out\[1\]/events: Spark takes .* in names for patterns; choose another --out"):
-        _address(tmp_path / "out[1]" / "events")
-    assert _address(tmp_path / "a b@c%20") == f"file://{tmp_path}/a b@c%20"
 
 
 def test_an_executor_works_in_a_workspace_of_the_local_engine(tmp_path):
