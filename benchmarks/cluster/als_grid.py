@@ -39,13 +39,13 @@ class Settings:
     """Data set."""
     protocol: str = "listen"
     """How it is split."""
-    factors: tuple[int, ...] = (32, 128)
+    factors: tuple[int, ...] = (32, 64, 128)
     """Lengths of the vectors."""
     regularisation: tuple[float, ...] = (1.0, 3.0)
     """MLlib's; that of the local engine is times the pairs of a user, on average."""
-    alpha: tuple[float, ...] = (10.0, 20.0)
+    alpha: tuple[float, ...] = (20.0,)
     """Weights of the plays."""
-    iterations: int = 15
+    iterations: int = 8
     """Of every fit."""
     master: str = "local[2]"
     """Spark master."""

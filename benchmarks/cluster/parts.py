@@ -124,8 +124,8 @@ def fit(spark: "SparkSession", task: "Task", model: Recommender, folder: Path) -
 
 
 def rounded(note: dict[str, Any]) -> dict[str, Any]:
-    """A note whose numbers have three digits."""
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in note.items()}
+    """A note whose numbers have six digits behind the point at most."""
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in note.items()}
 
 
 def fresh(folder: Path) -> Path:
