@@ -16,9 +16,8 @@ running.communicate(b"\\n")
 
 
 def test_children_and_children_that_ended_count():
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     before = tree_cpu_seconds()
-    with subprocess.Popen([sys.executable, "-c", PARENT], **pipes) as process:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()  # both have burnt their time, and one of them waits
         assert 0.6 <= tree_cpu_seconds(process.pid) < 60
