@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from common.data.sources import download as module
-from common.data.sources import registry as prepare
 from common.data.sources.download import SOURCES, Source, download, fetch, unzip
 from common.data.sources.lastfm_2k_files import find_sources
 from common.data.sources.registry import choose_dataset
@@ -280,19 +279,19 @@ def failing(*_, **__):
 
 def test_auto_takes_what_can_be_downloaded_and_else_generates(server, tmp_path, monkeypatch, caplog):
     serve_both(server, tmp_path)
-    monkeypatch.setattr(prepare, "download", failing)
+    monkeypatch.setattr(module, "download", failing)
     with caplog.at_level(logging.WARNING):
         assert choose_dataset("auto", tmp_path / "data", may_download=True) == "synthetic"
     assert "NO REAL DATA" in caplog.text
     assert "the server cannot be reached" in caplog.text, "the reason stands in the notice"
-    monkeypatch.setattr(prepare, "download", lambda data_dir: download(data_dir, sources_of(server), PATIENCE))
+    monkeypatch.setattr(module, "download", lambda data_dir: download(data_dir, sources_of(server), PATIENCE))
     assert choose_dataset("auto", tmp_path / "data", may_download=True) == "lastfm-2k"
     assert choose_dataset("auto", tmp_path / "data") == "lastfm-2k"
     assert len(server.asked) == 2, "what is there is not asked for again"
 
 
 def test_who_asks_for_the_real_data_is_told_both_remedies(tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "download", failing)
+    monkeypatch.setattr(module, "download", failing)
     with pytest.raises(UserError, match=r"cannot be reached\): put them under .*MUSIC_DATA.*--dataset synthetic"):
         choose_dataset("lastfm-2k", tmp_path, may_download=True)
 
@@ -304,7 +303,7 @@ def test_a_command_decides_once_and_only_after_its_flags_are_right(tmp_path, mon
         calls.append(data_dir)
         failing()
 
-    monkeypatch.setattr(prepare, "download", note)
+    monkeypatch.setattr(module, "download", note)
     flags = ["--data-dir", str(tmp_path)]
     with pytest.raises(UserError):
         parse(ModelSettings, [*flags, "--protocol", "lisen"])
