@@ -14,6 +14,7 @@ so that both ways solve positive definite systems, which Cholesky factorises in 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -89,7 +90,7 @@ def _solved(systems: np.ndarray, right: np.ndarray) -> np.ndarray:
     """
     from scipy.linalg import get_lapack_funcs
 
-    (solve,) = get_lapack_funcs(("posv",), (systems, right))
+    solve: Any = get_lapack_funcs("posv", (systems, right))
     found = np.empty_like(right)
     for row, system in enumerate(systems):
         _, found[row], fault = solve(system.T, right[row])

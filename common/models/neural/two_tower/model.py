@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1024
 """Histories or items that go through a tower together."""
-MEASURED_AT_ONCE = 8192
-"""Histories whose items' features are in memory together."""
 FEATURE_BYTES = 20
 """Memory that a feature of an item or a user takes while all are made, in double precision."""
 AVERAGED = 100_000
@@ -173,27 +171,9 @@ class TwoTower(Neural, PlacesByTower):
         if self.started is not None:
             with torch.no_grad():
                 towers.items.ids.copy_(torch.from_numpy(self.started))
-        self._measure(towers)
+        if parallel.is_main():  # the others take its weights before the first step, these included
+            towers.users.standardise(self.items, self.histories.take(self._sample()))
         return towers
-
-    def _measure(self, towers: "Towers") -> None:
-        """Mean and spread (at least 1) of the activity and diversity of histories, by which they are standardised.
-
-        Of several processes the first one measures; the others take its weights before the first step, these included.
-        """
-        import torch
-
-        if not parallel.is_main():
-            return
-
-        sample, parts = self._sample(), []
-        for start in range(0, len(sample), MEASURED_AT_ONCE):
-            some = self.histories.take(sample[start : start + MEASURED_AT_ONCE])
-            features, rows = torch.from_numpy(self.items[some.items]), torch.from_numpy(some.rows)
-            parts.append(towers.users.about(features, rows, len(some))[1])
-        measures = torch.cat(parts)
-        spread = measures.std(0, correction=0)
-        towers.users.scale.copy_(torch.stack([measures.mean(0), spread.clamp(min=1.0)]))
 
     def batches(self, train: TrainView) -> PooledBatches:
         """Histories, each split into what is shown and what is to be found."""

@@ -9,6 +9,10 @@ from torch.nn import functional
 
 from common.models.neural.cached_module import CachedModule
 from common.models.neural.losses import mixed_softmax
+from common.splits.histories import Histories
+
+MEASURED_AT_ONCE = 8192
+"""Histories whose items' features are in memory together."""
 
 
 class ItemTower(nn.Module):
@@ -74,6 +78,17 @@ class UserTower(nn.Module):
         shared = (unit**2).sum(1, keepdim=True)
         diversity = torch.where(shared > 1e-6, -shared.clamp(min=1e-6).log(), torch.zeros_like(shared))
         return profile, torch.cat([n.log1p(), diversity], 1)
+
+    def standardise(self, items: np.ndarray, histories: Histories) -> None:
+        """Take mean and spread (at least 1) of the activity and diversity of histories, of items (n_items, features)."""
+        parts = []
+        for start in range(0, len(histories), MEASURED_AT_ONCE):
+            some = histories.take(np.arange(start, min(start + MEASURED_AT_ONCE, len(histories))))
+            features, rows = torch.from_numpy(items[some.items]), torch.from_numpy(some.rows)
+            parts.append(self.about(features, rows, len(some))[1])
+        measures = torch.cat(parts)
+        spread = measures.std(0, correction=0).clamp(min=1.0)
+        self.scale.copy_(torch.stack([measures.mean(0), spread]))
 
 
 class Towers(CachedModule):
