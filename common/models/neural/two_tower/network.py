@@ -80,7 +80,7 @@ class UserTower(nn.Module):
         return profile, torch.cat([n.log1p(), diversity], 1)
 
     def standardise(self, items: np.ndarray, histories: Histories) -> None:
-        """Take mean and spread (at least 1) of the activity and diversity of histories, of items (n_items, features)."""
+        """Take mean and spread (at least 1) of the activity and diversity of histories, items (n_items, features)."""
         parts = []
         for start in range(0, len(histories), MEASURED_AT_ONCE):
             some = histories.take(np.arange(start, min(start + MEASURED_AT_ONCE, len(histories))))
