@@ -51,9 +51,14 @@ def _draw_histograms(panel: Any, held_out: np.ndarray, others: np.ndarray) -> No
 
 
 def _draw_calibration(panel: Any, calibration: Mapping[str, pd.DataFrame]) -> None:
-    ends = pd.concat([table["expected"] for table in calibration.values()]).agg(["min", "max"])
+    told = {name: table for name, table in calibration.items() if len(table)}
+    if not told:
+        panel.set_axis_off()
+        panel.text(0.5, 0.5, "No calibration: all scores are the same", ha="center", transform=panel.transAxes)
+        return
+    ends = pd.concat([table["expected"] for table in told.values()]).agg(["min", "max"])
     panel.plot(ends, ends, color="grey", linestyle="--", label="exact")
-    for place, (name, table) in enumerate(calibration.items()):
+    for place, (name, table) in enumerate(told.items()):
         seen = table[table["found"] > 0]
         panel.plot(seen["expected"], seen["found"], label=name, **style(place))
     panel.set(xlabel="Expected share of held-out items", ylabel="Found share", xscale="log", yscale="log")

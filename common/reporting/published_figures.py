@@ -43,7 +43,7 @@ def _draw_listen(table: pd.DataFrame, results: Path, dataset: str, folder: Path)
     """Accuracy by cut-off, and which metrics agree."""
     title, drawn = f"{dataset}, listen, test", []
     rows = table[~table["model"].isin(LEFT_OUT)]
-    if len(found := results_of_rows(results, rows)) == len(rows):
+    if len(rows) and len(found := results_of_rows(results, rows)) == len(rows):
         drawn.append(folder / "metrics_by_k.png")
         plots.metrics_by_cutoff({name: curves(row.targets) for name, row in found.items()}, title, drawn[-1])
     drawn.append(folder / "nine.png")

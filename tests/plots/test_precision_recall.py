@@ -28,6 +28,12 @@ def test_seven_models_stand_in_two_rows(monkeypatch, tmp_path):
     assert "Score of m6" in texts(monkeypatch, tmp_path, scores, values, nothing, "toy")
 
 
+def test_scores_that_are_all_one_have_no_calibration(monkeypatch, tmp_path):
+    same = np.ones(3), np.ones(9)
+    said = texts(monkeypatch, tmp_path, scores, {"als": same}, {"als": score_calibration(*same)}, "toy")
+    assert "No calibration: all scores are the same" in said.splitlines()
+
+
 def test_losses_and_trials_are_drawn_as_they_are(tmp_path):
     assert picture(tmp_path, loss, [3.0, 2.0], "toy") != picture(tmp_path, loss, [3.0, 1.0], "toy")
     trials = pd.DataFrame({"factors": [8, 32], "regularisation": [1.0, 100.0], "ndcg_10": [0.1, 0.2]})

@@ -33,9 +33,12 @@ def test_many_models_are_told_apart():
 
 def test_the_theme_is_that_of_seaborn():
     with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # other tests may have left fonts of theirs
         seaborn.set_theme(context="notebook", style="whitegrid", palette="colorblind")
         theirs = dict(matplotlib.rcParams)
-    with matplotlib.rc_context(THEME):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(THEME)
         ours = dict(matplotlib.rcParams)
     assert [to_rgb(color) for color in theirs.pop("axes.prop_cycle").by_key()["color"]] == PALETTE
     ours.pop("axes.prop_cycle")

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
+from common.data.preparation import pipeline
 from common.data.preparation.settings import PreparationSettings
-from common.data.sources.large_logs import out_of_core
 from common.data.sources.large_logs.out_of_core import is_prepared, prepare_log
 from common.data.sources.large_logs.raw_log import RawLog
 from common.data.tables import Repair
@@ -47,7 +47,7 @@ def test_a_start_after_a_kill_stages_nothing_again(tmp_path, monkeypatch):
 
     log = Log()
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(out_of_core, "prepare", killed)
+        patched.setattr(pipeline, "prepare", killed)
         prepare_log(log, "state", tmp_path, SETTINGS)
     assert not is_prepared(tmp_path)
     prepare_log(log, "state", tmp_path, SETTINGS)
@@ -58,7 +58,7 @@ def test_a_start_after_a_kill_stages_nothing_again(tmp_path, monkeypatch):
 def test_events_of_other_files_are_staged_anew(tmp_path, monkeypatch):
     log = Log()
     with monkeypatch.context() as patched:
-        patched.setattr(out_of_core, "prepare", lambda *_: (tmp_path / "manifest.json").write_text("no", "utf-8"))
+        patched.setattr(pipeline, "prepare", lambda *_: (tmp_path / "manifest.json").write_text("no", "utf-8"))
         with pytest.raises(Exception, match="is not valid JSON"):
             prepare_log(log, "state", tmp_path, SETTINGS)
     prepare_log(log, "another state", tmp_path, SETTINGS)
