@@ -4,19 +4,18 @@
 What was measured is kept in a file, so that the same command goes on after a stop.
 """
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cluster import parts, tables
+from benchmarks.flags import asked_for
 from benchmarks.notebook import Notebook
 from benchmarks.scale import logs
 from benchmarks.scale.parts import print_tables, run_parts, write_page
 from benchmarks.scale.sizes import Size
-from common.experiments.flags import command, parse_flags
-from common.reporting.markdown_blocks import read_page
+from common.experiments.flags import command
 from common.utils import memory
 from common.utils.errors import check_known, whole_number
 from common.utils.io import ROOT
@@ -59,9 +58,7 @@ class Settings:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure the parts that are asked for and not noted yet; print all tables."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
-    settings.check()
-    page = read_page(settings.page) if settings.page else ""
+    settings, page = asked_for(Settings, argv)
     size = Size(settings.events, "parquet", settings.folder, settings.memory)
     notebook = Notebook(settings.folder / "findings.jsonl")
     measure(settings, size, notebook)

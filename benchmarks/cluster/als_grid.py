@@ -5,28 +5,26 @@ the mean number of pairs of a user for `implicit`. What was measured is kept in 
 after a stop.
 """
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from benchmarks.cluster.parts import fit
+from benchmarks.flags import asked_for
 from benchmarks.notebook import Notebook
 from common.cluster.session import spark_session
 from common.evaluation.recommendations import Evaluation
 from common.evaluation.task import Task, split
-from common.experiments.flags import command, parse_flags
+from common.experiments.flags import command
 from common.models import ALS
 from common.models.linear.als import ALSSettings
-from common.reporting.markdown_blocks import Table, fill, read_page
+from common.reporting.markdown_blocks import Table, fill
 from common.utils.io import ROOT, write_text
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from common.utils.settings import check_ranges
 
 MARKER = "cluster als"
 
@@ -56,14 +54,18 @@ class Settings:
     page: Path | None = None
     """Markdown page whose block <!-- cluster als --> receives the table."""
 
+    def check(self) -> None:
+        """Raise a UserError for a setting that ALS refuses."""
+        for chosen in grid(self):
+            check_ranges("", chosen)
+
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Fit what is not noted yet; print the table."""
     from common.data.dataset import load_dataset
 
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
-    page = read_page(settings.page) if settings.page else ""
+    settings, page = asked_for(Settings, argv)
     task = split(load_dataset(settings.dataset), settings.protocol)
     notebook = Notebook(settings.folder / "findings.jsonl")
     measure(settings, task, notebook)
@@ -76,14 +78,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure(settings: Settings, task: Task, notebook: Notebook) -> None:
     """Fit with each setting of the grid, first all by the local engine."""
     pairs = len(task.train.histories.items) / task.train.n_users
-    for chosen in grid(settings):
+    for chosen in left(settings, notebook, "local"):
         own = replace(chosen, regularisation=chosen.regularisation * pairs)
-        keep(notebook, "local", chosen, own, lambda: task.valid.evaluate(ALS(own, seed=0).fit(task.train)))  # noqa: B023
-    if all(notebook.has("spark", name_of(chosen)) for chosen in grid(settings)):
+        note(notebook, "local", chosen, own, task.valid.evaluate(ALS(own, seed=0).fit(task.train)))
+    if not left(settings, notebook, "spark"):
         return
     with spark_session(settings.master, executor_memory=settings.executor_memory) as spark:
-        for chosen in grid(settings):
-            keep(notebook, "spark", chosen, chosen, lambda: by_spark(spark, task, chosen, settings.folder))  # noqa: B023
+        for chosen in left(settings, notebook, "spark"):
+            _, found = fit(spark, task, ALS(chosen, seed=0), settings.folder / "spark")
+            note(notebook, "spark", chosen, chosen, found)
+
+
+def left(settings: Settings, notebook: Notebook, engine: str) -> list[ALSSettings]:
+    """What of the grid is not noted of an engine."""
+    return [chosen for chosen in grid(settings) if not notebook.has(engine, name_of(chosen))]
 
 
 def grid(settings: Settings) -> list[ALSSettings]:
@@ -102,18 +110,11 @@ def name_of(settings: ALSSettings) -> str:
     )
 
 
-def keep(notebook: Notebook, engine: str, chosen: ALSSettings, own: ALSSettings, run: Callable[[], Evaluation]) -> None:
-    """Note what a fit reaches for each user, where it is not noted."""
-    if notebook.has(engine, name_of(chosen)):
-        return
-    users = run().per_user.sort_values("user_id")["ndcg_10"]
+def note(notebook: Notebook, engine: str, chosen: ALSSettings, own: ALSSettings, found: Evaluation) -> None:
+    """Note what a fit reaches for each user."""
+    users = found.per_user.sort_values("user_id")["ndcg_10"]
     notebook.note(engine, name_of(chosen), settings=asdict(own), per_user=users.round(6).tolist())
     print(f"{engine}: {name_of(chosen)}: {users.mean():.4f}", flush=True)
-
-
-def by_spark(spark: "SparkSession", task: Task, chosen: ALSSettings, folder: Path) -> Evaluation:
-    """Fit and measure by Spark."""
-    return fit(spark, task, ALS(chosen, seed=0), folder / "spark")[1]
 
 
 def table(notebook: Notebook) -> Table:

@@ -4,15 +4,15 @@
 measured is kept in a file, so that the same command goes on after a stop; another --folder starts anew.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults import damage, kills, likes, saves
+from benchmarks.flags import asked_for
 from benchmarks.notebook import Notebook
-from common.experiments.flags import command, parse_flags
-from common.reporting.markdown_blocks import fill_page, read_page
+from common.experiments.flags import command
+from common.reporting.markdown_blocks import fill_page
 from common.utils.errors import UserError, unknown_name, whole_number
 from common.utils.io import ROOT
 
@@ -55,9 +55,7 @@ class Settings:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure the parts that are asked for; print the table of all that was measured so far."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
-    settings.check()
-    page = read_page(settings.page) if settings.page else ""
+    settings, page = asked_for(Settings, argv)
     notebook = Notebook(settings.folder / "findings.jsonl")
     measure: dict[str, Callable[[], None]] = {
         "kills": lambda: kills.measure(settings.kills, settings.folder, notebook),

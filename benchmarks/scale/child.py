@@ -74,9 +74,14 @@ def measured(
 
 def peak_mb() -> float:
     """The most memory that this process has held, pages of mapped files included."""
+    return resident_mb("VmHWM")
+
+
+def resident_mb(of: str = "VmRSS") -> float:
+    """Memory that this process holds, pages of mapped files included; outside Linux the most that it has held."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return max(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM:"))
+        return max(int(line.split()[1]) / 1e3 for line in lines if line.startswith(f"{of}:"))
     except (OSError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 

@@ -5,21 +5,20 @@ command goes on after a stop; docs/scaling.md says what is measured and how.
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.flags import asked_for
 from benchmarks.notebook import Notebook
 from benchmarks.scale.child import OverTimeError, measured
 from benchmarks.scale.parts import print_tables, run_parts, write_page
 from benchmarks.scaling import classic, tables
 from benchmarks.scaling.estimates import estimated_seconds
 from benchmarks.scaling.fits import FITS
-from common.experiments.flags import command, parse_flags
-from common.reporting.markdown_blocks import read_page
+from common.experiments.flags import command
 from common.utils import memory
 from common.utils.errors import check_known, whole_number
 from common.utils.io import ROOT
@@ -69,9 +68,7 @@ class Settings:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what is asked for and not noted yet; print all tables."""
-    settings = parse_flags(Settings, list(sys.argv[1:] if argv is None else argv), Settings())
-    settings.check()
-    page = read_page(settings.page) if settings.page else ""
+    settings, page = asked_for(Settings, argv)
     notebook = Notebook(settings.folder / "findings.jsonl")
     deadline = time.monotonic() + 60 * settings.minutes
     run_parts(todo(settings, notebook, deadline), "the scaling benchmark", deadline, settings.minutes)

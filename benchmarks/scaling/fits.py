@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.scale.child import peak_mb, resident_mb
 from common.models.registry import MODELS
 from common.utils import memory as limits
 from common.utils.environment import use_one_thread
@@ -56,7 +57,7 @@ def measure(model: "Recommender", train: "TrainView", lists: int) -> dict[str, A
     model.fit(train)
     size = model.nbytes()
     spent = time.process_time() - started
-    peak = resident_mb("VmHWM")
+    peak = peak_mb()
     found = {"fit_cpu_seconds": round(spent, 4), "opened_mb": opened, "peak_mb": peak, "model_bytes": size}
     return found | {"list_ms": list_ms(model, train, lists)}
 
@@ -82,12 +83,3 @@ def _warm_up(name: str, changes: dict[str, Any]) -> None:
         generate(str(place), WARM_UP_USERS)
         few = view(place)
         MODELS[name](**changes).fit(few).fold_in(few.histories.take(np.array([0])))
-
-
-def resident_mb(of: str = "VmRSS") -> float:
-    """Memory of this process, pages of mapped files included; VmHWM: the most so far. NaN outside Linux."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return float("nan")
-    return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith(f"{of}:"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import optimize, special
 
 from common.evaluation import metrics
 from common.evaluation.metric_suite import hits_from_ranks
@@ -13,7 +14,6 @@ from common.models.top_items import DEPTH
 CUTOFFS = range(1, DEPTH + 1)
 GROUPS, SAMPLED = 10, 20_000
 """Groups of scores on a calibration curve, and other items at most whose scores are looked at."""
-STEPS, TOLERANCE = 50, 1e-6
 
 
 def curves(targets: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -71,26 +71,17 @@ def score_calibration(held_out: np.ndarray, others: np.ndarray) -> pd.DataFrame:
 
 
 def _logistic(score: np.ndarray, relevant: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Chances by the logistic curve of greatest likelihood, float64 (scores,): Newton's steps, halved if long."""
-    inputs = np.stack([np.ones(len(score)), score.astype(np.float64)])
+    """Chances by the logistic curve of greatest likelihood, float64 (scores,)."""
+    inputs = np.stack([np.ones(len(score)), score])
     share = np.average(relevant, weights=weight)
-    slope = np.array([np.log(share / (1 - share)), 0.0])
 
-    def loss(at: np.ndarray) -> float:
+    def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
         logits = at @ inputs
-        return float(weight @ (np.logaddexp(0, logits) - relevant * logits))
+        value = weight @ (np.logaddexp(0, logits) - relevant * logits)
+        return float(value) / weight.sum(), inputs @ (weight * (special.expit(logits) - relevant)) / weight.sum()
 
-    for _ in range(STEPS):
-        chance = 1 / (1 + np.exp(-(slope @ inputs)))
-        gradient = inputs @ (weight * (chance - relevant))
-        curvature = (inputs * (weight * chance * (1 - chance))) @ inputs.T + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        while loss(slope - step) > loss(slope) and np.abs(step).max() > TOLERANCE:
-            step = step / 2
-        if np.abs(step).max() <= TOLERANCE:
-            break
-        slope = slope - step
-    return 1 / (1 + np.exp(-(slope @ inputs)))
+    found = optimize.minimize(loss, np.array([special.logit(share), 0.0]), jac=True)
+    return special.expit(found.x @ inputs)
 
 
 def _hits(targets: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

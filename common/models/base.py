@@ -46,6 +46,8 @@ class Recommender(ABC):
     needs_times: ClassVar[bool] = False
     """Whether the model cannot be fitted where interactions have no times."""
 
+    reads_shards: ClassVar[bool] = False
+    """Whether each of several processes fits the model from the histories of its own users alone (`splits.shards`)."""
     knows_hours: bool = False
     """Whether lists depend on the hour and weekday at which they are asked for (`Query.hours`)."""
 

@@ -1,8 +1,9 @@
 """All models: a line for each, in the order of the stages. Nothing is imported before a model is looked up."""
 
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Mapping
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common.models.base import Recommender
 
@@ -47,30 +48,15 @@ ENTRIES = (
 )
 
 
-class Models(Mapping[str, type[Recommender]]):
+class Models(UserDict[str, Any]):
     """Model classes by name, each imported when it is looked up."""
-
-    def __init__(self, entries: tuple[Entry, ...]) -> None:
-        self._entries = {entry.name: entry for entry in entries}
 
     def __getitem__(self, name: str) -> type[Recommender]:
         """The class of a model."""
-        return self._entries[name].load()
-
-    def __iter__(self) -> Iterator[str]:
-        """The names, in the order of the stages."""
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._entries)
-
-    def __contains__(self, name: object) -> bool:
-        """Whether a model has that name; imports nothing."""
-        return name in self._entries
+        return self.data[name].load()
 
 
-MODELS = Models(ENTRIES)
+MODELS: Mapping[str, type[Recommender]] = Models({entry.name: entry for entry in ENTRIES})
 STAGES: dict[str, tuple[str, ...]] = {
     stage: tuple(entry.name for entry in ENTRIES if entry.stage == stage)
     for stage in dict.fromkeys(entry.stage for entry in ENTRIES)

@@ -4,11 +4,12 @@ Another data set is a file beside this one that reads its raw files into `Tables
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import UserDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common.data.manifest import read_manifest, settings_hash
 from common.data.sources.lastfm_2k_files import LASTFM_FOLDER, SPOTIFY_FILE, find_sources, missing_sources
@@ -79,30 +80,15 @@ def _yambda_500m() -> Source:
     return Source(yambda.no_tables, files.fingerprint, files=files, prepare=prepare, cutoffs=yambda.CUTOFFS)
 
 
-class Sources(Mapping[str, Source]):
+class Sources(UserDict[str, Any]):
     """Sources by name; a reader is imported when it is looked up."""
-
-    def __init__(self, makers: dict[str, Callable[[], Source]]) -> None:
-        self._makers = makers
 
     def __getitem__(self, name: str) -> Source:
         """The source of a name."""
-        return self._makers[name]()
-
-    def __iter__(self) -> Iterator[str]:
-        """The names."""
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._makers)
-
-    def __contains__(self, name: object) -> bool:
-        """Whether a source has that name; imports nothing."""
-        return name in self._makers
+        return self.data[name]()
 
 
-SOURCES = Sources(
+SOURCES: Mapping[str, Source] = Sources(
     {
         LASTFM: _lastfm_2k,
         "lastfm-360k": _lastfm_360k,

@@ -24,7 +24,7 @@ class SharedTask(Task):
 
     def __init__(self, data: Dataset, split_folder: str, models: Sequence[type[Recommender]]) -> None:
         super().__init__(data, split_folder)
-        self.by_shards = bool(models) and all(getattr(model, "reads_shards", False) for model in models)
+        self.by_shards = bool(models) and all(model.reads_shards for model in models)
 
     @cached_property
     def train(self) -> TrainView:

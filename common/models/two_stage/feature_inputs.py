@@ -68,8 +68,8 @@ class FeatureTables:
 
     matrices: plays (users, items), tags and tag_vectors (items, tags), friends (users, users). arrays: popularity,
     spoken_of, heard (items,), ordered (), genres (items, genres), audio and audio_vectors (items, 9), years (items,),
-    event_items, event_days (events,), hour_lift (items, 24),
-    weekday_lift (items, 7), user_age, user_gender, user_country (users,).
+    event_items, event_days (events,), hour_lift (items, 24), weekday_lift (items, 7), user_age, user_gender,
+    user_country (users,).
     """
 
     arrays: dict[str, np.ndarray]

@@ -34,7 +34,14 @@ def test_the_local_engine_gets_the_regularisation_times_the_pairs_of_a_user(smal
 def test_the_difference_is_paired_by_user(tmp_path):
     notebook = Notebook(tmp_path / "findings.jsonl")
     chosen = als_grid.grid(SETTINGS)[0]
-    als_grid.keep(notebook, "local", chosen, chosen, lambda: reached(0.3, 0.1, 0.2))
-    als_grid.keep(notebook, "spark", chosen, chosen, lambda: reached(0.4, 0.2, 0.3))
+    als_grid.note(notebook, "local", chosen, chosen, reached(0.3, 0.1, 0.2))
+    als_grid.note(notebook, "spark", chosen, chosen, reached(0.4, 0.2, 0.3))
     assert notebook.of("spark")[0]["per_user"] == [0.2, 0.3, 0.4], "in order of their ids"
     assert als_grid.table(notebook).cells == [["2", "10", "0.5", "0", "0.3000", "0.2000", "+0.1000", "0.0000"]]
+
+
+def test_a_setting_that_makes_no_sense_is_refused_before_anything_is_fitted(capsys):
+    with pytest.raises(SystemExit) as stop:
+        als_grid.main(["--factors", "0"])
+    assert stop.value.code == 2
+    assert "--factors" in capsys.readouterr().err

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from common.experiments.experiment import Experiment
 from common.models import ALS
 from common.reporting.stages import als
 from common.utils.io import write_json, write_parquet
@@ -16,11 +15,8 @@ STAGE: Any = als
 
 
 @pytest.fixture
-def exp(small_settings, ran, monkeypatch):
-    """An experiment over finished runs that names figures and draws none."""
-    exp = Experiment(dataclasses.replace(small_settings, output_dir=ran), "2_als")
-    monkeypatch.setattr(exp, "plot", lambda name, draw, *values, **_: (name, values))
-    return exp
+def exp(undrawn):
+    return undrawn("2_als")
 
 
 def test_the_loss_of_the_refit_is_drawn_else_that_of_the_first_fit(exp, tmp_path, monkeypatch):
@@ -28,9 +24,9 @@ def test_the_loss_of_the_refit_is_drawn_else_that_of_the_first_fit(exp, tmp_path
     run = exp.run_of(ALS)
     assert STAGE.draw_training(exp) == []
     write_json(run.folder / "curves.json", {"train/loss": [3.0, 2.0]})
-    assert STAGE.draw_training(exp) == [("als_loss", ([3.0, 2.0],))]
+    assert [figure[:2] for figure in STAGE.draw_training(exp)] == [("als_loss", ([3.0, 2.0],))]
     write_json(run.folder / "curves.json", {"train/loss": [3.0, 2.0], "refit/loss": [2.0, 1.0]})
-    assert STAGE.draw_training(exp) == [("als_loss", ([2.0, 1.0],))]
+    assert [figure[:2] for figure in STAGE.draw_training(exp)] == [("als_loss", ([2.0, 1.0],))]
 
 
 def test_settings_are_drawn_from_a_grid_that_is_tried_once(exp, tmp_path, monkeypatch, caplog):
@@ -38,10 +34,10 @@ def test_settings_are_drawn_from_a_grid_that_is_tried_once(exp, tmp_path, monkey
     assert STAGE.draw_settings(exp, grid=False) == []
     tried = pd.DataFrame({"factors": [8], "regularisation": [1.0], "ndcg_10": [0.1]})
     monkeypatch.setattr("common.reporting.stages.als.try_grid", lambda *_: tried)
-    [(name, (table,))] = STAGE.draw_settings(exp, grid=True)
+    [(name, (table,), _)] = STAGE.draw_settings(exp, grid=True)
     assert name == "als_settings"
     pd.testing.assert_frame_equal(table, tried)
-    [(_, (table,))] = STAGE.draw_settings(exp, grid=False)
+    [(_, (table,), _)] = STAGE.draw_settings(exp, grid=False)
     pd.testing.assert_frame_equal(table, tried)
     write_parquet(exp.folder / "als" / "sensitivity.parquet", tried.assign(ndcg_10=0.2))
     assert STAGE.draw_settings(exp, grid=False) == []
@@ -63,4 +59,4 @@ def test_a_damaged_study_is_named_and_the_grid_drawn_instead(exp, tmp_path, monk
     monkeypatch.setattr("common.reporting.stages.als.try_grid", lambda *_: tried)
     assert STAGE.draw_settings(exp, grid=False) == []
     assert "study.jsonl, line 1, is no record of a study; move the file away" in caplog.text
-    assert [name for name, _ in STAGE.draw_settings(exp, grid=True)] == ["als_settings"]
+    assert [name for name, *_ in STAGE.draw_settings(exp, grid=True)] == ["als_settings"]

@@ -1,12 +1,10 @@
 """Accuracy by length of the history, and the attention that stage 4 draws."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
-from common.experiments.experiment import Experiment
 from common.reporting.stages import sasrec
 
 STAGE: Any = sasrec
@@ -14,10 +12,8 @@ STAGE: Any = sasrec
 
 
 @pytest.fixture
-def exp(small_settings, ran, monkeypatch):
-    exp = Experiment(dataclasses.replace(small_settings, output_dir=ran), "4_sasrec")
-    monkeypatch.setattr(exp, "plot", lambda name, draw, *values, **named: (name, values, named))
-    return exp
+def exp(undrawn):
+    return undrawn("4_sasrec")
 
 
 def test_users_of_all_rows_are_grouped_by_their_visible_history(exp):

@@ -1,13 +1,11 @@
 """Figures that every stage has: scores with their calibration, and predicted plays."""
 
-import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from common.experiments.experiment import Experiment
 from common.models import Forest, Popularity
 from common.reporting.stages import scores
 
@@ -16,17 +14,14 @@ STAGE: Any = scores
 
 
 @pytest.fixture
-def exp(small_settings, ran, monkeypatch):
-    """An experiment over finished runs that names figures and draws none."""
-    exp = Experiment(dataclasses.replace(small_settings, output_dir=ran), "1_knn_baseline")
-    monkeypatch.setattr(exp, "plot", lambda name, draw, *values, **_: (name, values))
-    return exp
+def exp(undrawn):
+    return undrawn("1_knn_baseline")
 
 
 def test_scores_and_their_calibration_are_drawn_of_the_models_of_this_command(exp):
     assert STAGE.draw_scores(exp, [], "knn_scores") == []
     model = Popularity().fit(exp.train_valid)
-    [(name, (drawn, calibration))] = STAGE.draw_scores(exp, [model], "knn_scores")
+    [(name, (drawn, calibration), _)] = STAGE.draw_scores(exp, [model], "knn_scores")
     assert name == "knn_scores"
     held_out, others = drawn["popularity"]
     assert held_out.mean() > others.mean()

@@ -1,13 +1,11 @@
 """The cold-start curve and the coldness of held-out items that stage 5 shows."""
 
-import dataclasses
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from common.experiments.analysis.cold_start import WITH_FRIENDS
-from common.experiments.experiment import Experiment
 from common.models import TwoTower
 from common.reporting.stages import two_tower
 from common.splits.protocols import N_GIVEN
@@ -17,10 +15,8 @@ STAGE: Any = two_tower
 
 
 @pytest.fixture
-def exp(small_settings, ran, monkeypatch):
-    exp = Experiment(dataclasses.replace(small_settings, output_dir=ran, protocol="newcomer"), "5_two_tower")
-    monkeypatch.setattr(exp, "plot", lambda name, draw, *values, **named: (name, values, named))
-    return exp
+def exp(undrawn):
+    return undrawn("5_two_tower", protocol="newcomer")
 
 
 def test_the_curve_holds_the_models_that_have_run_and_the_log_names_the_others(exp, monkeypatch, caplog):

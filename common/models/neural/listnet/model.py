@@ -158,7 +158,7 @@ class HybridListNet(TwoStageRecommender):
         self.settings.check()
         self.kept = {}
         try:
-            if parallel.world() == 1 or parallel.is_main():
+            if parallel.is_main():
                 self.ranker.set_state(self.cross_fit(train, context).data)
             if parallel.world() > 1:
                 self.ranker.share_state()
