@@ -8,7 +8,6 @@ largest resident memory. Linux only.
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -94,6 +93,8 @@ def main() -> None:
     reader.add_argument("--order", default="shuffled", choices=("kept", "shuffled"))
     reader.add_argument("--train", type=Path, help=argparse.SUPPRESS)
     flags = reader.parse_args()
+    if flags.pairs < EVENTS or min(flags.processes) < 1:
+        reader.error(f"--pairs takes {EVENTS} or more, --processes 1 or more")
     if flags.train:
         train(flags.train, flags.order)
         return
@@ -120,7 +121,7 @@ def start(folder: Path, processes: int, order: str) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(json.dumps(done.stderr[-2000:]))
+        raise SystemExit(f"a process ended:\n{done.stderr[-2000:]}")
 
 
 if __name__ == "__main__":
