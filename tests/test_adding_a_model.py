@@ -38,7 +38,7 @@ def stage_1(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Stage 1 as it starts once the page's line stands in the registry."""
     main = stage("1_knn_baseline.py")
     monkeypatch.setitem(sys.modules, main.__module__, sys.modules[main.__module__])  # the script is run anew below
-    monkeypatch.setitem(registry.MODELS._entries, "bigram", ENTRY)
+    monkeypatch.setitem(registry.MODELS.data, "bigram", ENTRY)
     monkeypatch.setitem(registry.STAGES, ENTRY.stage, (*registry.STAGES[ENTRY.stage], "bigram"))
     return stage.__wrapped__("1_knn_baseline.py")
 

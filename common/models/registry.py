@@ -1,7 +1,6 @@
 """All models: a line for each, in the order of the stages. Nothing is imported before a model is looked up."""
 
 from collections import UserDict
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -56,7 +55,7 @@ class Models(UserDict[str, Any]):
         return self.data[name].load()
 
 
-MODELS: Mapping[str, type[Recommender]] = Models({entry.name: entry for entry in ENTRIES})
+MODELS = Models({entry.name: entry for entry in ENTRIES})
 STAGES: dict[str, tuple[str, ...]] = {
     stage: tuple(entry.name for entry in ENTRIES if entry.stage == stage)
     for stage in dict.fromkeys(entry.stage for entry in ENTRIES)
