@@ -4,8 +4,9 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -27,6 +28,17 @@ def train_view(
     from common.splits.train_view import TrainView  # which the environments of others lack
 
     return TrainView("invented", "listen", "final", "", 1, items, users, interactions, item_tags=item_tags)
+
+
+def mapped_view(folder: Path, items: pd.DataFrame, item_tags: pd.DataFrame | None = None) -> "TrainView":
+    """A view of all pairs of a matrix on disk, which stays mapped; items: a row for each column of the matrix."""
+    from common.data.matrix_files import open_matrix
+    from common.splits.mapped.visible import StoredInteractions, visible
+
+    rows, histories = visible(open_matrix(folder), len(items))
+    users = pd.DataFrame({"user_id": [f"u{row}" for row in rows.tolist()]})
+    view = train_view(items, users, cast(pd.DataFrame, StoredInteractions(histories)), item_tags)
+    return replace(view, stored=histories)
 
 
 class Worker:

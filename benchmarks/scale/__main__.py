@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.flags import asked_for
 from benchmarks.notebook import Notebook
-from benchmarks.scale import aggregation, logs, models, tables
+from benchmarks.scale import aggregation, logs, models, pairs, tables
 from benchmarks.scale.parts import print_tables, run_parts, write_page
 from benchmarks.scale.sizes import BYTES, Size
 from common.experiments.flags import command
@@ -19,7 +19,7 @@ from common.utils import memory
 from common.utils.errors import check_known, whole_number
 from common.utils.io import ROOT
 
-PARTS = ("generate", "prepare", "aggregate", "split", "popularity", "als", "index", "lists")
+PARTS = ("generate", "prepare", "aggregate", "als-pairs", "split", "popularity", "als", "index", "lists")
 FIGURE = ROOT / "docs" / "figures" / "scale.png"
 
 
@@ -32,11 +32,13 @@ class Settings:
     format: str = "parquet"
     """parquet, csv.gz or jsonl."""
     parts: tuple[str, ...] = PARTS
-    """generate, prepare, aggregate, split, popularity, als, index, lists."""
+    """generate, prepare, aggregate, als-pairs, split, popularity, als, index, lists."""
     memory: str = "auto"
     """What a process may take, such as 6GB."""
     runs: int = 5
     """Turns of every contestant."""
+    iterations: int = 3
+    """Iterations of a turn of als-pairs."""
     minutes: int = 45
     """After so many minutes nothing more is begun; the same command goes on."""
     folder: Path = ROOT / "outputs" / "scale"
@@ -49,6 +51,7 @@ class Settings:
         whole_number("--events", self.events, least=10_000)
         for name in ("runs", "minutes"):
             whole_number(f"--{name}", getattr(self, name))
+        whole_number("--iterations", self.iterations, least=2)
         check_known("format", BYTES, self.format)
         check_known("part", PARTS, *self.parts)
         memory.use(self.memory)
@@ -74,6 +77,7 @@ def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
         "generate": lambda: logs.generate(size, notebook),
         "prepare": lambda: logs.prepare(size, notebook, deadline),
         "aggregate": lambda: aggregation.aggregate(size, notebook, settings.runs, deadline),
+        "als-pairs": lambda: pairs.contest(size, notebook, settings.runs, settings.iterations, deadline),
     }
 
     def follow(part: str) -> Callable[[], None]:
@@ -81,18 +85,22 @@ def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
 
     parts |= {part: follow(part) for part in PARTS[len(parts) :]}
     asked = {part: run for part, run in parts.items() if part in settings.parts}
-    todo = {part: run for part, run in asked.items() if not is_done(part, size, notebook, settings.runs)}
+    todo = {part: run for part, run in asked.items() if not is_done(part, size, notebook, settings)}
     if todo:
         size.check_disk(tuple(todo))
     run_parts(todo, size.name, deadline, settings.minutes)
 
 
-def is_done(part: str, size: Size, notebook: Notebook, runs: int) -> bool:
+def is_done(part: str, size: Size, notebook: Notebook, settings: Settings) -> bool:
     """Whether a part is noted: of contests, every turn."""
+    runs = settings.runs
     if part == "aggregate":
         turns = [row for row in notebook.of("aggregate") if row["events"] == size.events]
         whole = [row for row in turns if row["name"].endswith(f" {runs - 1}")]
         return len(whole) >= 3 + (size.events <= aggregation.MOST_OF_PANDAS)
+    if part == "als-pairs":
+        asked = [(side, settings.iterations, turn) for side in pairs.SIDES for turn in range(runs)]
+        return all(notebook.has("als_pairs", pairs.turn_of(size, *turn)) for turn in asked)
     if part == "als":
         return notebook.has("als", size.name) and notebook.findings["als", size.name]["runs"] >= runs
     if part == "lists":

@@ -18,7 +18,7 @@ from benchmarks.scale.sizes import size_of
 from common.utils.errors import UserError
 from common.utils.io import ROOT
 
-FOLDERS = {"scale": ("logs", "aggregation", "models"), "scaling": ("data", "fits", "classic")}
+FOLDERS = {"scale": ("logs", "aggregation", "pairs", "models"), "scaling": ("data", "fits", "classic")}
 MODULES = {module: f"benchmarks.{folder}.{module}" for folder, modules in FOLDERS.items() for module in modules}
 """Where the functions stand that may be asked for."""
 POLL = 2.0

@@ -12,8 +12,9 @@ BYTES = {"parquet": 24, "csv.gz": 40, "jsonl": 215}
 """Bytes of a raw event at most; large logs are less compressible."""
 PREPARED_BYTES = {"parquet": 48, "csv.gz": 100, "jsonl": 100}
 """Bytes of an event in the tables between the steps and in the data set, at most."""
-EVENT_BYTES, PAIR_BYTES = 40, 6
-"""Bytes of an event in the files of the aggregation with all that a contestant writes, and in models and lists."""
+EVENT_BYTES, PAIR_BYTES, MATRIX_BYTES = 40, 6, 9
+"""Bytes of an event in the files of the aggregation with all that a contestant writes, in models and lists, and in the
+matrix of all pairs while it is made."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Size:
 
     def needed(self, parts: tuple[str, ...]) -> int:
         """Bytes on disk that some parts need at most, what is there already included."""
-        per_event = {"generate": BYTES[self.format], "prepare": PREPARED_BYTES[self.format], "aggregate": EVENT_BYTES}
+        per_event = {"generate": BYTES[self.format], "prepare": PREPARED_BYTES[self.format]}
+        per_event |= {"aggregate": EVENT_BYTES, "als-pairs": MATRIX_BYTES}
         found = sum(size for part, size in per_event.items() if part in parts)
         if "generate" not in parts and "prepare" in parts:
             found += BYTES[self.format]

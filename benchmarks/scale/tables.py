@@ -20,6 +20,7 @@ def blocks(notebook: Notebook) -> dict[str, str]:
         "scale prepare": _prepare(notebook),
         "scale aggregate": _aggregate(notebook),
         "scale als": _als(notebook),
+        "scale als-pairs": _als_pairs(notebook),
         "scale lists": _lists(notebook),
         "scale index": _index(notebook),
     }
@@ -111,7 +112,7 @@ def _aggregate(notebook: Notebook) -> Table:
 def ratio(own: list[Row], others: list[Row], key: str) -> str:
     """Median over turns of one figure over another's of the same turn."""
     by_turn = {row["name"].rsplit(" ", 1)[1]: row[key] for row in others}
-    found = [row[key] / by_turn[turn] for row in own if (turn := row["name"].rsplit(" ", 1)[1]) in by_turn]
+    found = [row[key] / by_turn[turn] for row in own if by_turn.get(turn := row["name"].rsplit(" ", 1)[1])]
     return f"{statistics.median(found):.2f}" if found else "-"
 
 
@@ -135,6 +136,31 @@ def _als(notebook: Notebook) -> Table:
             peak = f"{statistics.median(row['peak_mb'] for row in ours) / 1e3:.2f}"
             numbers = [f"{len(ours)}", *medians, ratio(ours, bare, "fit_cpu_seconds"), peak]
             cells.append([*_size(size), f"{ours[0]['pairs']:,}", *numbers])
+    return Table(header, cells, texts=2)
+
+
+def _als_pairs(notebook: Notebook) -> Table:
+    """Medians of the turns, and medians of the ratios of one turn."""
+    header = ["events", "who", "users", "tracks", "pairs", "iterations", "turns"]
+    header += [
+        "CPU s per iteration and million pairs",
+        "/ `implicit`'s",
+        "besides iterations, CPU s",
+        "peak memory, GB",
+    ]
+    cells, noted = [], notebook.of("als_pairs")
+    for events, iterations in sorted({(row["events"], row["iterations"]) for row in noted}):
+        rows = [row for row in noted if (row["events"], row["iterations"]) == (events, iterations)]
+        for who in dict.fromkeys(row["who"] for row in rows):
+            own = [row for row in rows if row["who"] == who]
+            each, rest, peak = (
+                statistics.median(row[key] for row in own)
+                for key in ("iteration_cpu_seconds", "rest_cpu_seconds", "peak_mb")
+            )
+            against = ratio(own, [row for row in rows if row["who"] == "implicit"], "iteration_cpu_seconds")
+            counts = [f"{own[0][key]:,}" for key in ("users", "tracks", "pairs")]
+            numbers = [f"{each / own[0]['pairs'] * 1e6:.3f}", against, f"{rest:,.1f}", f"{peak / 1e3:.2f}"]
+            cells.append([f"{events:,}", who, *counts, f"{iterations}", f"{len(own)}", *numbers])
     return Table(header, cells, texts=2)
 
 

@@ -7,15 +7,15 @@ tracks. The catalogue grows with the square root of the users: 5,000 tracks for 
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from common.data.matrix_files import KINDS, open_matrix
+from benchmarks.measuring import mapped_view
+from common.data.matrix_files import KINDS
 from common.data.synthetic import catalogue as content
 from common.data.synthetic import listening
-from common.splits.mapped.visible import StoredInteractions, visible
 from common.splits.train_view import TrainView
 from common.utils.io import write_parquet
 from common.utils.temporary import swapped_in
@@ -77,18 +77,7 @@ def _pairs(catalogue: content.Catalogue, users: range, rng: np.random.Generator)
 def view(folder: Path) -> TrainView:
     """What a model sees of generated users: all their pairs, mapped."""
     items = pd.read_parquet(folder / "items.parquet")
-    rows, histories = visible(open_matrix(folder), len(items))
     tags = pd.read_parquet(folder / "tags.parquet")
     codes = pd.Index(items["item_id"]).get_indexer(tags["item_id"]).astype(np.int32)
-    return TrainView(
-        dataset="generated",
-        protocol="listen",
-        phase="final",
-        split_sha256="",
-        count_floor=1,
-        items=items,
-        users=pd.DataFrame({"user_id": [f"u{row}" for row in rows.tolist()]}),
-        interactions=cast(pd.DataFrame, StoredInteractions(histories)),
-        item_tags=pd.DataFrame({"item": codes, "tag": tags["tag"], "weight": tags["weight"].astype(float)}),
-        stored=histories,
-    )
+    item_tags = pd.DataFrame({"item": codes, "tag": tags["tag"], "weight": tags["weight"].astype(float)})
+    return mapped_view(folder, items, item_tags)

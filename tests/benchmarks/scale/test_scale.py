@@ -138,8 +138,8 @@ def test_aggregation_takes_turns_and_goes_on_where_it_stopped(size, notebook, in
     aggregation.aggregate(size, notebook, 1, time.monotonic() + 100)
     assert [row["who"] for row in notebook.of("aggregate")] == ["ours, 1GB", "ours, 8GB", "DuckDB, 4GB", "pandas"]
     assert len({json.dumps(row["sums"]) for row in notebook.of("aggregate")}) == 1
-    assert scale.is_done("aggregate", size, notebook, 1)
-    assert not scale.is_done("aggregate", size, notebook, 2)
+    assert scale.is_done("aggregate", size, notebook, scale.Settings(runs=1))
+    assert not scale.is_done("aggregate", size, notebook, scale.Settings(runs=2))
     with pytest.raises(OverTimeError):
         aggregation.aggregate(size, notebook, 2, time.monotonic() - 1)
     assert len(notebook.of("aggregate")) == 4
