@@ -239,7 +239,7 @@ class Experiment(contextlib.AbstractContextManager):
 
     def context(self) -> FitContext:
         """For fits that no run keeps: studies of a model. Training data is shared with the runs'."""
-        return FitContext(data_sha256=self.data.sha256, shared=self.shared)
+        return FitContext(data_sha256=self.data.sha256, shared=self.shared, kept=self.folder / "cross_fits")
 
     # Settings
 

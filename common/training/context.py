@@ -36,6 +36,8 @@ class FitContext:
     """Hash of the data set: what a checkpoint must agree with."""
     shared: dict[Any, Any] | None = None
     """Training data that several fits of one experiment use; None: nothing is shared."""
+    kept: Path | None = None
+    """Folder of training data that the fits of several commands use; None: none is kept on disk."""
 
 
 NO_CONTEXT = FitContext()

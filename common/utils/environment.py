@@ -120,8 +120,13 @@ def about_machine(device: str) -> dict[str, Any]:
         "device": device,
         "machine": hardware(),
         "threads": threads(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
+        "versions": library_versions(),
     }
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that figures depend on; "absent" for one that is not there."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
 
 
 def _version(name: str) -> str:

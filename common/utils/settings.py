@@ -88,13 +88,15 @@ ADDED = "added"
 
 
 def kept_values(settings: Any) -> dict[str, Any]:
-    """Settings as results keep them and are known by: `asdict` without those marked `ADDED` that are at their default.
+    """Settings as results keep them and are known by: `asdict` without those marked `ADDED` that are at their default,
+    and without those that the class says are `unused()`.
 
     So whoever leaves an added setting as it is has the results of before.
     """
     hints = typing.get_type_hints(type(settings), include_extras=True)
     added = {f.name: f.default for f in fields(settings) if ADDED in getattr(hints[f.name], "__metadata__", ())}
-    values = dataclasses.asdict(settings)
+    unused = settings.unused() if hasattr(settings, "unused") else ()
+    values = {name: value for name, value in dataclasses.asdict(settings).items() if name not in unused}
     return {name: value for name, value in values.items() if name not in added or value != added[name]}
 
 

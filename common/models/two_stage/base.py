@@ -4,7 +4,7 @@ What no source proposes keeps the order of the first stage, below every candidat
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
@@ -14,13 +14,14 @@ from common.models.base import Recommender, as_histories, scoring_memory
 from common.models.building_blocks import similar_by_parts
 from common.models.two_stage.candidates import CandidateGenerator, CandidateSettings
 from common.models.two_stage.feature_inputs import TABLE_BYTES, FeatureTables
+from common.models.two_stage.kept_cross_fits import shared_cross_fit
 from common.models.two_stage.training_data import (
+    ALSO_DRAWN,
     COLUMNS,
     COPIES,
     CrossFitted,
     FeatureBuilder,
     Recipe,
-    cross_fit,
     rows_at_most,
 )
 from common.splits.histories import Histories, Query, pack_histories, unpack_histories
@@ -31,6 +32,9 @@ from common.utils.arrays import below
 from common.utils.environment import Seconds
 from common.utils.memory import add_up
 from common.utils.settings import flag_name
+
+KEPT_BYTES = 2**29
+"""Memory that kept candidates of one train view may take, so that they are made once for several models and epochs."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Candidates:
         return scores
 
 
+def size_of(kept: Candidates | np.ndarray) -> int:
+    """Bytes of what is kept."""
+    return kept.nbytes if isinstance(kept, np.ndarray) else sum(array.nbytes for array in vars(kept).values())
+
+
 class Ranker(Protocol):
     """What puts candidates in order: trees, or a network."""
 
@@ -80,14 +89,18 @@ class TwoStageRecommender(Recommender):
     def __init__(self, settings: Any = None, **how: Any) -> None:
         super().__init__(settings, **how)
         self.knows_hours = self.settings.context
+        self.kept: dict[bytes, Candidates | np.ndarray] | None = None
+        """Candidates by query and features of pairs, which the models of one experiment share; None: none are kept."""
 
     def memory_parts(self, train: TrainView) -> dict[str, float]:
         """What makes each part of the memory smaller -> its bytes: sources and scores, training pairs."""
         rows = rows_at_most(train, self.settings.negatives, self.settings.top)
         sources = CandidateGenerator(self.candidate_settings, self.seed, self.device).needed_memory(train)
         fewer = flag_name(self.name, "negatives")
+        kept = min(float(KEPT_BYTES), 4.0 * train.n_users * (train.n_items + COLUMNS * 2 * self.settings.top))
         return {
             "leave it out: its sources and tables need that much, als and item_knn alone need less": sources
+            + kept
             + scoring_memory(train.n_items)
             + float(TABLE_BYTES * len(train.histories.items)),
             f"lower {fewer} or {flag_name(self.name, 'top')}": 4.0 * COPIES * COLUMNS * rows,
@@ -103,17 +116,40 @@ class TwoStageRecommender(Recommender):
         return CandidateSettings(**{f.name: getattr(self.settings, f.name) for f in fields(CandidateSettings)})
 
     def cross_fit(self, train: TrainView, context: FitContext) -> CrossFitted:
-        """Fit the sources, for use and per fold, unless an earlier fit has left just that in `context.shared`."""
+        """Fit the sources, for use and per fold, unless an earlier fit has left just that; see `shared_cross_fit`.
+
+        Candidates of what is asked later are kept as well where `context.shared` lets other models use them.
+        """
+        self.candidate_settings.check()
         if self.settings.context:
             check_hours(train, flag_name(self.name, "context"))
-        recipe = Recipe(self.candidate_settings, self.settings.negatives, self.seed, self.device)
-        fitted, known = cross_fit(train, recipe, context.shared)
+        negatives = tuple(sorted({self.settings.negatives, *ALSO_DRAWN}))
+        recipe = Recipe(self.candidate_settings, negatives, self.seed, self.device)
+        fitted, known = shared_cross_fit(train, recipe, context)
+        self.kept = None if context.shared is None else fitted.candidates
         self.feature_builder, self.histories = fitted.feature_builder, train.histories
         self.source_seconds, self.feature_seconds = fitted.source_seconds, fitted.feature_seconds
         self.shared_seconds = fitted.source_seconds + fitted.feature_seconds if known else Seconds()
         return fitted
 
     def candidates(self, query: Query) -> Candidates:
+        """The candidates of a query and their features, out of those that are kept where they are there."""
+        parts = (query.users, query.given.indptr, query.given.items, query.given.weights, query.hours)
+        return self._kept("candidates", parts, lambda: self.make_candidates(query))
+
+    def _kept(self, what: str, asked: Sequence[np.ndarray | None], make: Callable[[], Any]) -> Any:
+        """What is made of some arrays, out of what is kept where it is there."""
+        if self.kept is None:
+            return make()
+        key = b"".join([what.encode(), *(part.tobytes() for part in asked if part is not None)])
+        if key not in self.kept:
+            made = make()
+            if sum(map(size_of, (*self.kept.values(), made))) > KEPT_BYTES:
+                return made
+            self.kept[key] = made
+        return self.kept[key]
+
+    def make_candidates(self, query: Query) -> Candidates:
         """The candidates of a query and their features."""
         proposals = self.feature_builder.generator.propose(query)
         features = self.feature_builder.build(proposals, proposals.rows, proposals.items)
@@ -152,15 +188,20 @@ class TwoStageRecommender(Recommender):
         builder = self.feature_builder
         if self.ranker.predict_plays(users[:0], items[:0], np.zeros((0, len(builder.names)), np.float32)) is None:
             return None
+        features = self._kept("pairs", (users, items), lambda: self._pair_features(users, items))
+        return self.ranker.predict_plays(users, items, features)
+
+    def _pair_features(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Features of pairs of known users and items, float32 (pairs, columns)."""
+        builder = self.feature_builder
         distinct, rows = np.unique(users, return_inverse=True)
-        order, predicted = np.argsort(rows, kind="stable"), np.empty(len(users), np.float32)
+        order, features = np.argsort(rows, kind="stable"), np.empty((len(users), len(builder.names)), np.float32)
         query, sorted_rows = self.query(distinct), rows[order]
         for block in builder.generator.blocks(query):
             mine = order[slice(*np.searchsorted(sorted_rows, [block[0], block[-1] + 1]))]
             proposals = builder.generator.propose(query.take(block))
-            features = builder.build(proposals, rows[mine] - block[0], items[mine])
-            predicted[mine] = self.ranker.predict_plays(users[mine], items[mine], features)
-        return predicted
+            features[mine] = builder.build(proposals, rows[mine] - block[0], items[mine])
+        return features
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items that the collaborative sources and the tags find similar, all of the same weight."""

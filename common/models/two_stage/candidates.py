@@ -4,7 +4,7 @@ Each source proposes its N best items that the user does not have; the union of 
 orders. Only models with a closed form or a short fit are sources, since cross-fitting fits them again for every fold.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
@@ -21,15 +21,21 @@ from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
 from common.models.knn.user_knn import Friends, UserKNN, UserKNNSettings
 from common.models.linear.als import ALS, ALSSettings
 from common.models.linear.ease import EASE, EASESettings
+from common.models.linear.ials import IALS, IALSSettings
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.utils.environment import threads
+from common.utils.errors import UserError, check_known
 from common.utils.settings import ADDED, NOT_SEARCHED, SearchRange
 
 KINDS: dict[str, type[Recommender]] = {
-    kind.name: kind for kind in (ALS, EASE, ItemKNN, UserKNN, TagKNN, ContentKNN, Friends, Popularity)
+    kind.name: kind for kind in (ALS, IALS, EASE, ItemKNN, UserKNN, TagKNN, ContentKNN, Friends, Popularity)
 }
 """The sources; those for which the data have nothing are left out."""
+DEFAULT = tuple(name for name in KINDS if name != IALS.name)
+"""The sources of the published rows; `--preset ials` adds the other one."""
+NEEDED = (ItemKNN.name,)
+"""The sources that cannot be left out: features are made from them."""
 OF_THE_REST = ("als", "tag_knn")
 """The sources that order the items that no source proposes: by listeners and, for items with few, by tags."""
 SAMPLE = 200
@@ -50,15 +56,28 @@ class CandidateSettings:
 
     top: Annotated[int, SearchRange(20, 300, log=True, least=1, most=10_000, search=False)] = 100
     """Items that each source proposes."""
+    sources: Annotated[tuple[str, ...], NOT_SEARCHED, ADDED] = DEFAULT
+    """The models that propose candidates; those for which the data have nothing are left out."""
     context: Annotated[bool, NOT_SEARCHED, ADDED] = False
     """Whether the hour of day and the weekday (UTC) of a request are features; needs the times of interactions, and
     --protocol next or temporal."""
     als: tyro.conf.Suppress[ALSSettings] = field(default_factory=ALSSettings)
+    ials: tyro.conf.Suppress[IALSSettings] = field(default_factory=IALSSettings)
     ease: tyro.conf.Suppress[EASESettings] = field(default_factory=EASESettings)
     item_knn: tyro.conf.Suppress[ItemKNNSettings] = field(default_factory=ItemKNNSettings)
     user_knn: tyro.conf.Suppress[UserKNNSettings] = field(default_factory=UserKNNSettings)
     tag_knn: tyro.conf.Suppress[TagKNNSettings] = field(default_factory=TagKNNSettings)
     content_knn: tyro.conf.Suppress[ContentKNNSettings] = field(default_factory=ContentKNNSettings)
+
+    def unused(self) -> set[str]:
+        """The settings that change nothing: those of a source that came later, where it is not among the sources."""
+        return {IALS.name} - set(self.sources)
+
+    def check(self) -> None:
+        """Raise a UserError for sources that do not exist, or without the one that features are made from."""
+        check_known("source", KINDS, *self.sources)
+        if lacking := [name for name in NEEDED if name not in self.sources]:
+            raise UserError(f"sources {' '.join(self.sources)}: add {', '.join(lacking)}, features are made from it")
 
 
 @dataclass(frozen=True)
@@ -110,7 +129,7 @@ class CandidateGenerator:
 
     def fit(self, train: TrainView) -> Self:
         """Fit every source that the data can feed."""
-        self.sources = {name: self._new(name) for name in available(train)}
+        self.sources = {name: self._new(name) for name in available(train, self.settings.sources)}
         if ALS.name in self.sources:  # it holds all of BLAS to one thread while it trains, so it trains alone
             self.sources[ALS.name].fit(train)
         with ThreadPoolExecutor(threads()) as executor:
@@ -133,7 +152,7 @@ class CandidateGenerator:
 
     def needed_memory(self, train: TrainView) -> float:
         """Bytes of the sources, fitted for use and once more for a fold, and of the scores of one block of users."""
-        sources = [self._new(name) for name in available(train)]
+        sources = [self._new(name) for name in available(train, self.settings.sources)]
         scores = min(float(BLOCK_BYTES), 4.0 * train.n_items * len(sources) * train.n_users)
         return memory_of_parts(sources, train, times=2) + SCORE_COPIES * scores
 
@@ -178,14 +197,14 @@ class CandidateGenerator:
         restore_parts(self.sources, arrays, inference_only)
 
 
-def available(train: TrainView) -> list[str]:
-    """The sources that the data can feed: no tags, no audio, no friends, no such source."""
+def available(train: TrainView, names: Collection[str] = tuple(KINDS)) -> list[str]:
+    """Those of some sources that the data can feed: no tags, no audio, no friends, no such source."""
     lacking = {
         "tag_knn": train.item_tags is None or train.item_tags.empty,
         "content_knn": item_vectors(train, "audio") is None,
         "friends": train.social is None or train.social.empty,
     }
-    return [name for name in KINDS if not lacking.get(name, False)]
+    return [name for name in KINDS if name in names and not lacking.get(name, False)]
 
 
 def largest(scores: np.ndarray, k: int) -> np.ndarray:

@@ -18,6 +18,8 @@ from common.utils.arrays import pack_csr, sums_of_rows, unpack_csr, weigh
 
 DAY = 86_400
 PEOPLE = ("age", "gender", "country")
+DENSE_BYTES = 2**26
+"""Memory that a sparse matrix may take as a dense one while single entries are looked up."""
 TABLE_BYTES = 190
 """Memory that a visible interaction takes in the tables of the whole train view and of a fold together."""
 
@@ -278,7 +280,11 @@ def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> 
     >>> entries(sparse.csr_array([[0.0, 2.0]]), np.array([0, 0]), np.array([1, 0]))
     array([2., 0.])
     """
-    return np.asarray(sparse.csr_array(matrix)[rows, columns], float) if len(rows) else np.zeros(0)
+    if not len(rows):
+        return np.zeros(0)
+    if 8 * matrix.shape[0] * matrix.shape[1] <= DENSE_BYTES:  # looking up one by one in long rows takes far longer
+        return matrix.toarray()[rows, columns].astype(float)
+    return np.asarray(sparse.csr_array(matrix)[rows, columns], float)
 
 
 def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:

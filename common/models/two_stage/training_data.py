@@ -3,7 +3,8 @@
 The sources are fitted once on the whole train view, for use, and once per fold without the fold's pairs (see
 `common/splits/cross_fitting.py`), for learning: what is held out and proposed is a positive candidate, every other
 proposed item is a negative. All positives are kept and, since they are few, `negatives` times as many of the others,
-drawn evenly.
+drawn evenly. Draws for several numbers of `negatives` are made in one go, so that the models of stages 3 and 6 can
+learn from the same cross-fitted sources.
 """
 
 import logging
@@ -29,6 +30,8 @@ COLUMNS = 64
 """Features of a pair to reckon with."""
 COPIES = 4
 """Times that all features are there while they are put together."""
+ALSO_DRAWN = (16,)
+"""Negative candidates per positive one that are drawn beside those asked for: what stage 6 will ask for."""
 
 log = logging.getLogger(__name__)
 
@@ -98,56 +101,67 @@ class TrainingData:
         return ~np.isnan(self.log_plays)
 
 
+OF_PAIRS = ("features", "lists", "users", "items", "candidate", "target", "log_plays")
+"""The fields of `TrainingData` that have a row per pair."""
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """What decides, beside the train view, what is cross-fitted; `negatives` are kept per positive."""
+    """What decides, beside the train view, what is cross-fitted; each number of `negatives` has draws of its own."""
 
     settings: CandidateSettings
-    negatives: int
+    negatives: tuple[int, ...]
     seed: int
     device: str
 
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """The fitted sources and features, the training data, and the seconds that both took."""
+    """The fitted sources and features, the training data, and the seconds that both took.
+
+    drawn: number of negatives per positive -> which pairs of `data` were drawn for it, bool (pairs,).
+    """
 
     feature_builder: FeatureBuilder
     data: TrainingData
+    drawn: dict[int, np.ndarray]
     source_seconds: Seconds
     feature_seconds: Seconds
     trees: dict[Hashable, tuple[Any, Any, Seconds]] = field(default_factory=dict)
     """Trees that were learned from the data, and the seconds that took, by what they were learned with."""
+    candidates: dict[bytes, Any] = field(default_factory=dict)
+    """Candidates by query and features of pairs that several models are asked for; see `TwoStageRecommender._kept`."""
+    subsets: dict[int, TrainingData] = field(default_factory=dict)
+
+    def data_for(self, negatives: int) -> TrainingData:
+        """The training data with so many negatives per positive, a number that was drawn."""
+        if negatives not in self.subsets:
+            kept = self.drawn[negatives]
+            of_pairs = {} if kept.all() else {name: getattr(self.data, name)[kept] for name in OF_PAIRS}
+            self.subsets[negatives] = replace(self.data, **of_pairs)
+        return self.subsets[negatives]
 
 
-def cross_fit(train: TrainView, recipe: Recipe, shared: dict[Any, Any] | None = None) -> tuple[CrossFitted, bool]:
-    """Sources, features and training data of a train view, and whether an earlier fit has left them in `shared`."""
-    key = ("cross-fitted", id(train), recipe)  # the data keep the view, and so its id
-    shared = {} if shared is None else shared
-    known = key in shared
-    if not known:
-        shared[key] = _cross_fit(train, recipe)
-    return shared[key], known
-
-
-def _cross_fit(train: TrainView, recipe: Recipe) -> CrossFitted:
+def cross_fit(train: TrainView, recipe: Recipe) -> CrossFitted:
+    """Sources, features and training data of a train view."""
     clock = Clock()
     builder = fit_sources(train, recipe, clock)
-    rng = np.random.default_rng([recipe.seed, recipe.negatives])
+    draws = {n: np.random.default_rng([recipe.seed, n]) for n in recipe.negatives}
     parts, first = [], 0
     for fold in tqdm(folds(train, recipe.seed), "folds", FOLDS, leave=False, disable=not sys.stderr.isatty()):
         of_fold = fit_sources(fold.train, recipe, clock, builder.columns)
         for rows in of_fold.generator.blocks(fold.query):
-            part = labelled_pairs(of_fold, fold, rows, recipe.negatives, rng, clock)
+            part = labelled_pairs(of_fold, fold, rows, draws, clock)
             parts.append(part | {"lists": first + part["lists"]})
         first += len(fold.query)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    drawn = {n: joined.pop(f"drawn/{n}") for n in draws}
     builder, data = without_unknown(builder, TrainingData(train, builder.columns, **joined))
     sources, groups = builder.generator.sources.keys(), builder.columns.keys()
-    if missing := [*(KINDS.keys() - sources), *(GROUPS.keys() - groups - {CONTEXT})]:
+    if missing := [*(set(recipe.settings.sources) - sources), *(GROUPS.keys() - groups - {CONTEXT})]:
         nothing = "left out, since %s of data set %r has nothing for them: %s"
         log.info(nothing, train.protocol, train.dataset, ", ".join(sorted(missing)))
-    return CrossFitted(builder, data, clock.seconds["sources"], clock.seconds["features"])
+    return CrossFitted(builder, data, drawn, clock.seconds["sources"], clock.seconds["features"])
 
 
 def fit_sources(
@@ -167,9 +181,9 @@ def fit_sources(
 
 
 def labelled_pairs(
-    builder: FeatureBuilder, fold: Fold, rows: np.ndarray, negatives: int, rng: np.random.Generator, clock: "Clock"
+    builder: FeatureBuilder, fold: Fold, rows: np.ndarray, draws: dict[int, np.random.Generator], clock: "Clock"
 ) -> dict[str, np.ndarray]:
-    """The arrays of `TrainingData` of consecutive rows of a fold's query, which are the numbers of their lists."""
+    """The arrays of `TrainingData` and `drawn/<negatives>` of consecutive rows of a fold, their lists' numbers."""
     query, n_items = fold.query.take(rows), builder.generator.n_items
     proposals = builder.generator.propose(query)
     clock.lap("sources")
@@ -177,8 +191,11 @@ def labelled_pairs(
     held_out, labels = (fold.rows[mine] - rows[0]) * n_items + fold.items[mine], fold.labels[mine]
     proposed = proposals.rows * n_items + proposals.items
     positive, negative = np.isin(proposed, held_out[labels]), ~np.isin(proposed, held_out)
-    share = negatives * positive.sum() / max(1, negative.sum())
-    chosen = proposed[positive | (negative & (rng.random(len(proposed)) < share))]
+    drawn = {}
+    for negatives, rng in draws.items():
+        share = negatives * positive.sum() / max(1, negative.sum())
+        drawn[negatives] = proposed[positive | (negative & (rng.random(len(proposed)) < share))]
+    chosen = np.unique(np.concatenate(list(drawn.values())))
     with_plays = held_out[labels] if builder.tables.has_plays else held_out[:0]
     pairs = np.union1d(chosen, with_plays)
     owners, items = pairs // n_items, pairs % n_items
@@ -186,7 +203,9 @@ def labelled_pairs(
     clock.lap("features")
     log_plays = np.full(len(pairs), np.nan, np.float32)
     log_plays[np.searchsorted(pairs, with_plays)] = fold.log_weights[mine][labels][: len(with_plays)]
+    of_all = np.isin(pairs, with_plays)
     return {
+        **{f"drawn/{negatives}": of_all | np.isin(pairs, own) for negatives, own in drawn.items()},
         "features": features,
         "lists": rows[0] + owners,
         "users": query.users[owners],
@@ -219,7 +238,7 @@ def rows_at_most(train: TrainView, negatives: int, top: int) -> float:
     scheme = scheme_of(train.protocol)
     lists = train.n_users * (1 if scheme == "users" else FOLDS)
     targets = float(lists if scheme == "last" else len(train.histories.items))
-    return targets + FOUND * min(targets * (1 + negatives), float(lists * len(KINDS) * top))
+    return targets + FOUND * min(targets * (1 + max(negatives, *ALSO_DRAWN)), float(lists * len(KINDS) * top))
 
 
 class Clock:

@@ -93,13 +93,13 @@ class TreeRecommender(TwoStageRecommender):
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         fitted, ranker, start = self.cross_fit(train, context), self.ranker, Seconds.now()
-        self.training_data = fitted.data
+        self.training_data = fitted.data_for(self.settings.negatives)
         recipe = (self.name, self.seed, self.settings)  # the same data and recipe lead to the same trees
         if recipe in fitted.trees:
             ranker.trees, ranker.plays_trees, seconds = fitted.trees[recipe]
             self.shared_seconds += seconds
         else:
-            ranker.fit(fitted.data)
+            ranker.fit(self.training_data)
             fitted.trees[recipe] = ranker.trees, ranker.plays_trees, Seconds.now() - start
 
     def write(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from common.models.two_stage.training_data import Recipe, aligned, cross_fit
 from tests.models.contract_tests import block_visible
 
 SETTINGS = CandidateSettings(top=8, als=ALSSettings(factors=4, iterations=2, regularisation=1.0))
-RECIPE = Recipe(SETTINGS, negatives=2, seed=0, device="cpu")
+RECIPE = Recipe(SETTINGS, negatives=(2,), seed=0, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def train(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(train):
-    return cross_fit(train, RECIPE)[0].data
+    return cross_fit(train, RECIPE).data
 
 
 def test_targets_are_pairs_of_the_train_view_and_other_candidates_are_not(train, data):
@@ -38,26 +38,12 @@ def test_plays_are_known_of_targets_alone(train, data):
     plays = train.histories.matrix().toarray()[data.users[data.target], data.items[data.target]]
     np.testing.assert_allclose(data.log_plays[data.target], np.log1p(plays), rtol=1e-6)
     flat = dataclasses.replace(train, interactions=train.interactions.assign(weight=1.0))
-    assert not cross_fit(flat, RECIPE)[0].data.has_plays.any()
+    assert not cross_fit(flat, RECIPE).data.has_plays.any()
 
 
 def test_features_have_a_column_per_name(data):
     assert data.features.shape == (len(data.lists), sum(map(len, data.columns.values())))
     assert len(data.candidate_features) == len(data.labels) == data.candidate.sum()
-
-
-def test_what_is_shared_is_made_once_for_the_same_train_view_settings_and_seed(train):
-    shared: dict = {}
-    first, known = cross_fit(train, RECIPE, shared)
-    assert not known
-    again, known = cross_fit(train, dataclasses.replace(RECIPE, settings=dataclasses.replace(SETTINGS)), shared)
-    assert known
-    assert again is first
-    recipes = [dataclasses.replace(RECIPE, seed=1), dataclasses.replace(RECIPE, negatives=3)]
-    for view, recipe in [*((train, recipe) for recipe in recipes), (dataclasses.replace(train), RECIPE)]:
-        other, known = cross_fit(view, recipe, shared)
-        assert not known
-        assert other is not first
 
 
 def test_a_fold_that_lacks_a_column_gets_nan():

@@ -17,11 +17,10 @@ from common.models.neural.base import WEIGHTS, Neural, read_weights, training_me
 from common.models.neural.listnet.inputs import MOST_ROWS
 from common.models.neural.listnet.ranker import ListNetRanker
 from common.models.saved_files import read_npz, write_npz
-from common.models.two_stage.base import Candidates, TwoStageRecommender
+from common.models.two_stage.base import TwoStageRecommender
 from common.models.two_stage.candidates import CandidateSettings
 from common.models.two_stage.training_data import COLUMNS, rows_at_most
 from common.splits.cross_fitting import FOLDS
-from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
 from common.training.settings import TrainingSettings
@@ -30,8 +29,6 @@ from common.utils.errors import UserError, short
 from common.utils.io import write_json
 from common.utils.settings import NOT_SEARCHED, Range, SearchRange
 
-KEPT_BYTES = 2**30
-"""Memory that the candidates of validation users may take, so that they are made once for all epochs."""
 SIDE_BYTES = 1000
 """Memory that a row of the preprocessor's frame takes, in which items and users meet interactions."""
 SOURCES = "sources.npz"
@@ -88,12 +85,13 @@ class HybridListNetSettings(TrainingSettings, CandidateSettings):
 
     def __post_init__(self) -> None:
         """Lists, as files have them, become tuples, and so does a value alone."""
-        for name in ("hidden", "without"):
+        for name in ("hidden", "without", "sources"):
             value = getattr(self, name)
             object.__setattr__(self, name, tuple(value) if isinstance(value, list | tuple) else (value,))
 
     def check(self) -> None:
         """Raise a UserError for settings that make no sense."""
+        super().check()
         if not self.hidden or min(self.hidden) < 1 or len(self.hidden) > MOST_LAYERS:
             layers = f"one or more layers, at most {MOST_LAYERS}, of 1 unit or more"
             raise UserError(f"--hybrid-listnet.hidden {short(self.hidden)}: give {layers}")
@@ -116,8 +114,6 @@ class HybridListNet(TwoStageRecommender):
     def __init__(self, settings: Any = None, **how: Any) -> None:
         super().__init__(settings, **how)
         self.ranker = ListNetRanker(self.settings, self.seed, self.device)
-        self.kept: dict[bytes, Candidates] | None = None
-        """Candidates of the users that validation scores, while `fit` runs."""
 
     @classmethod
     def best_device(cls) -> str:
@@ -125,20 +121,16 @@ class HybridListNet(TwoStageRecommender):
         return Neural.best_device()
 
     def memory_parts(self, train: TrainView) -> dict[str, float]:
-        """Those of two stages, the features of items and users, and the network's parameters and batches.
-
-        What validation keeps of its users' candidates is bounded and counted in full.
-        """
+        """Those of two stages, the features of items and users, and the network's parameters and batches."""
         s, n = self.settings, max(train.n_users, train.n_items)
         pairs = rows_at_most(train, s.negatives, s.top) * s.batch / (FOLDS * train.n_users)
         parameters = float(s.width * (train.n_items + train.n_users) + 8 * s.width * sum(s.hidden[:1]))
         activations = pairs * (4 * COLUMNS + 12 * s.width + 8 * sum(s.hidden))
         of_network = training_memory(self.device, train.n_items, parameters, activations)
-        kept = min(float(KEPT_BYTES), 4.0 * train.n_users * (train.n_items + COLUMNS * 2 * s.top))
         rows = len(train.histories.items)
         sides = SIDE_BYTES * ((rows if train.stored is None else min(rows, MOST_ROWS)) + 2.0 * n)
         return super().memory_parts(train) | {
-            "lower --hybrid-listnet.width": of_network["state"] + kept + sides,
+            "lower --hybrid-listnet.width": of_network["state"] + sides,
             "lower --hybrid-listnet.batch or --hybrid-listnet.hidden": of_network["batch"],
         }
 
@@ -156,30 +148,18 @@ class HybridListNet(TwoStageRecommender):
         schedule: RefitSchedule | None = None,
     ) -> None:
         self.settings.check()
-        self.kept = {}
         try:
             if parallel.is_main():
-                self.ranker.set_state(self.cross_fit(train, context).data)
+                fitted = self.cross_fit(train, context)
+                self.kept = fitted.candidates  # of the users that validation scores after each epoch
+                self.ranker.set_state(fitted.data_for(self.settings.negatives))
             if parallel.world() > 1:
                 self.ranker.share_state()
             chosen = self.ranker.train_on(train, validate, context, schedule)
         finally:
-            self.kept = None
+            if context.shared is None:
+                self.kept = None
         self.curves, self.costs = chosen.curves, chosen.costs
-
-    def candidates(self, query: Query) -> Candidates:
-        """The candidates of a query and their features, kept while `fit` runs."""
-        if self.kept is None:
-            return super().candidates(query)
-        parts = (query.users, query.given.indptr, query.given.items, query.hours)
-        key = b"".join(part.tobytes() for part in parts if part is not None)
-        if key not in self.kept:
-            made = super().candidates(query)
-            size = sum(array.nbytes for kept in (*self.kept.values(), made) for array in vars(kept).values())
-            if size > KEPT_BYTES:
-                return made
-            self.kept[key] = made
-        return self.kept[key]
 
     # What is kept
 

@@ -100,7 +100,7 @@ def make(**changed: Any) -> HybridListNet:
 
 def set_up(model: HybridListNet, train: TrainView) -> ListNetRanker:
     """The ranker of an unfitted model, ready to be trained."""
-    model.ranker.set_state(model.cross_fit(train, NO_CONTEXT).data)
+    model.ranker.set_state(model.cross_fit(train, NO_CONTEXT).data_for(model.settings.negatives))
     return model.ranker
 
 
@@ -130,7 +130,7 @@ def test_a_price_on_similarity_makes_lists_less_similar(train):
     vectors = alike_spaces(train)[1]
     found = []
     for weight in (0.0, 3.0):
-        model = make(ils_weight=weight, epochs=15, without=("ids",)).fit(train)
+        model = make(ils_weight=weight, epochs=30, without=("ids",)).fit(train)
         scores = model.fold_in([[BLOCK * b, BLOCK * b + 1] for b in range(4)])
         top = np.argsort(-scores, axis=1)[:, :6]
         found.append(np.mean([(vectors[row] @ vectors[row].T)[np.triu_indices(6, 1)].mean() for row in top]))
