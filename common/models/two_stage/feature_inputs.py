@@ -20,6 +20,8 @@ DAY = 86_400
 PEOPLE = ("age", "gender", "country")
 DENSE_BYTES = 2**26
 """Memory that a sparse matrix may take as a dense one while single entries are looked up."""
+PAIRS_AT_ONCE = 8192
+"""Pairs whose items' tags are gathered together."""
 TABLE_BYTES = 190
 """Memory that a visible interaction takes in the tables of the whole train view and of a fold together."""
 
@@ -285,6 +287,23 @@ def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> 
     if 8 * matrix.shape[0] * matrix.shape[1] <= DENSE_BYTES:  # looking up one by one in long rows takes far longer
         return matrix.toarray()[rows, columns].astype(float)
     return np.asarray(sparse.csr_array(matrix)[rows, columns], float)
+
+
+def counts_in(counts: sparse.csr_array, items: np.ndarray, profiles: sparse.csr_array, rows: np.ndarray) -> np.ndarray:
+    """How much of what is counted of an item stands in a profile: of pairs (row of `profiles`, item), float64 (pairs,).
+
+    >>> counts_in(sparse.csr_array([[2.0, 3.0]]), np.array([0]), sparse.csr_array([[0.0, 1.0]]), np.array([0]))
+    array([3.])
+    """
+    stands = profiles.toarray() != 0
+    found = np.zeros(len(items))
+    for start in range(0, len(items), PAIRS_AT_ONCE):
+        own = slice(start, start + PAIRS_AT_ONCE)
+        of_items = counts[items[own]]
+        pair = np.repeat(np.arange(of_items.shape[0]), np.diff(of_items.indptr))
+        weights = of_items.data * stands[rows[own][pair], of_items.indices]
+        found[own] = np.bincount(pair, weights, of_items.shape[0])
+    return found
 
 
 def entropy(amounts: np.ndarray | sparse.csr_array) -> np.ndarray:

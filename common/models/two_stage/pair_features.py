@@ -7,7 +7,7 @@ from scipy import sparse
 
 from common.models.knn.item_knn import ItemKNN
 from common.models.two_stage.candidates import Proposals
-from common.models.two_stage.feature_inputs import DAY, FeatureTables, entries, entropy, of_products, ratio
+from common.models.two_stage.feature_inputs import DAY, FeatureTables, counts_in, entries, entropy, of_products, ratio
 from common.splits.request_time import HOURS
 from common.utils.arrays import weigh
 
@@ -49,13 +49,14 @@ class Pairs:
         assert isinstance(item_knn, ItemKNN)
         return item_knn.similarity
 
-    def by_user(self, column: Callable[[np.ndarray, np.ndarray], Columns], names: list[str]) -> Columns:
-        """Columns made user by user from their items and their history, float32 (pairs,), NaN where none are."""
+    def by_user(self, column: Callable[[slice, np.ndarray], Columns], names: list[str]) -> Columns:
+        """Columns made user by user from the places of their pairs and their history, float32 (pairs,), NaN where none
+        are."""
         made = {name: np.full(len(self.rows), np.nan, np.float32) for name in names}
         for user in np.flatnonzero(np.diff(self.starts)):
             own = slice(self.starts[user], self.starts[user + 1])
             history = self.query.given[int(user)]
-            for name, values in column(self.items[own], history).items() if len(history) else ():
+            for name, values in column(own, history).items() if len(history) else ():
                 made[name][own] = values
         return made
 
@@ -140,14 +141,15 @@ def content_features(pairs: Pairs) -> Columns:
 def _similarity(pairs: Pairs, name: str, space: str) -> Columns:
     """Largest and mean cosine of unit vectors with the history's items that have one; NaN where the item has none."""
     vectors, has_vector = pairs.tables[name], pairs.tables.has_vector[name]
+    of_pairs, has_nothing = vectors[pairs.items], ~has_vector[pairs.items]
 
-    def compare(items: np.ndarray, history: np.ndarray) -> Columns:
+    def compare(own: slice, history: np.ndarray) -> Columns:
         known = history[has_vector[history]]
         if not len(known):
             return {}
-        cosine = vectors[items] @ vectors[known].T
+        cosine = of_pairs[own] @ vectors[known].T
         cosine = cosine if isinstance(cosine, np.ndarray) else cosine.toarray()
-        cosine[~has_vector[items]] = np.nan
+        cosine[has_nothing[own]] = np.nan
         return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
 
     return pairs.by_user(compare, [f"{space}_max", f"{space}_mean"])
@@ -160,19 +162,11 @@ def tag_features(pairs: Pairs) -> Columns:
     counts = pairs.tables.matrices["tags"]
     profile = sparse.csr_array(pairs.has @ counts)
     distinct = np.diff(profile.indptr)
-    totals = pairs.tables.tag_totals
-    stands_in_history = np.zeros(counts.shape[1])
-
-    def overlap(items: np.ndarray, history: np.ndarray) -> Columns:
-        tags = counts[history].indices
-        stands_in_history[tags] = 1
-        known = counts[items] @ stands_in_history
-        stands_in_history[tags] = 0
-        return {"tag_overlap": ratio(known, totals[items])}
-
+    known = counts_in(counts, pairs.items, profile, pairs.rows)
+    known[pairs.lengths[pairs.rows] == 0] = np.nan
     return {
         **_similarity(pairs, "tag_vectors", "tag"),
-        **pairs.by_user(overlap, ["tag_overlap"]),
+        "tag_overlap": ratio(known, pairs.tables.tag_totals[pairs.items]),
         "user_tag_entropy": entropy(profile)[pairs.rows],
         "user_tag_diversity": np.log1p(distinct)[pairs.rows],
     }
@@ -202,8 +196,8 @@ def order_features(pairs: Pairs) -> Columns:
         return {}
     similarity, tags = pairs.similarity, pairs.tables.matrices.get("tag_vectors")
 
-    def recent(items: np.ndarray, history: np.ndarray) -> Columns:
-        last = history[::-1][: max(RECENT)]
+    def recent(own: slice, history: np.ndarray) -> Columns:
+        items, last = pairs.items[own], history[::-1][: max(RECENT)]
         near = {"listening": similarity[last][:, items].toarray()}
         near["listening"][:, ~pairs.tables.arrays["heard"][items]] = np.nan
         if tags is not None:
