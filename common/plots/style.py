@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
-from matplotlib.ticker import EngFormatter, FixedFormatter, FuncFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter, FixedFormatter, FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from common.utils.io import atomic
 from common.utils.terminal import visible
@@ -54,6 +57,19 @@ def fonts() -> list[str]:
     return ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in installed)]
 
 
+class Drawing(Figure):
+    """A figure without a window, whose layout is computed without drawing everything once for that."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Place the parts, or draw them: who saves a figure with a layout calls twice, the second time without it."""
+        layout = self.get_layout_engine()
+        if isinstance(layout, ConstrainedLayoutEngine):
+            layout.execute(self)
+            self.stale = False
+        else:
+            super().draw(renderer)
+
+
 @contextmanager
 def figure(
     path: Path, title: str, dataset: str, panels: int = 1, rows: int = 1, width: float = 6.4, height: float = 4.8
@@ -65,40 +81,49 @@ def figure(
     The data set's name stands beside the title, so that no picture of generated data passes for a real one.
     """
     matplotlib.rcParams.update(THEME | {"font.family": fonts()})
-    drawing, axes = plt.subplots(
-        rows,
-        panels,
-        figsize=(width * panels, (height if rows == 1 else 3.4) * rows),
-        layout="constrained",
-        squeeze=False,
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-            yield list(axes.ravel())
-            for panel in axes.flat:
-                panel.set_visible(rows == 1 or panel.has_data())
-            drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
-            show_names(drawing)
-            with atomic(path) as temporary:
-                drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
-    finally:
-        plt.close(drawing)
+    size = (width * panels, (height if rows == 1 else 3.4) * rows)
+    drawing = Drawing(figsize=size, layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots(rows, panels, squeeze=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        yield list(axes.ravel())
+        for panel in axes.flat:
+            panel.set_visible(rows == 1 or panel.has_data())
+        drawing.suptitle(f"{title}  ·  {dataset}", fontsize=15, fontweight="bold")
+        show_names(drawing)
+        leave_out_unseen_ticks(drawing)
+        with atomic(path) as temporary:
+            drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
 
 
 def show_names(drawing: Figure) -> None:
     """Make every text that may hold a name show it: control characters as escapes, and dollars as dollars, not as the
     start of a formula. Labels that matplotlib writes to numbers stay formulas."""
-    axes = [axis for panel in drawing.axes for axis in (panel.xaxis, panel.yaxis)]
-    ticks = {text for axis in axes for text in axis.findobj(Text) if text is not axis.label}
-    others: Any = drawing.findobj(lambda artist: isinstance(artist, Text) and artist not in ticks)
-    for text in others:
+    for text in texts(drawing):
         text.set_text(visible(text.get_text()))
         text.set_parse_math(False)
-    for axis in axes:
+    for axis in (axis for panel in drawing.axes for axis in (panel.xaxis, panel.yaxis)):
         formatter = axis.get_major_formatter()
         if isinstance(formatter, FixedFormatter | FuncFormatter | StrCategoryFormatter):
             formatter.format_ticks = partial(_shown_labels, formatter.format_ticks)  # type: ignore[method-assign]
+
+
+def leave_out_unseen_ticks(drawing: Figure) -> None:
+    """Make no ticks between the powers of ten where an axis spans more than one: matplotlib labels none of them, the
+    theme marks none, and placing them takes a third of a figure's time."""
+    for axis in (axis for panel in drawing.axes for axis in (panel.xaxis, panel.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        if isinstance(axis.get_minor_locator(), LogLocator) and 0 < 10 * low < high:
+            axis.set_minor_locator(NullLocator())
+
+
+def texts(artist: Artist) -> Iterator[Text]:
+    """The texts of a figure or a part of it, those of the ticks left out: to list them is to make every tick."""
+    for part in artist.get_children():
+        if isinstance(part, Text):
+            yield part
+        yield from [part.label] if isinstance(part, Axis) else texts(part)
 
 
 def _shown_labels(labels: Callable[[Any], list[str]], places: Any) -> list[str]:
