@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
-from unittest.mock import patch
 
 from common.cluster.failures import NO_EXECUTOR, explained
 from common.cluster.java import check_java
@@ -161,6 +160,8 @@ def _settings(
 
 def _start(settings: dict[str, str], log: TextIO, *, loopback: bool) -> "SparkSession":
     """The JVM, and a session in it; what the JVM prints goes to the log."""
+    from unittest.mock import patch
+
     from pyspark import SparkConf, SparkContext
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special
 
 from common.evaluation import metrics
 from common.evaluation.metric_suite import hits_from_ranks
@@ -72,6 +71,8 @@ def score_calibration(held_out: np.ndarray, others: np.ndarray) -> pd.DataFrame:
 
 def _logistic(score: np.ndarray, relevant: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Chances by the logistic curve of greatest likelihood, float64 (scores,)."""
+    from scipy import optimize, special
+
     inputs = np.stack([np.ones(len(score)), score])
     share = np.average(relevant, weights=weight)
 

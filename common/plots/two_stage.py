@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullFormatter
-from scipy import stats
 
 from common.plots.style import PALETTE, bin_edges, figure, legend, percent_axis, style
 
@@ -86,6 +85,8 @@ def _errors(rows: pd.DataFrame) -> np.ndarray:
 
 def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> None:
     """Predicted against true log plays, the errors' distribution, their quantiles, and residuals by prediction."""
+    from scipy import stats
+
     true, predicted = pairs["log_plays"].to_numpy(float), pairs["predicted"].to_numpy(float)
     errors = true - predicted
     with figure(path, f"Predicted plays of held-out pairs, R² {r2:.3f}", title, panels=2, rows=2, width=7) as axes:
@@ -106,6 +107,8 @@ def play_residuals(pairs: pd.DataFrame, r2: float, title: str, path: Path) -> No
 
 
 def _draw_quantiles(panel: Any, errors: np.ndarray) -> None:
+    from scipy import stats
+
     (theory, sample), (slope, start, _) = stats.probplot(errors, dist="norm")
     panel.scatter(theory, sample, s=6, color=PALETTE[0])
     panel.plot(theory, slope * theory + start, color=PALETTE[3], linestyle="--", label="normal")

@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from common.utils.errors import UserError
 from common.utils.temporary import prefix
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED_BYTE = 2**30
@@ -82,7 +83,7 @@ def read_checked(path: Path, sha256: str) -> bytes:
     return content
 
 
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
     """Write a table without its index."""
     with atomic(path) as temporary:
         frame.to_parquet(temporary, index=False)
@@ -109,8 +110,10 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON ({error}); delete it and run the step again") from error
 
 
-def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_parquet(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
     """Read a table, or some columns of it, categories sorted; a missing or broken file is the user's to mend."""
+    import pandas as pd
+
     try:
         frame = pd.read_parquet(path, columns=columns)
     except FileNotFoundError as error:

@@ -128,7 +128,7 @@ def show(text: str = "", file: TextIO | None = None) -> None:
 
 def json_text(content: Any) -> str:
     """Strict JSON as it is printed: letters of all scripts as they are where the output has them, the rest escaped."""
-    from common.utils.io import strict  # with pandas, which a line of text does not need
+    from common.utils.io import strict
 
     text = json.dumps(strict(content), indent=2, ensure_ascii=False, allow_nan=False)
     if not shows(text):
