@@ -25,9 +25,9 @@ TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb 
 run: $(VENV)/.ready
 	@$(BIN)/python -m common run-stages --dataset '$(DATASET)' $(FLAGS) -- $(STAGE_FLAGS)
 
-# One thread: on so little data others cost more than they save.
+# One thread: on so little data others cost more than they save, and imports more than most models: each is made once.
 smoke: $(VENV)/.ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m common run-stages $(TINY) $(FLAGS) -- --preset smoke $(STAGE_FLAGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m common run-stages --fork $(TINY) $(FLAGS) -- --preset smoke $(STAGE_FLAGS)
 
 report: $(VENV)/.ready
 	$(BIN)/python -m common report --no-download --dataset '$(DATASET)' $(FLAGS)

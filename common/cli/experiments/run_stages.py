@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated
 
 from common.experiments.flags import command, flags_of, parse
+from common.experiments.processes import forked
 from common.experiments.processes.side_by_side import Ended, python, run_side_by_side
 from common.experiments.settings import DataSettings
 from common.models.registry import STAGES
@@ -46,6 +47,9 @@ class Settings(DataSettings):
     workers: Annotated[int, Range(0, 1024)] = 0
     """How many stages at a time, each with one thread. 0: one for each processor, as far as each has 3 GB of memory;
     one where there is a GPU. 1: a stage has all threads, and what it says comes at once."""
+    fork: bool = False
+    """Start stages as copies of one process that has imported what they need, which saves most of their time on small
+    data. Each has one thread, and the memory that it reports counts these imports. On Linux under OMP_NUM_THREADS=1."""
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
@@ -68,15 +72,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings, [f.name for f in dataclasses.fields(DataSettings) if f.name not in ("download", "memory")]
     )
     once = shared if settings.download else [*shared, "--no-download"]
-    stop_unless_fine(EXPLORE, subprocess.call(python([EXPLORE, *once, *memory_flag(settings, 1)])))
+    forks = settings.fork and forked.import_stages()
+    if settings.fork and not forks:
+        show("--fork is passed over: only on Linux, and with OMP_NUM_THREADS=1, can this process be copied")
+    call = forked.call if forks else call_process
+    stop_unless_fine(EXPLORE, call([EXPLORE, *once, *memory_flag(settings, 1)]))
     shared.append("--no-download")
     if allowed := allowed_protocols(settings.protocols, shared):
         flags = [*shared, *memory_flag(settings, settings.at_a_time), *of_stages]
         todo = {f"{name} {stage}": [f"{stage}.py", "--protocol", name, *flags] for stage in STAGES for name in allowed}
-        run(todo, settings, " ".join([settings.dataset, *of_stages]))
-        stop_unless_fine("report", subprocess.call(python(["-m", "common", "report", *shared])))
+        run(todo, settings, " ".join([settings.dataset, *of_stages]), forks)
+        stop_unless_fine("report", call(["-m", "common", "report", *shared]))
     else:
         show(f"nothing to train: the data allow neither of {', '.join(settings.protocols)}")
+
+
+def call_process(words: Sequence[str]) -> int:
+    """Run one command in a process of its own, and return its exit code."""
+    return subprocess.call(python(words))
 
 
 def memory_flag(settings: Settings, workers: int) -> list[str]:
@@ -101,13 +114,17 @@ def stop_unless_fine(name: str, code: int) -> None:
         raise SystemExit(code)
 
 
-def run(todo: Mapping[str, Sequence[str]], settings: Settings, kind: str) -> None:
-    """The stages, with a line about the whole after each. kind: runs of which the timings are comparable."""
+def run(todo: Mapping[str, Sequence[str]], settings: Settings, kind: str, forks: bool) -> None:
+    """The stages, with a line about the whole after each.
+
+    kind: runs of which the timings are comparable. forks: whether stages begin as copies of this process.
+    """
     path = settings.output_dir / TIMINGS
     timings = read_timings(path)
     progress = Progress(list(todo), timings.get(kind, {}), settings.at_a_time)
     show(progress.line())
-    with closing((one_by_one if settings.at_a_time == 1 else in_files)(todo, settings, progress)) as runs:
+    way = one_by_one if settings.at_a_time == 1 else in_files
+    with closing(way(todo, settings, progress, forks)) as runs:
         for ended in runs:
             stop_unless_fine(ended.name, ended.code)
             progress.end(ended)
@@ -115,18 +132,27 @@ def run(todo: Mapping[str, Sequence[str]], settings: Settings, kind: str) -> Non
             write_json(path, timings | {kind: progress.before | progress.took})
 
 
-def one_by_one(todo: Mapping[str, Sequence[str]], settings: Settings, progress: "Progress") -> Generator[Ended]:
+def one_by_one(
+    todo: Mapping[str, Sequence[str]], settings: Settings, progress: "Progress", forks: bool
+) -> Generator[Ended]:
     """Each stage alone, with all threads, and what it says as it says it."""
+    call = forked.call if forks else call_process
     for name, words in todo.items():
         start = time.perf_counter()
         progress.begin(name)
-        yield Ended(name, subprocess.call(python(words)), time.perf_counter() - start, settings.output_dir)
+        yield Ended(name, call(words), time.perf_counter() - start, settings.output_dir)
 
 
-def in_files(todo: Mapping[str, Sequence[str]], settings: Settings, progress: "Progress") -> Generator[Ended]:
+def in_files(
+    todo: Mapping[str, Sequence[str]], settings: Settings, progress: "Progress", forks: bool
+) -> Generator[Ended]:
     """Several stages at a time; what each has said is shown when it has ended."""
     folder = settings.output_dir / "stages"
-    with closing(run_side_by_side(todo, folder, settings.at_a_time, ONE_THREAD, progress.begin)) as runs:
+    if forks:
+        begun = forked.run_forked(todo, folder, settings.at_a_time, progress.begin)
+    else:
+        begun = run_side_by_side(todo, folder, settings.at_a_time, ONE_THREAD, progress.begin)
+    with closing(begun) as runs:
         for ended in runs:
             show(f"\n{ended.name} ({display(ended.log)})\n{ended.log.read_text(encoding='utf-8', errors='replace')}")
             yield ended

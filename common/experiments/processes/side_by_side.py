@@ -28,6 +28,11 @@ def python(words: Sequence[str]) -> list[str]:
     return [sys.executable, *words] if words[0] == "-m" else [sys.executable, str(ROOT / words[0]), *words[1:]]
 
 
+def log_of(folder: Path, name: str) -> Path:
+    """The file that holds what a command has said."""
+    return folder / (name.replace(" ", "-") + ".log")
+
+
 def run_side_by_side(
     todo: Mapping[str, Sequence[str]],
     folder: Path,
@@ -45,7 +50,7 @@ def run_side_by_side(
     begun: list[subprocess.Popen] = []
 
     def run(name: str) -> Ended:
-        log, start = folder / (name.replace(" ", "-") + ".log"), time.perf_counter()
+        log, start = log_of(folder, name), time.perf_counter()
         tell(name)
         with log.open("w", encoding="utf-8") as file:
             words, variables = python(todo[name]), os.environ | environment

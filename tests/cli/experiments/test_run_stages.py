@@ -71,6 +71,30 @@ def test_a_stage_that_fails_ends_the_rest_with_its_exit_code(started, tmp_path, 
     assert list(read_timings(tmp_path / "timings.json")["synthetic"]) == ["listen 1_knn_baseline"]
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_stages_are_copies_where_that_is_wished_and_possible(started, tmp_path, monkeypatch, capsys, workers):
+    copied: list[list[str]] = []
+
+    def run_forked(todo, folder, workers, tell):
+        for name, words in todo.items():
+            copied.append(words)
+            log = tmp_path / "said.log"
+            log.write_text("")
+            yield Ended(name, 0, 1.0, log)
+
+    monkeypatch.setattr(run_stages.forked, "import_stages", lambda: True)
+    monkeypatch.setattr(run_stages.forked, "call", lambda words: copied.append(words) or 0)
+    monkeypatch.setattr(run_stages.forked, "run_forked", run_forked)
+    flags = ["--dataset", "synthetic", "--output-dir", str(tmp_path), "--workers", workers, "--fork"]
+    run_stages.main(flags)
+    assert [words[0] for words in copied] == ["0_explore.py", *(f"{stage}.py" for stage in STAGES), "-m"]
+    assert len(started) == 1, "the protocols, which say what they are on standard output"
+    monkeypatch.setattr(run_stages.forked, "import_stages", lambda: False)
+    run_stages.main(flags)
+    assert len(copied) == 2 + len(STAGES)
+    assert "--fork is passed over" in capsys.readouterr().out
+
+
 def test_data_that_allow_no_protocol_are_told_of(started, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run_stages, "allowed_protocols", lambda asked, flags: [])
     run_stages.main(["--output-dir", str(tmp_path)])
