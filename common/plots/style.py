@@ -29,6 +29,8 @@ from common.utils.terminal import visible
 
 OTHER_SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Devanagari", "Noto Sans Arabic", "Arial Unicode MS")
 MARKERS = "osD^vPX*<>hd"
+COLOUR_BAR = "<colorbar>"
+"""What matplotlib calls the axes of one."""
 
 
 def style(place: int) -> dict:
@@ -110,11 +112,12 @@ def show_names(drawing: Figure) -> None:
 
 
 def leave_out_unseen_ticks(drawing: Figure) -> None:
-    """Make no ticks between the powers of ten where an axis spans more than one: matplotlib labels none of them, the
-    theme marks none, and placing them takes a third of a figure's time."""
-    for axis in (axis for panel in drawing.axes for axis in (panel.xaxis, panel.yaxis)):
+    """Make no ticks between the powers of ten where an axis spans two or more: matplotlib labels none of them, the
+    theme marks none but those of colour bars, and to place them takes a third of a figure's time."""
+    panels = [panel for panel in drawing.axes if panel.get_label() != COLOUR_BAR]
+    for axis in (axis for panel in panels for axis in (panel.xaxis, panel.yaxis)):
         low, high = sorted(axis.get_view_interval())
-        if isinstance(axis.get_minor_locator(), LogLocator) and 0 < 10 * low < high:
+        if isinstance(axis.get_minor_locator(), LogLocator) and 0 < 100 * low < high:
             axis.set_minor_locator(NullLocator())
 
 

@@ -10,6 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from common.plots import model_comparison, two_stage
+from common.plots import style as look
 from common.plots.style import (
     PALETTE,
     THEME,
@@ -106,6 +108,30 @@ def test_names_are_shown_and_steer_nothing(tmp_path, saved):
     assert said.count(NAMES[-1]) == 3, "a note, a legend and a label of an axis"
     assert said.count(NAMES[-1].replace("$", r"\$")) >= 4, "ticks of four axes, where a dollar is written so"
     assert "$\\mathdefault{10^{0}}$" in said, "numbers stay as they are"
+
+
+def draw_all(folder):
+    """Axes over one, two and more powers of ten, a colour bar, a heat map, a legend outside."""
+    draws, curve = np.random.default_rng(0), np.linspace(0.1, 0.3, 100)
+    model_comparison.metrics_by_cutoff({"als": {"NDCG@k": curve, "Recall@k": curve**2}}, "toy", folder / "curves.png")
+    for place, reach in enumerate((5.0, 30.0, 3000.0)):
+        lifts = {"als": pd.Series(np.geomspace(0.12, 0.12 * reach, 50))}
+        model_comparison.popularity_lift(lifts, "toy", folder / f"lift{place}.png")
+    pairs = pd.DataFrame({"log_plays": draws.normal(4, 1, 300), "predicted": draws.normal(4, 1, 300)})
+    two_stage.play_residuals(pairs, 0.5, "toy", folder / "plays.png")
+    model_comparison.metric_agreement(pd.DataFrame(np.eye(2), list("ab"), list("ab")), 3, "toy", folder / "map.png")
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
+def test_no_pixel_is_lost_to_what_is_not_drawn_twice(tmp_path, monkeypatch):
+    for name in ("quick", "plain"):
+        (tmp_path / name).mkdir()
+    quick = draw_all(tmp_path / "quick")
+    monkeypatch.setattr(look, "Drawing", Figure)
+    monkeypatch.setattr(look, "leave_out_unseen_ticks", lambda drawing: None)
+    plain = draw_all(tmp_path / "plain")
+    assert {name for name in plain if plain[name] != quick[name]} == set()
+    assert len(plain) == 6
 
 
 def test_every_figure_is_written_in_one_place():

@@ -75,6 +75,10 @@ def test_a_stage_that_fails_ends_the_rest_with_its_exit_code(started, tmp_path, 
 def test_stages_are_copies_where_that_is_wished_and_possible(started, tmp_path, monkeypatch, capsys, workers):
     copied: list[list[str]] = []
 
+    def call(words):
+        copied.append(words)
+        return 0
+
     def run_forked(todo, folder, workers, tell):
         for name, words in todo.items():
             copied.append(words)
@@ -83,7 +87,7 @@ def test_stages_are_copies_where_that_is_wished_and_possible(started, tmp_path, 
             yield Ended(name, 0, 1.0, log)
 
     monkeypatch.setattr(run_stages.forked, "import_stages", lambda: True)
-    monkeypatch.setattr(run_stages.forked, "call", lambda words: copied.append(words) or 0)
+    monkeypatch.setattr(run_stages.forked, "call", call)
     monkeypatch.setattr(run_stages.forked, "run_forked", run_forked)
     flags = ["--dataset", "synthetic", "--output-dir", str(tmp_path), "--workers", workers, "--fork"]
     run_stages.main(flags)

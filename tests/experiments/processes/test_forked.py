@@ -30,7 +30,7 @@ def test_each_ends_as_from_the_shell(tmp_path):
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     todo = {
         "a b": saying("print('one'); import sys; print('two', file=sys.stderr)"),
-        "left": ["-m", "common", "no-such-command"],
+        "left": ["0_explore.py", "--no-such-flag"],
         "killed": saying(kill),
         "stage": ["2_als.py", "--preset", "no-such-preset", "--data-dir", str(tmp_path), "--dataset", "synthetic"],
     }
@@ -40,7 +40,7 @@ def test_each_ends_as_from_the_shell(tmp_path):
     assert found["a b"].log == tmp_path / "logs" / "a-b.log"
     assert set(said["a b"].splitlines()[:2]) == {"one", "two"}
     assert {name: ended.code for name, ended in found.items()} == {"a b": 0, "left": 2, "killed": -9, "stage": 2}
-    assert "no-such-command" in said["left"]
+    assert "no-such-flag" in said["left"]
     assert said["stage"].startswith("error: ")
     assert "no-such-preset" in said["stage"]
     assert said["stage"].count("\n") == 1
@@ -64,8 +64,8 @@ def test_what_is_left_for_the_end_of_a_process_is_done(tmp_path):
 
 
 def test_one_that_is_called_says_what_it_says_here(capfd):
-    assert forked.call(["-m", "common", "no-such-command"]) == 2
-    assert "no-such-command" in capfd.readouterr().err
+    assert forked.call(["0_explore.py", "--no-such-flag"]) == 2
+    assert "no-such-flag" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
