@@ -120,7 +120,7 @@ class TwoStageRecommender(Recommender):
 
         Candidates of what is asked later are kept as well where `context.shared` lets other models use them.
         """
-        self.candidate_settings.check()
+        self.candidate_settings.check_sources(flag_name(self.name, "sources"))
         if self.settings.context:
             check_hours(train, flag_name(self.name, "context"))
         negatives = tuple(sorted({self.settings.negatives, *ALSO_DRAWN}))

@@ -25,7 +25,7 @@ from common.models.linear.ials import IALS, IALSSettings
 from common.splits.histories import Query
 from common.splits.train_view import TrainView
 from common.utils.environment import threads
-from common.utils.errors import UserError, check_known
+from common.utils.errors import UserError, unknown_name
 from common.utils.settings import ADDED, NOT_SEARCHED, SearchRange
 
 KINDS: dict[str, type[Recommender]] = {
@@ -73,11 +73,13 @@ class CandidateSettings:
         """The settings that change nothing: those of a source that came later, where it is not among the sources."""
         return {IALS.name} - set(self.sources)
 
-    def check(self) -> None:
+    def check_sources(self, flag: str) -> None:
         """Raise a UserError for sources that do not exist, or without the one that features are made from."""
-        check_known("source", KINDS, *self.sources)
+        for name in self.sources:
+            if name not in KINDS:
+                raise UserError(f"{flag}: {unknown_name('source', name, KINDS)}")
         if lacking := [name for name in NEEDED if name not in self.sources]:
-            raise UserError(f"sources {' '.join(self.sources)}: add {', '.join(lacking)}, features are made from it")
+            raise UserError(f"{flag} {' '.join(self.sources)}: add {', '.join(lacking)}, features are made from it")
 
 
 @dataclass(frozen=True)

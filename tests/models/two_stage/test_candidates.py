@@ -54,8 +54,8 @@ def test_a_source_that_is_not_used_leaves_settings_as_they_were_published():
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        (("item_knn", "alsx"), "unknown source 'alsx': did you mean 'als'"),
-        (("als", "ials"), "sources als ials: add item_knn, features are made from it"),
+        (("item_knn", "alsx"), "--hist-gradient.sources: unknown source 'alsx': did you mean 'als'"),
+        (("als", "ials"), "--hist-gradient.sources als ials: add item_knn, features are made from it"),
     ],
 )
 def test_sources_that_do_not_go_are_refused(sources, message):

@@ -91,7 +91,6 @@ class HybridListNetSettings(TrainingSettings, CandidateSettings):
 
     def check(self) -> None:
         """Raise a UserError for settings that make no sense."""
-        super().check()
         if not self.hidden or min(self.hidden) < 1 or len(self.hidden) > MOST_LAYERS:
             layers = f"one or more layers, at most {MOST_LAYERS}, of 1 unit or more"
             raise UserError(f"--hybrid-listnet.hidden {short(self.hidden)}: give {layers}")
