@@ -295,7 +295,7 @@ def counts_in(counts: sparse.csr_array, items: np.ndarray, profiles: sparse.csr_
     >>> counts_in(sparse.csr_array([[2.0, 3.0]]), np.array([0]), sparse.csr_array([[0.0, 1.0]]), np.array([0]))
     array([3.])
     """
-    stands = profiles.toarray() != 0
+    stands = profiles.astype(bool).toarray()
     found = np.zeros(len(items))
     for start in range(0, len(items), PAIRS_AT_ONCE):
         own = slice(start, start + PAIRS_AT_ONCE)
