@@ -123,9 +123,10 @@ class TwoStageRecommender(Recommender):
         self.candidate_settings.check_sources(flag_name(self.name, "sources"))
         if self.settings.context:
             check_hours(train, flag_name(self.name, "context"))
-        negatives = tuple(sorted({self.settings.negatives, *ALSO_DRAWN}))
-        recipe = Recipe(self.candidate_settings, negatives, self.seed, self.device)
-        fitted, known = shared_cross_fit(train, recipe, context)
+        negatives = self.settings.negatives
+        drawn = tuple(sorted({negatives, *ALSO_DRAWN}))
+        recipe = Recipe(self.candidate_settings, drawn, self.seed, self.device)
+        fitted, known = shared_cross_fit(train, recipe, negatives, context)
         self.kept = None if context.shared is None else fitted.candidates
         self.feature_builder, self.histories = fitted.feature_builder, train.histories
         self.source_seconds, self.feature_seconds = fitted.source_seconds, fitted.feature_seconds

@@ -53,25 +53,24 @@ SECONDS = ("source_seconds", "feature_seconds")
 log = logging.getLogger(__name__)
 
 
-def shared_cross_fit(train: TrainView, recipe: Recipe, context: FitContext) -> tuple[CrossFitted, bool]:
-    """Sources, features and training data of a train view, and whether an earlier fit has left them in
+def shared_cross_fit(train: TrainView, recipe: Recipe, negatives: int, context: FitContext) -> tuple[CrossFitted, bool]:
+    """Sources, features and the training data of one number of negatives, and whether an earlier fit has left them in
     `context.shared` or in the folder `context.kept`."""
     shared = {} if context.shared is None else context.shared
-    key = ("cross-fitted", id(train), recipe)  # the data keep the view, and so its id
+    key = ("cross-fitted", id(train), recipe, negatives)  # the data keep the view, and so its id
     if key in shared:
         return shared[key], True
-    if context.kept is None or not train.split_sha256:
-        shared[key] = cross_fit(train, recipe)
-        return shared[key], False
-    place = KeptCrossFit(context.kept, train, recipe, context.data_sha256)
-    found = place.read()
-    if found is None:
-        shared[key] = cross_fit(train, recipe)
-        place.write(shared[key])
-        return shared[key], False
-    log.info("cross-fitted sources and features are those of an earlier command (%s)", display(place.place))
-    shared[key] = found
-    return found, True
+    found = place = None
+    if context.kept is not None and train.split_sha256:
+        place = KeptCrossFit(context.kept, train, recipe, context.data_sha256)
+        found = place.read()
+    fitted = cross_fit(train, recipe) if found is None else found
+    if place is not None and found is None:
+        place.write(fitted)
+    elif place is not None:
+        log.info("cross-fitted sources and features are those of an earlier command (%s)", display(place.place))
+    shared[key] = fitted.only(negatives)
+    return shared[key], found is not None
 
 
 @dataclass(frozen=True)

@@ -131,15 +131,12 @@ class CrossFitted:
     """Trees that were learned from the data, and the seconds that took, by what they were learned with."""
     candidates: dict[bytes, Any] = field(default_factory=dict)
     """Candidates by query and features of pairs that several models are asked for; see `TwoStageRecommender._kept`."""
-    subsets: dict[int, TrainingData] = field(default_factory=dict)
 
-    def data_for(self, negatives: int) -> TrainingData:
-        """The training data with so many negatives per positive, a number that was drawn."""
-        if negatives not in self.subsets:
-            kept = self.drawn[negatives]
-            of_pairs = {} if kept.all() else {name: getattr(self.data, name)[kept] for name in OF_PAIRS}
-            self.subsets[negatives] = replace(self.data, **of_pairs)
-        return self.subsets[negatives]
+    def only(self, negatives: int) -> "CrossFitted":
+        """The same with the training data of one number of negatives per positive, which was drawn."""
+        kept = self.drawn[negatives]
+        of_pairs = {} if kept.all() else {name: getattr(self.data, name)[kept] for name in OF_PAIRS}
+        return replace(self, data=replace(self.data, **of_pairs), drawn={negatives: kept[kept]})
 
 
 def cross_fit(train: TrainView, recipe: Recipe) -> CrossFitted:

@@ -93,7 +93,7 @@ class TreeRecommender(TwoStageRecommender):
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         fitted, ranker, start = self.cross_fit(train, context), self.ranker, Seconds.now()
-        self.training_data = fitted.data_for(self.settings.negatives)
+        self.training_data = fitted.data
         recipe = (self.name, self.seed, self.settings)  # the same data and recipe lead to the same trees
         if recipe in fitted.trees:
             ranker.trees, ranker.plays_trees, seconds = fitted.trees[recipe]

@@ -33,23 +33,31 @@ def train(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def whole(train):
+    """With the draws of both numbers of negatives."""
+    return cross_fit(train, RECIPE)
+
+
+@pytest.fixture(scope="module")
 def kept(train, tmp_path_factory):
     """The folder, and what a first command has left there."""
     folder = tmp_path_factory.mktemp("cross_fits")
-    fitted, known = shared_cross_fit(train, RECIPE, FitContext(kept=folder))
+    fitted, known = shared_cross_fit(train, RECIPE, 2, FitContext(kept=folder))
     assert not known
     return folder, fitted
 
 
 def test_in_memory_it_is_made_once_for_the_same_train_view_settings_and_seed(train):
     context = FitContext(shared={})
-    first, known = shared_cross_fit(train, RECIPE, context)
+    first, known = shared_cross_fit(train, RECIPE, 2, context)
     assert not known
-    again, known = shared_cross_fit(train, dataclasses.replace(RECIPE, settings=dataclasses.replace(SETTINGS)), context)
+    again, known = shared_cross_fit(
+        train, dataclasses.replace(RECIPE, settings=dataclasses.replace(SETTINGS)), 2, context
+    )
     assert known
     assert again is first
     for view, recipe in [(train, dataclasses.replace(RECIPE, seed=1)), (dataclasses.replace(train), RECIPE)]:
-        other, known = shared_cross_fit(view, recipe, context)
+        other, known = shared_cross_fit(view, recipe, 2, context)
         assert not known
         assert other is not first
 
@@ -57,19 +65,17 @@ def test_in_memory_it_is_made_once_for_the_same_train_view_settings_and_seed(tra
 def test_a_second_command_reads_what_the_first_has_made(train, kept, caplog):
     folder, first = kept
     with caplog.at_level(logging.INFO):
-        again, known = shared_cross_fit(train, RECIPE, FitContext(kept=folder))
+        again, known = shared_cross_fit(train, RECIPE, 2, FitContext(kept=folder))
     assert known
     assert "those of an earlier command" in caplog.text
     assert (again.source_seconds, again.feature_seconds) == (first.source_seconds, first.feature_seconds)
     for name in OF_PAIRS:
         np.testing.assert_array_equal(getattr(again.data, name), getattr(first.data, name))
     assert again.data.columns == first.data.columns
-    assert again.drawn.keys() == {1, 2}
-    for negatives, drawn in first.drawn.items():
-        np.testing.assert_array_equal(again.drawn[negatives], drawn)
-    fewer, known = shared_cross_fit(train, dataclasses.replace(RECIPE, negatives=(2,)), FitContext(kept=folder))
+    fewer, known = shared_cross_fit(train, dataclasses.replace(RECIPE, negatives=(1,)), 1, FitContext(kept=folder))
     assert known, "what is needed is there"
-    np.testing.assert_array_equal(fewer.data_for(2).features, first.data_for(2).features)
+    assert fewer.data.target.sum() == first.data.target.sum()
+    assert len(fewer.data.lists) < len(first.data.lists)
     generators = [fitted.feature_builder.generator for fitted in (first, again)]
     assert [list(generator.sources) for generator in generators] == [list(SETTINGS.sources)] * 2
     query = Query(np.arange(train.n_users), train.histories)
@@ -112,23 +118,22 @@ def test_the_code_counts(tmp_path, monkeypatch):
 
 def test_a_damaged_file_is_told_and_made_anew(train, tmp_path, caplog):
     context = FitContext(kept=tmp_path)
-    first, _ = shared_cross_fit(train, RECIPE, context)
+    first, _ = shared_cross_fit(train, RECIPE, 2, context)
     place = KeptCrossFit(tmp_path, train, RECIPE, "").place
     content = (place / ARRAYS).read_bytes()
     (place / ARRAYS).write_bytes(content[:-1] + b"x")
-    again, known = shared_cross_fit(train, RECIPE, context)
+    again, known = shared_cross_fit(train, RECIPE, 2, context)
     assert not known
     assert f"{ARRAYS} is not the file that was written there" in caplog.text
     np.testing.assert_array_equal(again.data.features, first.data.features)
-    assert shared_cross_fit(train, RECIPE, context)[1], "and written again"
+    assert shared_cross_fit(train, RECIPE, 2, context)[1], "and written again"
 
 
-def test_the_last_used_ones_stay_and_large_ones_are_not_written(train, kept, tmp_path, monkeypatch):
-    _, fitted = kept
+def test_the_last_used_ones_stay_and_large_ones_are_not_written(train, whole, tmp_path, monkeypatch):
     places = []
     for seed in range(kept_cross_fits.MOST_KEPT + 2):
         places.append(KeptCrossFit(tmp_path, train, dataclasses.replace(RECIPE, seed=seed), ""))
-        places[-1].write(fitted)
+        places[-1].write(whole)
         time.sleep(0.02)
         places[0].read()  # used again and again
         time.sleep(0.02)
@@ -137,23 +142,20 @@ def test_the_last_used_ones_stay_and_large_ones_are_not_written(train, kept, tmp
     assert there[-1]
     assert sum(there) == kept_cross_fits.MOST_KEPT
     monkeypatch.setattr(kept_cross_fits, "MOST_BYTES", 1000)
-    KeptCrossFit(tmp_path / "large", train, RECIPE, "").write(fitted)
+    KeptCrossFit(tmp_path / "large", train, RECIPE, "").write(whole)
     assert not (tmp_path / "large").exists()
 
 
-def test_a_disk_without_room_costs_nothing_but_the_file(train, kept, tmp_path, caplog):
+def test_a_disk_without_room_costs_nothing_but_the_file(train, whole, tmp_path, caplog):
     (tmp_path / "file").write_text("no folder")
-    KeptCrossFit(tmp_path / "file", train, RECIPE, "").write(kept[1])
+    KeptCrossFit(tmp_path / "file", train, RECIPE, "").write(whole)
     assert "are not kept for other commands" in caplog.text
 
 
-def test_draws_of_one_number_are_the_same_beside_others_and_alone(train, kept):
-    _, fitted = kept
-    alone = cross_fit(train, dataclasses.replace(RECIPE, negatives=(2,)))
-    both = fitted.data_for(2)
-    assert fitted.data_for(2) is both
-    assert len(both.lists) < len(fitted.data.lists)
+def test_draws_of_one_number_are_the_same_beside_others_and_alone(train, whole):
+    alone, beside = cross_fit(train, dataclasses.replace(RECIPE, negatives=(2,))), whole.only(2)
+    assert len(beside.data.lists) < len(whole.data.lists)
     for name in OF_PAIRS:
-        np.testing.assert_array_equal(getattr(both, name), getattr(alone.data_for(2), name))
-    assert fitted.data_for(1).target.sum() == both.target.sum()
-    assert (fitted.data_for(1).candidate & ~fitted.data_for(1).target).sum() < (both.candidate & ~both.target).sum()
+        np.testing.assert_array_equal(getattr(beside.data, name), getattr(alone.data, name))
+    negatives = [(of.candidate & ~of.target).sum() for of in (whole.only(1).data, beside.data)]
+    assert 0.3 < negatives[0] / negatives[1] < 0.7

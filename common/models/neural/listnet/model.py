@@ -151,7 +151,7 @@ class HybridListNet(TwoStageRecommender):
             if parallel.is_main():
                 fitted = self.cross_fit(train, context)
                 self.kept = fitted.candidates  # of the users that validation scores after each epoch
-                self.ranker.set_state(fitted.data_for(self.settings.negatives))
+                self.ranker.set_state(fitted.data)
             if parallel.world() > 1:
                 self.ranker.share_state()
             chosen = self.ranker.train_on(train, validate, context, schedule)

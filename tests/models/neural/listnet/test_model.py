@@ -100,7 +100,7 @@ def make(**changed: Any) -> HybridListNet:
 
 def set_up(model: HybridListNet, train: TrainView) -> ListNetRanker:
     """The ranker of an unfitted model, ready to be trained."""
-    model.ranker.set_state(model.cross_fit(train, NO_CONTEXT).data_for(model.settings.negatives))
+    model.ranker.set_state(model.cross_fit(train, NO_CONTEXT).data)
     return model.ranker
 
 
