@@ -53,6 +53,8 @@ IN_CLOSED_FORM = {
     *("random", "popularity", "trending", "content_knn", "tag_knn"),
     *("user_knn", "item_knn", "hybrid_knn", "ease"),
 }
+CACHE = "cross_fits"
+"""A folder whose names hash the code and the libraries, too."""
 SPLITS = {
     "listen": "42e249b76492a8dd",
     "next": "cfec61a778a96340",
@@ -87,7 +89,7 @@ def read(folder: Path) -> Found:
     """What `run_all` has left under a folder: {path of a file: what is held of it}."""
     [results] = (folder / "out").iterdir()
     found = {}
-    for path in sorted(path for path in results.rglob("*") if path.is_file()):
+    for path in sorted(path for path in results.rglob("*") if path.is_file() and CACHE not in path.parts):
         name = re.sub(r"-\d{5}-\d{7}|-[0-9a-f]{12}\b", "-*", path.relative_to(results).as_posix())
         found[name] = of_file(path)
     return found

@@ -94,7 +94,7 @@ class TwoStageRecommender(Recommender):
 
     def memory_parts(self, train: TrainView) -> dict[str, float]:
         """What makes each part of the memory smaller -> its bytes: sources and scores, training pairs."""
-        rows = rows_at_most(train, self.settings.negatives, self.settings.top)
+        rows = rows_at_most(train, max(self.settings.negatives, *ALSO_DRAWN), self.settings.top)
         sources = CandidateGenerator(self.candidate_settings, self.seed, self.device).needed_memory(train)
         fewer = flag_name(self.name, "negatives")
         kept = min(float(KEPT_BYTES), 4.0 * train.n_users * (train.n_items + COLUMNS * 2 * self.settings.top))

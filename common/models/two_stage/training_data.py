@@ -235,7 +235,7 @@ def rows_at_most(train: TrainView, negatives: int, top: int) -> float:
     scheme = scheme_of(train.protocol)
     lists = train.n_users * (1 if scheme == "users" else FOLDS)
     targets = float(lists if scheme == "last" else len(train.histories.items))
-    return targets + FOUND * min(targets * (1 + max(negatives, *ALSO_DRAWN)), float(lists * len(KINDS) * top))
+    return targets + FOUND * min(targets * (1 + negatives), float(lists * len(KINDS) * top))
 
 
 class Clock:

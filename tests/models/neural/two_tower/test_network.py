@@ -15,7 +15,8 @@ def test_an_item_is_its_id_and_its_content_and_without_an_id_its_content():
     torch.testing.assert_close(tower(codes)[1], content[1])
     torch.testing.assert_close(tower(codes, drop=1.0), content)
     torch.manual_seed(0)
-    kept = (tower(codes.repeat(1000), drop=0.25).reshape(1000, 3, 4)[:, 0] != content[0]).any(1).float().mean()
+    of_first = tower(codes.repeat(1000), drop=0.25).reshape(1000, 3, 4)[:, 0]
+    kept = (~torch.isclose(of_first, content[0])).any(1).float().mean()  # a large batch rounds in its own way
     assert 0.7 < kept < 0.8
 
 
