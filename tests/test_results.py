@@ -42,11 +42,12 @@ PASSING = {
     *("fit_seconds", "fit_cpu_seconds", "recommend_ms_per_user", "rerank_ms_per_user", "train_seconds"),
     *("seconds", "seconds_to_best", "examples_per_second", "peak_rss_mb"),
     *("commit", "dirty", "machine", "versions", "threads", "device"),
-    *("config_sha256", "data_sha256", "split_sha256"),
+    *("config_sha256", "data_sha256", "split_sha256", "lists_of"),
 }
 """Keys of JSON files that differ between two runs, or between two machines."""
-EXACT, TRAINED = 1e-4, 0.05
-"""How far a figure may move: of models in closed form, and of those that are trained in many rounded steps."""
+EXACT, TRAINED = 1e-4, 0.15
+"""How far a figure may move: of models in closed form, and of those that are trained in many rounded steps. Of 60 users
+another make of processor moves some of the latter by a tenth."""
 SMALL_FIGURE = 0.01
 """How far a figure near 0 may move at most."""
 IN_CLOSED_FORM = {
