@@ -81,22 +81,27 @@ def als(prepared: str, memory: str, folder: str) -> Asked:
     return fit.named("fit") | last.named("last_half_step") | {"pairs": int(train.histories.lengths.sum())}
 
 
+def unfitted(implicit: Any, settings: Any) -> Any:
+    """The library's own ALS with our settings."""
+    from common.utils.environment import threads
+
+    return implicit.cpu.als.AlternatingLeastSquares(
+        factors=settings.factors,
+        regularization=settings.regularisation,
+        iterations=settings.iterations,
+        random_state=0,
+        num_threads=threads(),
+    )
+
+
 def bare_als(prepared: str, memory: str) -> Asked:
     """The library `implicit` alone on the same matrix."""
     from common.models.linear.als import one_blas_thread
-    from common.utils.environment import threads
 
     settings, train = _als().settings, task_of(prepared, memory).train_valid
     matrix = _als().confidences(train.histories)
     with one_blas_thread() as implicit, Spent() as fit:
-        library = implicit.cpu.als.AlternatingLeastSquares(
-            factors=settings.factors,
-            regularization=settings.regularisation,
-            iterations=settings.iterations,
-            random_state=0,
-            num_threads=threads(),
-        )
-        library.fit(matrix, show_progress=False)
+        unfitted(implicit, settings).fit(matrix, show_progress=False)
     return fit.named("fit") | {"pairs": matrix.nnz}
 
 

@@ -86,19 +86,13 @@ def ours(folder: str, tracks: int, memory: str, iterations: int) -> dict[str, An
 
 def implicit(folder: str, tracks: int, memory: str, iterations: int) -> dict[str, Any]:
     """The library alone, which is handed the matrix of confidences."""
+    from benchmarks.scale.models import unfitted
     from common.models.linear.als import ALS, one_blas_thread
-    from common.utils.environment import threads
 
     settings = _settings(iterations)
     matrix = ALS(settings).confidences(view_of(folder, tracks, memory).histories)
     with one_blas_thread() as library:
-        model = library.cpu.als.AlternatingLeastSquares(
-            factors=settings.factors,
-            regularization=settings.regularisation,
-            iterations=settings.iterations,
-            random_state=0,
-            num_threads=threads(),
-        )
+        model = unfitted(library, settings)
         ticks = [cpu_seconds()]
         model.fit(matrix, show_progress=False, callback=lambda *about: ticks.append(cpu_seconds()))
     return _spent([*ticks, cpu_seconds()])
