@@ -84,6 +84,12 @@ def imports_at_once(path: Path) -> list[str]:
     return found
 
 
+@cache
+def edges_at_once() -> dict[str, set[str]]:
+    """Every module of `common` -> the modules that importing it imports at once."""
+    return {module: set(imports_at_once(path)) for module, path in MODULES.items()}
+
+
 def inside(module: str, packages: tuple[str, ...]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
@@ -248,7 +254,7 @@ TORCH_FREE = [path for path in COMMON if not name_of(path).startswith(TRAINS)]
 
 @pytest.mark.parametrize("path", TORCH_FREE, ids=name_of)
 def test_who_does_not_train_needs_no_torch(path):
-    edges = {module: set(imports_at_once(other)) for module, other in MODULES.items()}
+    edges = edges_at_once()
     needed = reached(dotted_name(path), edges) | {dotted_name(path)}
     assert not [module for module in sorted(needed) if "torch" in edges.get(module, ())]
 

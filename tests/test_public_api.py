@@ -117,6 +117,7 @@ def test_the_notebook_runs(monkeypatch, tmp_path, task):
     check_notebook(run_notebook(monkeypatch, tmp_path, task.data))
 
 
+@pytest.mark.thorough
 def test_the_notebook_runs_on_the_real_data(monkeypatch, tmp_path, real_data):
     quick = NOTEBOOK.replace('device="auto"', "width=16, heads=2, epochs=1").replace("factors=128", "factors=16")
     monkeypatch.setattr("tests.test_public_api.NOTEBOOK", quick)

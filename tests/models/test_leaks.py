@@ -25,8 +25,8 @@ from tests.data.worlds import rich
 from tests.models.contract_tests import make
 
 PHASES = ("select", "final")
-AS_LISTEN = ("random-8020", "random-811", "listen-stratified")
-"""Protocols that hide the same sort of pairs as `listen` does; `make test-all` tries them, too."""
+ALIKE = ("random-8020", "random-811", "listen-stratified", "next-shuffled")
+"""Protocols that hide the same sort of pairs as `listen` or `next` do; `make test-all` tries them, too."""
 HIDDEN_PARTS = ("valid", "test", "given")
 
 
@@ -40,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return rich(tmp_path_factory.mktemp("world"))
 
 
-@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.thorough] * (name in AS_LISTEN)) for name in PROTOCOLS])
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.thorough] * (name in ALIKE)) for name in PROTOCOLS])
 def protocol(request) -> str:
     return request.param
 
