@@ -7,6 +7,7 @@ made from the few items they name, or from their friends, and a new item's from 
     python 5_two_tower.py --protocol newcomer            # ends with the cold-start curve
     python 5_two_tower.py --preset classic --index hnsw --show "Radiohead"
     python 5_two_tower.py --models lightgcn              # embeddings that spread along the graph, a rival
+    python 5_two_tower.py --models rank_fusion           # the towers' ranks with those of iALS and tags, one list
 """
 
 import sys
@@ -27,15 +28,15 @@ from common.reporting.stages.two_tower import draw_map, keep_index, show_cold_st
 from common.utils.errors import check_known
 
 STAGE = "5_two_tower"
-MODELS = models_of(STAGE)  # two_tower; where it is named, lightgcn
+MODELS = models_of(STAGE)  # two_tower; where they are named, lightgcn and rank_fusion
 
 
 @dataclass(frozen=True)
 class Settings(ModelSettings):
-    """Stage 5: two towers, or LightGCN, on one data set and protocol."""
+    """Stage 5: two towers, LightGCN, or their ranks fused with others', on one data set and protocol."""
 
     models: tuple[str, ...] = BY_DEFAULT[STAGE]
-    """Which models to run; lightgcn only where it is named."""
+    """Which models to run; lightgcn and rank_fusion only where they are named."""
     index: Kind = "auto"
     """How items are searched: flat (exact), ivf (cells), hnsw (a graph); auto: flat below 100,000 items, else ivf."""
     probes: tuple[str, ...] = ()

@@ -43,6 +43,7 @@ ENTRIES = (
     Entry("sasrec", "neural.sasrec.model", "SASRec", "4_sasrec"),
     Entry("two_tower", "neural.two_tower.model", "TwoTower", "5_two_tower"),
     Entry("lightgcn", "neural.lightgcn.model", "LightGCN", "5_two_tower", named_only=True),
+    Entry("rank_fusion", "rank_fusion", "RankFusion", "5_two_tower", named_only=True),
     Entry("hybrid_listnet", "neural.listnet.model", "HybridListNet", "6_hybrid_listnet"),
 )
 

@@ -22,6 +22,7 @@ SEEDED = (
     "sasrec",
     "two_tower",
     "lightgcn",
+    "rank_fusion",
     "hybrid_listnet",
 )
 """Models that depend on their seed."""

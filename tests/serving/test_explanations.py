@@ -184,5 +184,5 @@ def test_every_model_says_what_makes_items_alike():
 def test_every_model_explains_itself_or_is_explained_otherwise_or_by_occlusion():
     own = {name for name, kind in MODELS.items() if kind.explain_list is not Recommender.explain_list}
     assert own == set(BASIS)
-    assert set(MODELS) - set(BASIS) - set(OTHERWISE) == {"hist_gradient", "hybrid_listnet", "lightgcn"}
+    assert set(MODELS) - set(BASIS) - set(OTHERWISE) == {"hist_gradient", "hybrid_listnet", "lightgcn", "rank_fusion"}
     assert set(CHEAP) <= {*BASIS, *OTHERWISE}

@@ -1,0 +1,85 @@
+"""Rank fusion: the contract, ranks and their sum by hand, and parts that have nothing to say."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from common.models.knn.content_knn import TagKNNSettings
+from common.models.linear.ials import IALSSettings
+from common.models.neural.two_tower.model import TwoTowerSettings
+from common.models.rank_fusion import RankFusion, ranks
+from common.utils.errors import UserError
+from tests.models.contract_tests import N_ITEMS, QUICK, ContractTests, make
+
+TOWERS = TwoTowerSettings(width=8, hidden=16, epochs=20, batch=16, learning_rate=0.02, negatives=32, tags=4)
+SMALL_IALS = IALSSettings(factors=16, regularisation=5.0)
+SMALL: dict[str, Any] = {"two_tower": TOWERS, "ials": SMALL_IALS}
+QUICK["rank_fusion"] = {**SMALL, "two_tower": dataclasses.replace(TOWERS, epochs=2)}
+
+
+class TestRankFusion(ContractTests):
+    kind = RankFusion
+    settings: ClassVar = SMALL
+    other_settings: ClassVar = {
+        **{"towers_weight": 0.1, "ials_weight": 0.9, "tags_weight": 0.9},
+        "two_tower": dataclasses.replace(TOWERS, epochs=19),
+        "ials": dataclasses.replace(SMALL_IALS, factors=4),
+        "tag_knn": TagKNNSettings(neighbours=2),
+    }
+
+    def test_the_score_is_the_weighed_sum_of_log_ranks(self, fitted):
+        users = np.array([0, 17])
+        parts = [ranks(part.score(users)) for part in fitted.parts.values()]
+        expected = -sum(weight * np.log1p(part) for weight, part in zip((0.6, 0.2, 0.2), parts, strict=True))
+        np.testing.assert_allclose(fitted.score(users), expected, rtol=1e-5, atol=1e-6)
+
+    def test_a_weight_of_1_beside_zeros_leaves_the_order_of_that_part(self, train):
+        model = make(RankFusion, towers_weight=0.0, ials_weight=5.0, tags_weight=0.0).fit(train)
+        alone = model.parts["ials"].score(self.everybody)
+        np.testing.assert_array_equal(ranks(model.score(self.everybody)), ranks(-ranks(alone)))
+
+    def test_tags_have_no_say_where_nothing_has_any(self, train):
+        model = make(RankFusion).fit(dataclasses.replace(train, item_tags=None))
+        np.testing.assert_allclose(model.weights, [0.75, 0.25, 0.0])
+
+    def test_validation_watches_the_towers_and_a_refit_has_their_epochs(self, train):
+        seen = []
+
+        def validation(model: Any) -> float:
+            seen.append(model.name)
+            return -float(abs(len(seen) - 3))  # the third epoch is the best
+
+        model = RankFusion(two_tower=dataclasses.replace(TOWERS, patience=2), ials=SMALL_IALS)
+        model.fit(train, validation)
+        assert set(seen) == {"two_tower"}
+        assert model.costs["best_epoch"] == 3
+        model.refit(train)
+        assert model.costs["epochs"] == 3
+
+
+def test_ranks_count_what_is_larger_and_half_of_what_is_alike():
+    scores = np.array([[0.1, 0.9, 0.5, 0.9, 0.9], [2.0, -1.0, 0.0, 1.0, -3.0]], np.float32)
+    np.testing.assert_array_equal(ranks(scores), [[4, 1, 3, 1, 1], [0, 3, 2, 1, 4]])
+
+
+def test_what_rounding_makes_of_equal_scores_is_alike():
+    value = np.float32(0.7)
+    scores = np.array([[value, np.nextafter(value, np.float32(1)), 1.0, 0.1]], np.float32)
+    np.testing.assert_array_equal(ranks(scores), [[1.5, 1.5, 0, 3]])
+    np.testing.assert_array_equal(ranks(np.zeros((1, 3), np.float32)), [[1, 1, 1]])
+
+
+def test_weights_that_leave_nothing_are_refused(blocks_train):
+    with pytest.raises(UserError, match=r"--rank-fusion\.towers-weight and --rank-fusion\.ials-weight are both 0"):
+        make(RankFusion, towers_weight=0.0, ials_weight=0.0).fit(blocks_train)
+
+
+@pytest.fixture
+def blocks_train(tmp_path):
+    from tests.models.contract_tests import block_visible
+
+    train = block_visible(tmp_path)
+    assert train.n_items == N_ITEMS
+    return train
