@@ -29,7 +29,7 @@ from common.utils.errors import UserError
 from common.utils.settings import SearchRange
 
 STEP = 1e-5
-"""Scores of a row that differ by less, in units of its largest, are alike: that is what rounding makes of equal ones."""
+"""Scores of a row that differ by less, in units of its largest, are alike, as rounding may make equal ones differ."""
 Weight = Annotated[float, SearchRange(0.0, 1.0, most=1e6)]
 
 
