@@ -11,7 +11,7 @@ from common.__main__ import commands, help_text, main
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = (
     "batch-recommend benchmark cluster compare core-metrics dashboard export interleaving judge leakage page prepare "
-    "protocols report rerank run-stages search sensitivity serve sweep-files"
+    "protocols report rerank run-stages search selection-on-test sensitivity serve sweep-files"
 )
 
 

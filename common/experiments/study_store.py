@@ -5,8 +5,9 @@ Lines are only ever added. `study.json` vouches for those that were there when t
 
 import hashlib
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from common.utils.manifests import read_manifest, sealed
 AWAY = "move the file away to search anew"
 STARTUP = 5
 """Trials before the first is cut short."""
+Tried = tuple[dict[str, Any], float, dict[str, Any]]
+"""Parameters of a trial, its value, and what was noted of it."""
 
 
 @contextmanager
@@ -130,6 +133,21 @@ def take_up(study: Any, first: dict[str, Any]) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
     if not _trials(study, "COMPLETE", "PRUNED", "WAITING"):
         study.enqueue_trial(first)
+
+
+def add_finished(study: Any, trials: Iterable[Tried], distributions: Mapping[str, Any]) -> None:
+    """Add trials that another file has kept, in their order; one whose value is missing was cut short.
+
+    Raises a ValueError, and adds none, for parameters that the distributions do not hold.
+    """
+    from optuna.trial import TrialState, create_trial
+
+    made = []
+    for params, value, noted in trials:
+        state = TrialState.PRUNED if math.isnan(value) else TrialState.COMPLETE
+        found = {"value": None if math.isnan(value) else value, "state": state}
+        made.append(create_trial(**found, params=params, distributions=dict(distributions), user_attrs=noted))
+    study.add_trials(made)
 
 
 def prepare(study: Any, seed: int, warmup: int) -> None:

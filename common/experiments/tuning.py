@@ -16,7 +16,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from common.experiments.presets import read_settings
-from common.experiments.study_store import complete, finished, held, importances, open_study, prepare, take_up
+from common.experiments.study_store import (
+    add_finished,
+    complete,
+    finished,
+    held,
+    importances,
+    open_study,
+    prepare,
+    take_up,
+)
 from common.utils import distributed
 from common.utils.environment import Seconds
 from common.utils.errors import DivergedError, UserError
@@ -100,6 +109,19 @@ class Search:
             for place, trial in enumerate(finished(study) if study else [], start=1)
         ]
         return pd.DataFrame(rows)
+
+    def restore(self, start: Any, table: pd.DataFrame) -> None:
+        """Begin a study, where there is none, with trials as `every_trial` gives them.
+
+        Raises a ValueError for settings outside the ranges.
+        """
+        tried = list(searchable(type(start)))
+        rows = [row for _, row in table.astype(object).iterrows()]
+        with held(self.study):
+            study = open_study(self.study, self.name(start))
+            if not finished(study):
+                trials = [(row[tried].to_dict(), row["ndcg_10"], {CPU: row[CPU]}) for row in rows]
+                add_finished(study, trials, distributions(start))
 
     def importance(self, start: Any) -> tuple[dict[str, float], list[float], int] | None:
         """Importance of the settings, the values in order, and how many trials were cut short; None, and a message,
@@ -204,6 +226,21 @@ def suggest(trial: Any, start: Any) -> Any:
         else:
             values[name] = rounded(trial.suggest_float(name, tried.low, tried.high, log=tried.log))
     return dataclasses.replace(start, **values)
+
+
+def distributions(start: Any) -> dict[str, Any]:
+    """From what `suggest` draws each setting, as Optuna keeps it with a trial."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found = dict[str, Any]()
+    for name, tried in searchable(type(start)).items():
+        if not isinstance(tried, SearchRange):
+            found[name] = CategoricalDistribution(tried)
+        elif isinstance(getattr(start, name), int):
+            found[name] = IntDistribution(int(tried.low), int(tried.high), log=tried.log)
+        else:
+            found[name] = FloatDistribution(tried.low, tried.high, log=tried.log)
+    return found
 
 
 def own_values(settings: Any) -> dict[str, Any]:

@@ -47,6 +47,31 @@ def best_by_budget(found: Mapping[str, tuple[np.ndarray, np.ndarray]], title: st
         panel.legend(loc="lower right")
 
 
+def selection_on_test(
+    trials: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    excess: Mapping[str, Sequence[float]],
+    title: str,
+    path: Path,
+) -> None:
+    """Left the trials of each model by what they reach on both parts, right what choosing on test claims in excess.
+
+    trials: NDCG@10 on validation and on test, float (trials,) each, by model. excess: expected excess of the best test
+    figure among 1, 2, ... trials over the test figure of the one that validation chooses, by model.
+    """
+    with figure(path, "Choosing on test", title, panels=2, width=6.4, height=5) as (both, growth):
+        for place, (model, (valid, test)) in enumerate(trials.items()):
+            look = style(place)
+            both.scatter(valid, test, color=look["color"], marker=look["marker"], s=26, alpha=0.6, label=model)
+            for choice in {int(np.argmax(valid)), int(np.argmax(test))}:
+                both.scatter(valid[choice], test[choice], s=150, facecolors="none", edgecolors=look["color"])
+            numbers = np.arange(1, len(excess[model]) + 1)
+            growth.plot(numbers, excess[model], label=model, **look | {"markersize": 4, "linewidth": 2})
+        both.set(xlabel="NDCG@10 on validation", ylabel="NDCG@10 on test")
+        both.legend(loc="upper left", title="circled: best on either part")
+        growth.set(xlabel="Trials", ylabel="Expected excess in NDCG@10", xlim=(1, None), ylim=(0, None))
+        growth.xaxis.get_major_locator().set_params(integer=True)
+
+
 def ensemble_weights(table: pd.DataFrame, chosen: Mapping[str, tuple[float, float]], title: str, path: Path) -> None:
     """NDCG@10 of every mixture of ALS and content, popularity being the rest, and the chosen one, for each length.
 

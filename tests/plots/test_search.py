@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from common.plots.search import best_by_budget, ensemble_weights, search
+from common.plots.search import best_by_budget, ensemble_weights, search, selection_on_test
 from tests.plots.pictures import texts
 
 
@@ -35,3 +35,10 @@ def test_the_best_so_far_of_each_search_ends_where_it_did(monkeypatch, tmp_path)
     assert {"als", "ials", "CPU seconds of all trials so far"} <= set(said.splitlines())
     assert lines["als"][-1] == [12.0, 0.12]
     assert lines["ials"] == [[2.0, 1.0]]
+
+
+def test_trials_on_both_parts_and_the_excess_by_their_number(monkeypatch, tmp_path):
+    trials = {"als": (np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.4, 0.3])), "ease": (np.ones(1), np.ones(1))}
+    excess = {"als": [0.0, 0.05, 0.1], "ease": [0.0]}
+    said = texts(monkeypatch, tmp_path, selection_on_test, trials, excess, "toy")
+    assert {"als", "ease", "NDCG@10 on validation", "NDCG@10 on test", "Trials"} <= set(said.splitlines())

@@ -4,6 +4,7 @@
 
 The first model is the reference: another one whose best trial is below the reference's best after a third of its
 seconds ends there. Studies are kept under outputs/ and gone on with: the same command with more seconds adds trials.
+Where a study is gone, the search goes on from the trials that were written down.
 """
 
 import logging
@@ -14,18 +15,18 @@ from typing import Annotated, Any
 
 import pandas as pd
 
-from common.experiments.analysis.trials import HEADER, summary, write_trials
+from common.experiments.analysis.trials import HEADER, TRIALS, TrialFiles, summary
 from common.experiments.experiment import Experiment
 from common.experiments.flags import command, parse
 from common.experiments.presets import PRESETS, preset_values
 from common.experiments.settings import DataSettings, ModelSettings, Seed
-from common.experiments.tuning import Budget, Found, searchable, tune, write_preset
+from common.experiments.tuning import Budget, Found, Search, searchable, tune, write_preset
 from common.models.base import Recommender
 from common.models.registry import MODELS, stage_of
 from common.reporting.markdown_blocks import Table, fill_page, read_page
 from common.splits.protocols import PROTOCOLS
 from common.utils.errors import UserError, check_known
-from common.utils.io import ROOT, display
+from common.utils.io import display
 from common.utils.settings import Range
 from common.utils.terminal import titled
 
@@ -53,8 +54,9 @@ class Settings(DataSettings):
     """The preset that receives the best settings, in presets/<dataset>.toml; only where split seed is 0."""
     presets: Path = PRESETS
     """Folder of the presets."""
-    results: Path = ROOT / "docs" / "results" / "trials"
-    """Folder that receives the trials and the figure, and whose README.md has a block <!-- trials DATASET SPLIT -->."""
+    results: Path = TRIALS
+    """Folder that receives the trials and the figure, and whose README.md has a block <!-- trials DATASET SPLIT -->.
+    Trials that it holds of the same search are gone on with."""
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
@@ -72,6 +74,10 @@ class Settings(DataSettings):
         about = ModelSettings(**shared, protocol=self.protocol, seed=self.seed, preset=self.start, phase="select")
         return Experiment(about, stage_of(model))
 
+    def files(self, exp: Experiment) -> TrialFiles:
+        """Where the trials are written down."""
+        return TrialFiles(self.results, exp.data.name, exp.split)
+
     def first(self, exp: Experiment, kind: type[Recommender]) -> Any:
         """A model's settings in the first trial."""
         protocol = self.start_protocol or self.protocol
@@ -83,44 +89,45 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Search each model, write its preset, then what all of them tried."""
     settings = parse(Settings, argv)
     trials: dict[str, pd.DataFrame] = {}
+    studies: dict[str, str] = {}
     to_beat = 0.0
     for model in settings.models:
         with settings.experiment(model) as exp:
-            table = _search(exp, MODELS[model], settings, to_beat)
-            if len(table):
-                trials[model] = table
+            search, start = exp.search(MODELS[model]), settings.first(exp, MODELS[model])
+            settings.files(exp).go_on(search, start)
+            if settings.cpu_seconds:
+                _search(exp, search, start, settings, to_beat)
+            if len(table := search.every_trial(start)):
+                trials[model], studies[model] = table, search.name(start)
                 to_beat = to_beat or float(table["ndcg_10"].max())
     if not trials:
         raise UserError(f"no trials of {', '.join(settings.models)} on {exp.split}; give --cpu-seconds to search")
-    _conclude(trials, exp, settings)
+    _conclude(trials, studies, exp, settings)
 
 
-def _search(exp: Experiment, kind: type[Recommender], settings: Settings, to_beat: float) -> pd.DataFrame:
-    """Search one model's settings and write its preset; returns all trials, also those of earlier searches."""
-    search, start = exp.search(kind), settings.first(exp, kind)
-    if settings.cpu_seconds:
-        found = tune(search, start, Budget(cpu_seconds=settings.cpu_seconds, to_beat=to_beat))
-        if found.ndcg < to_beat and found.cpu_seconds < settings.cpu_seconds:
-            log.info("%s: below the reference after a third of its seconds, stopped there", kind.name)
-        _keep(exp, kind, found, settings)
-    return search.every_trial(start)
+def _search(exp: Experiment, search: Search, start: Any, settings: Settings, to_beat: float) -> None:
+    """Search one model's settings and write its preset."""
+    found = tune(search, start, Budget(cpu_seconds=settings.cpu_seconds, to_beat=to_beat))
+    if found.ndcg < to_beat and found.cpu_seconds < settings.cpu_seconds:
+        log.info("%s: below the reference after a third of its seconds, stopped there", search.model)
+    _keep(exp, search.model, found, settings)
 
 
-def _keep(exp: Experiment, kind: type[Recommender], found: Found, settings: Settings) -> None:
+def _keep(exp: Experiment, model: str, found: Found, settings: Settings) -> None:
     if settings.split_seed:
         log.info("not written to presets/: validation pairs of one split are test pairs of another")
         return
     path = settings.presets / f"{exp.data.presets}.toml"
-    write_preset(path, kind.name, settings.protocol, found, settings.preset)
+    write_preset(path, model, settings.protocol, found, settings.preset)
 
 
-def _conclude(trials: dict[str, pd.DataFrame], exp: Experiment, settings: Settings) -> None:
+def _conclude(trials: dict[str, pd.DataFrame], studies: dict[str, str], exp: Experiment, settings: Settings) -> None:
     """Print, write and draw what was tried, and fill the page where it has a block for it."""
     table = Table(list(HEADER), summary(trials), texts=1)
     log.info(
         "\n%s", "\n".join(titled(f"{exp.data.name} / {exp.split}: searches", [table.header, *table.cells], texts=1))
     )
-    written = write_trials(trials, exp.data.name, exp.split, settings.results)
+    written = settings.files(exp).write(trials, studies)
     log.info("trials: %s", ", ".join(map(display, written)))
     marker, page = f"trials {exp.data.name} {exp.split}", settings.results / PAGE
     if page.exists() and f"<!-- {marker} -->" in (content := read_page(page)):

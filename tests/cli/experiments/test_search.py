@@ -1,5 +1,6 @@
 """Searches of several models with the same CPU seconds each."""
 
+import shutil
 import tomllib
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from common.cli.experiments.search import main
 from common.evaluation.task import Task
 from common.experiments import tuning
 from common.utils.environment import Seconds
+from common.utils.errors import DivergedError
 from tests.stages import complaint
 
 
@@ -56,6 +58,51 @@ def test_more_seconds_go_on_with_the_same_trials(flags, tmp_path):
     assert "| ease | 5 | 5 | 0 |" in page.read_text()
     main([*flags, "--models", "ease", "--cpu-seconds", "0"])
     pd.testing.assert_frame_equal(trials(tmp_path, "ease"), after)
+
+
+def test_a_search_goes_on_from_what_was_written_down_where_its_study_is_gone(flags, tmp_path):
+    main([*flags, "--models", "ease", "--cpu-seconds", "12"])
+    whole = trials(tmp_path, "ease")
+    [written] = (tmp_path / "trials").glob("*-ease.tsv")
+    written.write_text("".join(written.read_text().splitlines(keepends=True)[:12]))
+    shutil.rmtree(tmp_path / "out")
+    main([*flags, "--models", "ease", "--cpu-seconds", "0"])
+    pd.testing.assert_frame_equal(trials(tmp_path, "ease"), whole.iloc[:11])
+    main([*flags, "--models", "ease", "--cpu-seconds", "12"])
+    pd.testing.assert_frame_equal(trials(tmp_path, "ease"), whole, rtol=0.02, obj="four digits of a setting are kept")
+
+
+def test_trials_that_were_cut_short_are_gone_on_with_as_such(flags, tmp_path, monkeypatch):
+    found = iter([0.1, 0.2])
+
+    def diverges(*_):
+        if (value := next(found, None)) is None:
+            raise DivergedError("lost")
+        return value
+
+    monkeypatch.setattr("common.evaluation.evaluator.Evaluator.__call__", diverges)
+    main([*flags, "--models", "ease", "--cpu-seconds", "3"])
+    before = trials(tmp_path, "ease")
+    assert before["ndcg_10"].isna().tolist() == [False, False, True]
+    shutil.rmtree(tmp_path / "out")
+    main([*flags, "--models", "ease", "--cpu-seconds", "0"])
+    pd.testing.assert_frame_equal(trials(tmp_path, "ease"), before)
+
+
+def test_written_trials_of_another_search_are_neither_gone_on_with_nor_overwritten(flags, tmp_path, capsys):
+    main([*flags, "--models", "ease", "--cpu-seconds", "3"])
+    [written] = (tmp_path / "trials").glob("*-ease.tsv")
+    before = written.read_bytes()
+    assert "is of another search" in complaint(capsys, main, *flags, "--models", "ease", "--seed", "5")
+    study = written.read_text().splitlines(keepends=True)
+    written.write_text("".join([*study, study[-1]]))
+    assert "has fewer trials than" in complaint(capsys, main, *flags, "--models", "ease", "--cpu-seconds", "5")
+    shutil.rmtree(tmp_path / "out")
+    written.write_bytes(before.replace(b"binary", b"squared").replace(b"log", b"squared"))
+    assert "restore it" in complaint(capsys, main, *flags, "--models", "ease", "--cpu-seconds", "5")
+    written.write_bytes(before)
+    main([*flags, "--models", "ease", "--cpu-seconds", "0"])
+    assert written.read_bytes() == before, "nothing was begun with half of them"
 
 
 def test_a_model_below_the_reference_stops_after_a_third(flags, tmp_path, monkeypatch, capsys):
