@@ -144,9 +144,9 @@ def add_finished(study: Any, trials: Iterable[Tried], distributions: Mapping[str
 
     made = []
     for params, value, noted in trials:
-        state = TrialState.PRUNED if math.isnan(value) else TrialState.COMPLETE
-        found = {"value": None if math.isnan(value) else value, "state": state}
-        made.append(create_trial(**found, params=params, distributions=dict(distributions), user_attrs=noted))
+        state, found = (TrialState.PRUNED, None) if math.isnan(value) else (TrialState.COMPLETE, value)
+        about = dict[str, Any](params=params, distributions=dict(distributions), user_attrs=noted)
+        made.append(create_trial(state=state, value=found, **about))
     study.add_trials(made)
 
 

@@ -120,7 +120,7 @@ class Search:
         with held(self.study):
             study = open_study(self.study, self.name(start))
             if not finished(study):
-                trials = [(row[tried].to_dict(), row["ndcg_10"], {CPU: row[CPU]}) for row in rows]
+                trials = [({name: row[name] for name in tried}, row["ndcg_10"], {CPU: row[CPU]}) for row in rows]
                 add_finished(study, trials, distributions(start))
 
     def importance(self, start: Any) -> tuple[dict[str, float], list[float], int] | None:

@@ -111,8 +111,8 @@ def measure(exp: Experiment, kind: type[Recommender], trials: pd.DataFrame, sett
 
 def _kept(exp: Experiment, kind: type[Recommender], settings: Any) -> pd.DataFrame:
     """NDCG@10 of each user on both parts with some settings: user_id, ndcg_10, part; measured where it is not kept."""
-    made_of = {"data_sha256": exp.data.sha256, "split_sha256": exp.train.split_sha256, "model": kind.name}
-    made_of |= {"seed": exp.args.seed, "settings": kept_values(settings)}
+    made_of: dict[str, Any] = {"data_sha256": exp.data.sha256, "split_sha256": exp.train.split_sha256}
+    made_of |= {"model": kind.name, "seed": exp.args.seed, "settings": kept_values(settings)}
     name = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
     path = exp.folder / "selection_on_test" / kind.name / f"{name}.parquet"
     if (table := read_kept(path, made_of, "measured again")) is not None:

@@ -39,7 +39,7 @@ def test_every_trial_is_evaluated_on_both_parts_of_the_other_split(flags, tmp_pa
     names = tried.columns[3:]
     task, expected = split(small_data, "listen", 90), []
     for _, row in tried.iterrows():
-        model = EASE(**row[names].to_dict()).fit(task.train)
+        model = EASE(**{str(name): row[name] for name in names}).fit(task.train)
         valid = evaluate(model, task.valid).metrics["ndcg_10"]
         expected.append((valid, evaluate(model.refit(task.train_valid), task.test).metrics["ndcg_10"]))
     tables = [read_parquet(path).groupby("part")["ndcg_10"].mean() for path in kept(tmp_path, "ease")]
