@@ -25,7 +25,7 @@ def module_of(path: Path) -> str:
 
 def help_text() -> str:
     """Every command with the first line of its docstring, read without importing any of them."""
-    rows = [f"  {name:<19}{_first_line(path)}" for name, path in commands().items()]
+    rows = [f"  {name:<18}{_first_line(path)}" for name, path in commands().items()]
     return "\n".join(["usage: python -m common COMMAND [flags]", "", *rows, "", "COMMAND --help lists its flags"])
 
 

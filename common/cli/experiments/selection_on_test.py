@@ -1,4 +1,4 @@
-"""What the best test figure among the trials of a search would have claimed, against what validation chose.
+"""What choosing on test would have claimed: every trial of a search, on a split that served no search.
 
     python -m common selection-on-test --models als ials graph_filter --protocol listen --split-seed 90
 
