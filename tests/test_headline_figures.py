@@ -35,6 +35,23 @@ def test_a_figure_is_the_published_one(start, model, protocol, keys):
     assert any(row.startswith(f"| {start}") and shown in row for row in ROWS), f"{shown} is not in a row of {start}"
 
 
+LEAVE_ONE_OUT = (DOCS / "results" / "published.md").read_text(encoding="utf-8").split("## Leave-one-out")[1]
+
+
+def test_rows_beside_those_of_others_are_the_published_ones():
+    of = {row["model"]: row for row in PUBLISHED["next"]["rows"] if row["preset"] == "tuned"}
+    rows = [line.strip("| ").split(" | ") for line in LEAVE_ONE_OUT.splitlines() if " | ours | " in line]
+    assert {len(cells) for cells in rows} == {5}
+    whole, sampled = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    assert {cells[0] for cells in whole} == {cells[0] for cells in sampled} != set()
+    for model, _, _, *shown in whole:
+        row = of[model]
+        interval = f"{row['ndcg_10']:.4f} ({row['ndcg_10_low']:.4f}–{row['ndcg_10_high']:.4f})"
+        assert shown == [f"{row['hr_10']:.4f}", interval]
+    for model, _, _, *shown in sampled:
+        assert shown == [f"{of[model][key]:.4f}" for key in ("hr_5_sampled99", "hr_10_sampled99")]
+
+
 def test_shares_and_counts_are_the_published_ones():
     tuned = {(p, r["model"]): r for p in ("listen", "next") for r in PUBLISHED[p]["rows"] if r["preset"] == "tuned"}
     [coverage] = [row for row in ROWS if row.startswith("| ensemble, coverage")]
