@@ -22,7 +22,7 @@ from common.reporting.stages.als import draw_settings, draw_training, index_simi
 from common.reporting.stages.scores import draw_scores
 
 STAGE = "2_als"
-MODELS = models_of(STAGE)  # als, ials, ease, ensemble; where it is named, graph_filter
+MODELS = models_of(STAGE)  # als, ials, ease, ensemble; where they are named, kernel_ridge and graph_filter
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Settings(SparkModelSettings):
     """Stage 2: ALS, iALS, EASE and the adaptive ensemble on one data set and protocol."""
 
     models: tuple[str, ...] = BY_DEFAULT[STAGE]
-    """Which models to run; graph_filter only where it is named."""
+    """Which models to run; kernel_ridge and graph_filter only where they are named."""
     show: tuple[str, ...] = ()
     """Names of items whose similar items are printed; the most popular ones if none are given."""
     sensitivity: bool = False

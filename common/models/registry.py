@@ -36,6 +36,7 @@ ENTRIES = (
     Entry("als", "linear.als", "ALS", "2_als"),
     Entry("ials", "linear.ials", "IALS", "2_als"),
     Entry("ease", "linear.ease", "EASE", "2_als"),
+    Entry("kernel_ridge", "linear.kernel_ridge", "KernelRidge", "2_als", named_only=True),
     Entry("graph_filter", "graph.graph_filter", "GraphFilter", "2_als", named_only=True),
     Entry("ensemble", "ensemble", "Ensemble", "2_als"),
     Entry("forest", "two_stage.forest", "Forest", "3_random_forest_rank"),
