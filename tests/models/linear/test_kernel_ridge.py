@@ -1,7 +1,7 @@
 """Kernel ridge regression against wide networks, dense matrices, and derivatives taken by differences."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,20 @@ from common.models.linear import kernel_ridge
 from common.models.linear.ials import rank_shares
 from common.models.linear.kernel_ridge import KernelRidge, slope, tangent
 from common.splits.histories import Histories
+from common.splits.train_view import TrainView
 from common.utils import memory
 from common.utils.errors import UserError
 from tests.models.contract_tests import QUICK, ContractTests
 from tests.models.linear.test_ease import drawn, train_of
 
 QUICK["kernel_ridge"] = {"item_power": 0.3, "lowest": 0.5}  # where they do nothing, shift and power do nothing either
-WEIGHED = {"weighting": "log", "shift": 5.0, "item_power": 0.5, "lowest": 0.3, "power": 1.5, "discount": 0.1}
+WEIGHED: dict[str, Any] = {
+    **{"weighting": "log", "shift": 5.0, "item_power": 0.5},
+    **{"lowest": 0.3, "power": 1.5, "discount": 0.1},
+}
 
 
-def textbook(train, settings: dict) -> np.ndarray:
+def textbook(train: TrainView, settings: dict[str, Any]) -> np.ndarray:
     """Scores of all users of a train view, from dense matrices and the sum over pairs of users."""
     histories, n = train.histories, len(train.histories)
     x = histories.matrix().toarray().astype(float)
@@ -47,7 +51,7 @@ class TestKernelRidge(ContractTests):
     @pytest.mark.parametrize("block", [4, 512])
     def test_scores_are_those_of_the_formula(self, n_users, n_items, block, monkeypatch):
         monkeypatch.setattr(kernel_ridge, "BLOCK", block)
-        train, settings = train_of(drawn(n_users, n_items)), {"regularisation": 0.7} | WEIGHED
+        train, settings = train_of(drawn(n_users, n_items)), WEIGHED | {"regularisation": 0.7}
         found = KernelRidge(**settings).fit(train).score(np.arange(n_users))
         np.testing.assert_allclose(found, textbook(train, settings), rtol=1e-4, atol=1e-6)
 
