@@ -14,6 +14,11 @@ class Failure(NamedTuple):
     sentence: str
 
 
+OTHER_VERSION = (
+    "local class incompatible|InvalidClassException|ClassNotFoundException: org.apache.spark|NoSuchMethodError|"
+    "UnsupportedClassVersionError"
+)
+"""By what a master or an executor of another version is known: classes that one side lacks or has otherwise."""
 FAILURES = (
     Failure(
         "No space left on device|Failed to create (a )?(local )?dir(ectory)?|Disk quota exceeded|Read-only file system",
@@ -25,8 +30,7 @@ FAILURES = (
         "an executor ran out of memory: raise --executor-memory, or give the cluster more workers",
     ),
     Failure(
-        "local class incompatible|InvalidClassException|ClassNotFoundException: org.apache.spark|NoSuchMethodError|"
-        "UnsupportedClassVersionError",
+        OTHER_VERSION,
         "the cluster runs another version of Spark or Java than pyspark {version} here: install one version everywhere "
         "(requirements-spark.txt), with Java 17",
     ),

@@ -11,13 +11,14 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from common.cluster.failures import NO_EXECUTOR, explained
 from common.cluster.java import check_java
 from common.cluster.master import check_master, is_local, is_loopback
+from common.cluster.registration import refused_at_once
 from common.cluster.watchdog import EMPTY_FOR, Watchdog, settle
 from common.utils.errors import UserError
 from common.utils.io import ROOT
@@ -70,7 +71,7 @@ def spark_session(
             # What the warning is about, tables of pandas, is not used here.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
             with told(master, written), written.open("w", encoding="utf-8") as log:
-                session = _start(asked, log, loopback=is_loopback(master))
+                session = _start(asked, log, written, loopback=is_loopback(master))
             try:
                 with told(master, written), watched(session, master, written):
                     _send_code(session, scratch)
@@ -87,7 +88,7 @@ def told(master: str, log_file: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        of_spark = type(error).__module__.startswith(("py4j", "pyspark"))
+        of_spark = type(error).__module__.startswith(("py4j", "pyspark")) or isinstance(error, ConnectionError)
         if not of_spark or (said := explained(str(error), master) or explained(_end_of(log_file), master)) is None:
             raise
         raise said from error
@@ -158,8 +159,8 @@ def _settings(
     }
 
 
-def _start(settings: dict[str, str], log: TextIO, *, loopback: bool) -> "SparkSession":
-    """The JVM, and a session in it; what the JVM prints goes to the log."""
+def _start(settings: dict[str, str], log: TextIO, log_file: Path, *, loopback: bool) -> "SparkSession":
+    """The JVM, and a session in it; what the JVM prints goes to the log, which is open, and a file."""
     from unittest.mock import patch
 
     from pyspark import SparkConf, SparkContext
@@ -173,7 +174,9 @@ def _start(settings: dict[str, str], log: TextIO, *, loopback: bool) -> "SparkSe
     with patch.dict(os.environ, _environment(loopback)):
         gateway = launch_gateway(conf, {"stdout": log, "stderr": log})
         try:
-            context = SparkContext(conf=conf, gateway=gateway)
+            several = "," in settings["spark.master"]  # of which another one may do
+            with nullcontext() if several else refused_at_once(gateway.proc, log_file):
+                context = SparkContext(conf=conf, gateway=gateway)
         except BaseException:
             _end_jvm(gateway)
             raise

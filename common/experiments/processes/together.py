@@ -11,6 +11,7 @@ from common.models.base import Recommender
 from common.splits.shards import shared_view
 from common.splits.train_view import TrainView, load_train_view
 from common.utils import distributed
+from common.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +20,19 @@ class SharedTask(Task):
     """A task of several processes, which ask for its views together.
 
     models: those of the command. Where all of them can, each process reads the rows of its own users, and the first
-    one, which scores the models, may read all rows; else all of them read everything, the first one first.
+    one, which scores the models, may read all rows; else all of them read everything, the first one first. A prepared
+    log is too large for that: a UserError names the models that need all of it.
     """
 
     def __init__(self, data: Dataset, split_folder: str, models: Sequence[type[Recommender]]) -> None:
         super().__init__(data, split_folder)
-        self.by_shards = bool(models) and all(model.reads_shards for model in models)
+        greedy = [model.name for model in models if not model.reads_shards]
+        self.by_shards = bool(models) and not greedy
+        if greedy and data.matrix is not None:
+            raise UserError(
+                f"each process would read the whole log {data.name} for {', '.join(greedy)}: leave what is named out "
+                "of --models, or start without torchrun"
+            )
 
     @cached_property
     def train(self) -> TrainView:

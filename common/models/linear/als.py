@@ -117,7 +117,7 @@ class ALS(Recommender):
         self.curves = {"train/loss": losses}
         sample = confidences[:LOSS_USERS]
         with one_blas_thread() as implicit:
-            model = self._new_model(implicit)
+            model = self.new_model(implicit)
 
             def note(iteration: int, seconds: float, loss: float | None) -> None:
                 if loss is None:
@@ -131,7 +131,7 @@ class ALS(Recommender):
         factors = model.item_factors
         return np.ascontiguousarray(factors.to_numpy() if hasattr(factors, "to_numpy") else factors, np.float32)
 
-    def _new_model(self, implicit: Any) -> Any:
+    def new_model(self, implicit: Any) -> Any:
         """The library's model for this device."""
         shared: dict[str, Any] = {
             "factors": self.settings.factors,

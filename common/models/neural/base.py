@@ -21,7 +21,7 @@ from common.splits.train_view import TrainView
 from common.training.context import FitContext, RefitSchedule
 from common.utils.arrays import below
 from common.utils.device import choose_torch_device
-from common.utils.io import read_checked, read_json, write_checked, write_json
+from common.utils.io import atomic, read_checked, read_json, write_json
 from common.utils.settings import kept_values
 
 if TYPE_CHECKING:
@@ -228,10 +228,15 @@ class Neural(NetworkOwner, Recommender):
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as safetensors."""
-    from safetensors.numpy import save
+    """Write arrays as safetensors, from where they lie: one that is mapped is not read into memory first."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
-    write_checked(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    with atomic(path) as temporary:
+        try:
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+        except SafetensorError as error:  # of the disk: arrays themselves are never refused
+            raise OSError(str(error)) from error
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:

@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from common.data.dataset import load_dataset
 from common.experiments.experiment import Experiment
 from common.experiments.flags import parse
-from common.experiments.processes.together import forget_checkpoints, goes_on
+from common.experiments.processes.together import SharedTask, forget_checkpoints, goes_on
 from common.experiments.run import Run
 from common.experiments.settings import ModelSettings
-from common.models import HybridListNet, SASRec, TwoTower
+from common.models import HybridListNet, LightGCN, SASRec, TwoTower
 from common.splits.shards import OthersRowsError
 from common.utils import distributed as parallel
+from common.utils.errors import UserError
 from common.utils.io import read_json, write_json
 from common.utils.logs import log_to
 from tests.conftest import ROOT
@@ -30,13 +32,14 @@ MODELS = (SASRec, TwoTower, HybridListNet)
 NO_DROPOUT = [
     *("--sasrec.dropout", "0", "--sasrec.loss", "sampled", "--sasrec.negatives", "50", "--sasrec.order", "shuffled"),
     *("--two-tower.dropout", "0", "--two-tower.id-dropout", "0", "--two-tower.person-dropout", "0"),
+    *("--two-tower.start", "als"),
     *("--hybrid-listnet.dropout", "0", "--hybrid-listnet.id-dropout", "0"),
 ]
 """Dropout draws other values in each process; without it two processes differ from one by rounding alone."""
 LOSS_NEAR, METRIC_NEAR = 1e-3, 0.02
 """How far each epoch's loss may be from that of one process, as a share of it, and a metric of 60 users."""
 KILLED = "TOGETHER_KILLED"
-"""Variable that names the epoch and the step in which the second process kills itself, unless it was restarted."""
+"""Variable that names a process, and the epoch and step in which it kills itself, unless it was restarted."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,12 @@ def what_is_held(exp: Experiment) -> dict[str, Any]:
 
 
 def die_in_the_middle() -> None:
-    """Kill this process in the epoch and step that KILLED names, if it is the second one and was not restarted."""
+    """Kill this process in the epoch and step that KILLED names, if it is the one and was not restarted."""
     from common.training.trainer import Trainer
 
-    when, step = os.environ.get(KILLED), Trainer._step
-    if when is None or parallel.rank() != 1 or parallel.restarts():
+    who, when = os.environ.get(KILLED, "none,").split(",", 1)
+    step = Trainer._step
+    if who != str(parallel.rank()) or parallel.restarts():
         return
 
     def deadly(self: Trainer, *args: Any) -> None:
@@ -183,6 +187,14 @@ def test_matrices_are_shared_and_a_refit_ends_alike(tmp_path, matrix_flags, undi
         assert pair[1] == pytest.approx(pair[0], abs=0.05), "dropout draws other values"
 
 
+def test_what_needs_all_rows_is_refused_on_a_prepared_log(tmp_path):
+    folder = write_matrix_folder(tmp_path / "logs", events())
+    data = load_dataset(str(folder), tmp_path / "data")
+    assert SharedTask(data, "temporal", MODELS).by_shards
+    with pytest.raises(UserError, match=r"whole log .* for lightgcn: .* out of --models, or start without torchrun"):
+        SharedTask(data, "temporal", (TwoTower, LightGCN))
+
+
 def test_where_a_restart_may_come_older_checkpoints_are_set_aside(tmp_path, monkeypatch):
     run = Run(tmp_path / "data" / "split" / "model" / "tuned" / "seed0")
     last = run.checkpoints("valid") / "last.json"
@@ -205,8 +217,9 @@ def test_where_a_restart_may_come_older_checkpoints_are_set_aside(tmp_path, monk
 
 
 @pytest.mark.thorough
-def test_a_process_is_killed_and_the_run_goes_on_to_the_same_end(tmp_path, matrix_flags, undisturbed):
-    killed = start_two(tmp_path / "killed", matrix_flags, restarts=1, **{KILLED: "3,1"})
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_is_killed_and_the_run_goes_on_to_the_same_end(tmp_path, matrix_flags, undisturbed, rank):
+    killed = start_two(tmp_path / "killed", matrix_flags, restarts=1, **{KILLED: f"{rank},3,1"})
     assert "exitcode: -9" in killed.printed, "torchrun has seen the kill"
     log = next(killed.out.glob("*/temporal/sasrec/*/seed0/log.txt")).read_text()
     assert "sasrec select goes on after epoch 2 and 0 steps" in log

@@ -165,7 +165,7 @@ def test_the_gpu_class_is_asked_for_on_cuda_alone():
         for device in ("cpu", "gpu")
     }
     for device in ("cpu", "cuda"):
-        ALS(factors=BLOCK, seed=3, device=device)._new_model(SimpleNamespace(**classes))
+        ALS(factors=BLOCK, seed=3, device=device).new_model(SimpleNamespace(**classes))
     assert [device for device, _ in asked] == ["cpu", "gpu"]
     assert all(settings["factors"] == BLOCK and settings["random_state"] == 3 for _, settings in asked)
 

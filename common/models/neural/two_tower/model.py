@@ -23,6 +23,7 @@ from common.models.building_blocks import similar_by_cosine
 from common.models.inference.numpy_layers import Weights
 from common.models.inference.numpy_networks import NumpyTowers
 from common.models.linear.als import ALS, ALSSettings
+from common.models.linear.distributed_als import item_factors
 from common.models.neural.base import Neural, training_memory
 from common.models.neural.two_tower.batches import PooledBatches, ages
 from common.models.neural.two_tower.features import (
@@ -39,6 +40,7 @@ from common.splits.shards import shard
 from common.splits.train_view import TrainView
 from common.training.settings import TrainingSettings
 from common.utils import distributed as parallel
+from common.utils.arrays import slices
 from common.utils.errors import UserError
 from common.utils.memory import add_up
 from common.utils.settings import NOT_SEARCHED, SearchRange
@@ -114,8 +116,9 @@ class TwoTower(Neural, PlacesByTower):
         s = self.settings
         s.check()
         self.histories, self.heard = train.histories, train.counts > 0
-        made = parallel.of_main(lambda: self._made_of(train))
-        self.items, self.attributes, self.started = made["items"], made["attributes"], made.get("started")
+        made = parallel.of_main(lambda: self._features_of(train))
+        self.items, self.attributes = made["items"], made["attributes"]
+        self.started = self._start(train) if s.start == "als" else None
         groups = groups_of_users(train.users)
         self.groups = {
             f"{kind}: {value}": (column == value).to_numpy()
@@ -123,16 +126,15 @@ class TwoTower(Neural, PlacesByTower):
             for value in sorted(column.dropna().unique())
         }
 
-    def _made_of(self, train: TrainView) -> dict[str, np.ndarray]:
-        """The features of items and users, and where ids start from: of several processes the first one makes them."""
+    def _features_of(self, train: TrainView) -> dict[str, np.ndarray]:
+        """The features of items and users: of several processes the first one makes them."""
         items = item_features(train, self.settings.tags, self.settings.names)
-        made = {"items": items, "attributes": user_features(train, items)}
-        return made | ({"started": self._start(train)} if self.settings.start == "als" else {})
+        return {"items": items, "attributes": user_features(train, items)}
 
     def _start(self, train: TrainView) -> np.ndarray:
         """Item factors of ALS in `width` dimensions: turned onto their main axes, cut off or filled up with zeros."""
-        als = ALS(self.settings.als, seed=self.seed)
-        factors = als.fit(train).item_factors.astype(np.float64)
+        als, alone = ALS(self.settings.als, seed=self.seed), parallel.world() == 1
+        factors = (als.fit(train).item_factors if alone else item_factors(als, train)).astype(np.float64)
         axes = np.linalg.eigh(factors.T @ factors)[1][:, ::-1][:, : self.settings.width]
         turned = (factors @ axes).astype(np.float32)
         return np.pad(turned, ((0, 0), (0, self.settings.width - turned.shape[1])))
@@ -172,7 +174,7 @@ class TwoTower(Neural, PlacesByTower):
             with torch.no_grad():
                 towers.items.ids.copy_(torch.from_numpy(self.started))
         if parallel.is_main():  # the others take its weights before the first step, these included
-            towers.users.standardise(self.items, self.histories.take(self._sample()))
+            towers.users.standardise(self.items, self.histories, self._sample())
         return towers
 
     def batches(self, train: TrainView) -> PooledBatches:
@@ -188,8 +190,10 @@ class TwoTower(Neural, PlacesByTower):
             return self._cached("items", lambda: self.array(self.network.scaled(self.tensor(self._shown_vectors()))))
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
-        """What users known from `fit` look for, float32 (len(users), width)."""
-        return self._vectors(self.histories.take(users), self.attributes[users])
+        """What users known from `fit` look for, float32 (len(users), width), some at a time."""
+        parts = [np.asarray(users)[part] for part in slices(len(users), AT_ONCE)]
+        made = [self._vectors(self.histories.take(part), self.attributes[part]) for part in parts]
+        return np.concatenate([np.zeros((0, self.settings.width), np.float32), *made])
 
     def vectors(
         self, histories: Histories | Sequence[Sequence[int]], known: UserAttributes | None = None

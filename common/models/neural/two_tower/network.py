@@ -10,6 +10,7 @@ from torch.nn import functional
 from common.models.neural.cached_module import CachedModule
 from common.models.neural.losses import mixed_softmax
 from common.splits.histories import Histories
+from common.utils.arrays import slices
 
 MEASURED_AT_ONCE = 8192
 """Histories whose items' features are in memory together."""
@@ -79,11 +80,14 @@ class UserTower(nn.Module):
         diversity = torch.where(shared > 1e-6, -shared.clamp(min=1e-6).log(), torch.zeros_like(shared))
         return profile, torch.cat([n.log1p(), diversity], 1)
 
-    def standardise(self, items: np.ndarray, histories: Histories) -> None:
-        """Take mean and spread (at least 1) of the activity and diversity of histories, items (n_items, features)."""
+    def standardise(self, items: np.ndarray, histories: Histories, users: np.ndarray) -> None:
+        """Take mean and spread (at least 1) of the activity and diversity of some users' histories, int (users,).
+
+        items: (n_items, features).
+        """
         parts = []
-        for start in range(0, len(histories), MEASURED_AT_ONCE):
-            some = histories.take(np.arange(start, min(start + MEASURED_AT_ONCE, len(histories))))
+        for part in slices(len(users), MEASURED_AT_ONCE):
+            some = histories.take(users[part])
             features, rows = torch.from_numpy(items[some.items]), torch.from_numpy(some.rows)
             parts.append(self.about(features, rows, len(some))[1])
         measures = torch.cat(parts)
