@@ -20,7 +20,9 @@ from common.utils import memory
 from common.utils.errors import check_known, whole_number
 from common.utils.io import ROOT
 
-PARTS = ("generate", "prepare", "local", "cluster", "kill")
+PARTS = ("generate", "prepare", "local", "steps", "models", "kill")
+LAST = {"local": ("local", " als"), "steps": ("cluster", f" {tables.STEPS}"), "models": ("cluster", " als")}
+"""Where a part's last finding is noted, and what follows the size in its name; of the others: the part itself."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Settings:
     events: int = 20_000_000
     """Raw events."""
     parts: tuple[str, ...] = PARTS
-    """generate, prepare, local, cluster, kill."""
+    """generate, prepare, local, steps, models, kill."""
     workers: int = 2
     """Workers of the cluster, an executor each."""
     cores: int = 1
@@ -76,7 +78,8 @@ def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
         "generate": lambda: logs.generate(size, notebook),
         "prepare": lambda: logs.prepare(size, notebook, deadline),
         "local": lambda: parts.local(size, notebook),
-        "cluster": lambda: parts.cluster(size, notebook, about),
+        "steps": lambda: parts.steps(size, notebook, about),
+        "models": lambda: parts.fits(size, notebook, about),
         "kill": lambda: parts.kill(size, notebook, about),
     }
     asked = {part: run for part, run in known.items() if part in settings.parts}
@@ -87,9 +90,9 @@ def measure(settings: Settings, size: Size, notebook: Notebook) -> None:
 
 
 def is_done(part: str, size: Size, notebook: Notebook) -> bool:
-    """Whether a part is noted, of both models."""
-    last = f"{size.name} als" if part in ("local", "cluster") else size.name
-    return notebook.has(part, last)
+    """Whether all of a part is noted."""
+    of, last = LAST.get(part, (part, ""))
+    return notebook.has(of, size.name + last)
 
 
 if __name__ == "__main__":

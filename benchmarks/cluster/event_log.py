@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SETTINGS = {
     "spark.eventLog.enabled": "true",
@@ -18,14 +18,43 @@ DESCRIPTION = "spark.job.description"
 def taken(folder: Path) -> dict[str, dict[str, float]]:
     """Figures by description, of the one application in an event log folder, see `_add`."""
     found: dict[str, dict[str, float]] = {}
-    names: dict[int, str] = {}
+    for stage, event in _tasks(folder):
+        _add(found.setdefault(stage.work, {}), event)
+    return found
+
+
+def shuffles(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """By description the stages that write a shuffle, in their order: its name (`map at ALS.scala:1693`), and bytes
+    and records that its tasks have written."""
+    found: dict[int, tuple[Stage, dict[str, Any]]] = {}
+    for stage, event in _tasks(folder):
+        written = (event.get("Task Metrics") or {}).get("Shuffle Write Metrics") or {}
+        if size := written.get("Shuffle Bytes Written", 0):
+            total = found.setdefault(event["Stage ID"], (stage, {"stage": stage.name, "bytes": 0, "records": 0}))[1]
+            total["bytes"] += size
+            total["records"] += written["Shuffle Records Written"]
+    by_work: dict[str, list[dict[str, Any]]] = {}
+    for _, (stage, total) in sorted(found.items(), key=lambda entry: entry[0]):
+        by_work.setdefault(stage.work, []).append(total)
+    return by_work
+
+
+class Stage(NamedTuple):
+    """What a stage belongs to: the description of its job, and the name that Spark gives it."""
+
+    work: str
+    name: str
+
+
+def _tasks(folder: Path) -> Iterator[tuple[Stage, dict[str, Any]]]:
+    """Each task that has ended, and its stage."""
+    stages: dict[int, Stage] = {}
     for event in _events(folder):
         if event["Event"] == "SparkListenerStageSubmitted":
-            properties = event.get("Properties") or {}
-            names[event["Stage Info"]["Stage ID"]] = properties.get(DESCRIPTION, "")
+            about, properties = event["Stage Info"], event.get("Properties") or {}
+            stages[about["Stage ID"]] = Stage(properties.get(DESCRIPTION, ""), about.get("Stage Name", ""))
         elif event["Event"] == "SparkListenerTaskEnd":
-            _add(found.setdefault(names.get(event["Stage ID"], ""), {}), event)
-    return found
+            yield stages.get(event["Stage ID"], Stage("", "")), event
 
 
 def _add(total: dict[str, float], event: dict[str, Any]) -> None:

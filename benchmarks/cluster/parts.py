@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from benchmarks.cluster import formulas
 from benchmarks.cluster.event_log import SETTINGS, taken
 from benchmarks.cluster.jobs import FITTING, LOST, Killer, aggregates
 from benchmarks.cluster.processes import tree_cpu_seconds
@@ -25,7 +26,7 @@ from common.cluster.standalone import Standalone, standalone
 from common.data.preparation.pipeline import prepare
 from common.data.preparation.spark.engine import SparkEngine
 from common.evaluation.recommendations import Evaluation
-from common.experiments.on_spark.stage import ASKED, LISTS, evaluate_lists, fit_and_recommend
+from common.experiments.on_spark.stage import ASKED, LISTS, blocks_of, evaluate_lists, fit_and_recommend
 from common.models import ALS, Popularity
 from common.models.base import Recommender
 from common.models.linear.als import ALSSettings
@@ -71,25 +72,43 @@ def local(size: Size, notebook: Notebook) -> None:
         notebook.note("local", f"{size.name} {model.name}", size=size.name, model=model.name, ndcg_10=ndcg, **note)
 
 
-def cluster(size: Size, notebook: Notebook, about: Cluster) -> None:
-    """Part `cluster`: the ten steps, aggregates, both models and their lists on the cluster; figures from Spark's event
-    log, and CPU seconds of all processes. Raises a UserError where the engines' data sets differ."""
+def steps(size: Size, notebook: Notebook, about: Cluster) -> None:
+    """Part `steps`: the ten steps and the aggregates on the cluster. Raises a UserError where the engines' data sets
+    differ."""
     ensure_raw(size, notebook)
-    task, place = task_of(str(size.prepared), size.memory), fresh(size.place / "cluster")
-    noted: dict[str, dict[str, Any]] = {}
-    begun, spent = time.perf_counter(), tree_cpu_seconds()
-    with started(place, about) as (_, spark):
-        start = {"seconds": time.perf_counter() - begun, "all_cpu_seconds": tree_cpu_seconds() - spent}
+    with measured_on(size, notebook, about, "steps") as (spark, place, noted):
         with described(spark, STEPS, noted):
             prepare([size.raw], place / "prepared", engine=SparkEngine(spark))
         with described(spark, "aggregates", noted):
             found = aggregates(spark, place / "prepared")
         if found != aggregates(spark, size.prepared):
             raise UserError(f"{place / 'prepared'} differs from {size.prepared}, which the local engine made")
+
+
+def fits(size: Size, notebook: Notebook, about: Cluster) -> None:
+    """Part `models`: both models and their lists on the cluster, from the data set that the local engine prepared."""
+    task = task_of(str(size.prepared), size.memory)
+    with measured_on(size, notebook, about, "models") as (spark, place, noted):
         for model in models():
             with described(spark, model.name, noted) as note:
                 costs, evaluation = fit(spark, task, model, place / model.name)
                 note |= costs | {"ndcg_10": evaluation.metrics["ndcg_10"]}
+        blocks = blocks_of(spark)
+    formulas.note(notebook, size.name, task.train, place / "events", FACTORS, blocks)
+
+
+@contextmanager
+def measured_on(
+    size: Size, notebook: Notebook, about: Cluster, part: str
+) -> Iterator[tuple["SparkSession", Path, dict[str, dict[str, Any]]]]:
+    """A session on a new cluster, a folder, and what is noted of each work: figures from Spark's event log are added
+    to it when the block ends, and CPU seconds of all processes until the session was there."""
+    place = fresh(size.place / part)
+    noted: dict[str, dict[str, Any]] = {}
+    begun, spent = time.perf_counter(), tree_cpu_seconds()
+    with started(place, about) as (_, spark):
+        start = {"seconds": time.perf_counter() - begun, "all_cpu_seconds": tree_cpu_seconds() - spent}
+        yield spark, place, noted
         cores = cores_of(spark)
     figures = taken(place / "events")
     for name, note in {"start": start, **noted}.items():

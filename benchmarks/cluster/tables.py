@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from benchmarks.cluster import formulas
 from benchmarks.notebook import Notebook
 from benchmarks.scale.tables import measured_alone
 from common.reporting.markdown_blocks import Table
@@ -23,6 +24,7 @@ def blocks(notebook: Notebook) -> dict[str, str]:
         "cluster break-even": _break_even(notebook),
         "cluster work": _work(notebook),
         "cluster kill": _kill(notebook),
+        "cluster formulas": formulas.table(notebook),
     }
     return measured_alone(made)
 

@@ -125,11 +125,16 @@ def recommend(
     return top_lists(users, where, depth)
 
 
+def blocks_of(spark: "SparkSession") -> int:
+    """Blocks that users, and items, are cut into: two for each core."""
+    return 2 * cores_of(spark)
+
+
 def _write_factors(spark: "SparkSession", view: SparkView, settings: ALSSettings, seed: int, folder: Path) -> None:
     """Fit ALS and let executors write its factors."""
     checkpoints = folder / "checkpoints"
     spark.sparkContext.setCheckpointDir(url(checkpoints))
-    model = fit_als(view.pairs, settings, seed, blocks=2 * cores_of(spark))
+    model = fit_als(view.pairs, settings, seed, blocks_of(spark))
     _write(model.itemFactors, folder / ITEM_FACTORS)
     _write(model.userFactors, folder / USER_FACTORS)
     shutil.rmtree(checkpoints)

@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks.cluster.event_log import taken
+from benchmarks.cluster.event_log import shuffles, taken
 
 
 def task(stage, reason="Success", **metrics):
@@ -16,13 +16,13 @@ def test_tasks_are_counted_by_description(tmp_path):
         "JVM GC Time": 500,
         "Peak Execution Memory": 7_000_000,
         "Disk Bytes Spilled": 1_000_000,
-        "Shuffle Write Metrics": {"Shuffle Bytes Written": 4_000_000},
+        "Shuffle Write Metrics": {"Shuffle Bytes Written": 4_000_000, "Shuffle Records Written": 5},
     }
     events = [
         {"Event": "SparkListenerStageSubmitted", "Stage Info": {"Stage ID": 0}, "Properties": None},
         {
             "Event": "SparkListenerStageSubmitted",
-            "Stage Info": {"Stage ID": 1},
+            "Stage Info": {"Stage ID": 1, "Stage Name": "map at A.scala:1"},
             "Properties": {"spark.job.description": "als"},
         },
         task(0),
@@ -43,3 +43,4 @@ def test_tasks_are_counted_by_description(tmp_path):
         "spilled_mb": 2,
         "memory_mb": 7,
     }
+    assert shuffles(tmp_path) == {"als": [{"stage": "map at A.scala:1", "bytes": 8_000_000, "records": 10}]}

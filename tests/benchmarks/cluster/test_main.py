@@ -42,12 +42,12 @@ def test_what_is_noted_is_not_measured_again(notebook, tmp_path, monkeypatch, ca
     done = []
     monkeypatch.setattr(logs, "generate", lambda *_: done.append("generate"))
     monkeypatch.setattr(logs, "prepare", lambda *_: done.append("prepare"))
-    for part in ("local", "cluster", "kill"):
+    for part in ("local", "steps", "fits", "kill"):
         monkeypatch.setattr(parts, part, lambda *_, part=part: done.append(part))
     size = Size(10_000, "parquet", tmp_path)
     benchmark.measure(benchmark.Settings(events=10_000), size, notebook)
-    assert done == ["generate"]
+    assert done == ["generate", "steps"], "the ten steps by Spark and the raw files alone are not noted"
     monkeypatch.setattr(benchmark.time, "monotonic", iter([0.0, 3600.0]).__next__)
     benchmark.measure(benchmark.Settings(events=20_000, minutes=1), Size(20_000, "parquet", tmp_path), notebook)
-    assert done == ["generate"]
+    assert done == ["generate", "steps"]
     assert "1 minutes are over during generate" in capsys.readouterr().out
