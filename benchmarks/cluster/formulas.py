@@ -12,7 +12,8 @@ TO_BLOCKS, FACTORS_SENT = ("mapPartitions at ALS.scala", "map at ALS.scala"), "f
 """How MLlib names the stages that sort pairs into blocks, and those that send factors, of users and tracks in turn."""
 HEADER = [
     *("events", "users U", "tracks I", "pairs P", "popularity: bytes per track and task"),
-    *("ALS, pairs to blocks: bytes per pair", "users' factors of an iteration, MB", "by the formula"),
+    *("lists: bytes per pair", "ALS, pairs to blocks: bytes per pair"),
+    *("users' factors of an iteration, MB", "by the formula"),
     *("tracks' factors of an iteration, MB", "by the formula"),
 ]
 Row = dict[str, Any]
@@ -34,12 +35,13 @@ def table(notebook: Notebook) -> Table:
 
 def cells_of(row: Row) -> list[str]:
     """The cells of a size."""
-    counts = max(row["popularity"], key=lambda stage: stage["bytes"])  # of listeners, from every task
+    counts = row["popularity"][0]  # of listeners, which every task has counted for its own pairs
+    histories = max(stage["bytes"] for stage in row["popularity"])  # sent to where lists are made
     to_blocks = sum(stage["bytes"] for stage in row["als"] if stage["stage"].startswith(TO_BLOCKS))
     sent = [stage["bytes"] for stage in row["als"] if stage["stage"].startswith(FACTORS_SENT)]
     users, tracks, pairs = row["users"], row["tracks"], row["pairs"]
     cells = [f"{int(row['name'].split()[0]):,}", f"{users:,}", f"{tracks:,}", f"{pairs:,}"]
-    cells += [f"{counts['bytes'] / counts['records']:.1f}", f"{to_blocks / pairs:.1f}"]
+    cells += [f"{size:.1f}" for size in (counts["bytes"] / counts["records"], histories / pairs, to_blocks / pairs)]
     for own, n in ((sent[::2], users), (sent[1::2], tracks)):
         told = 4 * row["factors"] * n * blocks_met(pairs / n, row["blocks"])
         cells += [f"{sum(own) / len(own) / 1e6:,.3f}", f"{told / 1e6:,.3f}"]
