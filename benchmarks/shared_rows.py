@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from common.experiments.experiment import Experiment
 from common.experiments.flags import parse
 from common.experiments.settings import ModelSettings
 from common.models import HybridListNet, SASRec, TwoTower
+from common.models.base import Recommender
 from common.utils import distributed
 from common.utils.io import ROOT, read_json, write_json, write_parquet
 from common.utils.manifests import entries
@@ -43,7 +45,7 @@ NETWORK = {"width": 8, "epochs": 1, "batch": 512}
 SASREC = NETWORK | {"heads": 1, "layers": 1, "length": 20, "loss": "sampled", "order": "shuffled"}
 TOWERS = NETWORK | {"hidden": 16, "tags": 0}
 LISTS = {"width": 8, "epochs": 1, "hidden": 16, "top": 20, "negatives": 1, "sources": "als item_knn popularity"}
-MODELS = {
+MODELS: dict[str, tuple[type[Recommender], dict[str, Any]]] = {
     "sasrec": (SASRec, SASREC),
     "two_tower": (TwoTower, TOWERS | {"start": "random"}),
     "two_tower_als": (TwoTower, TOWERS | {"start": "als", "als.factors": 16, "als.iterations": 3}),
