@@ -4,10 +4,12 @@
 
 r_m(u, i) is how many items of the whole catalogue part m places above i for u; of items that it scores alike, half. A
 rank needs no scale that parts have in common, and its logarithm says most about the first places, as the reciprocal
-does in reciprocal rank fusion (Cormack et al. 2009). Unlike the models over candidates, it orders all items: those that
-nobody has in training by what their tags and content say.
+does in reciprocal rank fusion (Cormack et al. 2009).
 
-The parts are the two towers, iALS, and neighbours by tags, which has no say where items have no tags.
+The parts are models of other stages, each fitted on its own; one of weight 0 is left out. By default these are the two
+towers, iALS, and neighbours by tags, which have no say where items have no tags: unlike the models over candidates,
+they order all items, also those that nobody has in training. Where the order of events counts, a model that goes by it
+(SASRec) and one that does not (the hybrid) make up for each other.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +23,9 @@ from common.models.base import Recommender, Validation, as_histories, scoring_me
 from common.models.building_blocks import memory_of_parts, pack_parts, restore_parts, similar_by_parts
 from common.models.knn.content_knn import TagKNN, TagKNNSettings
 from common.models.linear.ials import IALS, IALSSettings
+from common.models.neural.base import NetworkOwner
+from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
+from common.models.neural.sasrec.model import SASRec, SASRecSettings
 from common.models.neural.two_tower.model import TwoTower, TwoTowerSettings
 from common.splits.histories import Histories
 from common.splits.train_view import TrainView
@@ -30,6 +35,14 @@ from common.utils.settings import SearchRange
 
 STEP = 1e-5
 """Scores of a row that differ by less, in units of its largest, are alike, as rounding may make equal ones differ."""
+PARTS: dict[str, tuple[type[Recommender], str]] = {
+    "two_tower": (TwoTower, "towers_weight"),
+    "sasrec": (SASRec, "sasrec_weight"),
+    "hybrid_listnet": (HybridListNet, "hybrid_weight"),
+    "ials": (IALS, "ials_weight"),
+    "tag_knn": (TagKNN, "tags_weight"),
+}
+"""Each part's class and the setting that weighs it; networks come first."""
 Weight = Annotated[float, SearchRange(0.0, 1.0, most=1e6)]
 
 
@@ -43,14 +56,20 @@ class RankFusionSettings:
     """Weight of iALS."""
     tags_weight: Weight = 0.2
     """Weight of neighbours by tags."""
+    sasrec_weight: Weight = 0.0
+    """Weight of SASRec."""
+    hybrid_weight: Weight = 0.0
+    """Weight of the hybrid of stage 6."""
     two_tower: tyro.conf.Suppress[TwoTowerSettings] = field(default_factory=TwoTowerSettings)
     ials: tyro.conf.Suppress[IALSSettings] = field(default_factory=IALSSettings)
     tag_knn: tyro.conf.Suppress[TagKNNSettings] = field(default_factory=TagKNNSettings)
+    sasrec: tyro.conf.Suppress[SASRecSettings] = field(default_factory=SASRecSettings)
+    hybrid_listnet: tyro.conf.Suppress[HybridListNetSettings] = field(default_factory=HybridListNetSettings)
 
     def check(self) -> None:
         """Raise a UserError for weights that leave nothing to rank by."""
-        if not self.towers_weight + self.ials_weight > 0:
-            raise UserError("--rank-fusion.towers-weight and --rank-fusion.ials-weight are both 0; give one above 0")
+        if not sum(getattr(self, weight) for name, (_, weight) in PARTS.items() if name != "tag_knn"):
+            raise UserError("all weights of --rank-fusion but that of tags are 0; give one of them above 0")
 
 
 class RankFusion(Recommender):
@@ -65,7 +84,7 @@ class RankFusion(Recommender):
 
     @classmethod
     def best_device(cls) -> str:
-        """That of the two towers."""
+        """That of the networks."""
         return TwoTower.best_device()
 
     @classmethod
@@ -74,37 +93,42 @@ class RankFusion(Recommender):
         TwoTower.check_device(device)
 
     def _new_parts(self) -> None:
-        s = self.settings
-        self.two_tower = TwoTower(s.two_tower, seed=self.seed, device=self.device)
-        ials, tags = IALS(s.ials, seed=self.seed), TagKNN(s.tag_knn, seed=self.seed)
-        self.parts: dict[str, Recommender] = {"two_tower": self.two_tower, "ials": ials, "tag_knn": tags}
+        """The parts that have a say, unfitted."""
+        used = {name: kind for name, (kind, weight) in PARTS.items() if getattr(self.settings, weight) > 0}
+        self.parts: dict[str, Recommender] = {}
+        for name, kind in used.items():
+            device = self.device if issubclass(kind, NetworkOwner | HybridListNet) else "cpu"
+            self.parts[name] = kind(getattr(self.settings, name), seed=self.seed, device=device)
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
-        """The parts, then two rows of numbers for each score of a block of users."""
+        """The parts, then the ranks of a block of users."""
         self.settings.check()
-        s = self.settings
-        parts = [TwoTower(s.two_tower, device=self.device), IALS(s.ials), TagKNN(s.tag_knn)]
-        of_parts = memory_of_parts(parts, train)
-        return of_parts + scoring_memory(train.n_items), "leave rank_fusion out of --models"
+        needed = memory_of_parts(self.parts.values(), train) + scoring_memory(train.n_items)
+        return needed, "leave rank_fusion out of --models"
 
     def _fit(self, train: TrainView, validation: Validation | None, context: FitContext) -> None:
         self._new_parts()
-        self._learn(train, lambda: self.two_tower.fit(train, validation, context), context)
+        self._learn(train, context, lambda part, own: part.fit(train, validation, own))
 
     def _refit(self, train: TrainView, context: FitContext) -> None:
-        self._learn(train, lambda: self.two_tower.refit(train, context), context)
+        self._learn(train, context, lambda part, own: part.refit(train, own))
 
-    def _learn(self, train: TrainView, train_towers: Callable[[], object], context: FitContext) -> None:
-        s = self.settings
-        train_towers()
-        for part in (self.parts["ials"], self.parts["tag_knn"]):
-            part.fit(train, context=replace(context, report=None))  # the epochs that are told of are the towers'
+    def _learn(self, train: TrainView, context: FitContext, learn: Callable[[Recommender, FitContext], Any]) -> None:
+        """Fit the parts. Each has checkpoints of its own; the epochs that are told of are the first network's."""
+        for place, (name, part) in enumerate(self.parts.items()):
+            folder = None if context.checkpoints is None else context.checkpoints / name
+            learn(part, replace(context, checkpoints=folder, report=None if place else context.report))
         tagged = train.item_tags is not None and len(train.item_tags) > 0
-        weights = np.array([s.towers_weight, s.ials_weight, s.tags_weight * tagged])
-        self.weights = weights / weights.sum()
-        of_fit = ("fit_seconds", "fit_cpu_seconds")
-        self.curves = self.two_tower.curves
-        self.costs = {name: cost for name, cost in self.two_tower.costs.items() if name not in of_fit}
+        weights = {name: getattr(self.settings, PARTS[name][1]) for name in self.parts}
+        of_all = np.array([weight * (tagged or name != "tag_knn") for name, weight in weights.items()])
+        self.n_items, self.weights = train.n_items, of_all / of_all.sum()
+        first = next(iter(self.parts.values()))
+        self.curves = first.curves
+        self.costs = {name: cost for name, cost in first.costs.items() if not name.startswith("fit_")}
+
+    def _weighed(self) -> list[tuple[Recommender, float]]:
+        pairs = zip(self.parts.values(), self.weights.tolist(), strict=True)
+        return [(part, weight) for part, weight in pairs if weight > 0]
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Sums over users known from `fit`."""
@@ -112,27 +136,25 @@ class RankFusion(Recommender):
 
     def fold_in(self, histories: Histories | Sequence[Sequence[int]]) -> np.ndarray:
         """Sums over users whom `fit` has not seen."""
-        histories = as_histories(histories, len(self.two_tower.items))
+        histories = as_histories(histories, self.n_items)
         return self._fused(lambda part: part.fold_in(histories))
 
     def _fused(self, scores_of: Callable[[Recommender], np.ndarray]) -> np.ndarray:
-        weighed = [(part, w) for part, w in zip(self.parts.values(), self.weights, strict=True) if w]
-        return -sum(np.float32(weight) * np.log1p(ranks(scores_of(part))) for part, weight in weighed)
+        return -sum(np.float32(weight) * np.log1p(ranks(scores_of(part))) for part, weight in self._weighed())
 
     def similar(self, item: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Items like this one, each part's similarity in units of its largest, weighed as in the lists."""
-        weighed = [(part, float(w)) for part, w in zip(self.parts.values(), self.weights, strict=True) if w]
-        return similar_by_parts(weighed, item, k, len(self.two_tower.items))
+        return similar_by_parts(self._weighed(), item, k, self.n_items)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The parts' arrays under the parts' names, and their weights."""
-        return pack_parts(self.parts) | {"weights": self.weights}
+        return pack_parts(self.parts) | {"weights": self.weights, "n_items": np.array(self.n_items)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back the parts and their weights."""
         self._new_parts()
         restore_parts(self.parts, arrays, self.inference_only)
-        self.weights = arrays["weights"]
+        self.n_items, self.weights = int(arrays["n_items"]), arrays["weights"]
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
