@@ -7,7 +7,7 @@ made from the few items they name, or from their friends, and a new item's from 
     python 5_two_tower.py --protocol newcomer            # ends with the cold-start curve
     python 5_two_tower.py --preset classic --index hnsw --show "Radiohead"
     python 5_two_tower.py --models lightgcn              # embeddings that spread along the graph, a rival
-    python 5_two_tower.py --models rank_fusion           # the towers' ranks with those of iALS and tags, one list
+    python 5_two_tower.py --models rank_fusion           # ranks of the towers and others, one list
 """
 
 import sys
