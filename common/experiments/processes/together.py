@@ -79,8 +79,9 @@ def forget_checkpoints(runs: Iterable[Run], resume: bool) -> None:
     """
     if resume or not (distributed.is_main() and distributed.may_restart()):
         return
-    from common.training.checkpoint import set_aside
+    from common.training.checkpoint import ASIDE, set_aside
 
     for folder in (run.checkpoints(part) for run in runs for part in PARTS.values()):
-        if (folder / "last.json").exists():
-            set_aside(folder)
+        found = [path.parent for path in folder.rglob("last.json")]  # a model of several networks: a folder for each
+        for place in (place for place in found if place.name != ASIDE):
+            set_aside(place)

@@ -195,9 +195,10 @@ def test_what_needs_all_rows_is_refused_on_a_prepared_log(tmp_path):
         SharedTask(data, "temporal", (TwoTower, LightGCN))
 
 
-def test_where_a_restart_may_come_older_checkpoints_are_set_aside(tmp_path, monkeypatch):
+@pytest.mark.parametrize("network", ["", "sasrec"])
+def test_where_a_restart_may_come_older_checkpoints_are_set_aside(tmp_path, monkeypatch, network):
     run = Run(tmp_path / "data" / "split" / "model" / "tuned" / "seed0")
-    last = run.checkpoints("valid") / "last.json"
+    last = run.checkpoints("valid") / network / "last.json"  # a model of several networks has a folder for each
 
     def is_kept(resume: bool) -> bool:
         last.parent.mkdir(parents=True, exist_ok=True)
@@ -212,6 +213,8 @@ def test_where_a_restart_may_come_older_checkpoints_are_set_aside(tmp_path, monk
     assert not goes_on(resume=False)
     assert not is_kept(resume=False)
     assert (last.parent / "set-aside" / "last.json").exists()
+    assert not is_kept(resume=False), "in place of those set aside before"
+    assert not (last.parent / "set-aside" / "set-aside").exists()
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert goes_on(resume=False)
 
