@@ -27,7 +27,7 @@ from common.models.neural.base import NetworkOwner
 from common.models.neural.listnet.model import HybridListNet, HybridListNetSettings
 from common.models.neural.sasrec.model import SASRec, SASRecSettings
 from common.models.neural.two_tower.model import TwoTower, TwoTowerSettings
-from common.splits.histories import Histories
+from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.errors import UserError
@@ -99,6 +99,7 @@ class RankFusion(Recommender):
         for name, kind in used.items():
             device = self.device if issubclass(kind, NetworkOwner | HybridListNet) else "cpu"
             self.parts[name] = kind(getattr(self.settings, name), seed=self.seed, device=device)
+        self.knows_hours = any(part.knows_hours for part in self.parts.values())
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
         """The parts, then the ranks of a block of users."""
@@ -138,6 +139,10 @@ class RankFusion(Recommender):
         """Sums over users whom `fit` has not seen."""
         histories = as_histories(histories, self.n_items)
         return self._fused(lambda part: part.fold_in(histories))
+
+    def scores_of(self, query: Query) -> np.ndarray:
+        """Sums for a query, at its hours by the parts that go by them."""
+        return self._fused(lambda part: part.scores_of(query))
 
     def _fused(self, scores_of: Callable[[Recommender], np.ndarray]) -> np.ndarray:
         return -sum(np.float32(weight) * np.log1p(ranks(scores_of(part))) for part, weight in self._weighed())

@@ -221,7 +221,7 @@ SIMILARITY: dict[str, str] = {
     "sasrec": "cosine of the items' vectors, which were learned from sequences",
     "two_tower": "cosine of the items' vectors, which were learned from who listens to what and from content",
     "lightgcn": "cosine of the items' vectors, averaged over the graph of who listens to what",
-    "rank_fusion": _OF_PARTS.format("similarity by two_tower, ials and tags, weighed as in the lists"),
+    "rank_fusion": _OF_PARTS.format("similarity by the models whose ranks are fused, weighed as in the lists"),
 }
 """What `similar` of each model goes by; of models over candidates see `similarity`."""
 

@@ -12,6 +12,7 @@ from common.models.neural.listnet.model import HybridListNetSettings
 from common.models.neural.sasrec.model import SASRecSettings
 from common.models.neural.two_tower.model import TwoTowerSettings
 from common.models.rank_fusion import RankFusion, ranks
+from common.splits.histories import Query
 from common.training.context import FitContext
 from common.utils.errors import UserError
 from tests.models.contract_tests import N_ITEMS, QUICK, ContractTests, make
@@ -84,6 +85,23 @@ def test_an_order_aware_and_an_order_free_part_are_kept_and_resume(blocks_train,
         np.testing.assert_array_equal(ask(RankFusion.load(tmp_path / "model", blocks_train)), ask(model))
         quick = ask(RankFusion.load(tmp_path / "model", blocks_train, inference_only=True))
         assert np.isclose(quick, ask(model), rtol=1e-4, atol=1e-5).mean() > 0.99, "rounding may swap two neighbours"
+
+
+def test_hours_reach_the_parts_that_go_by_them(blocks_train, monkeypatch):
+    by_hour = RankFusion(**SMALL | {"hybrid_listnet": dataclasses.replace(HYBRID, context=True)}, hybrid_weight=0.5)
+    assert by_hour.knows_hours
+    assert not RankFusion(**SMALL, hybrid_weight=0.5).knows_hours
+    model = RankFusion(**SMALL, towers_weight=0.0, tags_weight=0.0).fit(blocks_train)
+    query = Query(np.array([3]), blocks_train.histories.take(np.array([3])), np.array([17]))
+    asked: list[Query] = []
+
+    def at_its_hour(query: Query) -> np.ndarray:
+        asked.append(query)
+        return model.parts["ials"].score(query.users)
+
+    monkeypatch.setattr(model.parts["ials"], "scores_of", at_its_hour)
+    np.testing.assert_array_equal(model.scores_of(query), model.score(np.array([3])))
+    assert asked == [query]
 
 
 def test_ranks_count_what_is_larger_and_half_of_what_is_alike():

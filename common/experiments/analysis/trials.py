@@ -4,6 +4,7 @@ A folder holds `<dataset>-<split>-<model>.tsv` (a row per trial) for each model,
 `<dataset>-<split>.json`, which names the study that each model's trials belong to (`Search.name`).
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,7 +78,10 @@ class TrialFiles:
                 "name another folder with --results"
             )
         try:
-            table = pd.read_csv(path, sep="\t")
+            text = path.read_text(encoding="utf-8")
+            if not text.endswith("\n"):
+                raise ValueError("its last line is cut off")
+            table = pd.read_csv(io.StringIO(text), sep="\t")
             if set(table) != set(columns):
                 raise ValueError(f"its columns are not {', '.join(columns)}")
             return table[columns].astype({"ndcg_10": float, CPU: float})

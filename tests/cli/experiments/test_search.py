@@ -100,6 +100,8 @@ def test_written_trials_of_another_search_are_neither_gone_on_with_nor_overwritt
     shutil.rmtree(tmp_path / "out")
     written.write_bytes(before.replace(b"binary", b"squared").replace(b"log", b"squared"))
     assert "restore it" in complaint(capsys, main, *flags, "--models", "ease", "--cpu-seconds", "5")
+    written.write_bytes(before[:-3])  # still a number, but not the one that was tried
+    assert "its last line is cut off" in complaint(capsys, main, *flags, "--models", "ease", "--cpu-seconds", "5")
     written.write_bytes(before)
     main([*flags, "--models", "ease", "--cpu-seconds", "0"])
     assert written.read_bytes() == before, "nothing was begun with half of them"
