@@ -76,6 +76,44 @@ def test_sampled_softmax_nears_the_full_one(some):
     torch.testing.assert_close(found, losses.full_softmax(hidden, vectors, targets), rtol=0.01, atol=0.0)
 
 
+def plain_sampled_softmax(hidden, own, others, targets, negatives, log_expected):
+    """The formula as it stands, each step with gradients of its own."""
+    positive = (hidden * own).sum(1, keepdim=True)
+    scores = (hidden @ others.T - log_expected).masked_fill(negatives[None] == targets[:, None], -torch.inf)
+    logits = torch.cat([positive, scores], 1)
+    return functional.cross_entropy(logits, torch.zeros_like(targets), reduction="sum")
+
+
+@pytest.mark.parametrize("tokens", [50, 1, 0])
+def test_sampled_softmax_is_its_formula_in_value_and_gradients(some, tokens):
+    hidden, vectors, targets = (*(part.detach().requires_grad_() for part in some[:2]), some[2])
+    hidden, targets = hidden[:tokens], targets[:tokens]
+    negatives = torch.randint(0, 30, (40,))  # some twice, some a token's target
+    log_expected = torch.randn(40)
+    found = {}
+    for loss in (losses.sampled_softmax, plain_sampled_softmax):
+        total = loss(hidden, vectors[targets], vectors[negatives], targets, negatives, log_expected)
+        found[loss] = [total.detach(), *torch.autograd.grad(0.7 * total, (hidden, vectors))]
+    for one, other in zip(*found.values(), strict=True):
+        torch.testing.assert_close(one, other)
+    rows, columns = losses.accidental_hits(targets, negatives)
+    hits = torch.zeros(tokens, 40, dtype=torch.bool)
+    hits[rows, columns] = True
+    assert torch.equal(hits, negatives[None] == targets[:, None])
+
+
+def test_sampled_softmax_in_half_precision_is_near(some):
+    hidden, vectors, targets = some
+    negatives, log_expected = torch.randint(0, 30, (40,)), torch.randn(40)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            given = (hidden, vectors[targets], vectors[negatives], targets, negatives, log_expected)
+            found.append(losses.sampled_softmax(*given))
+    assert found[1].dtype == torch.float32
+    torch.testing.assert_close(found[1], found[0], rtol=0.02, atol=0.0)
+
+
 def test_generalised_bce_by_hand(some):
     hidden, vectors, targets = (
         torch.tensor([[1.0]]),
