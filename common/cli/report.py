@@ -1,25 +1,28 @@
-"""The leaderboards of a data set, printed, and with --readme also written into a Markdown page."""
+"""The leaderboards of a data set, printed, with the figures that compare their rows; with --readme also a page."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from common.experiments.flags import command, parse
-from common.experiments.outputs import no_results, runs_in
+from common.experiments.outputs import no_results, plot, results_of_rows, rows_of, runs_in
 from common.experiments.settings import DataSettings
 from common.reporting.leaderboard import text, write_leaderboard
 from common.reporting.markdown_blocks import fill_page, read_page
 from common.reporting.results_json import blocks, gather
+from common.reporting.stage_summary import compare_rows
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name, load_split
+from common.utils.io import display
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Settings(DataSettings):
-    """Print the leaderboards of a data set, and put them into a Markdown page if one is named."""
+    """Print the leaderboards of a data set, draw their rows side by side, and fill a Markdown page if one is named."""
 
     readme: Path | None = None
     """Page whose blocks between <!-- leaderboard DATASET PROTOCOL --> and <!-- end --> are written anew; likewise those
@@ -28,7 +31,7 @@ class Settings(DataSettings):
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Rebuild, print and insert the leaderboards of every protocol that has results."""
+    """Rebuild, print, draw and insert the leaderboards of every protocol that has results."""
     settings = parse(Settings, argv)
     data = settings.load_data()
     page = read_page(settings.readme) if settings.readme else ""
@@ -38,8 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not splits:
         raise no_results(folder)
     for split in splits:
-        table = write_leaderboard(folder / split, data.name, split, load_split(data, split).info["split_sha256"])
+        split_sha256 = load_split(data, split).info["split_sha256"]
+        table = write_leaderboard(folder / split, data.name, split, split_sha256)
         log.info("\n%s", text(table, data.name, split))
+        rows = results_of_rows(folder / split, rows_of(folder / split, split_sha256))
+        drawn = compare_rows(partial(plot, folder / split, data.name), rows)
+        log.info("figures: %s", ", ".join(display(path) for path in drawn) or "none")
     if settings.readme:
         made = blocks(gather(folder, data, seed=settings.split_seed))
         fill_page(settings.readme, page, made, data.name)

@@ -15,10 +15,10 @@ from common.evaluation.evaluator import Evaluator, NoEvaluation
 from common.evaluation.task import Task
 from common.experiments.ensemble_weights import tune_weights
 from common.experiments.live_run import LiveRun
-from common.experiments.outputs import RowResults, collect, results_of_rows
+from common.experiments.outputs import RowResults, plot, results_of_rows, rows_of
 from common.experiments.presets import PRESETS, preset_label, preset_values, read_settings
 from common.experiments.processes.together import forget_checkpoints, goes_on, named_models, task_of
-from common.experiments.run import PART_NAMES, PARTS, Run, RunKey, run_config
+from common.experiments.run import PARTS, Run, RunKey, run_config
 from common.experiments.settings import ModelSettings, device_for
 from common.experiments.stored.adoption import adopt
 from common.experiments.stored.kept_tables import write_kept
@@ -296,17 +296,11 @@ class Experiment(contextlib.AbstractContextManager):
         self, name: str, draw: Callable[..., Any], *values: Any, part: str = "", about: str = "", **named: Any
     ) -> Path:
         """Draw a figure of this split under `figures/`: `draw(*values, title, path)`; returns its path."""
-        path = self.folder / "figures" / f"{name}.png"
-        title = ", ".join(filter(None, (about, self.data.name, self.split, PART_NAMES.get(part, ""))))
-        draw(*values, title, path, **named)
-        return path
+        return plot(self.folder, self.data.name, name, draw, *values, part=part, about=about, **named)
 
     def rows(self) -> pd.DataFrame:
         """Validation NDCG@10 of every model and preset with results on this split: stage, model, preset, ndcg_10."""
-        records = collect(self.folder, "valid", self.train.split_sha256)
-        keys = ["stage", "model", "preset"]
-        rows = records.groupby(keys)["ndcg_10"].mean() if len(records) else pd.DataFrame(columns=[*keys, "ndcg_10"])
-        return rows.reset_index().sort_values(["stage", "ndcg_10"], ignore_index=True)
+        return rows_of(self.folder, self.train.split_sha256)
 
     def best_rows(self, beside: type[Recommender], n: int) -> RowResults:
         """The first seed's results of a model's rows and of the `n` rows of others that did best on validation."""

@@ -1,14 +1,15 @@
 """All runs under `outputs/`: listed, found by folder or by name, and read for a comparison."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from common.data.sources.registry import LASTFM, resolve_name, without_mark
-from common.experiments.run import PartResults, Run, row_name
+from common.experiments.run import PART_NAMES, PartResults, Run, row_name
 from common.utils.errors import UserError, unknown_name
 from common.utils.io import display
 
@@ -163,3 +164,28 @@ def results_of_rows(folder: Path, rows: pd.DataFrame) -> RowResults:
         if len(found) == len(rows):
             break
     return found
+
+
+def rows_of(folder: Path, split_sha256: str) -> pd.DataFrame:
+    """Validation NDCG@10 of every model and preset with results on a split: stage, model, preset, ndcg_10."""
+    records = collect(folder, "valid", split_sha256)
+    keys = ["stage", "model", "preset"]
+    rows = records.groupby(keys)["ndcg_10"].mean() if len(records) else pd.DataFrame(columns=[*keys, "ndcg_10"])
+    return rows.reset_index().sort_values(["stage", "ndcg_10"], ignore_index=True)
+
+
+def plot(
+    folder: Path,
+    dataset: str,
+    name: str,
+    draw: Callable[..., Any],
+    *values: Any,
+    part: str,
+    about: str = "",
+    **named: Any,
+) -> Path:
+    """Draw a figure under a split's folder: `draw(*values, title, path)`, the title naming data, split and part."""
+    path = folder / "figures" / f"{name}.png"
+    title = ", ".join(filter(None, (about, dataset, folder.name, PART_NAMES.get(part, ""))))
+    draw(*values, title, path, **named)
+    return path

@@ -10,7 +10,7 @@ import tyro
 from common.cluster.settings import SPARK, EngineSettings
 from common.data.dataset import Dataset, load_dataset
 from common.data.reading.schema import MISSING_CHOICES
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.splits.protocols import PROTOCOLS
 from common.splits.store import folder_name
 from common.splits.train_view import PHASES
@@ -116,6 +116,9 @@ class ModelSettings(DataSettings):
     """Models and lists of up to this many MiB each are kept in W&B, too, as artifacts; 0 keeps none."""
     resume: bool = False
     """Skip models whose results for these very settings are complete; go on with a training that was stopped."""
+    compare: bool = True
+    """At the end draw the figures that compare all rows of the split; --no-compare leaves that to
+    `python -m common report`."""
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""

@@ -20,9 +20,11 @@ def ran(small_flags, small_data, tmp_path, capsys):
 
 
 def test_leaderboards_are_written_and_printed(ran, small_flags, capsys):
-    for path in ran.glob("leaderboard.*"):
+    compared = [ran / "figures" / f"{name}.png" for name in ("metrics_by_k", "precision_recall", "popularity")]
+    for path in (*ran.glob("leaderboard.*"), *compared):
         path.unlink()
     main(small_flags)
+    assert all(path.exists() for path in compared), "what a stage draws of all rows, the report draws anew"
     assert {path.name for path in ran.glob("leaderboard.*")} == {
         f"leaderboard.{kind}" for kind in ("csv", "json", "md")
     }

@@ -36,12 +36,21 @@ def test_the_leaderboard_is_written_and_printed_and_every_figure_named(exp, capl
         assert text in caplog.text
 
 
+def test_what_compares_all_rows_may_be_left_to_the_report(exp, caplog):
+    caplog.set_level("INFO")
+    exp.args = dataclasses.replace(exp.args, compare=False)
+    summarise(exp, [exp.folder / "figures" / "own.png"])
+    assert exp.drawn == {}
+    assert "figures: own.png" in caplog.text
+    assert "item_knn" in caplog.text, "the leaderboard is shown all the same"
+
+
 def test_random_is_in_no_figure_and_all_rows_are_on_one_part(exp):
-    compare_rows(exp, exp.all_rows())
+    compare_rows(exp.plot, exp.all_rows())
     assert exp.drawn == dict.fromkeys(
         ("metrics_by_k", "precision_recall", "accuracy_diversity", "popularity"), ("test", ["popularity", "item_knn"])
     )
-    assert compare_rows(exp, RowResults()) == []
+    assert compare_rows(exp.plot, RowResults()) == []
 
 
 def test_diversity_stands_beside_ndcg():

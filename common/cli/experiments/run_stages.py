@@ -79,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     stop_unless_fine(EXPLORE, call([EXPLORE, *once, *memory_flag(settings, 1)]))
     shared.append("--no-download")
     if allowed := allowed_protocols(settings.protocols, shared):
-        flags = [*shared, *memory_flag(settings, settings.at_a_time), *of_stages]
+        # What compares all rows is drawn once, by the report at the end.
+        flags = [*shared, "--no-compare", *memory_flag(settings, settings.at_a_time), *of_stages]
         todo = {f"{name} {stage}": [f"{stage}.py", "--protocol", name, *flags] for stage in STAGES for name in allowed}
         run(todo, settings, " ".join([settings.dataset, *of_stages]), forks)
         stop_unless_fine("report", call(["-m", "common", "report", *shared]))
