@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +112,20 @@ def read_toml(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8"))
     except RecursionError:
         raise UserError(f"{path} is not readable TOML (nested too deeply); mend or delete it") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not readable TOML ({error}); mend or delete it") from error
+
+
+@lru_cache(64)
+def parsed(text: str) -> dict[str, Any]:
+    """What a TOML text says, not to be changed by who reads it: a stage asks for the settings of its models many times.
+
+    Raises ValueError or RecursionError.
+    """
+    return tomllib.loads(text)
 
 
 def preset_label(preset: str, used: Any, as_preset: Any) -> str:

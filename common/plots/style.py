@@ -29,6 +29,8 @@ from common.utils.terminal import visible
 
 OTHER_SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Devanagari", "Noto Sans Arabic", "Arial Unicode MS")
 MARKERS = "osD^vPX*<>hd"
+FAST = {"compress_level": 1}
+"""How PNG files are packed: a fifth larger than as is usual, for half of the time, which was a fifth of a figure's."""
 COLOUR_BAR = "<colorbar>"
 """What matplotlib calls the axes of one."""
 
@@ -96,7 +98,7 @@ def figure(
         show_names(drawing)
         leave_out_unseen_ticks(drawing)
         with atomic(path) as temporary:
-            drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
+            drawing.savefig(temporary, dpi=120, format="png", metadata={"Software": None}, pil_kwargs=FAST)
 
 
 def show_names(drawing: Figure) -> None:

@@ -3,9 +3,11 @@
 import dataclasses
 import math
 import typing
+from collections.abc import Hashable
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, cast
 
 from common.utils.errors import UserError, short
 
@@ -87,13 +89,19 @@ ADDED = "added"
 """Mark of a setting that came when results were published already: see `kept_values`."""
 
 
+@cache
+def type_hints(kind: Any, marks: bool = True) -> dict[str, Any]:
+    """The types of a settings class's fields, with or without what `Annotated` adds; found out once."""
+    return typing.get_type_hints(kind, include_extras=marks)
+
+
 def kept_values(settings: Any) -> dict[str, Any]:
     """Settings as results keep them and are known by: `asdict` without those marked `ADDED` that are at their default,
     and without those that the class says are `unused()`.
 
     So whoever leaves an added setting as it is has the results of before.
     """
-    hints = typing.get_type_hints(type(settings), include_extras=True)
+    hints = type_hints(cast(Hashable, type(settings)))
     added = {f.name: f.default for f in fields(settings) if ADDED in getattr(hints[f.name], "__metadata__", ())}
     unused = settings.unused() if hasattr(settings, "unused") else ()
     values = {name: value for name, value in dataclasses.asdict(settings).items() if name not in unused}
@@ -102,13 +110,14 @@ def kept_values(settings: Any) -> dict[str, Any]:
 
 def not_searched(kind: type) -> set[str]:
     """The fields of a settings class that are marked `NOT_SEARCHED`."""
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = type_hints(kind)
     return {f.name for f in dataclasses.fields(kind) if NOT_SEARCHED in getattr(hints[f.name], "__metadata__", ())}
 
 
+@cache
 def number_ranges(kind: type) -> dict[str, Range]:
     """The ranges that a settings class declares, by field; `check_ranges` holds numbers to them."""
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = type_hints(kind)
     marks = {f.name: getattr(hints[f.name], "__metadata__", ()) for f in dataclasses.fields(kind)}
     found = {name: [mark for mark in of_field if isinstance(mark, Range)] for name, of_field in marks.items()}
     return {name: ranges[0] for name, ranges in found.items() if ranges}
@@ -133,7 +142,7 @@ def check_ranges(prefix: str, settings: Any) -> None:
 
 def check_field(kind: type, name: str, value: Any, where: str) -> None:
     """Raise a UserError for what a field of a settings class does not take; `where` is what the message calls it."""
-    hint, ranges = typing.get_type_hints(kind)[name], number_ranges(kind)
+    hint, ranges = type_hints(kind, marks=False)[name], number_ranges(kind)
     choices = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal and value not in choices:
         raise UserError(f"{where} {short(value)}: give {' or '.join(map(str, choices))}")
