@@ -8,6 +8,10 @@ python recommend.py --song "Creep"                    what sounds like a song
 """
 
 import gc
+
+if __name__ == "__main__":
+    gc.disable()  # nothing that is imported goes again
+
 import sys
 import warnings
 from collections.abc import Sequence
@@ -19,7 +23,7 @@ import tyro
 
 from common.data.dataset import load_dataset
 from common.data.sources.registry import choose_dataset
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.experiments.flags import command, parse_flags
 from common.reranking.rerank import Reranking
 from common.serving.name_search import shown
@@ -161,6 +165,7 @@ def respond(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    gc.freeze()  # what was imported stays: no collection need look at it
+    gc.freeze()  # no collection need look at what was imported
+    gc.enable()
     use_one_thread()
     main()

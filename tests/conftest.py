@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from common.data.dataset import Dataset, load_dataset
 from common.data.sources.lastfm_2k_files import find_sources
 from common.data.sources.registry import LASTFM, SYNTHETIC
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.experiments.settings import ModelSettings
 from common.utils.errors import UserError
 from tests.postgres_server import BINARIES, PostgresCluster

@@ -267,6 +267,15 @@ def test_importing_what_does_not_train_imports_no_torch():
     assert not done.returncode, done.stderr[-2000:]
 
 
+def test_an_answer_in_the_terminal_does_not_wait_for_what_it_does_not_need():
+    edges = edges_at_once()
+    begun = set(imports_at_once(ROOT / "recommend.py"))
+    needed = begun | {found for module in begun for found in reached(module, edges)}
+    assert "common.serving.store.store" in needed
+    rare = ("rapidfuzz", "common.data.synthetic.generator", "common.serving.similar_songs", "common.models.knn")
+    assert not [module for module in sorted(needed) if inside(module, rare)]
+
+
 @pytest.mark.parametrize("path", [path for path in [*COMMON, *SCRIPTS] if path.name != "__init__.py"], ids=name_of)
 def test_files_are_short(path):
     most = MOST_LINES_OF_STAGE if path in STAGES else MOST_LINES

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.faults.kills import DATA
 from benchmarks.notebook import Notebook
 from common.data.dataset import load_dataset
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.evaluation.task import Task
 from common.experiments.run import Run, RunKey, run_config
 from common.experiments.stored.phase_manifest import hash_config

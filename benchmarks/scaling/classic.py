@@ -39,7 +39,7 @@ def evaluate(folder: str, users: int, songs: int, model: str, lists: int) -> dic
 
 def _task(folder: str, users: int, songs: int) -> Any:
     from common.data.dataset import load_dataset
-    from common.data.synthetic.generator import SyntheticSettings
+    from common.data.synthetic.settings import SyntheticSettings
     from common.evaluation.task import split
 
     return split(load_dataset("synthetic", Path(folder), SyntheticSettings(users, songs)), PROTOCOL)

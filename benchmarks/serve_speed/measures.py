@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.serve_speed.client import Reply, get, post, run
 from benchmarks.serve_speed.servers import Server
 from common.data.dataset import load_dataset
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.serving.http.schemas import RecommendRequest
 from common.serving.http.service import HttpService
 from common.serving.model_store import ModelStore

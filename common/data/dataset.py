@@ -15,7 +15,7 @@ from common.data.preparation.raw_folder import is_raw_folder, prepare_raw_folder
 from common.data.reading.schema import REFUSE
 from common.data.sources.large_logs.out_of_core import is_prepared
 from common.data.sources.registry import SOURCES, SYNTHETIC, choose_dataset, resolve_name, source_of, without_mark
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Tables
 from common.utils.errors import UserError
 from common.utils.io import ROOT, read_json, read_parquet, write_json, write_parquet

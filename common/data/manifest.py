@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from common.data.ids import sorted_ids
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Repair, Tables
 from common.utils.manifests import fault
 from common.utils.settings import kept_values

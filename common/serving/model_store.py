@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from common.data.sources.registry import resolve_name
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.experiments.presets import preset_values
 from common.experiments.stored.run_files import RunFiles
 from common.models.base import Recommender

@@ -11,8 +11,6 @@ from math import log10
 from typing import Protocol
 
 import numpy as np
-from rapidfuzz import fuzz, process
-from rapidfuzz.distance import OSA, JaroWinkler
 
 from common.data.artist_names import fold_words, loose_key
 from common.serving.store.catalogue import Catalogue
@@ -120,6 +118,9 @@ class NameSearch:
         """Items that a slip of the keyboard may have meant, best known first."""
         if len(key) <= SHORT:
             return []
+        from rapidfuzz import fuzz, process
+        from rapidfuzz.distance import OSA
+
         near = process.extract(key, self.keys.keys(), scorer=fuzz.ratio, limit=LISTED, score_cutoff=LIKE)
         names = {name for name, similarity, _ in near if similarity > near[0][1] - LEAD}
         names |= {name for name, _, _ in process.extract(key, self.keys.keys(), scorer=OSA.distance, score_cutoff=1)}
@@ -131,6 +132,9 @@ class NameSearch:
 
     def _near(self, key: str, begun: Sequence[int]) -> list[int]:
         """Items to suggest: of similar spelling or beginning, the well-known before the rest."""
+        from rapidfuzz import fuzz, process
+        from rapidfuzz.distance import JaroWinkler
+
         similarity: dict[int, float] = {}
         for name, near, _ in process.extract(
             key, self.keys.keys(), scorer=JaroWinkler.similarity, limit=200, score_cutoff=HINT / 100

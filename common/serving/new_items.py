@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from common.data.dataset import load_dataset
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.experiments.stored.run_files import PARTS, RunFiles
 from common.models.base import Recommender
 from common.models.new_items import Placement, new_item, placing_model

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from common.data.ids import id_text
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.features.work_versions import one_per_group
 from common.models.base import Recommender
 from common.models.top_items import tie_places, top_items

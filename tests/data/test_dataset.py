@@ -6,7 +6,7 @@ import pytest
 from common.data.dataset import load_dataset
 from common.data.sources import lastfm_2k_spotify
 from common.data.sources.registry import resolve_name
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.utils.errors import UserError
 from tests.data.handwritten import write_lastfm, write_songs
 from tests.data.worlds import rich, rich_tables

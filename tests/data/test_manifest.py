@@ -12,7 +12,7 @@ from common.data.dataset import load_dataset
 from common.data.manifest import hash_frames, read_manifest
 from common.data.sources import registry
 from common.data.sources.registry import resolve_name
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.utils import manifests
 from tests.data.handwritten import write_lastfm, write_songs
 from tests.data.worlds import rich_tables

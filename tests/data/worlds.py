@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from common.data.dataset import Dataset, load_dataset, write_dataset
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import AUDIO_FEATURES, Tables
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from common.data.dataset import Dataset, write_dataset
-from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.synthetic.generator import generate
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Tables
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.metric_suite import (

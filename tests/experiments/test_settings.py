@@ -10,7 +10,7 @@ import typing
 import pytest
 
 import common
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.experiments.settings import DataSettings, ModelSettings
 from common.utils.errors import UserError
 from common.utils.settings import check_ranges, number_ranges

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.serving.model_store import ModelStore
 from common.utils.errors import UserError
 from common.utils.io import ROOT, read_json, write_json

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from common.data.dataset import load_dataset
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.reranking.rerank import Reranking
 from common.serving.new_items import NewItemService
 from common.serving.service import open_service

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.reranking.item_facts import Reranking
 from common.serving.service import RecommendationService, open_service
 from common.utils.errors import UserError

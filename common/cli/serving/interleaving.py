@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from common.data.sources.registry import resolve_name
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.experiments.flags import command, parse_flags
 from common.serving.interleaving.comparison import SESSION, UNITS, Comparison, compare
 from common.serving.store.database import Place

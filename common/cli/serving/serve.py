@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 from common.data.dataset import load_dataset
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.experiments.flags import command, parse_flags
 from common.models.registry import MODELS
 from common.serving.model_store import ModelStore

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.data.manifest import read_manifest, settings_hash
 from common.data.sources.lastfm_2k_files import LASTFM_FOLDER, SPOTIFY_FILE, find_sources, missing_sources
-from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Tables
 from common.utils.errors import UserError
 
@@ -116,6 +116,8 @@ def source_of(kind: str, synthetic: SyntheticSettings, missing: str) -> Source:
     `missing` says what becomes of rows without an id."""
     plain, marked = without_mark(kind)
     if plain == SYNTHETIC:
+        from common.data.synthetic.generator import generate
+
         source = Source(lambda _: generate(synthetic), lambda _: settings_hash(synthetic))
     else:
         from common.data.sources.custom.folder import hash_folder, read_folder

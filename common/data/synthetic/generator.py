@@ -9,25 +9,21 @@ and a list keeps the user's `max_items_per_user` most played tracks, as Last.fm-
 listener ("finder") whose taste covers it, so that every track is heard and a long tail of single listeners remains.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
-
 import numpy as np
 import pandas as pd
 
 from common.data.synthetic import catalogue as content
 from common.data.synthetic import listening
 from common.data.synthetic.listening import DAY
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Tables
-from common.utils.errors import LARGEST
 from common.utils.memory import require
-from common.utils.settings import ADDED, Range, check_ranges, kept_values
+from common.utils.settings import kept_values
 
 END_OF_TIME = 1_704_067_200  # 2024-01-01 in seconds since 1970: the last day of the generated listening
 LAST_YEAR = 2023
 PAIR_BYTES, ITEM_BYTES = 210, 1500
 """Memory that a user's track and a track of the catalogue take while they are drawn, as measured."""
-Share = Annotated[float, Range(0.0, 1.0)]
 COUNTRIES = (
     *("United States", "United Kingdom", "Germany", "Brazil", "Poland", "Sweden"),
     *("Spain", "Finland", "Japan", "Mexico", "Portugal", "Italy"),
@@ -40,40 +36,6 @@ PRIVATE_TAGS = np.array(
     ],
     dtype=object,
 )
-
-
-@dataclass(frozen=True)
-class SyntheticSettings:
-    """Size and character of the generated data; the defaults resemble Last.fm-2K."""
-
-    users: Annotated[int, Range(2, 10_000_000)] = 1892
-    """How many listeners."""
-    items: Annotated[int, Range(1, 10_000_000)] = 17632
-    """How many tracks."""
-    seed: Annotated[int, Range(0, LARGEST)] = 0
-    """The same seed and settings give the same tables."""
-    max_items_per_user: Annotated[int, Range(0, 1_000_000)] = 50
-    """Keep only each user's most played tracks; 0 keeps all."""
-    tracks_per_user: Annotated[int, Range(1, 1_000_000)] = 110
-    """About how many tracks a user knows before that cut; never more than a third of the catalogue."""
-    days: Annotated[int, Range(1, 10_000)] = 730
-    """Length of the listening period, which ends with 2023; music must exist before it."""
-    drift: Share = 0.5
-    """How far taste moves over the period: 0 stays, 1 ends unrelated to its beginning but for the chart."""
-    noise: Annotated[float, Range(0.0, 5.0)] = 1.2
-    """Standard deviation of log plays that nothing explains, before the cut; beyond 5 plays would overflow."""
-    version_share: Share = 0.06
-    """Share of tracks that are a live, remix, remastered or acoustic version of another; about half at most."""
-    missing_audio: Share = 0.15
-    """Share of tracks without audio features."""
-    tagged_share: Share = 0.3
-    """Share of the pairs a user plays that the user also tags."""
-    daily_rhythm: Annotated[float, Range(0.0, 1.0), ADDED] = 0.0
-    """Share of the listening sessions that are held at the hour of day (UTC) of their music."""
-
-    def check(self) -> None:
-        """Raise a `UserError` that names the flag if a setting makes no sense."""
-        check_ranges("synthetic", self)
 
 
 def generate(settings: SyntheticSettings) -> Tables:

@@ -10,7 +10,7 @@ from common.data.matrix_files import is_matrix_folder
 from common.data.sources.custom.folder import NEGATIVES
 from common.data.sources.custom.raw_rows import RawTable, read_raw
 from common.data.sources.registry import SOURCES, SYNTHETIC, resolve_name, without_mark
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.evaluation.leakage.findings import LEAK, LOOK, OK, Finding, make_parts, row_of
 from common.evaluation.leakage.split_checks import check_parts, repeated
 from common.evaluation.leakage.table_checks import check_tables

@@ -8,7 +8,6 @@ from typing import Any
 from common.data.dataset import Dataset
 from common.serving.request_hour import check_it_counts
 from common.serving.service import Answer, RecommendationService
-from common.serving.similar_songs import Songs
 from common.serving.terminal import answers
 from common.serving.user_profile import UserProfile
 from common.utils.errors import UserError
@@ -51,6 +50,8 @@ def answer_similar(service: RecommendationService, name: str, request: Request) 
 
 def answer_song(data: Dataset, title: str, request: Request) -> None:
     """Songs that sound like one, given by title."""
+    from common.serving.similar_songs import Songs
+
     songs = Songs.of(data)
     song = songs.find(title)
     near = songs.nearest(song, request.k)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.synthetic.generator import generate
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Tables
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.synthetic.generator import generate
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Tables
 
 

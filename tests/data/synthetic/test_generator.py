@@ -8,9 +8,9 @@ import pytest
 import scipy.sparse as sp
 from pandas.testing import assert_frame_equal
 
-from common.data.synthetic.generator import SyntheticSettings, generate
+from common.data.synthetic.generator import generate
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import AUDIO_FEATURES
-from common.utils.errors import UserError
 from tests.data.synthetic.measured import codes, small
 
 # Measured on user_artists.dat of HetRec 2011 Last.fm-2K with the functions of this file.
@@ -180,19 +180,6 @@ def test_the_same_settings_give_identical_tables_and_another_seed_others():
 
 def test_empty_tables_are_absent():
     assert small(tagged_share=0.0).user_item_tags is None
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        *[("users", 1), ("items", 0), ("seed", -1), ("max_items_per_user", -1), ("tracks_per_user", 0), ("days", 0)],
-        *[("days", 20_000), ("noise", -0.1), ("noise", 9.0), ("noise", float("nan"))],
-        *[("drift", 1.5), ("version_share", -0.1), ("missing_audio", 2.0), ("tagged_share", float("nan"))],
-    ],
-)
-def test_bad_settings_name_the_flag_and_the_remedy(setting, value):
-    with pytest.raises(UserError, match=rf"^--synthetic\.{setting.replace('_', '-')} {value}: give "):
-        generate(SyntheticSettings(**{setting: value}))
 
 
 def test_the_full_size_takes_under_ten_seconds():

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.data.synthetic.generator import END_OF_TIME, SyntheticSettings, generate
+from common.data.synthetic.generator import END_OF_TIME, generate
 from common.data.synthetic.listening import DAY, GOLDEN, at_their_hour
+from common.data.synthetic.settings import SyntheticSettings
 from common.data.tables import Tables
 from common.utils.settings import kept_values
 from tests.data.synthetic.measured import codes, small

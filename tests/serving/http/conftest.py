@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.serving.http.app import Limits, create_app
 from common.serving.http.feedback_writer import FeedbackWriter
 from common.serving.http.service import HttpService

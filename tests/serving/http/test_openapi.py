@@ -10,7 +10,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from common.data.synthetic.generator import SyntheticSettings
+from common.data.synthetic.settings import SyntheticSettings
 from common.serving.http.app import Limits, create_app
 from common.serving.http.server import bind
 from common.serving.new_items import NewItemService
