@@ -192,12 +192,20 @@ class Experiment(contextlib.AbstractContextManager):
         return True
 
     def settings_of(self, model: type[Recommender]) -> Any:
-        """A model's settings: the preset's, changed by flags and by what was searched in this command."""
+        """A model's settings: the preset's, changed by flags and by what was searched in this command; its parts' too.
+
+        A part that neither has changed stays as the whole's preset has it, which may start from another one.
+        """
         settings = self.settings.get(model.name)
         if settings is None:
-            settings = self._preset(model)
-        parts = setting_parts(type(settings)).keys() & self.settings.keys()
-        return dataclasses.replace(settings, **{name: self.settings[name] for name in parts})
+            settings = self._preset(model.name, model.Settings)
+        parts = {name: kind for name, kind in setting_parts(type(settings)).items() if name in self.settings}
+        changed = {name: self.settings[name] for name, kind in parts.items() if self._is_changed(name, kind)}
+        return dataclasses.replace(settings, **changed)
+
+    def _is_changed(self, name: str, kind: type) -> bool:
+        given = getattr(self.args, name)  # a search puts its own in place, and may write them into the preset
+        return self.settings[name] is not given or given != self._preset(name, kind)
 
     def run_of(self, model: type[Recommender]) -> Run:
         """The run of a model with its settings in this command, whether it is there or not."""
@@ -212,12 +220,11 @@ class Experiment(contextlib.AbstractContextManager):
         return run_config(self._key(model, settings), *about, self.data.sha256, self.train.split_sha256)
 
     def _key(self, model: type[Recommender], settings: Any) -> RunKey:
-        preset = self.args.of_engine(preset_label(self.args.preset, settings, self._preset(model)))
+        preset = self.args.of_engine(preset_label(self.args.preset, settings, self._preset(model.name, model.Settings)))
         return RunKey(self.data.name, self.split, model.name, preset, self.args.seed)
 
-    def _preset(self, model: type[Recommender]) -> Any:
-        args = self.args
-        return preset_values(args.preset, self.data.presets, args.protocol, model.name, model.Settings)
+    def _preset(self, name: str, kind: type) -> Any:
+        return preset_values(self.args.preset, self.data.presets, self.args.protocol, name, kind)
 
     def _live_run(self, model: type[Recommender], settings: Any) -> LiveRun:
         key, args, config = self._key(model, settings), self.args, self._config(model, settings)

@@ -21,8 +21,9 @@ from common.experiments.presets import preset_values
 from common.experiments.run import Run, hash_config
 from common.experiments.settings import ModelSettings
 from common.models.baselines import Popularity
+from common.models.ensemble import Ensemble, EnsembleSettings
 from common.models.knn.item_knn import ItemKNN, ItemKNNSettings
-from common.models.linear.als import ALS
+from common.models.linear.als import ALS, ALSSettings
 from common.splits.train_view import load_train_view
 from common.utils import environment as machine
 from common.utils.errors import UserError
@@ -444,6 +445,25 @@ def test_the_settings_of_a_model_in_this_command_are_those_that_its_run_keeps(sm
     assert hash_config(exp.config_of(Popularity)) == hash_config(Run(folder).config())
     other = Experiment(dataclasses.replace(small_settings, phase="select"), STAGE)
     assert hash_config(other.config_of(Popularity)) != hash_config(Run(folder).config())
+
+
+def test_a_part_is_as_the_preset_of_the_whole_has_it_unless_this_command_changes_it(small_settings, monkeypatch):
+    """The whole's preset starts from another one (`base`), so that its part is not as the part's own preset says."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Flags(ModelSettings):
+        als: ALSSettings = dataclasses.field(default_factory=ALSSettings)
+        ensemble: EnsembleSettings = dataclasses.field(default_factory=EnsembleSettings)
+
+    based = EnsembleSettings(als=ALSSettings(factors=7))
+    own = {"ensemble": based, "als": ALSSettings()}
+    monkeypatch.setattr(module, "preset_values", lambda preset, dataset, protocol, model, kind: own[model])
+    given = {field.name: getattr(small_settings, field.name) for field in dataclasses.fields(small_settings)}
+    for flags, factors in ((ALSSettings(), 7), (ALSSettings(factors=9), 9)):
+        exp = Experiment(Flags(**given, als=flags, ensemble=based), STAGE, models=[ALS, Ensemble])
+        assert exp.settings_of(Ensemble).als.factors == factors
+    exp.settings["als"] = own["als"] = ALSSettings(factors=5)  # as a search leaves it, which writes it into the preset
+    assert exp.settings_of(Ensemble).als.factors == 5
 
 
 def test_what_a_killed_process_left_is_swept_at_the_next_start(small_settings):
