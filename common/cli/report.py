@@ -40,13 +40,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     splits = [split for split in splits if runs_in(folder / split, "valid")]
     if not splits:
         raise no_results(folder)
-    for split in splits:
-        split_sha256 = load_split(data, split).info["split_sha256"]
+    hashes = {split: load_split(data, split).info["split_sha256"] for split in splits}
+    for split, split_sha256 in hashes.items():
         table = write_leaderboard(folder / split, data.name, split, split_sha256)
         log.info("\n%s", text(table, data.name, split))
-        rows = results_of_rows(folder / split, rows_of(folder / split, split_sha256))
-        drawn = compare_rows(partial(plot, folder / split, data.name), rows)
-        log.info("figures: %s", ", ".join(display(path) for path in drawn) or "none")
     if settings.readme:
         made = blocks(gather(folder, data, seed=settings.split_seed))
         fill_page(settings.readme, page, made, data.name)
+    for split, split_sha256 in hashes.items():
+        rows = results_of_rows(folder / split, rows_of(folder / split, split_sha256))
+        drawn = compare_rows(partial(plot, folder / split, data.name), rows)
+        if drawn:
+            log.info("%s: %s", display(folder / split / "figures"), ", ".join(path.name for path in drawn))

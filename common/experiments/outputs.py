@@ -27,12 +27,19 @@ def collect(folder: Path, part: str, split_sha256: str) -> pd.DataFrame:
 
     Runs on another drawing of the split are left out with a warning: their metrics are not comparable.
     """
+    records, others = _records(folder, part, split_sha256)
+    if others:
+        log.warning("%d runs on another split are left out of the leaderboard", others)
+    return records
+
+
+def _records(folder: Path, part: str, split_sha256: str) -> tuple[pd.DataFrame, int]:
+    """The rows of `collect`, and how many runs are left out."""
     results = [run.results(part) for run in runs_in(folder, part)]
     current = [of for of in results if of.metrics["split_sha256"] == split_sha256]
-    if len(current) < len(results):
-        log.warning("%d runs on another split are left out of the leaderboard", len(results) - len(current))
     records = [of.metrics | {"folder": str(of.folder)} for of in current]
-    return pd.DataFrame([{k: v for k, v in record.items() if not isinstance(v, dict)} for record in records])
+    rows = pd.DataFrame([{k: v for k, v in record.items() if not isinstance(v, dict)} for record in records])
+    return rows, len(results) - len(current)
 
 
 def results_at(folder: str | Path) -> PartResults:
@@ -168,7 +175,7 @@ def results_of_rows(folder: Path, rows: pd.DataFrame) -> RowResults:
 
 def rows_of(folder: Path, split_sha256: str) -> pd.DataFrame:
     """Validation NDCG@10 of every model and preset with results on a split: stage, model, preset, ndcg_10."""
-    records = collect(folder, "valid", split_sha256)
+    records, _ = _records(folder, "valid", split_sha256)  # `collect` has told of those left out
     keys = ["stage", "model", "preset"]
     rows = records.groupby(keys)["ndcg_10"].mean() if len(records) else pd.DataFrame(columns=[*keys, "ndcg_10"])
     return rows.reset_index().sort_values(["stage", "ndcg_10"], ignore_index=True)
