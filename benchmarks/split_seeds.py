@@ -1,0 +1,130 @@
+"""One row of a leaderboard against others on several split seeds, by runs that are there.
+
+    python -m benchmarks.split_seeds rank_fusion/top10 hybrid_listnet ials als --seeds 21 22 23 24 25 \\
+        --page docs/results/listen.md
+
+The first row is compared with each of the others, user by user. A user's difference is the mean over the splits, so
+that each user counts once; its interval is the bootstrap's over users, its p-value that of the paired randomisation
+test, corrected for all tests of the table (Holm 1979). The page's block `<!-- split-seeds DATASET PROTOCOL ROW -->`
+is filled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import tyro
+
+from benchmarks.flags import asked_for
+from common.evaluation.registry import label
+from common.evaluation.statistics import bootstrap_interval, holm, paired_p
+from common.experiments.flags import command
+from common.experiments.outputs import Outputs
+from common.experiments.run import PartResults
+from common.reporting.markdown_blocks import Table, fill_page
+from common.splits.store import folder_name
+from common.utils.errors import UserError
+from common.utils.io import ROOT
+from common.utils.terminal import show
+
+METRICS = ("ndcg_10", "recall_20")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One row of a leaderboard against others on several split seeds."""
+
+    rows: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """MODEL or MODEL/PRESET; the first is compared with each of the others."""
+    seeds: tuple[int, ...] = ()
+    """Split seeds; of each every row must have been run."""
+    dataset: str = "lastfm-2k"
+    """Folder under outputs/."""
+    protocol: str = "listen"
+    """What was held out."""
+    part: str = "test"
+    """test or valid."""
+    metrics: tuple[str, ...] = METRICS
+    """Metrics as metrics.json names them."""
+    output_dir: Path = ROOT / "outputs"
+    """Folder that holds the results."""
+    page: Path | None = None
+    """Markdown page whose block receives the tables."""
+
+    def check(self) -> None:
+        """Raise a UserError where there is nothing to compare."""
+        if len(self.rows) < 2 or not self.seeds:
+            raise UserError("name a row and at least one other to compare it with, and at least one of --seeds")
+
+
+def read_results(settings: Settings) -> dict[str, list[PartResults]]:
+    """The results of each row, split by split; a UserError for the first that is missing or lacks a metric."""
+    outputs, found = Outputs(settings.output_dir), dict[str, list[PartResults]]()
+    for row in settings.rows:
+        for seed in settings.seeds:
+            split = folder_name(settings.protocol, seed)
+            results = outputs.find(row, settings.dataset, split).results(settings.part)
+            if unknown := [metric for metric in settings.metrics if metric not in results.by_user]:
+                raise UserError(f"{row} has no metric {unknown[0]!r} of each user; see its per_user.parquet")
+            found.setdefault(row, []).append(results)
+    return found
+
+
+def values(rows: dict[str, list[PartResults]], settings: Settings) -> Table:
+    """Each metric of each row on each split, and its mean."""
+    header = ["Metric", "Model", "Preset", *(f"seed {seed}" for seed in settings.seeds), "mean"]
+    cells = []
+    for metric in settings.metrics:
+        for results in rows.values():
+            of_splits = [one.metrics[metric] for one in results]
+            numbers = [f"{value:.4f}" for value in (*of_splits, np.mean(of_splits))]
+            cells.append([label(metric), results[0].run.key.model, results[0].run.key.preset, *numbers])
+    return Table(header, cells, texts=3)
+
+
+def differences(rows: dict[str, list[PartResults]], settings: Settings) -> Table:
+    """What the first row has more than each of the others: the mean over users and splits, and the least of a split."""
+    (_, first), *others = rows.items()
+    tests = [(metric, results) for metric in settings.metrics for _, results in others]
+    by_split = [
+        [(one.by_user[metric] - other.by_user[metric]).dropna() for one, other in zip(first, results, strict=True)]
+        for metric, results in tests
+    ]
+    by_user = [pd.concat(splits, axis=1).mean(axis=1).to_numpy() for splits in by_split]
+    adjusted = holm(np.array([paired_p(of_users).item() for of_users in by_user]))
+    cells = []
+    for (metric, results), splits, of_users, p in zip(tests, by_split, by_user, adjusted, strict=True):
+        low, high = bootstrap_interval(of_users)
+        reference = np.mean([one.metrics[metric] for one in results])
+        seed, least = min(zip(settings.seeds, splits, strict=True), key=lambda pair: float(pair[1].mean()))
+        of_least = bootstrap_interval(least.to_numpy())
+        cells.append(
+            [
+                *(label(metric), f"{results[0].run.key.model}, {results[0].run.key.preset}"),
+                *(f"{of_users.mean():+.4f}", f"{100 * of_users.mean() / reference:+.1f}%"),
+                *(f"{low:+.4f} to {high:+.4f}", f"{p:.4f}"),
+                f"{least.mean():+.4f} ({of_least[0]:+.4f} to {of_least[1]:+.4f}), seed {seed}",
+            ]
+        )
+    header = ["Metric", "Against", "difference", "share", "95% interval over users", "p, Holm", "least of a split"]
+    return Table(header, cells, texts=2)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print both tables, and fill a page's block."""
+    settings, page = asked_for(Settings, argv)
+    rows = read_results(settings)
+    text = f"{values(rows, settings).markdown()}\n{differences(rows, settings).markdown()}"
+    show(text)
+    if settings.page:
+        key = next(iter(rows.values()))[0].run.key
+        marker = f"split-seeds {key.dataset} {settings.protocol} {key.model}/{key.preset}"
+        fill_page(settings.page, page, {marker: text}, key.dataset)
+
+
+if __name__ == "__main__":
+    main()

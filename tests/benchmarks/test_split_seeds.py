@@ -1,0 +1,53 @@
+"""A row against others on several splits: means, differences of users, and what is missing."""
+
+import numpy as np
+import pytest
+
+from benchmarks.split_seeds import main
+from common.experiments.outputs import Outputs
+from tests.stages import complaint, stage
+
+SEEDS = ("21", "22")
+
+
+@pytest.fixture
+def ran(small_flags, small_data, tmp_path, capsys):
+    """Flags of the command, after runs on two split seeds."""
+    for seed in SEEDS:
+        stage("1_knn_baseline.py")([*small_flags, "--models", "popularity", "item_knn", "--split-seed", seed])
+    capsys.readouterr()
+    return ["--output-dir", str(tmp_path / "out"), "--dataset", small_data.name]
+
+
+def test_means_and_differences_over_splits_fill_a_page(ran, small_data, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    marker = f"<!-- split-seeds {small_data.name} listen item_knn/tuned -->"
+    page.write_text(f"before\n{marker}\nold\n<!-- end -->\nafter\n")
+    main(["item_knn", "popularity", *ran, "--seeds", *SEEDS, "--metrics", "ndcg_10", "--page", str(page)])
+    text = page.read_text()
+    assert text.startswith(f"before\n{marker}\n| Metric |")
+    assert text.endswith("<!-- end -->\nafter\n")
+    assert "old" not in text
+    outputs = Outputs(tmp_path / "out")
+    found = {
+        model: [outputs.find(model, small_data.name, f"listen-s{seed}").results("test") for seed in SEEDS]
+        for model in ("item_knn", "popularity")
+    }
+    means = {model: [one.metrics["ndcg_10"] for one in results] for model, results in found.items()}
+    for model, of_splits in means.items():
+        cells = " | ".join(f"{value:.4f}" for value in (*of_splits, np.mean(of_splits)))
+        assert f"| NDCG@10 | {model} | tuned | {cells} |" in text
+    gains = np.subtract(means["item_knn"], means["popularity"])
+    [row] = [line for line in text.splitlines() if "popularity, tuned" in line]
+    assert f"| {gains.mean():+.4f} | {100 * gains.mean() / np.mean(means['popularity']):+.1f}% |" in row
+    assert f"| {gains.min():+.4f} (" in row
+    assert f", seed {SEEDS[int(gains.argmin())]} |" in row
+    assert text.split("-->\n")[1].split("<!--")[0].strip() in capsys.readouterr().out
+
+
+def test_what_is_missing_is_named(ran, capsys):
+    assert "at least one other" in complaint(capsys, main, "item_knn", *ran, "--seeds", *SEEDS)
+    said = complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", *SEEDS, "23")
+    assert "listen-s23" in said
+    said = complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", *SEEDS, "--metrics", "coverage_10")
+    assert "'coverage_10'" in said
