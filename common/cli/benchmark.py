@@ -24,7 +24,7 @@ from common.experiments.processes.side_by_side import run_side_by_side
 from common.experiments.run import PARTS, Run, RunKey, hash_config, run_config
 from common.experiments.settings import DataSettings, ModelSettings
 from common.experiments.stored.adoption import adopt
-from common.models.registry import MODELS
+from common.models.registry import MODELS, STAGES
 from common.reporting.benchmark_plan import PROTOCOLS, Job, jobs, reranking, seeds_of
 from common.reporting.leaderboard import text
 from common.reporting.markdown_blocks import fill_page, read_page
@@ -159,7 +159,8 @@ def is_reranked(job: Job, data: Dataset, settings: Settings) -> bool:
 
 def run_all(missing: Sequence[Job], settings: Settings) -> list[str]:
     """Run jobs side by side; returns a line for each that failed. A stop ends all that run."""
-    words = {str(job): [*job.words, *data_flags(settings)] for job in missing}
+    flags = data_flags(settings)
+    words = {str(job): [*job.words, *flags, *(["--no-compare"] if job.stage in STAGES else [])] for job in missing}
     runs = run_side_by_side(words, settings.output_dir / "table", settings.workers or threads())
     failed: list[str] = []
     with closing(runs):

@@ -59,7 +59,7 @@ class Job:
         flags = ["--protocol", self.protocol, "--preset", self.preset, "--seed", str(self.seed)]
         flags += ["--models", *self.models] if len(STAGES[self.stage]) > 1 else []
         flags += ["--no-importance"] if self.stage == FORESTS and self.seed else []
-        return [f"{self.stage}.py", *flags, "--no-compare", "--resume"]
+        return [f"{self.stage}.py", *flags, "--resume"]
 
     @property
     def turn(self) -> int:

@@ -182,6 +182,7 @@ def test_a_job_runs_with_the_flags_of_the_data(monkeypatch, tmp_path):
     [words] = [" ".join(words) for words in given.values()]
     assert "2_als.py --protocol next --preset classic --seed 3 --models als ease --resume --dataset synthetic" in words
     assert "--synthetic.noise 0.5" in words
+    assert words.endswith("--no-compare"), "the figures of the table are drawn at its end"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pytest
 from common.data import manifest
 from common.data.dataset import load_dataset
 from common.data.manifest import hash_frames, read_manifest
-from common.data.sources import registry
 from common.data.sources.registry import resolve_name
 from common.data.synthetic.settings import SyntheticSettings
 from common.utils import manifests
@@ -88,7 +87,7 @@ def test_another_format_is_prepared_anew(tmp_path, monkeypatch):
         calls.append(settings)
         return rich_tables()
 
-    monkeypatch.setattr(registry, "generate", generate)
+    monkeypatch.setattr("common.data.synthetic.generator.generate", generate)
     load_dataset("synthetic", tmp_path, TINY)
     assert calls == []
     monkeypatch.setattr(manifest, "FORMAT", manifest.FORMAT + 1)
