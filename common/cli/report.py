@@ -1,4 +1,4 @@
-"""The leaderboards of a data set, printed, and figures of their rows; with --readme also a Markdown page."""
+"""Leaderboards of a data set, printed, and figures of their rows; with --readme also a Markdown page."""
 
 import logging
 from collections.abc import Sequence
