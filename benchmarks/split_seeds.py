@@ -22,11 +22,11 @@ from benchmarks.flags import asked_for
 from common.evaluation.registry import label
 from common.evaluation.statistics import bootstrap_interval, holm, paired_p
 from common.experiments.flags import command
-from common.experiments.outputs import Outputs
+from common.experiments.outputs import Outputs, read_results
 from common.experiments.run import PartResults
 from common.reporting.markdown_blocks import Table, fill_page
 from common.splits.store import folder_name
-from common.utils.errors import UserError
+from common.utils.errors import UserError, check_known
 from common.utils.io import ROOT
 from common.utils.terminal import show
 
@@ -55,18 +55,24 @@ class Settings:
     """Markdown page whose block receives the tables."""
 
     def check(self) -> None:
-        """Raise a UserError where there is nothing to compare."""
+        """Raise a UserError where there is nothing to compare, for a seed named twice, and for a part there is not."""
+        check_known("value of --part", ("test", "valid"), self.part)
+        if len(set(self.seeds)) < len(self.seeds):
+            raise UserError("--seeds names a seed twice; name each once")
         if len(self.rows) < 2 or not self.seeds:
             raise UserError("name a row and at least one other to compare it with, and at least one of --seeds")
 
 
-def read_results(settings: Settings) -> dict[str, list[PartResults]]:
-    """The results of each row, split by split; a UserError for the first that is missing or lacks a metric."""
+def results_by_row(settings: Settings) -> dict[str, list[PartResults]]:
+    """The results of each row, split by split.
+
+    Raises a UserError for the first that is missing, lacks a metric or is of another drawing of its split.
+    """
     outputs, found = Outputs(settings.output_dir), dict[str, list[PartResults]]()
-    for row in settings.rows:
-        for seed in settings.seeds:
-            split = folder_name(settings.protocol, seed)
-            results = outputs.find(row, settings.dataset, split).results(settings.part)
+    for seed in settings.seeds:
+        split = folder_name(settings.protocol, seed)
+        runs = [outputs.find(row, settings.dataset, split) for row in settings.rows]
+        for row, results in zip(settings.rows, read_results(runs, settings.part), strict=True):
             if unknown := [metric for metric in settings.metrics if metric not in results.by_user]:
                 raise UserError(f"{row} has no metric {unknown[0]!r} of each user; see its per_user.parquet")
             found.setdefault(row, []).append(results)
@@ -117,7 +123,7 @@ def differences(rows: dict[str, list[PartResults]], settings: Settings) -> Table
 def main(argv: Sequence[str] | None = None) -> None:
     """Print both tables, and fill a page's block."""
     settings, page = asked_for(Settings, argv)
-    rows = read_results(settings)
+    rows = results_by_row(settings)
     text = f"{values(rows, settings).markdown()}\n{differences(rows, settings).markdown()}"
     show(text)
     if settings.page:

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.split_seeds import main
 from common.experiments.outputs import Outputs
+from tests.runs import moved
 from tests.stages import complaint, stage
 
 SEEDS = ("21", "22")
@@ -47,7 +48,19 @@ def test_means_and_differences_over_splits_fill_a_page(ran, small_data, tmp_path
 
 def test_what_is_missing_is_named(ran, capsys):
     assert "at least one other" in complaint(capsys, main, "item_knn", *ran, "--seeds", *SEEDS)
+    assert "twice" in complaint(capsys, main, "item_knn", "item_knn", *ran, "--seeds", *SEEDS)
+    assert "--seeds" in complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", "21", "21")
+    assert "--part" in complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", "21", "--part", "tset")
     said = complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", *SEEDS, "23")
     assert "listen-s23" in said
     said = complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", *SEEDS, "--metrics", "coverage_10")
     assert "'coverage_10'" in said
+
+
+def test_a_row_on_another_drawing_of_a_split_and_a_file_cut_off_are_refused(ran, small_data, tmp_path, capsys):
+    folder = tmp_path / "out" / small_data.name / "listen-s22" / "popularity" / "tuned" / "seed0"
+    moved(folder, split_sha256="0" * 64)
+    assert "different splits" in complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", *SEEDS)
+    path = folder / "test" / "per_user.parquet"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "per_user.parquet" in complaint(capsys, main, "item_knn", "popularity", *ran, "--seeds", *SEEDS)
