@@ -17,6 +17,7 @@ from common.experiments.flags import command, parse
 from common.experiments.settings import ModelSettings
 from common.models import Forest
 from common.models.registry import models_of
+from common.models.two_stage.kept_cross_fits import keep_only
 from common.reporting.samples import find_users, show_recommendations
 from common.reporting.stage_summary import summarise
 from common.reporting.stages.forest import show_candidates, study_features, study_groups
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if args.phase == "final":
                 model.refit(exp.train_valid, context=run.context("test"))
                 run.save(model, exp.test.evaluate(model))
+        keep_only(exp.shared, exp.train)  # which the studies look at
 
         fitted = {model.name: model for model in exp.load_all(MODELS)}
         figures = draw_scores(exp, fitted.values(), "forest_scores")

@@ -23,7 +23,7 @@ TINY := --dataset synthetic --synthetic.users 120 --synthetic.items 500 --wandb 
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready
-	@$(BIN)/python -m common run-stages --dataset '$(DATASET)' $(FLAGS) -- $(STAGE_FLAGS)
+	@$(BIN)/python -m common run-stages --fork --dataset '$(DATASET)' $(FLAGS) -- $(STAGE_FLAGS)
 
 # One thread: on so little data others cost more than they save, and imports more than most models: each is made once.
 smoke: $(VENV)/.ready

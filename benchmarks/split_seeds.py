@@ -3,10 +3,10 @@
     python -m benchmarks.split_seeds rank_fusion/top10 hybrid_listnet ials als --seeds 21 22 23 24 25 \\
         --page docs/results/listen.md
 
-The first row is compared with each of the others, user by user. A user's difference is the mean over the splits, so
-that each user counts once; its interval is the bootstrap's over users, its p-value that of the paired randomisation
-test, corrected for all tests of the table (Holm 1979). The page's block `<!-- split-seeds DATASET PROTOCOL ROW -->`
-is filled.
+The first row is compared with each of the others, user by user. A user's difference is the mean over the splits and,
+with `--model-seeds`, over the runs with these seeds, so that each user counts once; its interval is the bootstrap's
+over users, its p-value that of the paired randomisation test, corrected for all tests of the table (Holm 1979). The
+page's block `<!-- split-seeds DATASET PROTOCOL ROW -->` is filled.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from common.evaluation.registry import label
 from common.evaluation.statistics import bootstrap_interval, holm, paired_p
 from common.experiments.flags import command
 from common.experiments.outputs import Outputs, read_results
-from common.experiments.run import PartResults
+from common.experiments.run import Run, RunKey
 from common.reporting.markdown_blocks import Table, fill_page
 from common.splits.store import folder_name
 from common.utils.errors import UserError, check_known
@@ -41,6 +41,8 @@ class Settings:
     """MODEL or MODEL/PRESET; the first is compared with each of the others."""
     seeds: tuple[int, ...] = ()
     """Split seeds; of each every row must have been run."""
+    model_seeds: tuple[int, ...] = (0,)
+    """Seeds of the models (`--seed` of a stage), of each of which every row must have been run on every split."""
     dataset: str = "lastfm-2k"
     """Folder under outputs/."""
     protocol: str = "listen"
@@ -57,29 +59,46 @@ class Settings:
     def check(self) -> None:
         """Raise a UserError where there is nothing to compare, for a seed named twice, and for a part there is not."""
         check_known("value of --part", ("test", "valid"), self.part)
-        if len(set(self.seeds)) < len(self.seeds):
-            raise UserError("--seeds names a seed twice; name each once")
-        if len(self.rows) < 2 or not self.seeds:
+        for flag, seeds in (("--seeds", self.seeds), ("--model-seeds", self.model_seeds)):
+            if len(set(seeds)) < len(seeds):
+                raise UserError(f"{flag} names a seed twice; name each once")
+        if len(self.rows) < 2 or not self.seeds or not self.model_seeds:
             raise UserError("name a row and at least one other to compare it with, and at least one of --seeds")
 
 
-def results_by_row(settings: Settings) -> dict[str, list[PartResults]]:
+@dataclass(frozen=True)
+class RowOnSplit:
+    """A row on one split: whose it is, and each metric as the mean over the seeds of the model."""
+
+    key: RunKey
+    metrics: pd.Series
+    """Of all users, by metric."""
+    by_user: pd.DataFrame
+    """A row per user, a column per metric."""
+
+
+def results_by_row(settings: Settings) -> dict[str, list[RowOnSplit]]:
     """The results of each row, split by split.
 
     Raises a UserError for the first that is missing, lacks a metric or is of another drawing of its split.
     """
-    outputs, found = Outputs(settings.output_dir), dict[str, list[PartResults]]()
+    outputs, found, metrics = Outputs(settings.output_dir), dict[str, list[RowOnSplit]](), list(settings.metrics)
     for seed in settings.seeds:
         split = folder_name(settings.protocol, seed)
-        runs = [outputs.find(row, settings.dataset, split) for row in settings.rows]
-        for row, results in zip(settings.rows, read_results(runs, settings.part), strict=True):
-            if unknown := [metric for metric in settings.metrics if metric not in results.by_user]:
+        first = [outputs.find(row, settings.dataset, split) for row in settings.rows]
+        runs = [Run(run.folder.with_name(f"seed{model_seed}")) for run in first for model_seed in settings.model_seeds]
+        read = read_results(runs, settings.part)
+        for place, row in enumerate(settings.rows):
+            of_seeds = read[place * len(settings.model_seeds) :][: len(settings.model_seeds)]
+            if unknown := [metric for metric in metrics for one in of_seeds if metric not in one.by_user]:
                 raise UserError(f"{row} has no metric {unknown[0]!r} of each user; see its per_user.parquet")
-            found.setdefault(row, []).append(results)
+            of_all = pd.DataFrame([one.metrics for one in of_seeds])[metrics].mean()
+            by_user = pd.concat([one.by_user[metrics] for one in of_seeds]).groupby(level=0).mean()
+            found.setdefault(row, []).append(RowOnSplit(of_seeds[0].run.key, of_all, by_user))
     return found
 
 
-def values(rows: dict[str, list[PartResults]], settings: Settings) -> Table:
+def values(rows: dict[str, list[RowOnSplit]], settings: Settings) -> Table:
     """Each metric of each row on each split, and its mean."""
     header = ["Metric", "Model", "Preset", *(f"seed {seed}" for seed in settings.seeds), "mean"]
     cells = []
@@ -87,11 +106,11 @@ def values(rows: dict[str, list[PartResults]], settings: Settings) -> Table:
         for results in rows.values():
             of_splits = [one.metrics[metric] for one in results]
             numbers = [f"{value:.4f}" for value in (*of_splits, np.mean(of_splits))]
-            cells.append([label(metric), results[0].run.key.model, results[0].run.key.preset, *numbers])
+            cells.append([label(metric), results[0].key.model, results[0].key.preset, *numbers])
     return Table(header, cells, texts=3)
 
 
-def differences(rows: dict[str, list[PartResults]], settings: Settings) -> Table:
+def differences(rows: dict[str, list[RowOnSplit]], settings: Settings) -> Table:
     """What the first row has more than each of the others: the mean over users and splits, and the least of a split."""
     (_, first), *others = rows.items()
     tests = [(metric, results) for metric in settings.metrics for _, results in others]
@@ -109,7 +128,7 @@ def differences(rows: dict[str, list[PartResults]], settings: Settings) -> Table
         of_least = bootstrap_interval(least.to_numpy())
         cells.append(
             [
-                *(label(metric), f"{results[0].run.key.model}, {results[0].run.key.preset}"),
+                *(label(metric), f"{results[0].key.model}, {results[0].key.preset}"),
                 *(f"{of_users.mean():+.4f}", f"{100 * of_users.mean() / reference:+.1f}%"),
                 *(f"{low:+.4f} to {high:+.4f}", f"{p:.4f}"),
                 f"{least.mean():+.4f} ({of_least[0]:+.4f} to {of_least[1]:+.4f}), seed {seed}",
@@ -127,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = f"{values(rows, settings).markdown()}\n{differences(rows, settings).markdown()}"
     show(text)
     if settings.page:
-        key = next(iter(rows.values()))[0].run.key
+        key = next(iter(rows.values()))[0].key
         marker = f"split-seeds {key.dataset} {settings.protocol} {key.model}/{key.preset}"
         fill_page(settings.page, page, {marker: text}, key.dataset)
 

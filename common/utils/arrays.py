@@ -66,6 +66,20 @@ def sum_of_rows(rows: np.ndarray, weights: np.ndarray, matrix: sparse.csr_array)
     return np.bincount(matrix.indices[places], products, matrix.shape[1]).astype(np.float64, copy=False)
 
 
+def products_of_rows(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
+    """left @ right.T, dense (rows of left, rows of right), for few rows of `right`.
+
+    Their transpose is laid out dense, which takes a third of the time of a sparse product of so few rows; in the same
+    order, so that it is the same bit for bit.
+
+    >>> products_of_rows(sparse.csr_array([[2.0, 0.0, 1.0]]), sparse.csr_array([[1.0, 0.0, 3.0], [0.0, 4.0, 0.0]]))
+    array([[5., 0.]])
+    """
+    transposed = np.zeros((right.shape[1], right.shape[0]), right.dtype)
+    transposed[right.indices, np.repeat(np.arange(right.shape[0]), np.diff(right.indptr))] = right.data
+    return left @ transposed
+
+
 def slices(length: int, step: int = AT_ONCE) -> Iterator[slice]:
     """Consecutive parts of a long array.
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.split_seeds import main
+from common.evaluation.statistics import bootstrap_interval
 from common.experiments.outputs import Outputs
+from common.experiments.run import Run
 from tests.runs import moved
 from tests.stages import complaint, stage
 
@@ -44,6 +46,30 @@ def test_means_and_differences_over_splits_fill_a_page(ran, small_data, tmp_path
     assert f"| {gains.min():+.4f} (" in row
     assert f", seed {SEEDS[int(gains.argmin())]} |" in row
     assert text.split("-->\n")[1].split("<!--")[0].strip() in capsys.readouterr().out
+
+
+def test_of_several_seeds_of_the_models_the_mean_counts(small_flags, small_data, tmp_path, capsys):
+    for seed in ("0", "1"):
+        run = stage("1_knn_baseline.py")
+        run([*small_flags, "--models", "random", "popularity", "--split-seed", "21", "--seed", seed])
+    flags = ["random", "popularity", "--output-dir", str(tmp_path / "out"), "--dataset", small_data.name]
+    flags += ["--seeds", "21", "--metrics", "ndcg_10"]
+    main([*flags, "--model-seeds", "0", "1"])
+    folder = tmp_path / "out" / small_data.name / "listen-s21"
+    of_random, of_popularity = (
+        [Run(folder / model / "tuned" / f"seed{seed}").results("test") for seed in (0, 1)]
+        for model in ("random", "popularity")
+    )
+    numbers = [one.metrics["ndcg_10"] for one in of_random]
+    assert numbers[0] != numbers[1]
+    said = capsys.readouterr().out
+    assert f"| NDCG@10 | random | tuned | {np.mean(numbers):.4f} |" in said
+    of_users = sum(one.by_user["ndcg_10"] for one in of_random) / 2 - of_popularity[0].by_user["ndcg_10"]
+    assert f"| NDCG@10 | popularity, tuned | {of_users.mean():+.4f} |" in said
+    low, high = bootstrap_interval(of_users.to_numpy())
+    assert f"| {low:+.4f} to {high:+.4f} |" in said
+    assert "seed2" in complaint(capsys, main, *flags, "--model-seeds", "0", "2")
+    assert "--model-seeds" in complaint(capsys, main, *flags, "--model-seeds", "1", "1")
 
 
 def test_what_is_missing_is_named(ran, capsys):

@@ -9,6 +9,7 @@ with models:
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
@@ -49,7 +50,8 @@ class Settings(DataSettings):
     one where there is a GPU. 1: a stage has all threads, and what it says comes at once."""
     fork: bool = False
     """Start stages as copies of one process that has imported what they need, which saves most of their time on small
-    data. Each has one thread, and the memory that it reports counts these imports. On Linux under OMP_NUM_THREADS=1."""
+    data. Each has one thread, and the memory that it reports counts these imports. On Linux, where several stages run
+    at a time or under OMP_NUM_THREADS=1."""
 
     def check(self) -> None:
         """Raise a UserError for the first flag that makes no sense."""
@@ -72,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings, [f.name for f in dataclasses.fields(DataSettings) if f.name not in ("download", "memory")]
     )
     once = shared if settings.download else [*shared, "--no-download"]
+    if settings.fork and settings.at_a_time > 1 and "OMP_NUM_THREADS" not in os.environ:
+        begin_anew(words)
     forks = settings.fork and forked.import_stages()
     if settings.fork and not forks:
         show("--fork is passed over: only on Linux, and with OMP_NUM_THREADS=1, can this process be copied")
@@ -86,6 +90,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         stop_unless_fine("report", call(["-m", "common", "report", *shared]))
     else:
         show(f"nothing to train: the data allow neither of {', '.join(settings.protocols)}")
+
+
+def begin_anew(words: Sequence[str]) -> None:
+    """Become the same command with one thread: libraries that have started several by now can not be copied."""
+    sys.stdout.flush()
+    os.execve(sys.executable, python(["-m", "common", "run-stages", *words]), os.environ | ONE_THREAD)
 
 
 def call_process(words: Sequence[str]) -> int:

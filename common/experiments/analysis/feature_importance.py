@@ -1,6 +1,7 @@
 """Stage 3: recall of its candidates, importance of its features, and their ablation; on validation."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from common.evaluation.evaluator import Evaluator
 from common.evaluation.statistics import bootstrap_interval
+from common.models.inference.trees import Trees
 from common.models.two_stage.base import Candidates, TwoStageRecommender
 from common.models.two_stage.candidates import CandidateGenerator
 from common.models.two_stage.tree_ranker import TreeRecommender
@@ -60,18 +62,26 @@ def candidate_ranks(stage: CandidateGenerator, evaluator: Evaluator) -> pd.DataF
     asked, ranks = evaluator.query, []
     for rows in stage.blocks(asked):
         part = asked.take(rows)
-        proposals = stage.propose(part)
-        owner, items = evaluator.targets_of(rows)
-        scores = proposals.scores
+        scores = stage.propose(part).scores
         scores[:, part.given.rows, part.given.items] = -np.inf
-        own = scores[:, owner, items]
-        lower = np.arange(scores.shape[2]) < items[:, None]
-        before = []
-        for of_source, value in zip(scores, own[:, :, None], strict=True):
-            others = of_source[owner]
-            before.append(((others > value) | ((others == value) & lower)).sum(axis=1))
-        ranks.append(1 + np.stack(before, axis=1))
+        owner, held_out = evaluator.targets_of(rows)
+        starts = np.searchsorted(owner, np.arange(len(rows) + 1))
+        own = [held_out[start:end] for start, end in pairwise(starts)]
+        for row, items in enumerate(own):
+            ranks.append(np.stack([ranks_of(of_source[row], items) for of_source in scores], axis=1))
     return pd.DataFrame(np.concatenate(ranks), columns=list(stage.sources))
+
+
+def ranks_of(scores: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Rank of some items among all by their scores, 1 is best, equal scores by code, int64 (len(items),).
+
+    >>> ranks_of(np.array([0.1, 0.7, 0.7, 0.3]), np.array([2, 0]))
+    array([2, 4])
+    """
+    among = np.flatnonzero(scores >= scores[items].min(initial=np.inf))  # no other stands before any of them
+    place = np.empty(len(scores), np.int64)
+    place[among[np.argsort(-scores[among], kind="stable")]] = np.arange(1, len(among) + 1)
+    return place[items]
 
 
 def recall_by_length(ranks: pd.DataFrame) -> pd.DataFrame:
@@ -149,8 +159,6 @@ def partial_dependences(
     Averaged over ROWS candidates of which the feature is known (Friedman 2001), of a source's score those that it
     scores (below -1 it only orders by popularity). A feature that is the same for all is left out.
     """
-    from sklearn.inspection import partial_dependence
-
     features = Order(model, evaluator.sample(USERS[0], seed)).pool.features
     rng, found = np.random.default_rng(seed), dict[str, np.ndarray]()
     for name in names:
@@ -160,10 +168,26 @@ def partial_dependences(
         sample = known[np.sort(rng.permutation(len(known))[:ROWS])]
         if not len(sample) or np.ptp(sample[:, column]) == 0:
             continue
-        estimator = model.ranker.trees.estimator if model.ranker.trees else None
-        got = partial_dependence(estimator, sample, [column], method="brute", kind="average", grid_resolution=GRID)
-        found[name] = np.stack([got["grid_values"][0], got["average"][0]])
+        assert model.ranker.trees is not None
+        found[name] = partial_dependence(model.ranker.trees, sample, column)
     return found
+
+
+def partial_dependence(trees: Trees, sample: np.ndarray, column: int) -> np.ndarray:
+    """Values of one feature, and the mean prediction over a sample if all had that value, float64 (2, grid).
+
+    The values are those of the sample, or GRID between its 5th and 95th percentile, or its ends where these are the
+    same. This is `partial_dependence` of scikit-learn by its method `brute`, which asks the trees once for each value.
+    """
+    from scipy.stats.mstats import mquantiles
+
+    values = np.unique(sample[:, column])
+    if len(values) >= GRID:
+        low, high = mquantiles(sample[:, column], prob=(0.05, 0.95))
+        values = np.linspace(*((low, high) if low < high else values[[0, -1]]), GRID)
+    rows = np.tile(sample, (len(values), 1))
+    rows[:, column] = np.repeat(values, len(sample))
+    return np.stack([values, trees.predict(rows).reshape(len(values), -1).mean(axis=1, dtype=float)])
 
 
 def ablation(model: TreeRecommender, evaluator: Evaluator) -> Iterator[dict[str, Any]]:

@@ -148,11 +148,13 @@ class EASE(HistoryRecommender):
             of_users = sparse.csr_array(sums_of_rows(rows, self.of_items)) @ self.inverse
             through_p = ((dense - self.of_items @ of_users[0]) / self.settings.regularisation).astype(np.float32)
         elif self.dual:
-            through_p = dense - (rows @ self.matrix.T).toarray().astype(np.float32) @ self.rebuilt
+            through_p = (rows @ self.matrix.T).toarray().astype(np.float32) @ self.rebuilt
+            np.subtract(dense, through_p, out=through_p)
             through_p /= np.float32(self.settings.regularisation)
         else:
             through_p = (rows @ self.inverse).astype(np.float32)
-        return dense - through_p / self.diagonal.astype(np.float32)
+        through_p /= self.diagonal.astype(np.float32)
+        return np.subtract(dense, through_p, out=dense)
 
     def explain_list(self, history: Histories, items: Sequence[int], user: int = -1) -> list[Explanation]:
         """What each item j of one history adds to the score of an item, h_j B_ji; they sum to it."""

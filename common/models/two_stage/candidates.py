@@ -42,6 +42,8 @@ SAMPLE = 200
 """Users whose best scores say what one unit of a source is."""
 STRIDE = 16
 """Every so many-th score is looked at to guess which are the largest."""
+SHORT = 6
+"""How many times k of a row's scores are at most looked at together with those of other rows."""
 FEW = 8
 """Fewer users than this are scored by one source after the other: threads would cost more than they save."""
 BLOCK_BYTES = 128 * 2**20
@@ -183,7 +185,7 @@ class CandidateGenerator:
         else:
             with ThreadPoolExecutor(threads()) as executor:
                 list(executor.map(fill, range(len(self.sources)), self.sources.values()))
-        rows, items = np.nonzero(chosen.any(axis=0))
+        rows, items = np.divmod(np.flatnonzero(chosen.any(axis=0)), self.n_items)
         best = np.where(best > 0, best, np.float32(1))
         return Proposals(self, query, rows, items, scores, best)
 
@@ -215,12 +217,24 @@ def largest(scores: np.ndarray, k: int) -> np.ndarray:
     >>> largest(np.array([[1.0, 3.0, 2.0, 2.0]]), 2)
     array([[False,  True,  True, False]])
     """
+    n_rows, n_items = scores.shape
+    k = min(k, n_items)
     chosen = np.zeros(scores.shape, bool)
-    rows, items = np.nonzero(scores >= _at_least_k_above(scores, min(k, scores.shape[1])))
-    order = np.lexsort((-scores[rows, items], rows))
-    rows, items = rows[order], items[order]
-    best = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(scores)))[rows] < k
-    chosen[rows[best], items[best]] = True
+    places = np.flatnonzero(scores >= _at_least_k_above(scores, k))  # of the flat array, twice as fast as in pairs
+    values, rows = scores.ravel()[places], places // n_items
+    starts = np.searchsorted(rows, np.arange(n_rows + 1))
+    counts = np.diff(starts)
+    short = counts[rows] <= SHORT * k
+    padded = np.full((n_rows, SHORT * k), -np.inf, scores.dtype)
+    padded[rows[short], (np.arange(len(places)) - starts[rows])[short]] = values[short]
+    least = np.partition(padded, -k, axis=1)[:, -k]
+    for row in np.flatnonzero(counts > SHORT * k):  # where many scores are equal
+        least[row] = np.partition(values[starts[row] : starts[row + 1]], -k)[-k]
+    above, equal = values > least[rows], values == least[rows]
+    left = k - np.bincount(rows[above], minlength=n_rows)  # for those that equal the k-th, the first ones
+    before = np.cumsum(equal) - equal
+    first = equal & (before - before[np.minimum(starts[rows], len(places) - 1)] < left[rows])
+    chosen.ravel()[places[above | first]] = True
     return chosen
 
 

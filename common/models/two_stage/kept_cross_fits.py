@@ -47,6 +47,8 @@ MOST_KEPT = 4
 MOST_BYTES = 2 * 10**9
 """One that is larger is not written."""
 REMEDY = "it is made anew"
+NAME = "cross-fitted"
+"""The first part of the keys under which fits of one command share them."""
 
 SECONDS = ("source_seconds", "feature_seconds")
 
@@ -57,7 +59,7 @@ def shared_cross_fit(train: TrainView, recipe: Recipe, negatives: int, context: 
     """Sources, features and the training data of one number of negatives, and whether an earlier fit has left them in
     `context.shared` or in the folder `context.kept`."""
     shared = {} if context.shared is None else context.shared
-    key = ("cross-fitted", id(train), recipe, negatives)  # the data keep the view, and so its id
+    key = (NAME, id(train), recipe, negatives)  # the data keep the view, and so its id
     if key in shared:
         return shared[key], True
     found = place = None
@@ -71,6 +73,15 @@ def shared_cross_fit(train: TrainView, recipe: Recipe, negatives: int, context: 
         log.info("cross-fitted sources and features are those of an earlier command (%s)", display(place.place))
     shared[key] = fitted.only(negatives)
     return shared[key], found is not None
+
+
+def keep_only(shared: dict[Any, Any], train: TrainView) -> None:
+    """Let go of what earlier fits have left of other train views: candidates and features fill a gigabyte.
+
+    Models that were fitted with them stay whole; what they are asked again they work out again.
+    """
+    for key in [key for key in shared if key[:1] == (NAME,) and key[1] != id(train)]:
+        shared.pop(key).candidates.clear()
 
 
 @dataclass(frozen=True)

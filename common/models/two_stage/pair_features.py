@@ -9,7 +9,7 @@ from common.models.knn.item_knn import ItemKNN
 from common.models.two_stage.candidates import Proposals
 from common.models.two_stage.feature_inputs import DAY, FeatureTables, counts_in, entries, entropy, of_products, ratio
 from common.splits.request_time import HOURS
-from common.utils.arrays import weigh
+from common.utils.arrays import products_of_rows, weigh
 
 Columns = dict[str, np.ndarray]
 BY_LISTENERS = ("als", "ease", "item_knn", "user_knn", "friends")
@@ -147,8 +147,9 @@ def _similarity(pairs: Pairs, name: str, space: str) -> Columns:
         known = history[has_vector[history]]
         if not len(known):
             return {}
-        cosine = of_pairs[own] @ vectors[known].T
-        cosine = cosine if isinstance(cosine, np.ndarray) else cosine.toarray()
+        of_history = vectors[known]
+        dense = isinstance(of_history, np.ndarray)
+        cosine = of_pairs[own] @ of_history.T if dense else products_of_rows(of_pairs[own], of_history)
         cosine[has_nothing[own]] = np.nan
         return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
 

@@ -1,5 +1,6 @@
 """All stages of a run: what is started with which flags, what is told of the whole, and what a failure ends."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,7 @@ def test_stages_are_copies_where_that_is_wished_and_possible(started, tmp_path, 
     monkeypatch.setattr(run_stages.forked, "import_stages", lambda: True)
     monkeypatch.setattr(run_stages.forked, "call", call)
     monkeypatch.setattr(run_stages.forked, "run_forked", run_forked)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     flags = ["--dataset", "synthetic", "--output-dir", str(tmp_path), "--workers", workers, "--fork"]
     run_stages.main(flags)
     assert [words[0] for words in copied] == ["0_explore.py", *(f"{stage}.py" for stage in STAGES), "-m"]
@@ -97,6 +99,27 @@ def test_stages_are_copies_where_that_is_wished_and_possible(started, tmp_path, 
     run_stages.main(flags)
     assert len(copied) == 2 + len(STAGES)
     assert "--fork is passed over" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("workers", "anew"), [("1", False), ("2", True)])
+def test_it_begins_anew_with_one_thread_where_stages_share_the_processors(
+    started, tmp_path, monkeypatch, workers, anew
+):
+    class BeganAnew(Exception):
+        pass
+
+    def execve(program, words, variables):
+        assert words[1:] == ["-m", "common", "run-stages", *flags, "--", "--preset", "smoke"]
+        assert variables["OMP_NUM_THREADS"] == "1"
+        raise BeganAnew
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(run_stages.os, "execve", execve)
+    monkeypatch.setattr(run_stages.forked, "import_stages", lambda: False)
+    flags = ["--dataset", "synthetic", "--output-dir", str(tmp_path), "--workers", workers, "--fork"]
+    with pytest.raises(BeganAnew) if anew else nullcontext():
+        run_stages.main([*flags, "--", "--preset", "smoke"])
+    assert bool(started) != anew
 
 
 def test_data_that_allow_no_protocol_are_told_of(started, tmp_path, monkeypatch, capsys):

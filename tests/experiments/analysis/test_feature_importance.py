@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import inspection
+from sklearn.ensemble import RandomForestRegressor
 
 from common.evaluation.evaluator import Evaluator
 from common.experiments.analysis import feature_importance as study
@@ -12,6 +14,7 @@ from common.experiments.experiment import Experiment
 from common.models import Forest
 from common.models.linear.als import ALSSettings
 from common.models.two_stage.forest import ForestSettings
+from common.models.two_stage.tree_ranker import fit_trees
 
 SETTINGS = ForestSettings(top=20, trees=10, als=ALSSettings(factors=8, iterations=4, regularisation=1.0))
 
@@ -78,6 +81,28 @@ def test_importance_finds_the_feature_that_decides(experiment, model):
     values, scores = drawn["ease_score"]
     assert (np.diff(values) > 0).all()
     assert scores[-1] > scores[0] + 0.3
+
+
+@pytest.mark.parametrize("spread", [3, 100])
+def test_partial_dependence_is_that_of_scikit_learn(spread):
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, spread, (200, 4)).astype(np.float32)
+    trees = fit_trees(RandomForestRegressor(10, random_state=0), features, features[:, 1] * features[:, 2], None)
+    values, means = study.partial_dependence(trees, features[:150], 1)
+    theirs = inspection.partial_dependence(
+        trees.estimator, features[:150], [1], method="brute", kind="average", grid_resolution=study.GRID
+    )
+    np.testing.assert_allclose(values, theirs["grid_values"][0], rtol=1e-6)
+    np.testing.assert_allclose(means, theirs["average"][0], rtol=1e-5)
+
+
+def test_a_feature_that_is_nearly_always_the_same_still_has_a_dependence():
+    features = np.zeros((1000, 2), np.float32)
+    features[:40, 0] = np.arange(1, 41)
+    trees = fit_trees(RandomForestRegressor(5, random_state=0), features, features[:, 0], None)
+    values, means = study.partial_dependence(trees, features, 0)
+    assert (values[0], values[-1]) == (0, 40)
+    assert means[-1] > means[0]
 
 
 def test_permuted_columns_stay_together_and_the_rest_stays():

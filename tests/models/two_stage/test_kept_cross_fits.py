@@ -11,7 +11,7 @@ from common.models.linear.als import ALSSettings
 from common.models.linear.ials import IALSSettings
 from common.models.two_stage import kept_cross_fits
 from common.models.two_stage.candidates import CandidateSettings
-from common.models.two_stage.kept_cross_fits import ARRAYS, KeptCrossFit, code_sha256, shared_cross_fit
+from common.models.two_stage.kept_cross_fits import ARRAYS, KeptCrossFit, code_sha256, keep_only, shared_cross_fit
 from common.models.two_stage.training_data import OF_PAIRS, Recipe, cross_fit
 from common.splits.histories import Query
 from common.training.context import FitContext
@@ -60,6 +60,12 @@ def test_in_memory_it_is_made_once_for_the_same_train_view_settings_and_seed(tra
         other, known = shared_cross_fit(view, recipe, 2, context)
         assert not known
         assert other is not first
+    other.candidates[b"asked"] = np.zeros(2)
+    assert len(context.shared) == 3
+    keep_only(context.shared, train)
+    assert len(context.shared) == 2, "both recipes of this view"
+    assert not other.candidates, "a model that still knows them would keep them in memory"
+    assert shared_cross_fit(train, RECIPE, 2, context)[0] is first
 
 
 def test_a_second_command_reads_what_the_first_has_made(train, kept, caplog):
