@@ -63,11 +63,13 @@ def named_by(node: ast.AST) -> Iterator[str]:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imports(path: Path) -> list[str]:
     """Every module that a file imports, anywhere in it."""
     return [name for node in ast.walk(tree(path)) for name in named_by(node)]
 
 
+@cache
 def imports_at_once(path: Path) -> list[str]:
     """The modules that importing the file imports: those outside functions and `if TYPE_CHECKING`."""
     found: list[str] = []

@@ -10,6 +10,9 @@ The parts are models of other stages, each fitted on its own; one of weight 0 is
 towers, iALS, and neighbours by tags, which have no say where items have no tags: unlike the models over candidates,
 they order all items, also those that nobody has in training. Where the order of events counts, a model that goes by it
 (SASRec) and one that does not (the hybrid) make up for each other.
+
+With `seeds` above 1 each network is fitted that many times, from other seeds, and they share its weight: the sum evens
+out what chance has put into the order of each, at that many times the cost.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +34,7 @@ from common.splits.histories import Histories, Query
 from common.splits.train_view import TrainView
 from common.training.context import FitContext
 from common.utils.errors import UserError
-from common.utils.settings import SearchRange
+from common.utils.settings import ADDED, SearchRange
 
 STEP = 1e-5
 """Scores of a row that differ by less, in units of its largest, are alike, as rounding may make equal ones differ."""
@@ -43,6 +46,10 @@ PARTS: dict[str, tuple[type[Recommender], str]] = {
     "tag_knn": (TagKNN, "tags_weight"),
 }
 """Each part's class and the setting that weighs it; networks come first."""
+NETWORKS = ("two_tower", "sasrec", "hybrid_listnet")
+"""The parts that come out otherwise from another seed."""
+SEED_STEP = 1000
+"""From one of several seeds to the next: far from the small numbers that commands are given."""
 Weight = Annotated[float, SearchRange(0.0, 1.0, most=1e6)]
 
 
@@ -60,6 +67,8 @@ class RankFusionSettings:
     """Weight of SASRec."""
     hybrid_weight: Weight = 0.0
     """Weight of the hybrid of stage 6."""
+    seeds: Annotated[int, SearchRange(1, 8, least=1, most=64, search=False), ADDED] = 1
+    """How often each network is fitted, each time from another seed; they share its weight."""
     two_tower: tyro.conf.Suppress[TwoTowerSettings] = field(default_factory=TwoTowerSettings)
     ials: tyro.conf.Suppress[IALSSettings] = field(default_factory=IALSSettings)
     tag_knn: tyro.conf.Suppress[TagKNNSettings] = field(default_factory=TagKNNSettings)
@@ -98,7 +107,9 @@ class RankFusion(Recommender):
         self.parts: dict[str, Recommender] = {}
         for name, kind in used.items():
             device = self.device if issubclass(kind, NetworkOwner | HybridListNet) else "cpu"
-            self.parts[name] = kind(getattr(self.settings, name), seed=self.seed, device=device)
+            for place in range(self.settings.seeds if name in NETWORKS else 1):
+                seed = self.seed + SEED_STEP * place
+                self.parts[part_name(name, place)] = kind(getattr(self.settings, name), seed=seed, device=device)
         self.knows_hours = any(part.knows_hours for part in self.parts.values())
 
     def needed_memory(self, train: TrainView) -> tuple[float, str]:
@@ -120,12 +131,16 @@ class RankFusion(Recommender):
             folder = None if context.checkpoints is None else context.checkpoints / name
             learn(part, replace(context, checkpoints=folder, report=None if place else context.report))
         tagged = train.item_tags is not None and len(train.item_tags) > 0
-        weights = {name: getattr(self.settings, PARTS[name][1]) for name in self.parts}
-        of_all = np.array([weight * (tagged or name != "tag_knn") for name, weight in weights.items()])
+        of_all = np.array([self._weight(name) * (tagged or name != "tag_knn") for name in self.parts])
         self.n_items, self.weights = train.n_items, of_all / of_all.sum()
         first = next(iter(self.parts.values()))
         self.curves = first.curves
         self.costs = {name: cost for name, cost in first.costs.items() if not name.startswith("fit_")}
+
+    def _weight(self, part: str) -> float:
+        """The weight of a part, of a network its share of it."""
+        name = part.split("-")[0]
+        return getattr(self.settings, PARTS[name][1]) / (self.settings.seeds if name in NETWORKS else 1)
 
     def _weighed(self) -> list[tuple[Recommender, float]]:
         pairs = zip(self.parts.values(), self.weights.tolist(), strict=True)
@@ -160,6 +175,15 @@ class RankFusion(Recommender):
         self._new_parts()
         restore_parts(self.parts, arrays, self.inference_only)
         self.n_items, self.weights = int(arrays["n_items"]), arrays["weights"]
+
+
+def part_name(name: str, place: int) -> str:
+    """What a part is called: the first by its model's name, those from further seeds with a number, from 2.
+
+    >>> part_name("sasrec", 0), part_name("sasrec", 1)
+    ('sasrec', 'sasrec-2')
+    """
+    return f"{name}-{place + 1}" if place else name
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:

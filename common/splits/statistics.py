@@ -111,8 +111,8 @@ def describe_split(split: Split) -> dict[str, Any]:
         "users": split.info["users"],
         "items": split.info["items"],
         **counts,
-        "test_pairs_of_unseen_items": float((~split.test["item_id"].isin(known["item_id"])).mean()),
-        "test_pairs_of_unseen_users": float((~split.test["user_id"].isin(known["user_id"])).mean()),
+        "test_pairs_of_unseen_items": float((~split.test["item_id"].isin(known["item_id"].unique())).mean()),
+        "test_pairs_of_unseen_users": float((~split.test["user_id"].isin(known["user_id"].unique())).mean()),
         "split_sha256": split.info["split_sha256"],
     }
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from common.utils.settings import NOT_SEARCHED, SearchRange
+from common.utils.settings import ADDED, NOT_SEARCHED, SearchRange
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,6 @@ class TrainingSettings:
     """Epochs in which the step size grows from 0."""
     precision: Annotated[Literal["auto", "float32", "bfloat16", "float16"], NOT_SEARCHED] = "auto"
     """auto: float32 on the CPU, bfloat16 on CUDA, float16 with a loss scaler on cards that lack bfloat16."""
+    average: Annotated[float, SearchRange(0.0, 0.999, least=0.0, most=0.99999, search=False), ADDED] = 0.0
+    """Decay, per step, of a moving average of the weights, which is what is validated and kept; 0: the weights
+    themselves are."""

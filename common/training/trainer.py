@@ -24,6 +24,7 @@ from common.training.batches import Batches, Epoch, to_device
 from common.training.context import NO_CONTEXT, FitContext, RefitSchedule
 from common.training.early_stopping import EarlyStopping
 from common.training.interrupts import Interrupts
+from common.training.optimiser import WeightAverage, make_optimiser
 from common.training.precision import autocast, precision_of
 from common.training.schedule import learning_rate, next_factor
 from common.training.settings import TrainingSettings
@@ -42,10 +43,10 @@ LARGEST = 1e18
 class Trainer:
     """The training of a network in place.
 
-    With `validate` (validation NDCG@10 of the network as it is) training stops once that has not risen for `patience`
-    validations, and the best weights are kept. With a `schedule` its epochs and learning rates are replayed. With
-    neither it runs all `epochs`. The caller seeds torch. `identity` is what a checkpoint must agree with to be resumed:
-    model, settings, data, seed.
+    With `validate` (validation NDCG@10 of the network as it is, or of the average of its weights where the settings
+    want one) training stops once that has not risen for `patience` validations, and the best weights are kept. With a
+    `schedule` its epochs and learning rates are replayed. With neither it runs all `epochs`. The caller seeds torch.
+    `identity` is what a checkpoint must agree with to be resumed: model, settings, data, seed.
 
     Raises a UserError for a loss that is not finite, naming the batch, and KeyboardInterrupt after Ctrl-C and
     SIGTERM; in all cases the last good checkpoint is there.
@@ -73,6 +74,7 @@ class Trainer:
 
     def _begin(self) -> None:
         self.optimiser = make_optimiser(self.network, self.settings)
+        self.average = WeightAverage(self.network, self.settings.average)
         self.scaler = torch.amp.GradScaler(self.device.split(":")[0], enabled=self.precision == "float16")
         self.best: dict[str, torch.Tensor] = {}
         self.losses = torch.zeros(0)
@@ -107,6 +109,8 @@ class Trainer:
                 self._epoch(bar)
         if self.validate is not None and self.best:
             self.network.load_state_dict(self.best)
+        else:
+            self.average.settle()
         self.network.eval()
         return self._chosen()
 
@@ -135,7 +139,8 @@ class Trainer:
         state["examples"] += epoch.n_examples
         state["epoch"], state["step"] = number, 0
         self._note({"train/loss": loss, "train/learning_rate": rate})
-        self._validate(number)
+        with self.average.in_place():
+            self._validate(number)
         self._save("last")
         self._tell(bar, number)
 
@@ -153,6 +158,7 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        self.average.update()
         self.losses[step] = loss.detach()
 
     def _look(self, epoch: Epoch, start: float) -> None:
@@ -253,7 +259,7 @@ class Trainer:
             return
         tensors = {f"network/{key}": tensor for key, tensor in self.network.state_dict().items()}
         if name == "last":
-            tensors |= {"losses": self.losses} | checkpoint.random_states(self.device)
+            tensors |= {"losses": self.losses} | checkpoint.random_states(self.device) | self.average.tensors()
             for number, values in self.optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser/{number}/{key}": tensor for key, tensor in values.items()}
         state = self.state | self.stopping.state() | {"scaler": self.scaler.state_dict()}
@@ -286,6 +292,7 @@ class Trainer:
                 raise ValueError(f"a curve of {len(curve)} epochs")
         self.stopping.restore(state)
         self.network.load_state_dict(below(tensors, "network/"))
+        self.average.restore(tensors)
         optimiser = self.optimiser.state_dict()
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for key, tensor in below(tensors, "optimiser/").items():
@@ -308,12 +315,3 @@ class Trainer:
         done, total = self.state["epoch"] * steps + self.state["step"], self.last_epoch * steps
         hidden = None if parallel.is_main() else True
         return tqdm(total=total, initial=done, desc=self.title, unit="step", delay=2, leave=False, disable=hidden)
-
-
-def make_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Adam or AdamW, fused into one kernel; matrices decay, biases and norms do not."""
-    matrices = [weight for weight in network.parameters() if weight.dim() > 1]
-    others = [weight for weight in network.parameters() if weight.dim() <= 1]
-    kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)

@@ -10,6 +10,7 @@ from common.utils.errors import UserError
 from tests.spark import needs_spark
 
 
+@pytest.mark.thorough
 @needs_spark
 def test_a_session_works_and_ends_with_its_jvm(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))

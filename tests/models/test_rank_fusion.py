@@ -33,6 +33,7 @@ class TestRankFusion(ContractTests):
         "two_tower": dataclasses.replace(TOWERS, epochs=19),
         "ials": dataclasses.replace(SMALL_IALS, factors=4),
         "tag_knn": TagKNNSettings(neighbours=2),
+        "seeds": 2,
     }
 
     def test_the_score_is_the_weighed_sum_of_log_ranks(self, fitted):
@@ -46,6 +47,18 @@ class TestRankFusion(ContractTests):
         model = make(RankFusion, towers_weight=0.0, ials_weight=5.0, tags_weight=0.0).fit(train)
         alone = model.parts["ials"].score(self.everybody)
         np.testing.assert_array_equal(ranks(model.score(self.everybody)), ranks(-ranks(alone)))
+
+    def test_networks_from_several_seeds_share_a_weight(self, train):
+        model = make(RankFusion, seeds=3).fit(train)
+        assert list(model.parts) == ["two_tower", "two_tower-2", "two_tower-3", "ials", "tag_knn"]
+        np.testing.assert_allclose(model.weights, [0.2, 0.2, 0.2, 0.2, 0.2])
+        assert len({part.seed for part in model.parts.values()}) == 3, "the other parts have the first"
+        towers = [model.parts[name].score(self.everybody) for name in list(model.parts)[:3]]
+        assert not np.array_equal(towers[0], towers[1])
+        assert not np.array_equal(towers[1], towers[2])
+        np.testing.assert_array_equal(towers[0], make(RankFusion).fit(train).parts["two_tower"].score(self.everybody))
+        expected = sum(np.log1p(ranks(part.score(self.everybody))) for part in model.parts.values())
+        np.testing.assert_allclose(model.score(self.everybody), -0.2 * expected, rtol=1e-5, atol=1e-6)
 
     def test_tags_have_no_say_where_nothing_has_any(self, train):
         model = make(RankFusion).fit(dataclasses.replace(train, item_tags=None))

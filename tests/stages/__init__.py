@@ -11,10 +11,11 @@ import pytest
 from common.splits.protocols import PROTOCOLS
 from tests.conftest import ROOT
 
-PROTOCOL_CASES = [
-    pytest.param(name, marks=[pytest.mark.thorough] * (name not in ("listen", "next"))) for name in PROTOCOLS
-]
-"""Every protocol for a costly stage; `make test` leaves out those that differ little from another."""
+PROTOCOL_CASES, PROTOCOL_CASES_IN_ORDER = (
+    [pytest.param(name, marks=[pytest.mark.thorough] * (name != first)) for name in PROTOCOLS]
+    for first in ("listen", "next")
+)
+"""Every protocol for a costly stage; `make test` tries the one that the stage is about, `make test-all` all."""
 WITH_PLAYS = ("listen", "random-8020", "random-811", "listen-stratified")
 """Those whose held-out pairs have plays to predict."""
 

@@ -21,7 +21,7 @@ from common.models.neural.sasrec.model import SASRec
 from common.plots.networks import training_curves
 from common.utils.io import read_json
 from tests.conftest import ROOT
-from tests.stages import PROTOCOL_CASES, complaint, stage
+from tests.stages import PROTOCOL_CASES_IN_ORDER, complaint, stage
 
 FLAGS = (
     "--preset",
@@ -48,7 +48,7 @@ def results(folder: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in read_json(path).items() if key not in PASSING} for path in files]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOL_CASES)
+@pytest.mark.parametrize("protocol", PROTOCOL_CASES_IN_ORDER)
 def test_stage_4_goes_from_flags_to_a_leaderboard(small_flags, small_data, tmp_path, capsys, protocol):
     stage("4_sasrec.py")([*small_flags, "--protocol", protocol, *QUICK, "--probes", "u03"])
     said = capsys.readouterr().out

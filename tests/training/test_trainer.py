@@ -181,14 +181,6 @@ def test_gradients_are_clipped(monkeypatch):
     assert min(norms) > 0.01
 
 
-def test_biases_do_not_decay():
-    settings = TrainingSettings(optimiser="adamw", weight_decay=0.3)
-    network = Regression()
-    groups = loop.make_optimiser(network, settings).param_groups
-    assert [(group["weight_decay"], len(group["params"])) for group in groups] == [(0.3, 1), (0.0, 1)]
-    assert groups[1]["params"][0] is network.linear.bias
-
-
 def test_killed_between_the_two_checkpoints_of_an_epoch_it_still_ends_alike(tmp_path, monkeypatch):
     values = [0.1, 0.2, 0.4, 0.35, 0.3, 0.2]
     undisturbed, chosen = run(values=values)

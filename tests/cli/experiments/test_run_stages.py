@@ -105,19 +105,19 @@ def test_stages_are_copies_where_that_is_wished_and_possible(started, tmp_path, 
 def test_it_begins_anew_with_one_thread_where_stages_share_the_processors(
     started, tmp_path, monkeypatch, workers, anew
 ):
-    class BeganAnew(Exception):
+    class BeganAnewError(Exception):
         pass
 
     def execve(program, words, variables):
         assert words[1:] == ["-m", "common", "run-stages", *flags, "--", "--preset", "smoke"]
         assert variables["OMP_NUM_THREADS"] == "1"
-        raise BeganAnew
+        raise BeganAnewError
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(run_stages.os, "execve", execve)
     monkeypatch.setattr(run_stages.forked, "import_stages", lambda: False)
     flags = ["--dataset", "synthetic", "--output-dir", str(tmp_path), "--workers", workers, "--fork"]
-    with pytest.raises(BeganAnew) if anew else nullcontext():
+    with pytest.raises(BeganAnewError) if anew else nullcontext():
         run_stages.main([*flags, "--", "--preset", "smoke"])
     assert bool(started) != anew
 

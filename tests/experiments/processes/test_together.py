@@ -178,6 +178,7 @@ def test_tables_are_shared_and_three_networks_end_alike(tmp_path, small_flags):
         check_same(one, two, model.name)
 
 
+@pytest.mark.thorough
 def test_matrices_are_shared_and_a_refit_ends_alike(tmp_path, matrix_flags, undisturbed):
     one = start_one(tmp_path / "one", matrix_flags)
     check_shares(undisturbed.noted)
