@@ -184,7 +184,9 @@ def partial_dependence(trees: Trees, sample: np.ndarray, column: int) -> np.ndar
     values = np.unique(sample[:, column])
     if len(values) >= GRID:
         low, high = mquantiles(sample[:, column], prob=(0.05, 0.95))
-        values = np.linspace(*((low, high) if low < high else values[[0, -1]]), GRID)
+        if low == high:
+            low, high = values[[0, -1]]
+        values = np.linspace(low, high, GRID)
     rows = np.tile(sample, (len(values), 1))
     rows[:, column] = np.repeat(values, len(sample))
     return np.stack([values, trees.predict(rows).reshape(len(values), -1).mean(axis=1, dtype=float)])

@@ -36,10 +36,11 @@ class NumpySASRec:
         return vectors + self.weights.linear("from_side", self.side[codes]) if "from_side" in self.weights else vectors
 
     def encode(self, vectors: np.ndarray, positions: np.ndarray, cells: np.ndarray, **shape: Any) -> np.ndarray:
-        """A vector per event, (tokens, width)."""
+        """A vector per event, (tokens, width); with `last`, places of each window's last event, of these alone."""
         firsts = np.flatnonzero(cells % shape["width"] == 0)
         windows = np.split(np.arange(len(cells)), firsts[1:])
-        return np.concatenate([self._window(vectors[own], positions[own])[0] for own in windows])
+        events = np.concatenate([self._window(vectors[own], positions[own])[0] for own in windows])
+        return events[shape["last"]] if "last" in shape else events
 
     def attention(self, codes: np.ndarray, positions: np.ndarray) -> list[np.ndarray]:
         """Attention weights of each block for one window, (heads, tokens, tokens) each."""

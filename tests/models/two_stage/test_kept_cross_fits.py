@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,8 @@ def kept(train, tmp_path_factory):
 
 
 def test_in_memory_it_is_made_once_for_the_same_train_view_settings_and_seed(train):
-    context = FitContext(shared={})
+    shared: dict[Any, Any] = {}
+    context = FitContext(shared=shared)
     first, known = shared_cross_fit(train, RECIPE, 2, context)
     assert not known
     again, known = shared_cross_fit(
@@ -61,9 +63,9 @@ def test_in_memory_it_is_made_once_for_the_same_train_view_settings_and_seed(tra
         assert not known
         assert other is not first
     other.candidates[b"asked"] = np.zeros(2)
-    assert len(context.shared) == 3
-    keep_only(context.shared, train)
-    assert len(context.shared) == 2, "both recipes of this view"
+    assert len(shared) == 3
+    keep_only(shared, train)
+    assert len(shared) == 2, "both recipes of this view"
     assert not other.candidates, "a model that still knows them would keep them in memory"
     assert shared_cross_fit(train, RECIPE, 2, context)[0] is first
 

@@ -163,10 +163,10 @@ class SASRec(Neural, HistoryRecommender):
         """The vector that predicts what comes after each history, float32 (len(histories), width)."""
         starts, ends = last_windows(histories, self.settings.length)
         packed = pack(histories, starts, ends, self.settings.length)
-        packed |= {name: self.tensor(packed[name]) for name in ("items", "positions", "cells")}
-        events = self.network.encode(vectors=self.network.look_up(packed["items"]), **packed)
-        last = events[self.tensor(np.cumsum(ends - starts) - 1)]
-        return last if self.inference_only else last.float()
+        packed["last"] = np.cumsum(ends - starts) - 1
+        packed |= {name: self.tensor(packed[name]) for name in ("items", "positions", "cells", "last")}
+        states = self.network.encode(vectors=self.network.look_up(packed["items"]), **packed)
+        return states if self.inference_only else states.float()
 
     def attention(self, history: Histories) -> tuple[np.ndarray, np.ndarray]:
         """What the last event of one history looks at: the items it sees, int (n,), and weights (layers, heads, n)."""

@@ -53,8 +53,8 @@ class SASRecNetwork(nn.Module):
         return losses.generalised_bce(hidden, own, others, targets, negatives, n_items, calibration)
 
     def encode(self, vectors: Tensor, positions: Tensor, cells: Tensor, **shape: Any) -> Tensor:
-        """A vector per event, (tokens, width)."""
-        return self.encoder(vectors, positions, cells, shape["windows"], shape["width"])
+        """A vector per event, (tokens, width); with `last`, places of each window's last event, of these alone."""
+        return self.encoder(vectors, positions, cells, shape["windows"], shape["width"], shape.get("last"))
 
     def attention(self, codes: Tensor, positions: Tensor) -> list[Tensor]:
         """Attention weights of each block for one window, (heads, tokens, tokens) each."""

@@ -49,18 +49,29 @@ class Block(nn.Module):
         self.widen, self.narrow = nn.Linear(width, inner), nn.Linear(inner, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, events: Tensor, cells: Tensor, windows: int, width: int) -> Tensor:
-        """Events (tokens, width of the model) after this block; `cells` are their places in (windows, width)."""
-        if not self.before:
-            events = self.attention_norm(events + self._attend(events, cells, windows, width))
-            return self.inner_norm(events + self._think(events))
-        events = events + self._attend(self.attention_norm(events), cells, windows, width)
-        return events + self._think(self.inner_norm(events))
+    def forward(self, events: Tensor, cells: Tensor, windows: int, width: int, last: Tensor | None = None) -> Tensor:
+        """Events (tokens, width of the model) after this block; `cells` are their places in (windows, width).
 
-    def _attend(self, events: Tensor, cells: Tensor, windows: int, width: int) -> Tensor:
+        last: places among the events, int64 (windows,), of each window's last one; only these come out then.
+        """
+        own = events if last is None else events[last]
+        if not self.before:
+            own = self.attention_norm(own + self._attend(events, cells, windows, width, last))
+            return self.inner_norm(own + self._think(own))
+        own = own + self._attend(self.attention_norm(events), cells, windows, width, last)
+        return own + self._think(self.inner_norm(own))
+
+    def _attend(self, events: Tensor, cells: Tensor, windows: int, width: int, last: Tensor | None) -> Tensor:
         queries, keys, values = self._heads(events, cells, windows, width)
-        mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        mixed = mixed.transpose(1, 2).reshape(windows * width, events.shape[1])[cells]
+        if last is None:
+            mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+            mixed = mixed.transpose(1, 2).reshape(windows * width, events.shape[1])[cells]
+        else:
+            ends = cells[last] % width
+            queries = queries[torch.arange(windows, device=cells.device), :, ends][:, :, None]
+            seen = torch.arange(width, device=cells.device) <= ends[:, None]
+            mixed = functional.scaled_dot_product_attention(queries, keys, values, seen[:, None, None])
+            mixed = mixed.reshape(windows, events.shape[1])
         return self.dropout(self.join(mixed))
 
     def _heads(self, events: Tensor, cells: Tensor, windows: int, width: int) -> tuple[Tensor, ...]:
@@ -100,12 +111,15 @@ class Encoder(nn.Module):
         """Item vectors (tokens, width), scaled by sqrt(width) as in the paper, plus those of their positions."""
         return self.dropout(vectors * math.sqrt(vectors.shape[1]) + functional.embedding(positions, self.positions))
 
-    def forward(self, vectors: Tensor, positions: Tensor, cells: Tensor, windows: int, width: int) -> Tensor:
-        """A vector per event, (tokens, width of the model)."""
+    def forward(
+        self, vectors: Tensor, positions: Tensor, cells: Tensor, windows: int, width: int, last: Tensor | None = None
+    ) -> Tensor:
+        """A vector per event, (tokens, width of the model), or per window, that of its last event; see `Block`."""
         events = self.start(vectors, positions)
-        for block in self.blocks:
+        *others, final = self.blocks
+        for block in others:
             events = block(events, cells, windows, width)
-        return self.norm(events)
+        return self.norm(final(events, cells, windows, width, last))
 
     def attention(self, vectors: Tensor, positions: Tensor) -> list[Tensor]:
         """Attention weights of each block for one window, (heads, tokens, tokens) each."""
