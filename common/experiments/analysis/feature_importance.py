@@ -78,10 +78,10 @@ def ranks_of(scores: np.ndarray, items: np.ndarray) -> np.ndarray:
     >>> ranks_of(np.array([0.1, 0.7, 0.7, 0.3]), np.array([2, 0]))
     array([2, 4])
     """
-    among = np.flatnonzero(scores >= scores[items].min(initial=np.inf))  # no other stands before any of them
-    place = np.empty(len(scores), np.int64)
-    place[among[np.argsort(-scores[among], kind="stable")]] = np.arange(1, len(among) + 1)
-    return place[items]
+    better = [
+        np.count_nonzero(scores > scores[item]) + np.count_nonzero(scores[:item] == scores[item]) for item in items
+    ]
+    return 1 + np.array(better, np.int64)
 
 
 def recall_by_length(ranks: pd.DataFrame) -> pd.DataFrame:

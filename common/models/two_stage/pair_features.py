@@ -49,14 +49,13 @@ class Pairs:
         assert isinstance(item_knn, ItemKNN)
         return item_knn.similarity
 
-    def by_user(self, column: Callable[[slice, np.ndarray], Columns], names: list[str]) -> Columns:
-        """Columns made user by user from the places of their pairs and their history, float32 (pairs,), NaN where none
-        are."""
+    def by_user(self, column: Callable[[slice, int], Columns], names: list[str]) -> Columns:
+        """Columns made row by row of the query from the places of its pairs, float32 (pairs,), NaN where none are, or
+        the history is empty."""
         made = {name: np.full(len(self.rows), np.nan, np.float32) for name in names}
-        for user in np.flatnonzero(np.diff(self.starts)):
+        for user in np.flatnonzero((np.diff(self.starts) > 0) & (self.query.given.lengths > 0)).tolist():
             own = slice(self.starts[user], self.starts[user + 1])
-            history = self.query.given[int(user)]
-            for name, values in column(own, history).items() if len(history) else ():
+            for name, values in column(own, user).items():
                 made[name][own] = values
         return made
 
@@ -142,16 +141,21 @@ def _similarity(pairs: Pairs, name: str, space: str) -> Columns:
     """Largest and mean cosine of unit vectors with the history's items that have one; NaN where the item has none."""
     vectors, has_vector = pairs.tables[name], pairs.tables.has_vector[name]
     of_pairs, has_nothing = vectors[pairs.items], ~has_vector[pairs.items]
+    given = pairs.query.given
+    told = has_vector[given.items]
+    starts = np.concatenate([[0], np.cumsum(told)])[given.indptr]
+    of_histories = vectors[given.items[told]]
 
-    def compare(own: slice, history: np.ndarray) -> Columns:
-        known = history[has_vector[history]]
-        if not len(known):
+    def compare(own: slice, user: int) -> Columns:
+        known = slice(starts[user], starts[user + 1])
+        if known.start == known.stop:
             return {}
-        of_history = vectors[known]
-        dense = isinstance(of_history, np.ndarray)
-        cosine = of_pairs[own] @ of_history.T if dense else products_of_rows(of_pairs[own], of_history)
-        cosine[has_nothing[own]] = np.nan
-        return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
+        dense = isinstance(of_histories, np.ndarray)
+        product = (
+            of_pairs[own] @ of_histories[known].T if dense else products_of_rows(of_pairs[own], of_histories[known])
+        )
+        product[has_nothing[own]] = np.nan
+        return {f"{space}_max": product.max(axis=1), f"{space}_mean": product.mean(axis=1)}
 
     return pairs.by_user(compare, [f"{space}_max", f"{space}_mean"])
 
@@ -197,8 +201,8 @@ def order_features(pairs: Pairs) -> Columns:
         return {}
     similarity, tags = pairs.similarity, pairs.tables.matrices.get("tag_vectors")
 
-    def recent(own: slice, history: np.ndarray) -> Columns:
-        items, last = pairs.items[own], history[::-1][: max(RECENT)]
+    def recent(own: slice, user: int) -> Columns:
+        items, last = pairs.items[own], pairs.query.given[user][::-1][: max(RECENT)]
         near = {"listening": similarity[last][:, items].toarray()}
         near["listening"][:, ~pairs.tables.arrays["heard"][items]] = np.nan
         if tags is not None:

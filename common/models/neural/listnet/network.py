@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from common.models.neural.cached_module import CachedModule
+from common.models.neural.dropout import Dropout
 from common.models.neural.listnet.inputs import FAR, Side
 from common.models.neural.listnet.loss import EnhancedListNetLoss, squared_errors
 
@@ -56,7 +57,7 @@ class SideNetwork(nn.Module):
 
     def __init__(self, side: Side, width: int, dropout: float, drop_ids: float) -> None:
         super().__init__()
-        self.dropout, self.drop_ids = nn.Dropout(dropout), drop_ids
+        self.dropout, self.drop_ids = Dropout(dropout), drop_ids
         n_codes = {"id": int(side.ids.max(initial=0)) + 1, **side.sizes} if side.with_ids else dict(side.sizes)
         self.tables = nn.ModuleDict({name: embedding(n, width) for name, n in n_codes.items()})
         self.n_rows = len(side.ids)
@@ -89,7 +90,7 @@ class Layer(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dropout: float, residual: bool) -> None:
         super().__init__()
-        self.made = nn.Sequential(nn.LayerNorm(inputs), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inputs, outputs))
+        self.made = nn.Sequential(nn.LayerNorm(inputs), nn.ReLU(), Dropout(dropout), nn.Linear(inputs, outputs))
         self.residual = residual
         self.shortcut = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs, bias=False)
 

@@ -10,28 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
-class Dropout(nn.Module):
-    """Dropout (Srivastava et al. 2014) that on a CPU draws a byte a value instead of a number.
-
-    There the share is rounded to 1/256, and drawing costs an eighth: torch's own dropout takes a seventh of a training
-    step. The kept values are scaled by the share that was really kept.
-    """
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, values: Tensor) -> Tensor:
-        """The values, in training some of them 0 and the others larger."""
-        dropped = round(256 * self.share)
-        if not self.training or not dropped:
-            return values
-        if values.device.type != "cpu":
-            return functional.dropout(values, self.share)
-        words = torch.empty(-(-values.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) >= dropped
-        return values * kept.to(values.dtype).mul_(256 / (256 - dropped))
+from common.models.neural.dropout import ByteDropout
 
 
 class Block(nn.Module):
@@ -47,7 +26,7 @@ class Block(nn.Module):
         self.attention_norm, self.inner_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.project, self.join = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, inner), nn.Linear(inner, width)
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
 
     def forward(self, events: Tensor, cells: Tensor, windows: int, width: int, last: Tensor | None = None) -> Tensor:
         """Events (tokens, width of the model) after this block; `cells` are their places in (windows, width).
@@ -104,7 +83,7 @@ class Encoder(nn.Module):
         self.positions = nn.Parameter(torch.empty(length, width))
         self.blocks = nn.ModuleList([Block(width, heads, inner, dropout, norm) for _ in range(layers)])
         self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         nn.init.normal_(self.positions, std=0.02)
 
     def start(self, vectors: Tensor, positions: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from common.models.neural.cached_module import CachedModule
+from common.models.neural.dropout import Dropout
 from common.models.neural.losses import mixed_softmax
 from common.splits.histories import Histories
 from common.utils.arrays import slices
@@ -134,7 +135,7 @@ class Towers(CachedModule):
 
 def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
     """One hidden layer of GELU units (Hendrycks & Gimpel 2016)."""
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, outputs))
 
 
 def pooled(values: Tensor, rows: Tensor, n_rows: int) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from common.models.neural.sasrec.batches import pack
-from common.models.neural.sasrec.transformer import Dropout, Encoder
+from common.models.neural.sasrec.transformer import Encoder
 from tests.models.neural.sasrec.test_model import histories
 
 
@@ -38,21 +38,16 @@ def test_attention_weights_are_those_of_the_forward_pass():
     [weights] = encoder.attention(vectors, positions)
     _, _, values = block._heads(block.attention_norm(events), cells, 1, 5)
     mixed = (weights @ values[0]).transpose(0, 1).reshape(5, 8)
-    torch.testing.assert_close(block.join(mixed), block._attend(block.attention_norm(events), cells, 1, 5))
+    torch.testing.assert_close(block.join(mixed), block._attend(block.attention_norm(events), cells, 1, 5, None))
 
 
-def test_dropout_drops_its_share_evenly_and_keeps_the_mean():
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_asked_for_the_last_events_it_gives_what_it_gives_them_among_all(norm, layers):
     torch.manual_seed(0)
-    dropout, values = Dropout(0.3), torch.ones(1000, 301, requires_grad=True)
-    dropped = dropout(values)
-    share = (dropped == 0).float()
-    assert share.mean().item() == pytest.approx(77 / 256, abs=0.002)
-    assert dropped.mean().item() == pytest.approx(1, abs=0.004)
-    for axis in (0, 1):  # no row, column or place in a word is favoured
-        assert share.mean(axis).std().item() == pytest.approx((0.3 * 0.7 / share.shape[axis]) ** 0.5, rel=0.2)
-    places = share.flatten()[:300_000].view(-1, 8).mean(0)
-    assert (places - 77 / 256).abs().max() < 0.01
-    assert not torch.equal(dropped, dropout(values))
-    dropped.sum().backward()
-    torch.testing.assert_close(values.grad, dropped.detach())
-    assert dropout.eval()(values) is values
+    encoder = Encoder(width=8, layers=layers, heads=2, inner=8, length=6, dropout=0.0, norm=norm).eval()
+    packed = pack(histories([1, 2, 3, 4, 5], [6, 7], [8]), np.array([0, 5, 7]), np.array([5, 7, 8]), 6)
+    vectors, positions, cells = torch.randn(8, 8), *(torch.from_numpy(packed[key]) for key in ("positions", "cells"))
+    last = torch.tensor([4, 6, 7])
+    alone = encoder(vectors, positions, cells, 3, 5, last)
+    torch.testing.assert_close(alone, encoder(vectors, positions, cells, 3, 5)[last])
