@@ -81,6 +81,7 @@ def test_the_ablation_names_every_group(small_flags, small_data, tmp_path, capsy
     assert not list((tmp_path / "out").rglob("test"))
 
 
+@pytest.mark.thorough
 def test_stage_3_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
     monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     flags = [*small_flags, "--models", "hist_gradient", "--tune", "2", "--phase", "select"]

@@ -113,6 +113,7 @@ def test_after_select_a_final_model_is_not_shown(small_flags, capsys):
     assert "knows validation; not shown" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_stage_4_tunes_on_validation_alone(small_flags, tmp_path, monkeypatch):
     monkeypatch.setattr(Experiment.tune, "__defaults__", (tmp_path / "presets",))
     stage("4_sasrec.py")([*small_flags, *QUICK, "--tune", "2", "--phase", "select"])

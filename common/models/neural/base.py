@@ -35,14 +35,17 @@ RUNTIME_BYTES = 2e8
 """Memory that torch takes for itself once it trains."""
 
 
-def training_memory(device: str, n_items: int, parameters: float, activations: float) -> dict[str, float]:
+def training_memory(
+    device: str, n_items: int, parameters: float, activations: float, average: float
+) -> dict[str, float]:
     """Bytes of memory that training and scoring take, by `state`, `batch` and `scores`; numbers of values in.
 
-    state: of each parameter COPIES; batch: what a step keeps for its gradients, on a CPU. Scores follow on it, when the
-    most of both is gone.
+    state: of each parameter COPIES, and two more for an average of the weights, if there is one, and its checkpoint;
+    batch: what a step keeps for its gradients, on a CPU. Scores follow on it, when the most of both is gone.
     """
     on_card = device.startswith("cuda")
-    state = 4.0 * (COPIES_BESIDE_CARD if on_card else COPIES) * parameters
+    copies = (COPIES_BESIDE_CARD if on_card else COPIES) + 2 * (average > 0)
+    state = 4.0 * copies * parameters
     batch = 0.0 if on_card else 4.0 * activations
     scores = max(0.0, scoring_memory(n_items) - batch - 0.75 * state)
     return {"state": RUNTIME_BYTES + state, "batch": batch, "scores": scores}

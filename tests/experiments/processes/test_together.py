@@ -169,6 +169,7 @@ def check_same(one: Together, two: Together, model: str) -> None:
         assert two.record(model)[metric] == pytest.approx(one.record(model)[metric], abs=METRIC_NEAR), model
 
 
+@pytest.mark.thorough
 def test_tables_are_shared_and_three_networks_end_alike(tmp_path, small_flags):
     flags = [*small_flags[: small_flags.index("--output-dir")], "--wandb", "disabled", "--phase", "select"]
     flags += ["--preset", "smoke", *NO_DROPOUT]

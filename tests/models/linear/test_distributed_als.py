@@ -30,6 +30,7 @@ def main(folder: Path) -> None:
         np.save(folder / f"rank{parallel.rank()}.npy", item_factors(ALS(SETTINGS, seed=3), view))
 
 
+@pytest.mark.thorough
 def test_three_processes_find_what_one_finds(tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "3"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--local-addr", "localhost"]

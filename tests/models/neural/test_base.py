@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from common.models import SASRec
-from common.models.neural.base import WEIGHTS, read_weights, seeded, write_arrays
+from common.models.neural.base import WEIGHTS, read_weights, seeded, training_memory, write_arrays
 from common.models.saved_files import seal
 from common.utils import manifests
 from common.utils.errors import UserError
@@ -79,3 +79,9 @@ def test_a_saved_model_has_the_hash_of_its_weights_once_and_large_ones_are_not_h
         SASRec.load(folder)
     write_json(folder / "model.json", model.description() | {"sha256": sha256_file(folder / WEIGHTS)})
     SASRec.load(folder)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_an_average_of_the_weights_counts_as_memory(device):
+    plain, averaged = (training_memory(device, 100, 1e6, 0.0, decay)["state"] for decay in (0.0, 0.99))
+    assert averaged - plain == 2 * 4 * 1e6, "itself and its checkpoint"

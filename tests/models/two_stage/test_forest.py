@@ -58,6 +58,10 @@ class TestHistGradient(TwoStageTests):
         **{"leaf": 100, "l2": 50.0, "als": ALSSettings(factors=4, iterations=4, regularisation=5.0)},
     }
 
+    @pytest.mark.thorough  # those it shares with the forest are tried there
+    def test_settings_are_honoured(self, fitted, train, tmp_path):
+        super().test_settings_are_honoured(fitted, train, tmp_path)
+
 
 def test_contributions_by_hand():
     """One tree, one split: the root's mean is the start, the rest belongs to the feature of the split."""

@@ -73,7 +73,8 @@ class LightGCN(Neural):
         """Parameters, the graph, and what a step keeps of every layer of all users and items."""
         s, nodes = self.settings, train.n_users + train.n_items
         layers = 3.0 * (s.layers + 1) * s.width * nodes
-        parts = training_memory(self.device, train.n_items, s.width * nodes, layers + 6.0 * s.width * s.batch)
+        activations = layers + 6.0 * s.width * s.batch
+        parts = training_memory(self.device, train.n_items, s.width * nodes, activations, s.average)
         return add_up(
             {
                 "lower --lightgcn.width": parts["state"] + parts["scores"],

@@ -125,7 +125,7 @@ class HybridListNet(TwoStageRecommender):
         pairs = rows_at_most(train, s.negatives, s.top) * s.batch / (FOLDS * train.n_users)
         parameters = float(s.width * (train.n_items + train.n_users) + 8 * s.width * sum(s.hidden[:1]))
         activations = pairs * (4 * COLUMNS + 12 * s.width + 8 * sum(s.hidden))
-        of_network = training_memory(self.device, train.n_items, parameters, activations)
+        of_network = training_memory(self.device, train.n_items, parameters, activations, s.average)
         rows = len(train.histories.items)
         sides = SIDE_BYTES * ((rows if train.stored is None else min(rows, MOST_ROWS)) + 2.0 * n)
         return super().memory_parts(train) | {

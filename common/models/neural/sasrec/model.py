@@ -103,7 +103,8 @@ class SASRec(Neural, HistoryRecommender):
         tables = (2 - s.tied) * train.n_items + s.length
         parameters = s.width * (tables + s.layers * s.width * (4 + 2 * s.inner))
         of_layers = s.layers * (events * (8 + 3 * s.inner) + 5 * cells)
-        parts = training_memory(self.device, train.n_items, parameters, s.width * (of_layers + 4 * events))
+        activations = s.width * (of_layers + 4 * events)
+        parts = training_memory(self.device, train.n_items, parameters, activations, s.average)
         return add_up(
             {
                 "lower --sasrec.width": parts["state"] + parts["scores"],

@@ -149,7 +149,7 @@ class TwoTower(Neural, PlacesByTower):
         items = min(n_items, events + s.negatives)
         parameters = s.width * n_items + s.hidden * (2 * features + 4 * s.width + attributes)
         activations = items * (features + 4 * s.hidden + 3 * s.width) + events * (3 * features + 4 * s.width)
-        parts = training_memory(self.device, n_items, parameters, activations + 4 * s.batch * pool)
+        parts = training_memory(self.device, n_items, parameters, activations + 4 * s.batch * pool, s.average)
         made = FEATURE_BYTES * (n_items * features + train.n_users * attributes)
         return add_up(
             {
