@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings, [f.name for f in dataclasses.fields(DataSettings) if f.name not in ("download", "memory")]
     )
     once = shared if settings.download else [*shared, "--no-download"]
-    if settings.fork and settings.at_a_time > 1 and "OMP_NUM_THREADS" not in os.environ:
+    if settings.fork and settings.at_a_time > 1 and sys.platform == "linux" and "OMP_NUM_THREADS" not in os.environ:
         begin_anew(words)
     forks = settings.fork and forked.import_stages()
     if settings.fork and not forks:
