@@ -46,8 +46,6 @@ PARTS: dict[str, tuple[type[Recommender], str]] = {
     "tag_knn": (TagKNN, "tags_weight"),
 }
 """Each part's class and the setting that weighs it; networks come first."""
-NETWORKS = ("two_tower", "sasrec", "hybrid_listnet")
-"""The parts that come out otherwise from another seed."""
 SEED_STEP = 1000
 """From one of several seeds to the next: far from the small numbers that commands are given."""
 Weight = Annotated[float, SearchRange(0.0, 1.0, most=1e6)]
@@ -106,8 +104,8 @@ class RankFusion(Recommender):
         used = {name: kind for name, (kind, weight) in PARTS.items() if getattr(self.settings, weight) > 0}
         self.parts: dict[str, Recommender] = {}
         for name, kind in used.items():
-            device = self.device if issubclass(kind, NetworkOwner | HybridListNet) else "cpu"
-            for place in range(self.settings.seeds if name in NETWORKS else 1):
+            device = self.device if is_network(kind) else "cpu"
+            for place in range(self._copies(kind)):
                 seed = self.seed + SEED_STEP * place
                 self.parts[part_name(name, place)] = kind(getattr(self.settings, name), seed=seed, device=device)
         self.knows_hours = any(part.knows_hours for part in self.parts.values())
@@ -139,8 +137,12 @@ class RankFusion(Recommender):
 
     def _weight(self, part: str) -> float:
         """The weight of a part, of a network its share of it."""
-        name = part.split("-")[0]
-        return getattr(self.settings, PARTS[name][1]) / (self.settings.seeds if name in NETWORKS else 1)
+        kind, weight = PARTS[part.split("-")[0]]
+        return getattr(self.settings, weight) / self._copies(kind)
+
+    def _copies(self, kind: type[Recommender]) -> int:
+        """How often a part is fitted."""
+        return self.settings.seeds if is_network(kind) else 1
 
     def _weighed(self) -> list[tuple[Recommender, float]]:
         pairs = zip(self.parts.values(), self.weights.tolist(), strict=True)
@@ -175,6 +177,11 @@ class RankFusion(Recommender):
         self._new_parts()
         restore_parts(self.parts, arrays, self.inference_only)
         self.n_items, self.weights = int(arrays["n_items"]), arrays["weights"]
+
+
+def is_network(kind: type[Recommender]) -> bool:
+    """Whether a part trains a network."""
+    return issubclass(kind, NetworkOwner | HybridListNet)
 
 
 def part_name(name: str, place: int) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from common.training.settings import TrainingSettings
 from common.utils.arrays import below
@@ -41,8 +42,7 @@ class WeightAverage:
         if self.average:
             self.steps += 1
             decay = min(self.decay, (1 + self.steps) / (BEGIN + self.steps))
-            with torch.no_grad():
-                torch._foreach_lerp_(list(self.average.values()), list(self.weights.values()), 1 - decay)
+            get_ema_multi_avg_fn(decay)(list(self.average.values()), list(self.weights.values()), self.steps)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

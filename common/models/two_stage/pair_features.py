@@ -150,12 +150,10 @@ def _similarity(pairs: Pairs, name: str, space: str) -> Columns:
         known = slice(starts[user], starts[user + 1])
         if known.start == known.stop:
             return {}
-        dense = isinstance(of_histories, np.ndarray)
-        product = (
-            of_pairs[own] @ of_histories[known].T if dense else products_of_rows(of_pairs[own], of_histories[known])
-        )
-        product[has_nothing[own]] = np.nan
-        return {f"{space}_max": product.max(axis=1), f"{space}_mean": product.mean(axis=1)}
+        theirs = of_histories[known]
+        cosine = of_pairs[own] @ theirs.T if isinstance(theirs, np.ndarray) else products_of_rows(of_pairs[own], theirs)
+        cosine[has_nothing[own]] = np.nan
+        return {f"{space}_max": cosine.max(axis=1), f"{space}_mean": cosine.mean(axis=1)}
 
     return pairs.by_user(compare, [f"{space}_max", f"{space}_mean"])
 
